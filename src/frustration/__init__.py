@@ -1,0 +1,3 @@
+"""Frustration Engine: what do training interventions do to neural networks, how surely, at what cost?"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The meta-loop and the backends that train for it."""

@@ -1,0 +1,149 @@
+"""The plain reference: nn.Linear, autograd and torch.optim.AdamW, one network at a time.
+
+Every faster backend is held to this one by tests. It is written to be read, not to be quick.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from frustration.dataset import Split
+from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
+from frustration.modes import Regime
+from frustration.network import Shape, Vector
+from frustration.simple_mlp import SimpleMLP
+from frustration.streams import dropout_keep
+
+
+class ReferencePopulation:
+    """Independent networks, trained one after another."""
+
+    def __init__(self, shape: Shape, slots: int, data: Split, batch_size: int, dtype: torch.dtype) -> None:
+        self.shape, self.data, self.batch_size, self.dtype = shape, data, batch_size, dtype
+        self.networks = [SimpleMLP(shape.architecture, shape.features, shape.classes) for _ in range(slots)]
+        self.optimizers: list[torch.optim.AdamW | None] = [None] * slots
+        for network in self.networks:
+            network.to(dtype)
+        self.pixel_values = torch.from_numpy(data.pixel_values).to(dtype)
+
+    def load(self, slot: int, weights: Vector) -> None:
+        nn.utils.vector_to_parameters(
+            torch.from_numpy(weights).to(self.dtype), self.networks[slot].parameters()
+        )
+
+    def weights(self, slot: int) -> Vector:
+        return _vector(list(self.networks[slot].parameters()))
+
+    def moments(self, slot: int) -> Moments:
+        network, optimizer = self.networks[slot], self.optimizers[slot]
+        if optimizer is None:
+            raise ValueError(f"slot {slot} has not been trained")
+        states = [optimizer.state[parameter] for parameter in network.parameters()]
+        mean, square = (_vector([state[name] for state in states]) for name in ("exp_avg", "exp_avg_sq"))
+        return Moments(mean, square, int(states[0]["step"]))
+
+    def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
+        losses = [float("nan")] * len(self.networks)
+        for slot, epoch in epochs.items():
+            losses[slot] = self._train_one(slot, epoch, stop)
+        return losses
+
+    def _train_one(self, slot: int, epoch: Epoch, stop: threading.Event) -> float:
+        """One epoch of one network; the mean over its steps' losses."""
+        network = self.networks[slot].train()
+        self.optimizers[slot] = optimizer = self._optimizer(network, epoch)
+        images, labels = self.data.train.images, torch.from_numpy(self.data.train.labels)
+        losses = []
+        for step, start in enumerate(range(0, len(epoch.order), self.batch_size)):
+            if stop.is_set():
+                raise Interrupted
+            batch = epoch.order[start : start + self.batch_size]
+            logits = self._forward(
+                network, self._pixels(images[batch]), epoch.regime, epoch.dropout_key, step
+            )
+            loss = functional.cross_entropy(logits, labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        self.step_losses = losses
+        return sum(losses) / len(losses)
+
+    def _forward(
+        self, network: SimpleMLP, pixels: torch.Tensor, regime: Regime, key: int, step: int
+    ) -> torch.Tensor:
+        """Logits in training, with the masks of the dropout stream in place of nn.Dropout's own."""
+        if regime.dropout == 0:
+            undropped: torch.Tensor = network(pixels)
+            return undropped
+        *hidden, output = network.linear_layers
+        activations = pixels
+        for layer, linear in enumerate(hidden):
+            activations = functional.relu(linear(activations))
+            units, samples = linear.out_features, len(pixels)
+            keep = torch.from_numpy(dropout_keep(key, step, layer, units, samples, regime.dropout).T)
+            activations = torch.where(keep, activations * (1 / (1 - regime.dropout)), 0.0)
+        logits: torch.Tensor = output(activations)
+        return logits
+
+    def _optimizer(self, network: SimpleMLP, epoch: Epoch) -> torch.optim.AdamW:
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=epoch.regime.learning_rate,
+            weight_decay=epoch.regime.weight_decay,
+            foreach=False,
+        )
+        if epoch.moments is not None:
+            mean, square = ([p.detach().clone() for p in network.parameters()] for _ in range(2))
+            nn.utils.vector_to_parameters(torch.from_numpy(epoch.moments.mean).to(self.dtype), mean)
+            nn.utils.vector_to_parameters(torch.from_numpy(epoch.moments.square).to(self.dtype), square)
+            for parameter, m, v in zip(network.parameters(), mean, square, strict=True):
+                step = torch.tensor(float(epoch.moments.steps))
+                optimizer.state[parameter] = {"step": step, "exp_avg": m, "exp_avg_sq": v}
+        return optimizer
+
+    def _pixels(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
+        return self.pixel_values[torch.from_numpy(images).long()]
+
+    @torch.no_grad()
+    def evaluate(self, part: Part) -> list[int]:
+        samples = getattr(self.data, part)
+        pixels, labels = self._pixels(samples.images), torch.from_numpy(samples.labels)
+        correct = []
+        for network in self.networks:
+            logits = network.eval()(pixels)
+            finite = bool(torch.isfinite(logits).all())
+            correct.append(int((logits.argmax(1) == labels).sum()) if finite else -1)
+        return correct
+
+
+class ReferenceBackend:
+    """One network at a time; nothing beside it can matter."""
+
+    name = "reference"
+    depends_on_group = False
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        self.dtype = dtype
+
+    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> ReferencePopulation:
+        return ReferencePopulation(shape, sum(map(len, runs)), data, batch_size, self.dtype)
+
+    def group_limit(self, shape: Shape, batch_size: int) -> int:
+        return 1
+
+    def numerics(self) -> dict[str, Any]:
+        cpu = torch.backends.cpu.get_cpu_capability()
+        return {"backend": self.name, "torch": torch.__version__, "device": "cpu", "vector": cpu}
+
+
+def _vector(tensors: list[Any]) -> Vector:
+    """Float32 whatever the network computes in: what leaves a population is what a checkpoint can keep."""
+    return nn.utils.parameters_to_vector(tensors).detach().float().numpy().copy()

@@ -1,0 +1,418 @@
+"""The torch backend: K networks stacked and trained as one, on any device torch knows.
+
+Three things make it quick on small networks. One operation serves all K networks, and the first layer of
+those that share their batch is one wide product. The backward pass is written out, which spares
+autograd's bookkeeping. AdamW is one fused operation over one flat vector. On CUDA a whole training step
+is a graph that is launched at once.
+
+Activations are feature-major, [K, units, samples], so that a batch is a matrix of contiguous rows.
+Results depend on the shape of the group, because matrix libraries choose their kernels by shape.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from frustration.dataset import Split
+from frustration.engine.masks import Masks
+from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
+from frustration.modes.decay import decay_factor
+from frustration.network import Shape, Vector
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+EVALUATION_FLOATS = 1 << 23
+"""How many activations of one layer an evaluation holds at once."""
+GROUP_BYTES = 1 << 30
+"""How much memory a group may take, data aside."""
+
+
+class Stack:
+    """K flat vectors, layer by layer: `weights[l]` is [K, outputs, inputs], `biases[l]` [K, outputs, 1]."""
+
+    def __init__(self, shape: Shape, slots: int, device: torch.device) -> None:
+        self.flat = torch.zeros(slots * shape.size, device=device)
+        sizes = [part for outputs, inputs in shape.layers for part in (outputs * inputs, outputs)]
+        parts = self.flat.split([slots * size for size in sizes])
+        self.weights = [
+            part.view(slots, *layer) for part, layer in zip(parts[0::2], shape.layers, strict=True)
+        ]
+        self.biases = [part.view(slots, -1, 1) for part in parts[1::2]]
+
+    def tensors(self, slot: int) -> list[Tensor]:
+        """Views of one network: W0, b0, W1, b1, …, as a flat vector has them."""
+        pairs = zip(self.weights, self.biases, strict=True)
+        return [part[slot].view(-1) for pair in pairs for part in pair]
+
+    def write(self, slot: int, vector: Vector) -> None:
+        views = self.tensors(slot)
+        source = torch.from_numpy(vector).split([len(view) for view in views])
+        for view, values in zip(views, source, strict=True):
+            view.copy_(values)
+
+    def read(self, slot: int) -> Vector:
+        return torch.cat(self.tensors(slot)).cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A part of the data as the device holds it."""
+
+    pixels: Tensor  # [samples, features], normalised
+    labels: Tensor  # [samples]
+
+
+class Workspace:
+    """Room for the activations and deltas of one width of batch, and the inputs of one step."""
+
+    def __init__(self, shape: Shape, runs: int, slots: int, width: int, device: torch.device) -> None:
+        outputs = [layer[0] for layer in shape.layers]
+        self.pixels = torch.empty(runs, width, shape.features, device=device)
+        self.batch = torch.empty(runs, width, dtype=torch.int64, device=device)
+        self.activations = [torch.empty(slots, units, width, device=device) for units in outputs]
+        self.deltas = [torch.empty(slots, units, width, device=device) for units in outputs[:-1]]
+        self.width = width
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What an epoch does besides training, for all slots at once; None where it does nothing."""
+
+    learning_rate: float
+    decay: Tensor | None  # [K, 1, 1], what weights are multiplied by before every step
+    dropped: Tensor | None  # [R], the slots with dropout
+    keep: Tensor | None  # [R, all hidden units, batch], the masks of the current step
+    scale: Tensor | None  # [K, 1, 1], 1 / (1 - p) where there is dropout, else 1
+
+
+class TorchPopulation:
+    """K networks of one shape on one device."""
+
+    def __init__(self, shape: Shape, runs: Runs, data: Split, batch_size: int, device: torch.device) -> None:
+        self.shape, self.batch_size, self.device = shape, batch_size, device
+        self.policies = "".join(runs)
+        self.slots = len(self.policies)
+        self.runs = [slice(low, high) for low, high in pairwise(accumulate(map(len, runs), initial=0))]
+        self.run_of_slot = torch.tensor([n for n, run in enumerate(runs) for _ in run], device=device)
+        self.parameters, self.gradients, self.mean, self.square = (
+            Stack(shape, self.slots, device) for _ in range(4)
+        )
+        self.losses = torch.zeros(self.slots, device=device)
+        self.optimizer = FusedAdamW(self)
+        self.data = data
+
+    def load(self, slot: int, weights: Vector) -> None:
+        self.parameters.write(slot, weights)
+
+    def weights(self, slot: int) -> Vector:
+        return self.parameters.read(slot)
+
+    def moments(self, slot: int) -> Moments:
+        return Moments(self.mean.read(slot), self.square.read(slot), self.optimizer.steps_of(slot))
+
+    @torch.inference_mode()
+    def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
+        self.optimizer.begin(epochs)
+        self.losses.zero_()
+        order = self._orders(epochs)
+        samples = order.shape[1]
+        sizes = [min(self.batch_size, samples - start) for start in range(0, samples, self.batch_size)]
+        step = 0
+        for width, count in _lengths(sizes):
+            work = Workspace(self.shape, len(self.runs), self.slots, width, self.device)
+            treatment = self._treatment(epochs, width)
+            advance = self._compiled(work, treatment)
+            for keep in self._masks(epochs, step, count, width):
+                if stop.is_set():
+                    raise Interrupted
+                work.batch.copy_(order[:, step * self.batch_size :][:, :width])
+                if treatment.keep is not None and keep is not None:
+                    treatment.keep.copy_(keep)
+                advance()
+                step += 1
+        return [float(loss) for loss in self.losses / len(sizes)]
+
+    @torch.inference_mode()
+    def evaluate(self, part: Part) -> list[int]:
+        samples = on_device(self.data, part, self.device)
+        widest = max(outputs for outputs, _ in self.shape.layers)
+        width = min(max(64, EVALUATION_FLOATS // (self.slots * widest)), 2048, len(samples.labels))
+        correct = torch.zeros(self.slots, dtype=torch.int64, device=self.device)
+        finite = torch.ones(self.slots, dtype=torch.bool, device=self.device)
+        for pixels, labels in zip(samples.pixels.split(width), samples.labels.split(width), strict=True):
+            logits = self._logits(pixels)
+            correct += (logits.argmax(1) == labels).sum(1)
+            finite &= logits.isfinite().all(1).all(1)
+        return [int(n) if good else -1 for n, good in zip(correct, finite, strict=True)]
+
+    def _logits(self, pixels: Tensor) -> Tensor:
+        """[K, classes, samples] for pixels [samples, features] that all networks see."""
+        first, bias = self.parameters.weights[0], self.parameters.biases[0]
+        wide = torch.addmm(bias.view(-1, 1), first.view(-1, self.shape.features), pixels.t())
+        below = wide.view(self.slots, -1, len(pixels))
+        for weight, bias in zip(self.parameters.weights[1:], self.parameters.biases[1:], strict=True):
+            below = torch.baddbmm(bias, weight, below.relu_())
+        return below
+
+    def _step(self, work: Workspace, treatment: Treatment) -> None:
+        """One training step of all networks on `work.batch`."""
+        images = on_device(self.data, "train", self.device)
+        for pixels, batch in zip(work.pixels, work.batch, strict=True):
+            torch.index_select(images.pixels, 0, batch, out=pixels)
+        labels = images.labels[work.batch][self.run_of_slot].unsqueeze(1)  # [K, 1, B]
+        self._forward(work, treatment)
+        delta = self._loss(work.activations[-1], labels)
+        self._backward(work, treatment, delta)
+        if treatment.decay is not None:
+            for parameter in (*self.parameters.weights, *self.parameters.biases):
+                parameter.mul_(treatment.decay)
+        self.optimizer.step(treatment.learning_rate)
+
+    def _forward(self, work: Workspace, treatment: Treatment) -> None:
+        """Activations of every layer, the last one being the logits."""
+        weights, biases = self.parameters.weights, self.parameters.biases
+        for run, pixels in zip(self.runs, work.pixels, strict=True):
+            # Networks that share a batch share the product: their units are rows of one matrix.
+            torch.addmm(
+                biases[0][run].view(-1, 1),
+                weights[0][run].view(-1, self.shape.features),
+                pixels.t(),
+                out=work.activations[0][run].view(-1, work.width),
+            )
+        masks = _per_layer(treatment.keep, self.shape)
+        for below, above, weight, bias, keep in zip(
+            work.activations[:-1], work.activations[1:], weights[1:], biases[1:], masks, strict=True
+        ):
+            below.relu_()
+            if treatment.dropped is not None and treatment.scale is not None and keep is not None:
+                scaled = below[treatment.dropped] * treatment.scale[treatment.dropped]
+                below.index_copy_(0, treatment.dropped, scaled.mul_(keep))
+            torch.baddbmm(bias, weight, below, out=above)
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Add the mean cross-entropy of each network to `losses`; return its gradient, [K, classes, B]."""
+        log_probabilities = torch.log_softmax(logits, 1)
+        self.losses -= log_probabilities.gather(1, labels).mean((1, 2))
+        delta = log_probabilities.exp_()
+        delta.scatter_add_(1, labels, torch.full_like(labels, -1, dtype=delta.dtype))
+        return delta.mul_(1 / labels.shape[2])
+
+    def _backward(self, work: Workspace, treatment: Treatment, delta: Tensor) -> None:
+        """Gradients of every layer, from the output down."""
+        for layer in range(len(work.deltas), 0, -1):
+            below = work.activations[layer - 1]
+            torch.bmm(delta, below.transpose(1, 2), out=self.gradients.weights[layer])
+            torch.sum(delta, 2, keepdim=True, out=self.gradients.biases[layer])
+            propagated = work.deltas[layer - 1]
+            torch.bmm(self.parameters.weights[layer].transpose(1, 2), delta, out=propagated)
+            # A dropped activation is 0, as a dead one is: no mask is needed on the way back.
+            delta = torch.ops.aten.threshold_backward.grad_input(propagated, below, 0, grad_input=propagated)
+            if treatment.scale is not None:
+                delta.mul_(treatment.scale)
+        for run, pixels in zip(self.runs, work.pixels, strict=True):
+            rows = delta[run].view(-1, work.width)
+            torch.mm(rows, pixels, out=self.gradients.weights[0][run].view(-1, self.shape.features))
+        torch.sum(delta, 2, keepdim=True, out=self.gradients.biases[0])
+
+    def _orders(self, epochs: Mapping[int, Epoch]) -> Tensor:
+        """[runs, samples]: the order that the slots of each run share; a resting run takes another's."""
+        any_order = next(iter(epochs.values())).order
+        orders = []
+        for run in self.runs:
+            shared = {id(epochs[s].order): epochs[s].order for s in range(run.start, run.stop) if s in epochs}
+            if len(shared) > 1:
+                raise ValueError("slots of one run were given different orders")
+            orders.append(next(iter(shared.values()), any_order))
+        return torch.from_numpy(np.stack(orders)).to(self.device)
+
+    def _treatment(self, epochs: Mapping[int, Epoch], width: int) -> Treatment:
+        rates = {epoch.regime.learning_rate for epoch in epochs.values()}
+        if len(rates) != 1:
+            raise ValueError(f"one population trains at one learning rate, not at {sorted(rates)}")
+        factors = [decay_factor(epochs[s].regime) if s in epochs else 1.0 for s in range(self.slots)]
+        dropped = self._dropped(epochs)
+        scales = [1 / (1 - epochs[s].regime.dropout) if s in dropped else 1.0 for s in range(self.slots)]
+        units = sum(self.shape.architecture.hidden)
+        device = self.device
+        return Treatment(
+            learning_rate=rates.pop(),
+            decay=_column(factors, device) if any(factor != 1.0 for factor in factors) else None,
+            dropped=torch.tensor(dropped, device=device) if dropped else None,
+            keep=torch.empty(len(dropped), units, width, dtype=torch.bool, device=device)
+            if dropped
+            else None,
+            scale=_column(scales, device) if dropped else None,
+        )
+
+    def _dropped(self, epochs: Mapping[int, Epoch]) -> list[int]:
+        return sorted(slot for slot, epoch in epochs.items() if epoch.regime.dropout > 0)
+
+    def _masks(
+        self, epochs: Mapping[int, Epoch], first: int, count: int, width: int
+    ) -> Iterator[Tensor | None]:
+        dropped = self._dropped(epochs)
+        if not dropped:
+            yield from [None] * count
+            return
+        keys = [epochs[slot].dropout_key for slot in dropped]
+        rates = [epochs[slot].regime.dropout for slot in dropped]
+        yield from Masks(keys, rates, self.shape.architecture.hidden, self.device).steps(first, count, width)
+
+    def _compiled(self, work: Workspace, treatment: Treatment) -> Callable[[], None]:
+        """One training step, ready to be repeated: on CUDA a graph, launched as one operation."""
+
+        def step() -> None:
+            self._step(work, treatment)
+
+        if self.device.type != "cuda":
+            return step
+        # Capturing wants a few steps done before, which must leave no trace.
+        state = [self.losses, *self.optimizer.counters]
+        state += [stack.flat for stack in (self.parameters, self.mean, self.square)]
+        saved = [tensor.clone() for tensor in state]
+        work.batch.zero_()
+        side = torch.cuda.Stream(self.device)
+        side.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream(self.device).wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        for tensor, before in zip(state, saved, strict=True):
+            tensor.copy_(before)
+        return graph.replay
+
+
+class FusedAdamW:
+    """AdamW without decay over a population: one fused operation where all networks are at the same step."""
+
+    def __init__(self, population: TorchPopulation) -> None:
+        self.population = population
+        self.counters: list[Tensor] = []
+        self.class_of_slot: list[int] = []
+
+    def begin(self, epochs: Mapping[int, Epoch]) -> None:
+        """Take over the moments of the slots to be trained; forget all others."""
+        population = self.population
+        population.mean.flat.zero_()
+        population.square.flat.zero_()
+        steps: dict[int, int] = {}
+        for slot, epoch in epochs.items():
+            steps[slot] = epoch.moments.steps if epoch.moments else 0
+            if epoch.moments:
+                population.mean.write(slot, epoch.moments.mean)
+                population.square.write(slot, epoch.moments.square)
+        # Slots that rest follow one of their policy, so that the classes are those of a full group.
+        usual = {population.policies[slot]: count for slot, count in steps.items()}
+        classes = [
+            (policy, steps.get(slot, usual.get(policy, 0))) for slot, policy in enumerate(population.policies)
+        ]
+        distinct = sorted(set(classes))
+        self.class_of_slot = [distinct.index(one) for one in classes]
+        self.counters = [torch.tensor(float(count), device=population.device) for _, count in distinct]
+        self._lists = self._tensors()
+
+    def _tensors(self) -> tuple[list[Tensor], ...]:
+        """Parameters, gradients, means, squares and step counts for the fused operation."""
+        population = self.population
+        stacks = (population.parameters, population.gradients, population.mean, population.square)
+        if len(self.counters) == 1:
+            return (*([stack.flat] for stack in stacks), self.counters)
+        lists = tuple(
+            [part for slot in range(population.slots) for part in stack.tensors(slot)] for stack in stacks
+        )
+        layers = 2 * len(population.shape.layers)
+        return (*lists, [self.counters[n] for n in self.class_of_slot for _ in range(layers)])
+
+    def step(self, learning_rate: float) -> None:
+        for counter in self.counters:
+            counter += 1
+        parameters, gradients, means, squares, counters = self._lists
+        # The operation behind torch.optim.AdamW(fused=True), without that class's work around it.
+        torch._fused_adamw_(
+            parameters,
+            gradients,
+            means,
+            squares,
+            [],
+            counters,
+            lr=learning_rate,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            weight_decay=0.0,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def steps_of(self, slot: int) -> int:
+        return int(self.counters[self.class_of_slot[slot]])
+
+
+class TorchBackend:
+    """Populations on one device; the number of threads that torch uses inside is fixed at one, and
+    groups run side by side instead."""
+
+    name = "torch"
+    depends_on_group = True
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+
+    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> TorchPopulation:
+        torch.set_num_threads(1)
+        return TorchPopulation(shape, runs, data, batch_size, self.device)
+
+    def group_limit(self, shape: Shape, batch_size: int) -> int:
+        units = sum(shape.architecture.hidden) + shape.classes
+        per_slot = 4 * (6 * shape.size + 2 * batch_size * units)
+        return max(1, min(60, GROUP_BYTES // per_slot))
+
+    def numerics(self) -> dict[str, Any]:
+        numerics = {"backend": self.name, "torch": torch.__version__, "device": self.device.type}
+        if self.device.type == "cuda":
+            return numerics | {"accelerator": torch.cuda.get_device_name(self.device)}
+        if self.device.type == "cpu":
+            return numerics | {"vector": torch.backends.cpu.get_cpu_capability()}
+        return numerics
+
+
+_held: weakref.WeakKeyDictionary[Split, dict[tuple[str, str], Samples]] = weakref.WeakKeyDictionary()
+_holding = threading.Lock()
+
+
+def on_device(data: Split, part: str, device: torch.device) -> Samples:
+    """A part of the data as a device sees it: prepared once, shared by all populations."""
+    with _holding:
+        parts = _held.setdefault(data, {})
+        key = (part, str(device))
+        if key not in parts:
+            samples = getattr(data, part)
+            pixels = torch.from_numpy(data.pixel_values)[torch.from_numpy(samples.images).int()]
+            parts[key] = Samples(pixels.to(device), torch.from_numpy(samples.labels).to(device))
+        return parts[key]
+
+
+def _lengths(sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """[(256, 195), (80, 1)]: the widths of the batches of an epoch, and how many there are of each."""
+    return [(width, sizes.count(width)) for width in dict.fromkeys(sizes)]
+
+
+def _column(values: Sequence[float], device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
+
+
+def _per_layer(keep: Tensor | None, shape: Shape) -> Sequence[Tensor | None]:
+    """The masks of all hidden units cut into layers."""
+    hidden = shape.architecture.hidden
+    return [None] * len(hidden) if keep is None else keep.split(list(hidden), dim=1)

@@ -1,0 +1,58 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from frustration.errors import FrustrationError
+
+PARTIAL = ".partial"
+"""How the names of files end that a killed process may leave half-written; nothing ever reads them."""
+
+
+class StorageError(FrustrationError):
+    """A disk that is full, read-only or otherwise unwilling."""
+
+
+def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
+    """Replace a file in one step: readers, and a kill at any moment, see the old one or the new one.
+
+    `durable` also waits for the disk, so that the new one survives a power cut.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}; what was there before is untouched"
+        ) from None
+
+
+@contextlib.contextmanager
+def locked(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; if another process holds it, fail with the sentence `busy`.
+
+    The lock goes with the process, however it ends; the empty file that stays behind means nothing.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FrustrationError(busy) from None
+        yield

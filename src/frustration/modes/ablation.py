@@ -1,0 +1,151 @@
+"""What the ablative modes share: which units to take, and what taking them away does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frustration.architecture import Architecture
+from frustration.modes.base import Evidence, Mode, ModeError, Scene
+from frustration.network import Network, Vector
+
+Dose = int | float
+"""Whole: so many units. With a decimal point, in [0, 1]: that share of the eligible units."""
+
+Unit = tuple[int, int]
+"""(linear layer counted from 0, unit in it)."""
+
+
+def read_dose(value: Any) -> Dose:
+    """`3` is three units, `0.1` a tenth of them, `1.0` all."""
+    text = str(value).strip()
+    if text.isascii() and text.isdigit():
+        return int(text)
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError("a dose is a number of units (3) or a share of them (0.1)")
+    return share
+
+
+def units_of(dose: Dose, eligible: int) -> int:
+    """How many units a dose takes; a share above 0 takes at least one."""
+    if isinstance(dose, int):
+        return min(dose, eligible)
+    return 0 if dose == 0 else max(1, round(dose * eligible))
+
+
+def read_selector(value: Any) -> str:
+    if value not in SELECTORS:
+        raise ValueError(f"selectors are {', '.join(SELECTORS)}")
+    return str(value)
+
+
+def choose(network: Network, layers: Sequence[int], dose: Dose, selector: str, scene: Scene) -> list[Unit]:
+    """The units that a selector takes from some linear layers, in the order taken.
+
+    A larger dose takes the units of a smaller one first: doses of one loop are nested.
+    """
+    widths = [network.weights[layer].shape[0] for layer in layers]
+    count = units_of(dose, sum(widths))
+    return SELECTORS[selector](network, list(layers), widths, count, scene) if count else []
+
+
+def _uniform(network: Network, layers: list[int], widths: list[int], count: int, scene: Scene) -> list[Unit]:
+    """Every eligible unit is equally likely."""
+    left = [(layer, unit) for layer, width in zip(layers, widths, strict=True) for unit in range(width)]
+    stream = scene.stream("ablation")
+    return [left.pop(stream.integer(len(left))) for _ in range(count)]
+
+
+def _layer_then_unit(
+    network: Network, layers: list[int], widths: list[int], count: int, scene: Scene
+) -> list[Unit]:
+    """Every layer is equally likely, then every unit in it."""
+    left = [[(layer, unit) for unit in range(width)] for layer, width in zip(layers, widths, strict=True)]
+    stream, taken = scene.stream("ablation"), []
+    for _ in range(count):
+        units = left[stream.integer(len(left))]
+        taken.append(units.pop(stream.integer(len(units))))
+        left = [units for units in left if units]
+    return taken
+
+
+def _by_utility(sign: float) -> Callable[..., list[Unit]]:
+    def ranked(
+        network: Network, layers: list[int], widths: list[int], count: int, scene: Scene
+    ) -> list[Unit]:
+        utility = utilities(network, scene.probe)
+        units = [(layer, unit) for layer, width in zip(layers, widths, strict=True) for unit in range(width)]
+        return sorted(units, key=lambda unit: (sign * utility[unit[0]][unit[1]], unit))[:count]
+
+    return ranked
+
+
+SELECTORS: dict[str, Callable[..., list[Unit]]] = {
+    "uniform": _uniform,
+    "layer-then-unit": _layer_then_unit,
+    "lowest-utility": _by_utility(+1.0),
+    "highest-utility": _by_utility(-1.0),
+}
+
+UTILITY_SELECTORS = ("lowest-utility", "highest-utility")
+
+
+def utilities(network: Network, images: Vector) -> list[NDArray[np.float64]]:
+    """Per hidden layer [units]: mean |activation| over the images x norm of the outgoing weights."""
+    return [
+        np.abs(hidden).mean(axis=0) * np.linalg.norm(outgoing.astype(np.float64), axis=0)
+        for hidden, outgoing in zip(network.activations(images), network.weights[1:], strict=True)
+    ]
+
+
+def ablate(network: Network, units: Sequence[Unit], outgoing: bool) -> Evidence:
+    """Zero the incoming weights and biases of units and, if asked, their outgoing weights."""
+    removed = 0.0
+    for layer, unit in units:
+        parts = [network.weights[layer][unit], network.biases[layer][unit : unit + 1]]
+        if outgoing:
+            parts.append(network.weights[layer + 1][:, unit])
+        for part in parts:
+            removed += float(np.sum(np.square(part, dtype=np.float64)))
+            part[...] = 0.0
+    return {"units": [list(unit) for unit in units], "removed": removed**0.5} if units else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation(Mode):
+    """A mode that zeroes the weights of some units, `dose` of them, taken by `selector`."""
+
+    damages: ClassVar[bool] = True
+    dose_knob: ClassVar[str] = "dose"
+    outgoing: ClassVar[bool] = False
+    """Whether the outgoing weights are zeroed too."""
+
+    dose: Dose = field(default=1, metadata={"read": read_dose})
+    selector: str = field(default="uniform", metadata={"read": read_selector})
+
+    def layers(self, depth: int) -> Sequence[int]:
+        """The linear layers whose units are eligible, in a network of `depth` hidden layers."""
+        raise NotImplementedError
+
+    def check(self, architecture: Architecture, classes: int) -> None:
+        depth = architecture.depth
+        if not self.layers(depth):
+            raise ModeError(f'mode "{self.name}" has nothing to act on: the architecture has no hidden layer')
+        if self.selector in UTILITY_SELECTORS and depth in self.layers(depth):
+            raise ModeError(
+                f'mode "{self.name}" cannot select by utility, for output units have no outgoing weights; '
+                f'use mode "hidden", or the selector uniform or layer-then-unit'
+            )
+
+    def intervene(self, candidate: Network, scene: Scene) -> Evidence:
+        layers = self.layers(candidate.shape.architecture.depth)
+        return ablate(candidate, choose(candidate, layers, self.dose, self.selector, scene), self.outgoing)
+
+    def acted(self, evidence: Evidence) -> bool:
+        """Something was removed that was not zero already."""
+        return bool(evidence.get("removed", 0.0) > 0.0)

@@ -1,0 +1,127 @@
+"""What a mode is: a frozen dataclass whose fields are its knobs and whose methods are its treatment.
+
+A mode can act at two moments of a meta-loop: on the candidate's weights, before it is trained
+(`intervene`), and on how its epoch is trained (`training`). It does not decide what is accepted, draws
+no number but from the scene's streams, and never sees another trial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from frustration.architecture import Architecture
+from frustration.errors import InputError
+from frustration.network import Network, Vector
+from frustration.streams import Stream, Streams
+
+Evidence = dict[str, Any]
+"""What a treatment really did in one loop: JSON values, kept in the record."""
+
+Knobs = Mapping[str, Any]
+
+
+class ModeError(InputError):
+    """A mode that does not exist, is misspelt, or has nothing to act on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """How one epoch is trained."""
+
+    learning_rate: float
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+
+
+class Scene:
+    """What a mode may see of the loop it acts in."""
+
+    def __init__(self, streams: Streams, loop: int, probe: Vector) -> None:
+        self.streams, self.loop = streams, loop
+        self.probe = probe
+        """[up to 1,000, features]: the first training images, as the network sees them."""
+        self._open: dict[str, Stream] = {}
+
+    def stream(self, purpose: str) -> Stream:
+        """The loop's stream for a purpose; modes of one composition draw from it one after another."""
+        if purpose not in self._open:
+            self._open[purpose] = self.streams.stream(purpose, self.loop)
+        return self._open[purpose]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mode:
+    """One treatment with its knobs; the class docstring is its help."""
+
+    name: ClassVar[str]
+    damages: ClassVar[bool] = False
+    """Whether `intervene` changes weights, so that accuracy right after it is worth measuring."""
+    ratchet: ClassVar[bool] = True
+    """Whether the next candidate starts from the LKG; if not, training goes on from where it is."""
+    optimizer: ClassVar[str] = "fresh"
+    """The optimizer policy that belongs to this mode unless the user names another."""
+    dose_knob: ClassVar[str | None] = None
+    """The knob that, at 0, turns the mode into its control."""
+    control: ClassVar[bool] = False
+    """Whether this is a control, which cannot be inert, rather than a treatment."""
+
+    @classmethod
+    def with_knobs(cls, knobs: Mapping[str, str | Any]) -> Self:
+        """The mode with some knobs set, from text or values; unknown knobs are named."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for knob in knobs:
+            if knob not in fields:
+                known = ", ".join(fields) or "no knobs"
+                raise ModeError(f'mode "{cls.name}" has no knob "{knob}"; it has {known}')
+        return cls(**{knob: cls._value(fields[knob], value) for knob, value in knobs.items()})
+
+    @classmethod
+    def _value(cls, field: dataclasses.Field[Any], value: Any) -> Any:
+        read = field.metadata.get("read", float)
+        try:
+            return read(value)
+        except ValueError as error:
+            raise ModeError(f'mode "{cls.name}": {field.name}={value}: {error}') from None
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """All knobs with their values, defaults included."""
+        return dataclasses.asdict(self)
+
+    def check(self, architecture: Architecture, classes: int) -> None:
+        """Raise ModeError where this mode has nothing to act on."""
+
+    def intervene(self, candidate: Network, scene: Scene) -> Evidence:
+        """Change the candidate's weights in place, from global loop 2 on; say what was done."""
+        return {}
+
+    def training(self, regime: Regime) -> Regime:
+        """Change how the epoch is trained, in every loop."""
+        return regime
+
+    def training_evidence(self, regime: Regime) -> Evidence:
+        """What acts during the epoch."""
+        return {}
+
+    def acted(self, evidence: Evidence) -> bool:
+        """Whether the evidence of one loop shows that the treatment did anything."""
+        return bool(evidence)
+
+
+def probability(text: Any) -> float:
+    """A knob's value in [0, 1)."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError("must lie in [0, 1)")
+    return value
+
+
+def non_negative(text: Any) -> float:
+    """A knob's value of 0 or more."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError("must be a finite number, 0 or more")
+    return value

@@ -1,0 +1,33 @@
+"""`dropout`: hidden activations dropped at random while training."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from frustration.architecture import Architecture
+from frustration.modes.base import Evidence, Mode, ModeError, Regime, probability
+from frustration.streams import dropout_threshold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout(Mode):
+    """Inverted dropout after the ReLU of every hidden layer, in training only, from loop 1 on."""
+
+    name: ClassVar[str] = "dropout"
+    dose_knob: ClassVar[str] = "p"
+    p: float = field(default=0.1, metadata={"read": probability})
+
+    def check(self, architecture: Architecture, classes: int) -> None:
+        if not architecture.hidden:
+            raise ModeError('mode "dropout" has nothing to act on: the architecture has no hidden layer')
+
+    def training(self, regime: Regime) -> Regime:
+        return dataclasses.replace(regime, dropout=self.p)
+
+    def training_evidence(self, regime: Regime) -> Evidence:
+        return {"p": regime.dropout}
+
+    def acted(self, evidence: Evidence) -> bool:
+        return dropout_threshold(evidence.get("p", 0.0)) > 0

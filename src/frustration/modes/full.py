@@ -1,0 +1,20 @@
+"""`full`: persistent stochastic ablation anywhere, the output layer included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from frustration.modes.ablation import Ablation, read_selector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Full(Ablation):
+    """Draw a linear layer, the output layer included, then a unit in it; zero its weights and bias."""
+
+    name: ClassVar[str] = "full"
+    selector: str = field(default="layer-then-unit", metadata={"read": read_selector})
+
+    def layers(self, depth: int) -> Sequence[int]:
+        return range(depth + 1)

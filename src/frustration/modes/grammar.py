@@ -1,0 +1,192 @@
+"""The language of modes: `hidden`, `hidden+dropout`, `dropout@1-50,hidden:dose=3@51-`, `none/persist`.
+
+    mode     = segment ("," segment)* ("/" policy)*
+    segment  = component ("+" component)* ["@" first "-" [last]]
+    component = name (":" knob "=" value)*
+    policy   = an optimizer (fresh, persist, persist-masked) or an acceptance (strict, ties, patience-K)
+
+Segments are schedules by global loops, both ends included; together they cover every loop once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from frustration.architecture import Architecture
+from frustration.errors import InputError
+from frustration.modes.base import Mode, ModeError
+from frustration.modes.registry import mode_named
+from frustration.policy import OPTIMIZERS, Acceptance
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Modes that act together, in this order, from loop `first` to loop `last` (None: for ever)."""
+
+    components: tuple[Mode, ...]
+    first: int = 1
+    last: int | None = None
+
+    @property
+    def names(self) -> str:
+        return "+".join(mode.name for mode in self.components)
+
+    @property
+    def ratchet(self) -> bool:
+        return all(mode.ratchet for mode in self.components)
+
+    @property
+    def optimizer(self) -> str:
+        return next((mode.optimizer for mode in self.components if mode.optimizer != "fresh"), "fresh")
+
+    def __str__(self) -> str:
+        return self.names + self._range()
+
+    def label(self) -> str:
+        """As a user would write it: knobs that differ from their defaults are shown."""
+        return "+".join(_label(mode) for mode in self.components) + self._range()
+
+    def _range(self) -> str:
+        if (self.first, self.last) == (1, None):
+            return ""
+        return f"@{self.first}-{'' if self.last is None else self.last}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is done to one trial over all its loops."""
+
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        due = 1
+        for number, segment in enumerate(self.segments):
+            closed = segment.last is not None
+            if segment.first != due:
+                what = "a gap" if segment.first > due else "an overlap"
+                raise ModeError(f'mode "{self}": {what} before "{segment}": loop {due} is due there')
+            if closed and segment.last is not None and segment.last < segment.first:
+                raise ModeError(f'mode "{self}": "{segment}" ends before it begins')
+            if not closed and number < len(self.segments) - 1:
+                raise ModeError(f'mode "{self}": only the last range may be left open, not "{segment}"')
+            due = (segment.last or 0) + 1
+
+    @classmethod
+    def parse(cls, text: str, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> Program:
+        """Read the part before any "/"; `defaults` are knobs for components that do not name them."""
+        return cls(tuple(_segment(text, part, defaults or {}) for part in text.split(",")))
+
+    @classmethod
+    def of_knobs(cls, text: str, knobs: Sequence[Mapping[str, Any]]) -> Program:
+        """The program that `str()` and `knobs` describe together, as records keep it."""
+        plain, left = cls.parse(text), list(knobs)
+        segments = []
+        for segment in plain.segments:
+            settings = [left.pop(0) for _ in segment.components]
+            components = [
+                mode_named(mode.name).with_knobs({k: v for k, v in setting.items() if k != "mode"})
+                for mode, setting in zip(segment.components, settings, strict=True)
+            ]
+            segments.append(replace(segment, components=tuple(components)))
+        return cls(tuple(segments))
+
+    def at(self, loop: int) -> Segment:
+        """What acts in a global loop."""
+        for segment in self.segments:
+            if segment.last is None or loop <= segment.last:
+                return segment
+        raise ModeError(
+            f'mode "{self}" says nothing about loop {loop}; leave the last range open, '
+            f'as in "{self.segments[-1].names}@{self.segments[-1].first}-"'
+        )
+
+    def check(self, architecture: Architecture, classes: int, loops: int) -> None:
+        """Raise ModeError where a component has nothing to act on or a loop has no mode."""
+        for segment in self.segments:
+            for mode in segment.components:
+                mode.check(architecture, classes)
+        self.at(loops)
+
+    @property
+    def optimizer(self) -> str:
+        """The policy that belongs to the components, unless the user names another."""
+        return next((s.optimizer for s in self.segments if s.optimizer != "fresh"), "fresh")
+
+    @property
+    def knobs(self) -> list[dict[str, Any]]:
+        """The knobs of every component in order of appearance, all of them explicit."""
+        return [{"mode": mode.name, **mode.knobs} for s in self.segments for mode in s.components]
+
+    @property
+    def label(self) -> str:
+        return ",".join(segment.label() for segment in self.segments)
+
+    def __str__(self) -> str:
+        return ",".join(str(segment) for segment in self.segments)
+
+
+@dataclass(frozen=True)
+class ModeChoice:
+    """A mode as the user wrote it: the program, and the policies if they were named."""
+
+    program: Program
+    optimizer: str | None = None
+    acceptance: Acceptance | None = None
+
+    @classmethod
+    def parse(cls, text: str, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> ModeChoice:
+        body, *policies = text.strip().split("/")
+        choice = cls(Program.parse(body, defaults))
+        for policy in policies:
+            if policy in OPTIMIZERS:
+                choice = replace(choice, optimizer=policy)
+                continue
+            try:
+                choice = replace(choice, acceptance=Acceptance.parse(policy))
+            except InputError:
+                raise ModeError(
+                    f'mode "{text}": after "/" comes an optimizer ({", ".join(OPTIMIZERS)}) '
+                    f'or an acceptance (strict, ties, patience-K), not "{policy}"'
+                ) from None
+        return choice
+
+
+_RANGE = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})?", re.ASCII)
+
+
+def _segment(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]]) -> Segment:
+    body, at, loops = text.strip().partition("@")
+    first, last = 1, None
+    if at:
+        match = _RANGE.fullmatch(loops)
+        if not match:
+            raise ModeError(f'mode "{whole}": "{text.strip()}" wants loops as "@1-50" or, to the end, "@51-"')
+        first, last = int(match[1]), int(match[2]) if match[2] else None
+    components = tuple(_component(whole, part.strip(), defaults) for part in body.split("+"))
+    names = [mode.name for mode in components]
+    if len(set(names)) < len(names):
+        raise ModeError(f'mode "{whole}": "{text.strip()}" names one mode twice; use its dose instead')
+    if "none" in names and len(names) > 1:
+        raise ModeError(f'mode "{whole}": "none" adds nothing to other modes; leave it out')
+    return Segment(components, first, last)
+
+
+def _component(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]]) -> Mode:
+    name, *settings = text.split(":")
+    if not name:
+        raise ModeError(f'mode "{whole}": a mode is missing; write it as "hidden" or "hidden+dropout"')
+    knobs: dict[str, Any] = dict(defaults.get(name, {}))
+    for setting in settings:
+        knob, equals, value = setting.partition("=")
+        if not equals or not value:
+            raise ModeError(f'mode "{whole}": "{setting}" is not knob=value, as in "hidden:dose=3"')
+        knobs[knob] = value
+    return mode_named(name).with_knobs(knobs)
+
+
+def _label(mode: Mode) -> str:
+    usual = type(mode)().knobs
+    return mode.name + "".join(f":{k}={v}" for k, v in mode.knobs.items() if v != usual[k])

@@ -1,0 +1,20 @@
+"""`hidden`: persistent stochastic ablation of hidden units, root and branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from frustration.modes.ablation import Ablation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hidden(Ablation):
+    """Zero the incoming weights, the bias and the outgoing weights of hidden units drawn at random."""
+
+    name: ClassVar[str] = "hidden"
+    outgoing: ClassVar[bool] = True
+
+    def layers(self, depth: int) -> Sequence[int]:
+        return range(depth)

@@ -1,0 +1,22 @@
+"""`restart`: one more lottery ticket a loop, the control of *keeping* what was learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from frustration.modes.base import Evidence, Mode, Scene
+from frustration.network import Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart(Mode):
+    """Every candidate starts from fresh random weights; the best of so many one-epoch runs is kept."""
+
+    name: ClassVar[str] = "restart"
+    control: ClassVar[bool] = True
+    damages: ClassVar[bool] = True
+
+    def intervene(self, candidate: Network, scene: Scene) -> Evidence:
+        candidate.vector[...] = candidate.shape.initial(scene.stream("init"))
+        return {"fresh_weights": True}

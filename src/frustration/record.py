@@ -1,0 +1,138 @@
+"""What a trial leaves behind: its spec, a curve with one entry per loop, and what came out. JSON, versioned.
+
+docs/file-formats.md explains every field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from frustration.errors import InputError
+from frustration.files import write_atomically
+from frustration.spec import TrialSpec
+
+RECORD_SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopEntry:
+    """One meta-loop of one trial. Accuracies are on the validation set, in percent."""
+
+    loop: int
+    """Global: epochs trained so far, this one included."""
+    mode: str
+    loss: float | None
+    """Mean training loss of the epoch; None where it was not finite."""
+    before: float | None
+    """Of the base that the candidate is a copy of; None in loop 1."""
+    damaged: float | None
+    """Right after the intervention, before training; None where nothing was changed."""
+    accuracy: float | None
+    """After training; None where the outputs were not finite."""
+    accepted: bool
+    """Whether the next candidate starts from this one."""
+    bounty: bool
+    """Whether this is the best accuracy so far: the candidate is now the LKG."""
+    adopted: int | None = None
+    """The earlier loop whose network patience made the new base, because none was better for too long."""
+    diverged: bool = False
+    """The loss was not finite: the epoch left no trace."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+    """What each mode really did, by its name."""
+
+    @property
+    def harm(self) -> float | None:
+        """Accuracy lost to the intervention."""
+        return None if self.damaged is None or self.before is None else self.before - self.damaged
+
+    @property
+    def recovery(self) -> float | None:
+        """Accuracy won back by the epoch after the intervention."""
+        return None if self.damaged is None or self.accuracy is None else self.accuracy - self.damaged
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """A finished (or interrupted) trial."""
+
+    spec: TrialSpec
+    curve: tuple[LoopEntry, ...]
+    bounty: float | None
+    """Best validation accuracy, percent; None where no loop gave a finite network."""
+    bounty_loop: int | None
+    test_accuracy: float | None
+    """Of the LKG, percent; None until the trial has come to its end."""
+    parameters: int
+    flops: int
+    """Of one forward pass of one sample."""
+    seconds: float
+    """CPU time of this trial's share of its group, over all sessions."""
+    numerics: dict[str, Any]
+    """What bits may depend on: backend, versions, device, place in the group."""
+    continued: bool = False
+    """Whether it came out of more than one session of `train`; such a trial never enters a study."""
+
+    @property
+    def inert(self) -> tuple[str, ...]:
+        """The treatments of this trial that never acted."""
+        acted: dict[str, bool] = {}
+        for segment in self.spec.program.segments:
+            for mode in segment.components:
+                if not mode.control:
+                    seen = any(mode.acted(entry.evidence.get(mode.name, {})) for entry in self.curve)
+                    acted[mode.name] = acted.get(mode.name, False) or seen
+        return tuple(name for name, did in acted.items() if not did)
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.curve) and self.curve[-1].loop >= self.spec.meta_loops
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "record_schema": RECORD_SCHEMA,
+            "id": self.spec.id,
+            "spec": self.spec.to_dict(),
+            "bounty": self.bounty,
+            "bounty_loop": self.bounty_loop,
+            "test_accuracy": self.test_accuracy,
+            "inert": list(self.inert),
+            "parameters": self.parameters,
+            "flops": self.flops,
+            "seconds": round(self.seconds, 3),
+            "numerics": self.numerics,
+            "continued": self.continued,
+            "curve": [entry.to_dict() for entry in self.curve],
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        if fields.get("record_schema") != RECORD_SCHEMA:
+            raise InputError(
+                f"a record of schema {fields.get('record_schema')}; this version reads schema {RECORD_SCHEMA}"
+            )
+        names = (
+            "bounty",
+            "bounty_loop",
+            "test_accuracy",
+            "parameters",
+            "flops",
+            "seconds",
+            "numerics",
+            "continued",
+        )
+        return cls(
+            spec=TrialSpec.from_dict(fields["spec"]),
+            curve=tuple(LoopEntry(**entry) for entry in fields["curve"]),
+            **{name: fields[name] for name in names},
+        )
+
+    def write(self, path: Path) -> None:
+        write_atomically(path, (json.dumps(self.to_dict(), allow_nan=False) + "\n").encode())

@@ -1,0 +1,164 @@
+"""What one trial is: every field that can change its result, and an id made from them.
+
+Where a trial runs (device, backend, threads, runner) is not part of what it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from frustration.architecture import Architecture
+from frustration.errors import InputError
+from frustration.modes import Program
+from frustration.modes.grammar import ModeChoice
+from frustration.policy import STRICT, Acceptance, optimizer_policy
+
+SCHEMA = 1
+"""Raised when the same fields come to mean another computation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """One trial: one network, one treatment, one set of random streams."""
+
+    architecture: Architecture
+    program: Program
+    trial: int
+    seed: int = 0
+    dataset: str = "mnist"
+    dataset_digest: str = ""
+    train_fraction: float = 1.0
+    meta_loops: int = 100
+    stop_rule: str = "loops"
+    learning_rate: float = 1e-4
+    batch_size: int = 256
+    optimizer: str = "fresh"
+    acceptance: Acceptance = STRICT
+
+    def __post_init__(self) -> None:
+        _whole("trial", self.trial, 0, 10**6)
+        _whole("seed", self.seed, 0, 2**63 - 1)
+        _whole("meta-loops", self.meta_loops, 1, 10**6)
+        _whole("batch-size", self.batch_size, 1, 2**20)
+        _real("lr", self.learning_rate, math.nextafter(0, 1), math.inf)
+        _real("train-fraction", self.train_fraction, math.nextafter(0, 1), 1.0)
+        for name in ("learning_rate", "train_fraction"):  # 1 and 1.0 are one trial, so they get one id
+            object.__setattr__(self, name, float(getattr(self, name)))
+        optimizer_policy(self.optimizer)
+        if self.stop_rule != "loops":
+            raise InputError(f'stop rule "{self.stop_rule}" is not known; there is "loops"')
+
+    @classmethod
+    def of(
+        cls,
+        architecture: str | Architecture,
+        mode: str,
+        *,
+        trial: int = 0,
+        optimizer: str | None = None,
+        acceptance: str | None = None,
+        defaults: Mapping[str, Mapping[str, Any]] | None = None,
+        **fields: Any,
+    ) -> Self:
+        """A spec from what a user writes: `TrialSpec.of("[1*32]", "hidden:dose=2/patience-3", trial=4)`.
+
+        A policy written in the mode wins over `optimizer` and `acceptance`, and those over the mode's own.
+        """
+        if isinstance(architecture, str):
+            architecture = Architecture.parse(architecture)
+        choice = ModeChoice.parse(mode, defaults)
+        return cls(
+            architecture=architecture,
+            program=choice.program,
+            trial=trial,
+            optimizer=choice.optimizer or optimizer or choice.program.optimizer,
+            acceptance=choice.acceptance or Acceptance.parse(acceptance or "strict"),
+            **fields,
+        )
+
+    def until(self, meta_loops: int) -> Self:
+        return replace(self, meta_loops=meta_loops)
+
+    def check(self, classes: int) -> None:
+        """Raise InputError where the treatment cannot be given to this architecture."""
+        self.program.check(self.architecture, classes, self.meta_loops)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values; the form that records keep and the id is made from."""
+        return {
+            "schema": SCHEMA,
+            "architecture": str(self.architecture),
+            "mode": str(self.program),
+            "mode_params": self.program.knobs,
+            "trial": self.trial,
+            "seed": self.seed,
+            "dataset": self.dataset,
+            "dataset_digest": self.dataset_digest,
+            "train_fraction": self.train_fraction,
+            "meta_loops": self.meta_loops,
+            "stop_rule": self.stop_rule,
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer,
+            "acceptance": str(self.acceptance),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """The spec that `to_dict` wrote; a newer schema is refused."""
+        if fields["schema"] != SCHEMA:
+            raise InputError(f"a trial of schema {fields['schema']}; this version reads schema {SCHEMA}")
+        rest = {k: v for k, v in fields.items() if k not in ("schema", "architecture", "mode", "mode_params")}
+        return cls(
+            architecture=Architecture.parse(fields["architecture"]),
+            program=Program.of_knobs(fields["mode"], fields["mode_params"]),
+            **{**rest, "acceptance": Acceptance.parse(fields["acceptance"])},
+        )
+
+    @functools.cached_property
+    def id(self) -> str:
+        """16 hexadecimal digits that are equal for equal trials only."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """The treatment as a user would write it, with what differs from the defaults."""
+        label = self.program.label
+        if self.optimizer != self.program.optimizer:
+            label += f"/{self.optimizer}"
+        if self.acceptance != STRICT:
+            label += f"/{self.acceptance}"
+        return label
+
+    @property
+    def treatment(self) -> dict[str, Any]:
+        """The fields that may change from session to session of one checkpoint."""
+        names = (
+            "mode",
+            "mode_params",
+            "learning_rate",
+            "batch_size",
+            "train_fraction",
+            "optimizer",
+            "acceptance",
+        )
+        fields = self.to_dict()
+        return {name: fields[name] for name in names}
+
+
+def _whole(name: str, value: int, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InputError(f"{name} must be a whole number from {least} to {most}, not {value}")
+
+
+def _real(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most or math.isinf(value):
+        at_most = f" and at most {most:g}" if math.isfinite(most) else ""
+        raise InputError(f"{name} must be a finite number above 0{at_most}, not {value}")

@@ -1,0 +1,124 @@
+"""Every random draw of a trial, from named streams that depend on nothing but their name.
+
+A stream is keyed by (seed, trial, loop, purpose) and, except for the order of samples, by the
+architecture; never by the mode, the dose or the number of loops. So all modes of one trial start from
+the same weights, see the same batches and, where they ablate alike, take the same damage; and the first
+ten loops of a hundred are the ten loops of ten. Numbers are made from Philox's raw bits, which NumPy
+guarantees for ever, and not by the distributions on top of them, which it does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frustration.architecture import Architecture
+
+PURPOSES: Final = ("init", "order", "ablation", "noise", "dropout")
+
+
+class Stream:
+    """One stream of random numbers: a counter-based generator with a 128-bit key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._philox = np.random.Philox(key=np.frombuffer(key, dtype="<u8").astype(np.uint64))
+
+    def bits(self, count: int) -> NDArray[np.uint64]:
+        return self._philox.random_raw(count)
+
+    def uniform(self, count: int) -> NDArray[np.float32]:
+        """[count] numbers in [0, 1), multiples of 2^-24: exact in float32."""
+        return (self.bits(count) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+
+    def integer(self, limit: int) -> int:
+        """An integer in [0, limit); the bias, limit / 2^64, is nobody's concern."""
+        return int(self.bits(1)[0]) * limit >> 64
+
+    def permutation(self, count: int) -> NDArray[np.int64]:
+        """[count] indices in random order: each carries random high bits, and they are sorted by those.
+
+        Sorting whole numbers that are all different has one answer, whatever the algorithm: ten times
+        as fast as an argsort.
+        """
+        low = np.uint64((1 << max(count - 1, 1).bit_length()) - 1)
+        tickets = (self.bits(count) & ~low) | np.arange(count, dtype=np.uint64)
+        tickets.sort()
+        return (tickets & low).astype(np.int64)
+
+    def normal(self, count: int) -> NDArray[np.float64]:
+        """[count] standard normal numbers, by Box and Muller."""
+        pairs = (count + 1) // 2
+        unit = (self.bits(2 * pairs) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        radius = np.sqrt(-2.0 * np.log1p(-unit[:pairs]))
+        angle = 2.0 * np.pi * unit[pairs:]
+        return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+
+
+class Streams:
+    """The streams of one trial on one architecture."""
+
+    def __init__(self, seed: int, trial: int, architecture: Architecture) -> None:
+        self.seed, self.trial, self.architecture = seed, trial, architecture
+
+    def stream(self, purpose: str, loop: int) -> Stream:
+        return Stream(self._key(purpose, loop, size=16))
+
+    def order(self, loop: int, samples: int) -> NDArray[np.int64]:
+        """[samples] indices: the order in which training samples are seen in a loop."""
+        return self.stream("order", loop).permutation(samples)
+
+    def dropout_key(self, loop: int) -> int:
+        """The 64-bit key of the dropout masks of a loop (see `philox4x32`)."""
+        return int.from_bytes(self._key("dropout", loop, size=8), "little")
+
+    def _key(self, purpose: str, loop: int, size: int) -> bytes:
+        if purpose not in PURPOSES:
+            raise ValueError(f"unknown purpose of a stream: {purpose}")
+        name = f"frustration-1 seed={self.seed} trial={self.trial} loop={loop} purpose={purpose}"
+        if purpose != "order":  # architectures of one trial share their batches
+            name += f" architecture={self.architecture}"
+        return hashlib.blake2b(name.encode(), digest_size=size).digest()
+
+
+_LOW = np.uint64(0xFFFF_FFFF)
+_HALF = np.uint64(32)
+
+
+def philox4x32(
+    counter: tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]], key: int
+) -> NDArray[np.uint64]:
+    """Philox4x32-10 of Salmon et al. (2011): four 32-bit words, in [4, ...], for every counter.
+
+    Counters are 32-bit words held in uint64 arrays that broadcast together; the key has 64 bits.
+    """
+    c0, c1, c2, c3 = np.broadcast_arrays(*counter)
+    k0, k1 = key & 0xFFFF_FFFF, key >> 32
+    for _ in range(10):
+        a, b = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        c0, c1, c2, c3 = (
+            (b >> _HALF) ^ c1 ^ np.uint64(k0),
+            b & _LOW,
+            (a >> _HALF) ^ c3 ^ np.uint64(k1),
+            a & _LOW,
+        )
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFF_FFFF, (k1 + 0xBB67AE85) & 0xFFFF_FFFF
+    return np.stack([c0, c1, c2, c3])
+
+
+def dropout_threshold(p: float) -> int:
+    """A unit is dropped where its 32-bit word is below this."""
+    return round(p * 2**32)
+
+
+def dropout_keep(key: int, step: int, layer: int, units: int, samples: int, p: float) -> NDArray[np.bool_]:
+    """[units, samples]: which activations of one hidden layer survive one training step.
+
+    Sample s of unit u reads word s mod 4 of the block with the counter (s div 4, u, layer, step).
+    """
+    block = np.arange((samples + 3) // 4, dtype=np.uint64)[None, :]
+    unit = np.arange(units, dtype=np.uint64)[:, None]
+    words = philox4x32((block, unit, np.array(layer, np.uint64), np.array(step, np.uint64)), key)
+    return words.transpose(1, 2, 0).reshape(units, -1)[:, :samples] >= np.uint64(dropout_threshold(p))
