@@ -77,6 +77,8 @@ class Trial:
     test_accuracy: float | None = None
     seconds: float = 0.0
     numerics: dict[str, Any] = field(default_factory=dict)
+    past_numerics: list[dict[str, Any]] = field(default_factory=list)
+    """Other numerics that it was trained under before, each with the last loop under it."""
     continued: bool = False
     unscored: bool = False
     """The LKG came without its accuracy, which has to be measured before anything is compared with it."""
@@ -167,6 +169,7 @@ class Trial:
             evidence=plan.evidence,
         )
         self.curve.append(entry)
+        self._meet_ratchet(plan.segment)
         return entry
 
     def record(self) -> TrialRecord:
@@ -181,8 +184,20 @@ class Trial:
             flops=self.spec.architecture.flops(features, classes),
             seconds=self.seconds,
             numerics=self.numerics,
+            past_numerics=tuple(self.past_numerics),
             continued=self.continued,
         )
+
+    def _meet_ratchet(self, segment: Segment) -> None:
+        """Where a schedule turns the ratchet on, the next candidate starts from the LKG."""
+        if not segment.ratchet and not self.finished and self.spec.program.at(self.loop + 1).ratchet:
+            self.rebase_on_lkg()
+
+    def rebase_on_lkg(self) -> None:
+        """Go on from the LKG, with no failures counted."""
+        self.patience = self.spec.acceptance.patience
+        if self.bounty is not None:
+            self._rebase(self.lkg, self.bounty)
 
     def _rebase(self, weights: Vector, accuracy: float) -> None:
         self.base, self.base_accuracy = weights, accuracy
