@@ -110,6 +110,13 @@ class Trial:
         """[samples]: the order of training samples in the next loop."""
         return self._streams.order(self.loop + 1, samples)
 
+    def clone(self) -> Vector:
+        """A copy of the base: the next candidate. Where a schedule turns the ratchet on, that is the LKG."""
+        at = self.spec.program.at
+        if self.loop > 0 and at(self.loop + 1).ratchet and not at(self.loop).ratchet:
+            self.rebase_on_lkg()
+        return self.base.copy()
+
     def intervene(self, weights: Vector, order: Order, probe: Vector) -> Plan:
         """Treat a copy of the base in place, from global loop 2 on, and plan its epoch.
 
@@ -169,7 +176,6 @@ class Trial:
             evidence=plan.evidence,
         )
         self.curve.append(entry)
-        self._meet_ratchet(plan.segment)
         return entry
 
     def record(self) -> TrialRecord:
@@ -187,11 +193,6 @@ class Trial:
             past_numerics=tuple(self.past_numerics),
             continued=self.continued,
         )
-
-    def _meet_ratchet(self, segment: Segment) -> None:
-        """Where a schedule turns the ratchet on, the next candidate starts from the LKG."""
-        if not segment.ratchet and not self.finished and self.spec.program.at(self.loop + 1).ratchet:
-            self.rebase_on_lkg()
 
     def rebase_on_lkg(self) -> None:
         """Go on from the LKG, with no failures counted."""
