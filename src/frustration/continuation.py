@@ -34,9 +34,10 @@ class Found:
         shape = Shape(spec.architecture, data.features, data.classes)
         if saved is not None:
             _refuse_foreign(spec, files, saved, shape, request.seed)
-            if saved.seed is not None:
-                spec = replace(spec, seed=saved.seed)
         return cls(spec, files, saved, shape)
+
+    def seeded(self, seed: int) -> Found:
+        return replace(self, spec=replace(self.spec, seed=seed))
 
     @property
     def loop(self) -> int:
@@ -111,6 +112,18 @@ class Goal:
 
     total: int
     notes: list[str]
+
+
+def one_seed(found: Sequence[Found], request: Request) -> list[Found]:
+    """Without `--seed`, new trials join those that are there already under their seed, or get 0."""
+    kept = {one.saved.seed for one in found if one.saved and one.saved.seed is not None}
+    if len(kept) > 1:
+        raise InputError(
+            f"the checkpoints in {request.model_dir} were trained with several seeds "
+            f"({', '.join(map(str, sorted(kept)))}), so they are not paired; name another --model-dir"
+        )
+    seed = kept.pop() if kept else request.seed or 0
+    return [one.seeded(seed) for one in found]
 
 
 def decide(found: Sequence[Found], request: Request) -> Goal:

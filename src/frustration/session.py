@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frustration.checkpoint import CheckpointFiles
-from frustration.continuation import Found, Ongoing, decide
+from frustration.continuation import Found, Ongoing, decide, one_seed
 from frustration.dataset import Split, load
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import plan
@@ -83,7 +83,8 @@ def _train_locked(
 ) -> Outcome:
     backend = backend_named(*engine)
     files = [request.files(spec) for spec in specs]
-    found = [Found.of(spec, file, request, data) for spec, file in zip(specs, files, strict=True)]
+    looked = [Found.of(spec, file, request, data) for spec, file in zip(specs, files, strict=True)]
+    found = one_seed(looked, request)
     goal = decide(found, request)
     ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
     groups = plan([one.trial for one in ongoing if not one.trial.finished], backend)
