@@ -50,7 +50,9 @@ class Found:
 
     @property
     def cut_off(self) -> bool:
-        return self.loop < self.target
+        """Killed before its target, or on it and before its LKG was tested."""
+        untested = self.saved is not None and self.saved.trial is not None and not self.saved.trial.complete
+        return self.loop < self.target or untested
 
     @property
     def switches(self) -> bool:
@@ -71,7 +73,7 @@ class Found:
         if self.saved is None:
             return Ongoing(Trial.fresh(spec, self.shape), self.files, [session])
         trial, history = self.saved.revive(spec), self.saved.history
-        if trial.finished:
+        if trial.complete:
             return Ongoing(trial, self.files, history)
         self._settle_numerics(trial, numerics, accept_numerics)
         if self.switches:
@@ -140,7 +142,7 @@ def decide(found: Sequence[Found], request: Request) -> Goal:
     if any(one.switches for one in found):
         return Goal(max(loops) + request.meta_loops, notes)
     furthest = max(one.target for one in found)
-    if any(loop < furthest for loop in loops):
+    if any(one.cut_off or one.loop < furthest for one in found):
         at = f"loop {min(loops)}" if min(loops) == max(loops) else f"loops {min(loops)} to {max(loops)}"
         notes.append(f"finishing what was begun: {at} of {furthest}; run it again to add --meta-loops more")
         return Goal(furthest, notes)

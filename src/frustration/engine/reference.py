@@ -125,7 +125,7 @@ class ReferencePopulation:
 
 
 class ReferenceBackend:
-    """One network at a time; nothing beside it can matter."""
+    """One network at a time; nothing beside it can matter, for torch uses one thread inside."""
 
     name = "reference"
     depends_on_group = False
@@ -134,6 +134,7 @@ class ReferenceBackend:
         self.dtype = dtype
 
     def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> ReferencePopulation:
+        torch.set_num_threads(1)
         return ReferencePopulation(shape, sum(map(len, runs)), data, batch_size, self.dtype)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:

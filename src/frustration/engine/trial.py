@@ -99,6 +99,11 @@ class Trial:
         return self.loop >= self.spec.meta_loops
 
     @property
+    def complete(self) -> bool:
+        """Whether it is finished and its LKG has been tested, if it has one."""
+        return self.finished and (self.test_accuracy is not None or self.bounty is None)
+
+    @property
     def keeps_moments(self) -> bool:
         return self.spec.optimizer != "fresh"
 
