@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from frustration.dataset import Split
+from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
 from frustration.modes import Regime
 from frustration.network import Shape, Vector
@@ -49,6 +50,7 @@ class ReferencePopulation:
         mean, square = (_vector([state[name] for state in states]) for name in ("exp_avg", "exp_avg_sq"))
         return Moments(mean, square, int(states[0]["step"]))
 
+    @one_thread()
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         losses = [float("nan")] * len(self.networks)
         for slot, epoch in epochs.items():
@@ -112,6 +114,7 @@ class ReferencePopulation:
     def _pixels(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
         return self.pixel_values[torch.from_numpy(images).long()]
 
+    @one_thread()
     @torch.no_grad()
     def evaluate(self, part: Part) -> list[int]:
         samples = getattr(self.data, part)
@@ -125,7 +128,7 @@ class ReferencePopulation:
 
 
 class ReferenceBackend:
-    """One network at a time; nothing beside it can matter, for torch uses one thread inside."""
+    """One network at a time; nothing beside it can matter."""
 
     name = "reference"
     depends_on_group = False
@@ -134,7 +137,6 @@ class ReferenceBackend:
         self.dtype = dtype
 
     def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> ReferencePopulation:
-        torch.set_num_threads(1)
         return ReferencePopulation(shape, sum(map(len, runs)), data, batch_size, self.dtype)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
