@@ -1,4 +1,4 @@
-"""One thread inside torch: bits that do not depend on their number, and groups that run side by side instead."""
+"""One thread inside torch: bits do not depend on their number, and groups run side by side instead."""
 
 from __future__ import annotations
 
