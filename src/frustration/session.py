@@ -10,7 +10,7 @@ from pathlib import Path
 
 from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Found, Ongoing, decide, one_seed
-from frustration.dataset import Split, load
+from frustration.dataset import load
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import plan
 from frustration.engine.population import Interrupted
@@ -20,8 +20,8 @@ from frustration.files import PARTIAL, locked
 from frustration.network import Shape
 from frustration.record import LoopEntry, TrialRecord
 from frustration.request import Request
-from frustration.runners.local import default_workers, run_groups
-from frustration.runners.work import Event, TrialDone, Work
+from frustration.runners.local import Queue, default_workers, run_groups
+from frustration.runners.work import Data, Event, TrialDone, Work
 from frustration.spec import TrialSpec
 
 LOCK = ".lock"
@@ -63,10 +63,10 @@ def train(
     """Train what the request asks for, resuming from its model directory; `stop` ends it cleanly."""
     specs = _specs(request)
     backend_name, device = choose(request.backend, request.device)
-    data = (request.data or load(request.dataset)).fraction(request.train_fraction)
-    specs = [replace(spec, dataset_digest=data.digest) for spec in specs]
+    data = Data({request.dataset: request.data or load(request.dataset)})
+    specs = [replace(spec, dataset_digest=data.of(spec).digest) for spec in specs]
     for spec in specs:
-        spec.check(data.classes)
+        spec.check(data.of(spec).classes)
     busy = f"another run is using {request.model_dir}; wait for it, or name another --model-dir"
     with locked(request.model_dir / LOCK, busy):
         _sweep(request.model_dir)
@@ -76,14 +76,14 @@ def train(
 def _train_locked(
     request: Request,
     specs: Sequence[TrialSpec],
-    data: Split,
+    data: Data,
     engine: tuple[str, str],
     emit: Callable[[SessionEvent], None],
     stop: threading.Event,
 ) -> Outcome:
     backend = backend_named(*engine)
     files = [request.files(spec) for spec in specs]
-    looked = [Found.of(spec, file, request, data) for spec, file in zip(specs, files, strict=True)]
+    looked = [Found.of(spec, file, request, data.of(spec)) for spec, file in zip(specs, files, strict=True)]
     found = one_seed(looked, request)
     goal = decide(found, request)
     ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
@@ -113,7 +113,7 @@ def _train_locked(
 
     work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
     with contextlib.suppress(Interrupted):
-        run_groups(groups, work, workers, collect, stop)
+        run_groups(Queue(groups), work, workers, collect, stop)
     for one in ongoing:  # those that were interrupted, as they are kept
         if one.trial.spec.id not in records:
             records[one.trial.spec.id] = one.files.resumed().record()
@@ -146,6 +146,9 @@ class CheckpointKeeper:
         one = self.ongoing[trial.spec.id]
         one.files.save(trial, one.history, lkg_too=trial.bounty is not None)
         trial.record().write(one.files.record)
+
+    def fail(self, trial: Trial, traceback: str) -> bool:
+        return False
 
 
 def _specs(request: Request) -> list[TrialSpec]:

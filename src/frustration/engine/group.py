@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from frustration.engine.population import Backend, Runs
 from frustration.engine.trial import Trial
+from frustration.network import Shape
+from frustration.spec import TrialSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +37,19 @@ def plan(trials: Iterable[Trial], backend: Backend) -> list[Group]:
     trials = list(trials)
     homes = _homes(trials)
     groups = _return([(trial, home) for trial, home in homes if home])
-    groups += _fill([trial for trial, home in homes if not home], backend)
+    new = lay_out([trial for trial, home in homes if not home], backend)
+    groups += [Group(layout.runs, layout.members) for layout in new]
     for group in groups:
-        for slot, trial in group.trials.items():
-            trial.numerics = backend.numerics()
-            if backend.depends_on_group:
-                trial.numerics["group"] = {"runs": list(group.runs), "slot": slot}
+        write_numerics(group, backend)
     return groups
+
+
+def write_numerics(group: Group, backend: Backend) -> None:
+    """Write into each trial what its bits depend on from now on."""
+    for slot, trial in group.trials.items():
+        trial.numerics = backend.numerics()
+        if backend.depends_on_group:
+            trial.numerics["group"] = {"runs": list(group.runs), "slot": slot}
 
 
 def _homes(trials: list[Trial]) -> list[tuple[Trial, tuple[Runs, int] | None]]:
@@ -52,9 +60,7 @@ def _homes(trials: list[Trial]) -> list[tuple[Trial, tuple[Runs, int] | None]]:
     """
     homes = [(trial, _home(trial)) for trial in trials]
     lived_in = {(_kind(trial), home[0]) for trial, home in homes if home and trial.loop}
-    return [
-        (trial, home if home and (_kind(trial), home[0]) in lived_in else None) for trial, home in homes
-    ]
+    return [(trial, home if home and (_kind(trial), home[0]) in lived_in else None) for trial, home in homes]
 
 
 def _home(trial: Trial) -> tuple[Runs, int] | None:
@@ -63,44 +69,77 @@ def _home(trial: Trial) -> tuple[Runs, int] | None:
     if not place:
         return None
     runs, slot = tuple(place["runs"]), int(place["slot"])
-    return (runs, slot) if "".join(runs)[slot] == _letter(trial) else None
+    return (runs, slot) if "".join(runs)[slot] == letter(trial.spec) else None
 
 
-def _letter(trial: Trial) -> str:
-    return "p" if trial.keeps_moments else "f"
+class Member(Protocol):
+    """What can be laid out: a trial, or the plan of one."""
+
+    @property
+    def spec(self) -> TrialSpec: ...
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def loop(self) -> int: ...
 
 
-def _kind(trial: Trial) -> tuple[Any, ...]:
-    """Trials of one kind can share a population."""
-    spec = trial.spec
-    return (str(spec.architecture), spec.dataset, spec.train_fraction, spec.batch_size, spec.learning_rate)
+M = TypeVar("M", bound=Member)
 
 
-def _fill(trials: list[Trial], backend: Backend) -> list[Group]:
-    groups = []
-    kinds = sorted(trials, key=lambda t: (_kind(t), t.loop))
-    for _, of_kind in groupby(kinds, key=lambda t: (_kind(t), t.loop)):
-        members = list(of_kind)
-        limit = backend.group_limit(members[0].shape, members[0].spec.batch_size)
-        full: list[Trial] = []
+@dataclass(frozen=True, eq=False)
+class Layout(Generic[M]):
+    """The shape of a group and who stands where in it."""
+
+    runs: Runs
+    members: dict[int, M]
+
+
+def lay_out(members: Iterable[M], backend: Backend) -> list[Layout[M]]:
+    """Groups of members that can share a population, filled run by run."""
+    layouts = []
+    kinds = sorted(members, key=_kind_and_loop)
+    for _, of_kind in groupby(kinds, key=_kind_and_loop):
+        alike = sorted(of_kind, key=_stream)  # stable: modes stay in the order they were asked for
+        limit = backend.group_limit(alike[0].shape, alike[0].spec.batch_size)
+        full: list[M] = []
         runs: list[str] = []
-        for _, run in groupby(sorted(members, key=_stream), key=_stream):
+        for _, run in groupby(alike, key=_stream):
             for part in _chunks(list(run), limit):
                 if len(full) + len(part) > limit:
-                    groups.append(Group(tuple(runs), dict(enumerate(full))))
+                    layouts.append(Layout(tuple(runs), dict(enumerate(full))))
                     full, runs = [], []
                 full += part
-                runs.append("".join(map(_letter, part)))
-        groups.append(Group(tuple(runs), dict(enumerate(full))))
-    return groups
+                runs.append("".join(letter(member.spec) for member in part))
+        layouts.append(Layout(tuple(runs), dict(enumerate(full))))
+    return layouts
 
 
-def _stream(trial: Trial) -> tuple[int, int]:
-    return trial.spec.seed, trial.spec.trial
+def _kind(member: Member) -> tuple[Any, ...]:
+    """Members of one kind can share a population."""
+    spec = member.spec
+    return (
+        str(spec.architecture),
+        spec.dataset,
+        spec.train_fraction,
+        spec.batch_size,
+        spec.learning_rate,
+    )
 
 
-def _chunks(trials: list[Trial], limit: int) -> list[list[Trial]]:
-    return [trials[start : start + limit] for start in range(0, len(trials), limit)]
+def _kind_and_loop(member: Member) -> tuple[Any, ...]:
+    return (*_kind(member), member.loop)
+
+
+def letter(spec: TrialSpec) -> str:
+    return "f" if spec.optimizer == "fresh" else "p"
+
+
+def _stream(member: Member) -> tuple[int, int]:
+    return member.spec.seed, member.spec.trial
+
+
+def _chunks(members: list[M], limit: int) -> list[list[M]]:
+    return [members[start : start + limit] for start in range(0, len(members), limit)]
 
 
 def _return(homes: Iterable[tuple[Trial, tuple[Runs, int]]]) -> list[Group]:

@@ -19,9 +19,10 @@ from multiprocessing.connection import Pipe, wait
 from frustration.engine.group import Group
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError
-from frustration.runners.work import Emit, Event, Work, do
+from frustration.runners.work import Emit, Event, Groups, Work, do
 
 GRACE_SECONDS = 10.0
+POLL_SECONDS = 0.1
 
 
 class WorkerError(FrustrationError):
@@ -45,51 +46,76 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_groups(groups: Iterable[Group], work: Work, workers: int, emit: Emit, stop: threading.Event) -> None:
-    """Train all groups to their ends, the costliest first. Results do not depend on `workers`.
+class Queue:
+    """Groups of this run alone, the costliest first."""
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        self._left = sorted(groups, key=cost)
+
+    def take(self) -> Group | None:
+        return self._left.pop() if self._left else None
+
+    def finished(self, group: Group) -> None:
+        pass
+
+    def exhausted(self) -> bool:
+        return not self._left
+
+
+def cost(group: Group) -> int:
+    """Roughly: multiplications still to be done."""
+    trials = group.trials.values()
+    return sum(
+        (t.spec.meta_loops - t.loop) * (t.shape.size + 1000 * t.spec.architecture.depth) for t in trials
+    )
+
+
+def run_groups(groups: Groups, work: Work, workers: int, emit: Emit, stop: threading.Event) -> None:
+    """Train all groups to their ends. Results do not depend on `workers`.
 
     Raises Interrupted once every worker has stopped, if `stop` was set before all was done.
     """
-    queue = sorted(groups, key=cost, reverse=True)
-    workers = min(workers, len(queue))
     if workers <= 1 or work.device != "cpu":
-        for group in queue:
-            do(work, group, emit, stop)
+        _run_here(groups, work, emit, stop)
         return
     team = [Worker(work) for _ in range(workers)]
     try:
-        _feed(team, queue, emit, stop)
+        _feed(team, groups, emit, stop)
     finally:
         for worker in team:
             worker.end()
 
 
-def cost(group: Group) -> int:
-    """Roughly: multiplications still to be done."""
-    return sum(
-        (t.spec.meta_loops - t.loop) * (t.shape.size + 1000 * t.spec.architecture.depth)
-        for t in group.trials.values()
-    )
+def _run_here(groups: Groups, work: Work, emit: Emit, stop: threading.Event) -> None:
+    while not groups.exhausted():
+        if group := groups.take():
+            do(work, group, emit, stop)
+            groups.finished(group)
+        elif stop.wait(POLL_SECONDS):
+            raise Interrupted
 
 
-def _feed(team: list[Worker], queue: list[Group], emit: Emit, stop: threading.Event) -> None:
+def _feed(team: list[Worker], groups: Groups, emit: Emit, stop: threading.Event) -> None:
     at_work = {worker.connection: worker for worker in team}
     while at_work:
-        if stop.is_set():
-            for worker in at_work.values():
+        for worker in list(at_work.values()):
+            if stop.is_set():
                 worker.interrupt()
-        # An event wakes no wait(): the time-out is how soon Ctrl-C is passed on.
-        for connection in wait(list(at_work), timeout=0.1):
+            if worker.idle and (stop.is_set() or groups.exhausted()):
+                worker.connection.send(None)
+                del at_work[worker.connection]
+            elif worker.idle and (group := groups.take()):
+                worker.start(group)
+        # Nothing wakes wait() when `stop` is set: the time-out is how soon Ctrl-C is passed on.
+        for connection in wait(list(at_work), timeout=POLL_SECONDS):
             worker = at_work[connection]  # type: ignore[index]  # wait() returns what it was given
             message = worker.receive()
             if isinstance(message, Failure):
                 raise message.error
             if isinstance(message, Idle):
-                if queue and not stop.is_set():
-                    worker.connection.send(queue.pop(0))
-                else:
-                    worker.connection.send(None)
-                    del at_work[worker.connection]
+                if worker.group:
+                    groups.finished(worker.group)
+                worker.group, worker.idle = None, True
             else:
                 emit(message)
     if stop.is_set():
@@ -106,6 +132,12 @@ class Worker:
         theirs.close()
         self.connection.send(work)
         self.interrupted = False
+        self.idle = False
+        self.group: Group | None = None
+
+    def start(self, group: Group) -> None:
+        self.connection.send(group)
+        self.group, self.idle = group, False
 
     def receive(self) -> Event | Failure | Idle:
         try:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from frustration.dataset import Split
 from frustration.engine.backends import backend_named
 from frustration.engine.group import Group
 from frustration.engine.loop import run
+from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
+from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
+from frustration.spec import TrialSpec
 
 
 class Keeper(Protocol):
@@ -24,6 +28,40 @@ class Keeper(Protocol):
     def finish(self, trial: Trial) -> None:
         """After the last."""
 
+    def fail(self, trial: Trial, traceback: str) -> bool:
+        """After an unexpected error; False where failures are not kept, and the error goes on its way."""
+
+
+class Groups(Protocol):
+    """Where the groups of a run come from."""
+
+    def take(self) -> Group | None:
+        """The next group to train, or None if there is none at this moment."""
+
+    def finished(self, group: Group) -> None:
+        """A group that was taken is trained, or has failed."""
+
+    def exhausted(self) -> bool:
+        """Whether none will come any more; if not, others are at work on what is left."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The data sets of a run, by name, and the parts of them that trials are trained on."""
+
+    splits: Mapping[str, Split]
+    _parts: dict[tuple[str, float], Split] = field(default_factory=dict)
+
+    def of(self, spec: TrialSpec) -> Split:
+        """What a trial sees."""
+        return self.part(spec.dataset, spec.train_fraction)
+
+    def part(self, name: str, fraction: float) -> Split:
+        """A data set with a share of its training images: always the same object."""
+        if (name, fraction) not in self._parts:
+            self._parts[name, fraction] = self.splits[name].fraction(fraction)
+        return self._parts[name, fraction]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Work:
@@ -31,7 +69,7 @@ class Work:
 
     backend: str
     device: str
-    data: Split
+    data: Data
     keeper: Keeper
 
 
@@ -53,21 +91,42 @@ class TrialDone:
     record: TrialRecord
 
 
-Event = LoopDone | TrialDone
+@dataclass(frozen=True)
+class TrialFailed:
+    """A trial met an unexpected error, which is kept."""
+
+    trial_id: str
+    traceback: str
+
+
+Event = LoopDone | TrialDone | TrialFailed
 Emit = Callable[[Event], None]
 
 
 def do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
     """Train a group to its end; raises Interrupted when `stop` is set."""
+    try:
+        _train(work, group, emit, stop)
+    except (Interrupted, FrustrationError):
+        raise
+    except Exception:  # the boundary of a trial: what is kept as its failure must not end the others
+        text = traceback.format_exc()
+        for trial in group.trials.values():
+            if not work.keeper.fail(trial, text):
+                raise
+            emit(TrialFailed(trial.spec.id, text))
 
+
+def _train(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
     def observe(trial: Trial, entry: LoopEntry) -> None:
         work.keeper.keep(trial, entry)
         emit(LoopDone(trial.spec.id, entry, trial.bounty, trial.bounty_loop))
 
     trials = list(group.trials.values())
+    data = work.data.of(trials[0].spec)
     backend = backend_named(work.backend, work.device)
-    population = backend.population(trials[0].shape, group.runs, work.data, trials[0].spec.batch_size)
-    run(group, population, work.data, observe, stop)
+    population = backend.population(trials[0].shape, group.runs, data, trials[0].spec.batch_size)
+    run(group, population, data, observe, stop)
     for trial in trials:
         work.keeper.finish(trial)
         emit(TrialDone(trial.spec.id, trial.record()))

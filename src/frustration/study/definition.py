@@ -1,0 +1,228 @@
+"""What a study is: a grid of architectures x modes x trials and its knobs, read from TOML.
+
+Everything is validated before anything runs; an unknown key is named with the nearest known one, the
+file and the line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Self
+
+from frustration.architecture import Architecture
+from frustration.dataset import names as dataset_names
+from frustration.errors import InputError
+from frustration.modes import mode_named
+from frustration.spec import TrialSpec
+from frustration.study.sets import architectures
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A grid of trials. Its axes are tuples; every combination is a trial, and pairs share trial numbers."""
+
+    name: str
+    architectures: tuple[Architecture, ...]
+    modes: tuple[str, ...]
+    trials: int = 10
+    meta_loops: int = 100
+    seed: int = 0
+    datasets: tuple[str, ...] = ("mnist",)
+    learning_rates: tuple[float, ...] = (1e-4,)
+    train_fractions: tuple[float, ...] = (1.0,)
+    batch_size: int = 256
+    optimizer: str | None = None
+    acceptance: str | None = None
+    knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    networks: bool = True
+    """Whether the LKG networks are kept beside the records."""
+
+    def specs(self, digests: Mapping[tuple[str, float], str]) -> Iterator[TrialSpec]:
+        """Every trial of the grid; `digests` identify the data by (data set, training fraction)."""
+        axes = product(self.architectures, self.datasets, self.train_fractions, self.learning_rates)
+        for architecture, dataset, fraction, rate in axes:
+            first = [
+                TrialSpec.of(
+                    architecture,
+                    mode,
+                    trial=0,
+                    seed=self.seed,
+                    dataset=dataset,
+                    dataset_digest=digests[dataset, fraction],
+                    train_fraction=fraction,
+                    meta_loops=self.meta_loops,
+                    learning_rate=rate,
+                    batch_size=self.batch_size,
+                    optimizer=self.optimizer,
+                    acceptance=self.acceptance,
+                    defaults=self.knobs,
+                )
+                for mode in self.modes
+            ]
+            for trial in range(self.trials):
+                yield from (replace(spec, trial=trial) for spec in first)
+
+    @property
+    def size(self) -> int:
+        """How many trials the grid has."""
+        cells = len(self.architectures) * len(self.datasets) * len(self.train_fractions)
+        return cells * len(self.learning_rates) * self.trials * len(self.modes)
+
+    def check(self) -> None:
+        """Raise InputError for anything that would fail later: every mode on every architecture."""
+        if not _NAME.fullmatch(self.name):
+            raise InputError(
+                f'the study\'s name "{self.name}" becomes a folder: use letters, digits, ".", "_" and "-"'
+            )
+        for axis in ("architectures", "modes", "datasets", "learning_rates", "train_fractions"):
+            values = getattr(self, axis)
+            if not values:
+                raise InputError(f"the study has no {axis}")
+            if len(set(values)) < len(values):
+                raise InputError(f"the study names one of its {axis} twice: {', '.join(map(str, values))}")
+        if self.trials < 1:
+            raise InputError(f"trials must be 1 or more, not {self.trials}")
+        for dataset in self.datasets:
+            if dataset not in dataset_names():
+                raise InputError(f'there is no data set "{dataset}"; there are {", ".join(dataset_names())}')
+        for mode, knobs in self.knobs.items():
+            mode_named(mode).with_knobs(knobs)
+        digests = {(d, f): "" for d in self.datasets for f in self.train_fractions}
+        labels: dict[str, str] = {}
+        for spec in replace(self, trials=1).specs(digests):
+            spec.check(classes=10)
+            labels.setdefault(spec.label, "")
+        if len(labels) < len(self.modes):
+            raise InputError(f"the study names one mode twice: {', '.join(self.modes)}")
+
+    def to_toml(self) -> str:
+        """The study with every default explicit; `from_toml` reads it back."""
+        lines = [
+            f"name = {_toml(self.name)}",
+            f"architectures = {_toml([str(a) for a in self.architectures])}",
+            f"modes = {_toml(list(self.modes))}",
+            f"trials = {self.trials}",
+            f"meta_loops = {self.meta_loops}",
+            f"seed = {self.seed}",
+            f"dataset = {_toml(list(self.datasets))}",
+            f"learning_rate = {_toml(list(self.learning_rates))}",
+            f"train_fraction = {_toml(list(self.train_fractions))}",
+            f"batch_size = {self.batch_size}",
+            f"networks = {_toml(self.networks)}",
+        ]
+        lines += [f"{key} = {_toml(v)}" for key in ("optimizer", "acceptance") if (v := getattr(self, key))]
+        for mode, knobs in self.knobs.items():
+            lines += ["", f"[knobs.{mode}]", *(f"{knob} = {_toml(value)}" for knob, value in knobs.items())]
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "the study", folder: Path = Path()) -> Self:
+        """Read and check a study; `source` is how errors call it, `folder` where `@files` lie."""
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{source} is not valid TOML: {error}") from None
+        try:
+            study = cls(**_read_fields(document, folder, Path(source).stem))
+            study.check()
+        except _KeyProblem as problem:
+            raise InputError(f"{source}{_line_of(problem.key, text)}: {problem}") from None
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
+        return study
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise InputError(f"cannot read the study {path}: {error.strerror}") from None
+        return cls.from_toml(text, str(path), path.parent)
+
+
+class _KeyProblem(Exception):
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(what)
+        self.key = key
+
+
+_PLURALS = {"dataset": "datasets", "learning_rate": "learning_rates", "train_fraction": "train_fractions"}
+"""Axes that are written in the singular: a value or a list of values."""
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "architectures": (str,),
+    "modes": (str,),
+    "trials": (int,),
+    "meta_loops": (int,),
+    "seed": (int,),
+    "datasets": (str,),
+    "learning_rates": (float, int),
+    "train_fractions": (float, int),
+    "batch_size": (int,),
+    "optimizer": (str,),
+    "acceptance": (str,),
+    "networks": (bool,),
+}
+_AXES = ("architectures", "modes", *_PLURALS.values())
+
+
+def _read_fields(document: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+    known = [key for key in (f.name for f in fields(Study)) if key not in _PLURALS.values()] + [*_PLURALS]
+    read: dict[str, Any] = {"name": name}
+    for key, value in document.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"keys are {', '.join(sorted(known))}"
+            raise _KeyProblem(key, f'unknown key "{key}"; {hint}')
+        target = _PLURALS.get(key, key)
+        read[target] = _knobs(value) if key == "knobs" else _value(key, target, value)
+    for key in ("architectures", "modes"):
+        if key not in read:
+            raise InputError(f'the key "{key}" is missing')
+    read["architectures"] = architectures(list(read["architectures"]), folder)
+    return read
+
+
+def _value(key: str, target: str, value: Any) -> Any:
+    kinds = _KINDS[target]
+    values = value if isinstance(value, list) and target in _AXES else [value]
+    for one in values:
+        if not isinstance(one, kinds) or (isinstance(one, bool) and bool not in kinds):
+            wanted = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kinds[0]]
+            raise _KeyProblem(key, f'"{key}" must be {wanted}, not {one!r}')
+    if target not in _AXES:
+        return value
+    return tuple(float(one) for one in values) if float in kinds else tuple(values)
+
+
+def _knobs(value: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise _KeyProblem("knobs", 'knobs are tables, one a mode: [knobs.dropout] and under it "p = 0.2"')
+    return {mode: dict(table) for mode, table in value.items()}
+
+
+def _line_of(key: str, text: str) -> str:
+    pattern = re.compile(rf"^\s*(\[\s*)?[\"']?{re.escape(key)}\b")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if pattern.match(line):
+            return f", line {number}"
+    return ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return repr(value)

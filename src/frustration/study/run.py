@@ -1,0 +1,272 @@
+"""Run what a study is missing, alone or beside other processes that do the same.
+
+The groups of a study follow from its definition, not from what is missing or from who asks: every process
+plans the same ones, claims one after another by file locks, and within a group trains only the trials
+that have no record. A lock goes with its process, so what a dead one left is claimed by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import IO
+
+from frustration.dataset import load
+from frustration.engine.backends import backend_named, choose
+from frustration.engine.group import Group, Layout, lay_out, write_numerics
+from frustration.engine.population import Backend, Interrupted
+from frustration.engine.trial import Trial
+from frustration.network import Shape
+from frustration.record import LoopEntry
+from frustration.runners.local import default_workers, run_groups
+from frustration.runners.work import Data, Event, Work
+from frustration.spec import TrialSpec
+from frustration.study.definition import Study
+from frustration.study.store import Store
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A trial that may have to be run."""
+
+    spec: TrialSpec
+    shape: Shape
+    loop: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyStart:
+    """What is about to happen; emitted once."""
+
+    study: Study
+    specs: tuple[TrialSpec, ...]
+    done: frozenset[str]
+    failed: frozenset[str]
+    backend: str
+    device: str
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOutcome:
+    """Where a study stands after a run."""
+
+    total: int
+    done: int
+    failed: int
+    interrupted: bool
+
+
+StudyEvent = StudyStart | Event
+
+
+def load_data(study: Study) -> Data:
+    return Data({name: load(name) for name in study.datasets})
+
+
+def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
+    """What identifies the data of the study's trials."""
+    return {
+        (name, fraction): data.part(name, fraction).digest
+        for name in study.datasets
+        for fraction in study.train_fractions
+    }
+
+
+def plan_study(study: Study, data: Data, backend: Backend) -> list[Layout[Planned]]:
+    """All groups of a study, the costliest first, whatever is done already."""
+    layouts = lay_out(
+        [
+            Planned(spec, Shape(spec.architecture, data.of(spec).features, data.of(spec).classes))
+            for spec in study.specs(digests(study, data))
+        ],
+        backend,
+    )
+    return sorted(layouts, key=layout_cost, reverse=True)
+
+
+def layout_cost(layout: Layout[Planned]) -> int:
+    return sum(
+        planned.spec.meta_loops * (planned.shape.size + 1000 * planned.spec.architecture.depth)
+        for planned in layout.members.values()
+    )
+
+
+def run_study(
+    study: Study,
+    store: Store,
+    *,
+    backend: str | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    retry: bool = False,
+    emit: Callable[[StudyEvent], None] = lambda event: None,
+    stop: threading.Event | None = None,
+) -> StudyOutcome:
+    """Run the trials that have no record; with `retry` also those that failed."""
+    stop = stop or threading.Event()
+    engine = choose(backend, device)
+    data = load_data(study)
+    store.create(study)
+    layouts = plan_study(study, data, backend_named(*engine))
+    specs = [planned.spec for layout in layouts for planned in layout.members.values()]
+    done, failed = store.ids()
+    if retry:
+        for trial_id in failed:
+            store.failure_path(trial_id).unlink(missing_ok=True)
+        failed = set()
+    claims = Claims(store, layouts, backend_named(*engine))
+    workers = max(1, min(workers or default_workers(), claims.open))
+    emit(
+        StudyStart(
+            study=study,
+            specs=tuple(specs),
+            done=frozenset(done),
+            failed=frozenset(failed),
+            backend=engine[0],
+            device=engine[1],
+            workers=workers,
+        )
+    )
+    work = Work(backend=engine[0], device=engine[1], data=data, keeper=StudyKeeper(store, study.networks))
+    try:
+        with contextlib.suppress(Interrupted), claims:
+            run_groups(claims, work, workers, emit, stop)
+    finally:
+        store.sweep()
+    done, failed = store.ids()
+    ids = {spec.id for spec in specs}
+    return StudyOutcome(
+        total=len(ids), done=len(ids & done), failed=len(ids & failed), interrupted=stop.is_set()
+    )
+
+
+@dataclass
+class Claims:
+    """The groups of a study that are still to be done, claimed one at a time for this process."""
+
+    store: Store
+    layouts: Iterable[Layout[Planned]]
+    backend: Backend
+    _left: list[Layout[Planned]] = field(default_factory=list)
+    _held: dict[str, IO[str]] = field(default_factory=dict)
+    _key_of: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        done, failed = self.store.ids()
+        self._left = [one for one in self.layouts if _ids(one) - done - failed]
+
+    @property
+    def open(self) -> int:
+        """How many groups are left to be claimed."""
+        return len(self._left)
+
+    def __enter__(self) -> Claims:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for lock in self._held.values():
+            lock.close()
+        self._held.clear()
+
+    def take(self) -> Group | None:
+        """The first group that nobody else is training, with the trials of it that have no record."""
+        for layout in list(self._left):
+            key = _key(layout)
+            lock = _try_lock(self.store, key)
+            if lock is None:
+                continue
+            self._left.remove(layout)
+            missing = {slot: p for slot, p in layout.members.items() if self._missing(p.spec.id)}
+            if not missing:
+                _release(self.store, key, lock)
+                continue
+            group = Group(layout.runs, {slot: self._revive(planned) for slot, planned in missing.items()})
+            write_numerics(group, self.backend)
+            self._held[key], self._key_of[id(group)] = lock, key
+            return group
+        return None
+
+    def finished(self, group: Group) -> None:
+        key = self._key_of.pop(id(group))
+        _release(self.store, key, self._held.pop(key))
+
+    def exhausted(self) -> bool:
+        """Nothing is left but what this process is training itself."""
+        self._left = [
+            one for one in self._left if any(self._missing(p.spec.id) for p in one.members.values())
+        ]
+        return not self._left
+
+    def _missing(self, trial_id: str) -> bool:
+        return not self.store.is_done(trial_id) and not self.store.has_failed(trial_id)
+
+    def _revive(self, planned: Planned) -> Trial:
+        """The trial from its own checkpoint, if it has one under these numerics; else from the start."""
+        saved = self.store.work(planned.spec.id).load()
+        if saved is not None and saved.trial is not None:
+            before = {k: v for k, v in saved.trial.numerics.items() if k != "group"}
+            if before == self.backend.numerics():
+                return saved.trial
+        return Trial.fresh(planned.spec, planned.shape)
+
+
+@dataclass(frozen=True)
+class StudyKeeper:
+    """Keeps trials of a study: a checkpoint while they run, a record and a network at the end."""
+
+    store: Store
+    networks: bool
+
+    def keep(self, trial: Trial, entry: LoopEntry) -> None:
+        self.store.work(trial.spec.id).save(trial, [], lkg_too=False)
+
+    def finish(self, trial: Trial) -> None:
+        trial_id = trial.spec.id
+        if self.networks and trial.bounty is not None:
+            self.store.write_network(trial)
+        self.store.write_record(trial.record())
+        self.store.work(trial_id).resume.unlink(missing_ok=True)
+
+    def fail(self, trial: Trial, traceback: str) -> bool:
+        self.store.write_failure(trial.spec.id, trial.spec.to_dict(), traceback)
+        return True
+
+
+def _ids(layout: Layout[Planned]) -> set[str]:
+    return {planned.spec.id for planned in layout.members.values()}
+
+
+def _key(layout: Layout[Planned]) -> str:
+    return hashlib.sha256("".join(sorted(_ids(layout))).encode()).hexdigest()[:16]
+
+
+def _try_lock(store: Store, key: str) -> IO[str] | None:
+    """The lock of a group, or None if another process holds it."""
+    path = store.claim_path(key)
+    while True:
+        file = path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        # Its last holder may have removed the file between our opening and locking it.
+        if path.exists() and path.stat().st_ino == _inode(file):
+            return file
+        file.close()
+
+
+def _inode(file: IO[str]) -> int:
+    import os
+
+    return os.fstat(file.fileno()).st_ino
+
+
+def _release(store: Store, key: str, lock: IO[str]) -> None:
+    store.claim_path(key).unlink(missing_ok=True)
+    lock.close()

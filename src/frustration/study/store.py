@@ -1,0 +1,212 @@
+"""Where the trials of a study lie: one file each, found by id, whole or not there.
+
+    results/<study>/study.toml  manifest.json  index.jsonl (can be rebuilt)
+                    trials/<aa>/<id>.json       one record per trial   <id>.failed.json  what went wrong
+                    networks/<aa>/<id>.safetensors                     the LKG network
+                    work/<id>.resume.safetensors                       checkpoints of unfinished trials
+
+Merging two stores is copying files. Records are never rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from frustration.checkpoint import CheckpointFiles, pack_lkg
+from frustration.engine.trial import Trial
+from frustration.errors import InputError
+from frustration.files import StorageError, write_atomically
+from frustration.record import TrialRecord
+from frustration.study.definition import Study
+
+FAILED = ".failed.json"
+RECORD = ".json"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of one study."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, name: str, results: Path = Path("results")) -> Store:
+        """An existing store, by the name of its study or by its folder."""
+        for root in (Path(name), results / name):
+            if (root / "study.toml").exists():
+                return cls(root)
+        known = sorted(path.parent.name for path in results.glob("*/study.toml"))
+        there = f"; there are {', '.join(known)}" if known else f"; {results} holds no study yet"
+        raise InputError(f'there is no study "{name}" in {results}{there}')
+
+    def create(self, study: Study) -> None:
+        """Make the folders and keep the definition; another study of this name is refused."""
+        path = self.root / "study.toml"
+        if path.exists():
+            self._accept(study)
+        try:
+            for folder in ("trials", "networks", "work"):
+                (self.root / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot write in {self.root}: {error.strerror}") from None
+        if not path.exists() or self.study() != study:
+            write_atomically(path, study.to_toml().encode(), durable=True)
+
+    def _accept(self, study: Study) -> None:
+        """A study may grow (more trials, modes, architectures, data): what is there stays part of it."""
+        before = self.study()
+        axes = ("architectures", "modes", "datasets", "learning_rates", "train_fractions")
+        grows = all(set(getattr(before, axis)) <= set(getattr(study, axis)) for axis in axes)
+        fixed = ("meta_loops", "seed", "batch_size", "optimizer", "acceptance", "knobs")
+        changed = [name for name in fixed if getattr(before, name) != getattr(study, name)]
+        if not grows or changed or study.trials < before.trials:
+            what = ", ".join(changed) or "a smaller grid"
+            raise InputError(
+                f"{self.root} holds another study of this name ({what}); give this one another name, "
+                f"or remove that folder"
+            )
+
+    def study(self) -> Study:
+        return Study.from_file(self.root / "study.toml")
+
+    def record_path(self, trial_id: str) -> Path:
+        return self.root / "trials" / trial_id[:2] / f"{trial_id}{RECORD}"
+
+    def failure_path(self, trial_id: str) -> Path:
+        return self.root / "trials" / trial_id[:2] / f"{trial_id}{FAILED}"
+
+    def network_path(self, trial_id: str) -> Path:
+        return self.root / "networks" / trial_id[:2] / f"{trial_id}.safetensors"
+
+    def work(self, trial_id: str) -> CheckpointFiles:
+        return CheckpointFiles(self.root / "work" / trial_id)
+
+    def claim_path(self, key: str) -> Path:
+        return self.root / "work" / f"{key}.lock"
+
+    def is_done(self, trial_id: str) -> bool:
+        return self.record_path(trial_id).exists()
+
+    def has_failed(self, trial_id: str) -> bool:
+        return self.failure_path(trial_id).exists()
+
+    def ids(self) -> tuple[set[str], set[str]]:
+        """(finished, failed) trials, by the names of the files alone."""
+        finished: set[str] = set()
+        failed: set[str] = set()
+        trials = self.root / "trials"
+        for folder in os.scandir(trials) if trials.is_dir() else ():
+            for entry in os.scandir(folder.path) if folder.is_dir() else ():
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if name.endswith(FAILED):
+                    failed.add(name.removesuffix(FAILED))
+                elif name.endswith(RECORD):
+                    finished.add(name.removesuffix(RECORD))
+        return finished, failed - finished
+
+    def write_record(self, record: TrialRecord) -> None:
+        """Keep a finished trial; if it is there already, that one stays."""
+        path = self.record_path(record.spec.id)
+        path.parent.mkdir(exist_ok=True)
+        if path.exists():
+            return
+        record.write(path)
+        self._append_to_index(summary(record))
+        self.failure_path(record.spec.id).unlink(missing_ok=True)
+
+    def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
+        path = self.failure_path(trial_id)
+        path.parent.mkdir(exist_ok=True)
+        content = {"id": trial_id, "spec": spec, "traceback": traceback}
+        write_atomically(path, (json.dumps(content) + "\n").encode())
+
+    def write_network(self, trial: Trial) -> None:
+        path = self.network_path(trial.spec.id)
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, pack_lkg(trial, []))
+
+    def sweep(self) -> None:
+        """Remove the checkpoints of finished trials, which a kill between two writes can leave."""
+        for path in (self.root / "work").glob("*.resume.safetensors"):
+            if self.is_done(path.name.split(".")[0]):
+                path.unlink(missing_ok=True)
+
+    def failures(self) -> list[dict[str, Any]]:
+        return [json.loads(self.failure_path(trial_id).read_text()) for trial_id in sorted(self.ids()[1])]
+
+    def record(self, trial_id: str) -> TrialRecord:
+        """The whole record of a trial, curve included."""
+        path = self.record_path(trial_id)
+        try:
+            return TrialRecord.from_dict(json.loads(path.read_text()))
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is not a whole record: {error}") from None
+
+    def records(self) -> Iterator[TrialRecord]:
+        for trial_id in sorted(self.ids()[0]):
+            yield self.record(trial_id)
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """One line for every finished trial, from the index; what it lacks is read and added."""
+        finished, _ = self.ids()
+        lines = self._index()
+        for trial_id in sorted(finished - set(lines)):
+            lines[trial_id] = summary(self.record(trial_id))
+            self._append_to_index(lines[trial_id])
+        return [lines[trial_id] for trial_id in sorted(finished)]
+
+    def _index(self) -> dict[str, dict[str, Any]]:
+        """The index by id; a torn line is passed over, since the record behind it is whole or missing."""
+        lines: dict[str, dict[str, Any]] = {}
+        path = self.root / "index.jsonl"
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                one = json.loads(line)
+                lines[one["id"]] = one
+            except (ValueError, KeyError, TypeError):
+                continue
+        return lines
+
+    def _append_to_index(self, line: dict[str, Any]) -> None:
+        # One write to a file opened for appending: processes that share a study do not mix their lines.
+        text = "\n" + json.dumps(line, separators=(",", ":")) + "\n"
+        handle = os.open(self.root / "index.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            os.write(handle, text.encode())
+        finally:
+            os.close(handle)
+
+
+def summary(record: TrialRecord) -> dict[str, Any]:
+    """What lists and tables need of a record: all but the curve."""
+    spec = record.spec
+    return {
+        "id": spec.id,
+        "architecture": str(spec.architecture),
+        "mode": spec.label,
+        "trial": spec.trial,
+        "seed": spec.seed,
+        "dataset": spec.dataset,
+        "train_fraction": spec.train_fraction,
+        "learning_rate": spec.learning_rate,
+        "meta_loops": spec.meta_loops,
+        "bounty": record.bounty,
+        "bounty_loop": record.bounty_loop,
+        "test_accuracy": record.test_accuracy,
+        "accepted": sum(entry.accepted for entry in record.curve),
+        "diverged": sum(entry.diverged for entry in record.curve),
+        "inert": list(record.inert),
+        "parameters": record.parameters,
+        "flops": record.flops,
+        "seconds": round(record.seconds, 3),
+        "backend": record.numerics.get("backend"),
+    }
