@@ -1,0 +1,150 @@
+"""What a study will cost, from short measurements on this machine: nothing is taken from a table."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from frustration.engine.group import Group, Layout
+from frustration.engine.loop import PROBE_IMAGES
+from frustration.engine.population import Backend
+from frustration.engine.trial import Trial
+from frustration.runners.work import Data
+from frustration.study.run import Planned
+
+MEASURED_STEPS = 2
+RECORD_BYTES_PER_LOOP = 260
+"""About what one loop takes in a record (measured over records of all modes)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one group of trials costs."""
+
+    architecture: str
+    trials: int
+    seconds: float
+    """CPU seconds of one thread for the whole group, all loops."""
+    memory: int
+    """Bytes of the population while it trains, data aside."""
+    disk: int
+    """Bytes of records and networks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a study costs on this machine with this many workers."""
+
+    costs: tuple[Cost, ...]
+    workers: int
+
+    @property
+    def core_seconds(self) -> float:
+        return sum(cost.seconds for cost in self.costs)
+
+    @property
+    def wall_seconds(self) -> float:
+        """When the last worker is done if each takes the longest group that is left."""
+        ends = [0.0] * self.workers
+        for cost in sorted(self.costs, key=lambda cost: cost.seconds, reverse=True):
+            ends[ends.index(min(ends))] += cost.seconds
+        return max(ends)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the populations that may train at the same time."""
+        return sum(sorted((cost.memory for cost in self.costs), reverse=True)[: self.workers])
+
+    @property
+    def disk(self) -> int:
+        return sum(cost.disk for cost in self.costs)
+
+    def by_architecture(self) -> dict[str, float]:
+        """Core-seconds, in the order of the study's groups."""
+        sums: dict[str, float] = {}
+        for cost in self.costs:
+            sums[cost.architecture] = sums.get(cost.architecture, 0.0) + cost.seconds
+        return sums
+
+
+def estimate(
+    layouts: Sequence[Layout[Planned]],
+    data: Data,
+    backend: Backend,
+    workers: int,
+    networks: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Estimate:
+    """Measure one group of every kind for a few training steps, and add up."""
+    seconds: dict[tuple[str, tuple[str, ...]], float] = {}
+    costs = []
+    for number, layout in enumerate(layouts):
+        planned = next(iter(layout.members.values()))
+        kind = (f"{planned.spec.architecture} {planned.spec.dataset}", layout.runs)
+        if kind not in seconds:
+            seconds[kind] = seconds_per_loop(layout, data, backend)
+        loops = planned.spec.meta_loops
+        size = planned.shape.size
+        costs.append(
+            Cost(
+                architecture=str(planned.spec.architecture),
+                trials=len(layout.members),
+                seconds=seconds[kind] * loops,
+                memory=_memory(layout),
+                disk=len(layout.members) * (RECORD_BYTES_PER_LOOP * loops + 4 * size * networks),
+            )
+        )
+        progress(number + 1, len(layouts))
+    return Estimate(costs=tuple(costs), workers=workers)
+
+
+def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> float:
+    """CPU seconds of one meta-loop of a group: a few training steps and an evaluation, scaled."""
+    planned = list(layout.members.items())
+    spec, shape = planned[0][1].spec, planned[0][1].shape
+    split = data.of(spec)
+    batch = spec.batch_size
+    samples = len(split.train.labels)
+    some = min(samples, MEASURED_STEPS * batch)
+    images = min(PROBE_IMAGES, len(split.validation.labels))
+    # The first images serve for both: what they are does not change what they cost.
+    small = split.head(some, images, images)
+    population = backend.population(shape, layout.runs, small, batch)
+    group = Group(layout.runs, {slot: Trial.fresh(one.spec, one.shape) for slot, one in planned})
+    probe = split.pixel_values[small.train.images[:1]]
+    plans = {}
+    shared = {trial.spec.trial: trial.order(some) for trial in group.trials.values()}
+    for slot, trial in group.trials.items():
+        weights = trial.clone()
+        plans[slot] = trial.intervene(weights, shared[trial.spec.trial], probe).epoch
+        population.load(slot, weights)
+    stop = threading.Event()
+    population.train(plans, stop)  # the first time prepares what later times reuse
+    training = _fastest(lambda: population.train(plans, stop))
+    evaluation = _fastest(lambda: population.evaluate("validation"))
+    per_loop = 2 if any(_damages(one) for _, one in planned) else 1
+    whole = len(split.validation.labels) / images
+    return training * samples / some + per_loop * evaluation * whole
+
+
+def _damages(planned: Planned) -> bool:
+    return any(mode.damages for segment in planned.spec.program.segments for mode in segment.components)
+
+
+def _fastest(call: Callable[[], object]) -> float:
+    times = []
+    for _ in range(2):
+        started = time.thread_time()
+        call()
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+def _memory(layout: Layout[Planned]) -> int:
+    """Weights, gradients and two moments in the population, base and candidate beside it, activations."""
+    planned = next(iter(layout.members.values()))
+    units = sum(outputs for outputs, _ in planned.shape.layers)
+    slots = sum(map(len, layout.runs))
+    return slots * 4 * (6 * planned.shape.size + 2 * planned.spec.batch_size * units)

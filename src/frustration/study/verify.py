@@ -1,0 +1,143 @@
+"""Trust, checked: trials of a study are run again and compared with their records."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from frustration.engine.backends import backend_named, choose
+from frustration.engine.group import Group, write_numerics
+from frustration.engine.loop import run
+from frustration.engine.population import Backend
+from frustration.engine.trial import Trial
+from frustration.errors import InputError
+from frustration.network import Shape
+from frustration.record import LoopEntry, TrialRecord
+from frustration.runners.work import Data
+from frustration.study.run import digests, load_data
+from frustration.study.store import Store
+
+EARLY_LOSS = 1e-5
+"""How far the mean loss of loop 1 may lie from the recorded one under other numerics, relatively."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One trial, run again."""
+
+    trial_id: str
+    label: str
+    same_numerics: bool
+    differences: tuple[str, ...]
+    """In what the curves and results differ; empty where every bit that is recorded is the same."""
+    first_loss: float | None
+    """Relative difference of the mean loss of loop 1."""
+    before: float | None
+    now: float | None
+    """LKG test accuracy, recorded and now."""
+
+    @property
+    def passed(self) -> bool:
+        """Equal bits at equal numerics; elsewhere an equal beginning."""
+        if self.same_numerics:
+            return not self.differences
+        return self.first_loss is not None and self.first_loss <= EARLY_LOSS
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification came to."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def shift(self) -> float | None:
+        """Mean difference of test accuracy, now - before, over the trials under other numerics, in points."""
+        pairs = [
+            check.now - check.before
+            for check in self.checks
+            if not check.same_numerics and check.now is not None and check.before is not None
+        ]
+        return statistics.fmean(pairs) if pairs else None
+
+
+def verify(
+    store: Store,
+    count: int,
+    seed: int = 0,
+    backend: str | None = None,
+    device: str | None = None,
+    report: Callable[[Check], None] = lambda check: None,
+) -> Verification:
+    """Run `count` finished trials again, drawn by `seed`, and compare; `report` hears of each at once."""
+    finished = sorted(store.ids()[0])
+    if not finished:
+        raise InputError(f"{store.root} holds no finished trial to verify")
+    drawn = random.Random(seed).sample(finished, min(count, len(finished)))
+    engine = backend_named(*choose(backend, device))
+    study = store.study()
+    data = load_data(study)
+    known = digests(study, data)
+    checks = []
+    for record in map(store.record, drawn):
+        spec = record.spec
+        if known.get((spec.dataset, spec.train_fraction)) != spec.dataset_digest:
+            raise InputError(
+                f"the data of trial {spec.id} ({spec.dataset}) are not the data that is here now"
+            )
+        checks.append(_check(record, data, engine))
+        report(checks[-1])
+    return Verification(tuple(checks))
+
+
+def _check(record: TrialRecord, data: Data, backend: Backend) -> Check:
+    again = _again(record, data, backend)
+    losses = [entry.loss for entry in (record.curve[0], again.curve[0])]
+    before, now = losses
+    apart = abs(before - now) / abs(before) if before and now is not None else None
+    return Check(
+        trial_id=record.spec.id,
+        label=f"{record.spec.architecture} {record.spec.label} trial {record.spec.trial}",
+        same_numerics=record.numerics == again.numerics,
+        differences=tuple(_differences(record, again)),
+        first_loss=0.0 if before == now else apart,
+        before=record.test_accuracy,
+        now=again.test_accuracy,
+    )
+
+
+def _again(record: TrialRecord, data: Data, backend: Backend) -> TrialRecord:
+    """The same trial, alone, in its own slot of a group of the recorded shape."""
+    split = data.of(record.spec)
+    shape = Shape(record.spec.architecture, split.features, split.classes)
+    trial = Trial.fresh(record.spec, shape)
+    place = record.numerics.get("group", {"runs": ["f" if not trial.keeps_moments else "p"], "slot": 0})
+    group = Group(tuple(place["runs"]), {place["slot"]: trial})
+    write_numerics(group, backend)
+    population = backend.population(shape, group.runs, split, record.spec.batch_size)
+    run(group, population, split, lambda trial, entry: None, threading.Event())
+    return trial.record()
+
+
+def _differences(before: TrialRecord, now: TrialRecord) -> list[str]:
+    found = [
+        f"{name}: {getattr(before, name)} then, {getattr(now, name)} now"
+        for name in ("bounty", "bounty_loop", "test_accuracy")
+        if getattr(before, name) != getattr(now, name)
+    ]
+    loop = _first_difference(before.curve, now.curve)
+    return found if loop is None else [*found, f"the curves part in loop {loop}"]
+
+
+def _first_difference(before: Sequence[LoopEntry], now: Sequence[LoopEntry]) -> int | None:
+    for one, other in zip(before, now, strict=False):
+        if one.to_dict() != other.to_dict():
+            return one.loop
+    return None if len(before) == len(now) else min(len(before), len(now)) + 1
