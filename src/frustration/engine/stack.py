@@ -41,50 +41,38 @@ class Stack:
 
 
 class FusedAdamW:
-    """AdamW without decay over a population: one fused operation where all networks are at the same step."""
+    """AdamW without decay over a population.
+
+    One fused operation over one flat vector where every slot starts afresh in every loop: all are at the
+    same step. Where some slots keep their moments, each slot has a count of its own and the operation
+    takes a list. Which of the two is a matter of the population's policies alone, because they round
+    differently, and a loop must not depend on who rests in it.
+    """
 
     def __init__(self, shape: Shape, policies: str, parameters: Stack, gradients: Stack) -> None:
-        self.policies, self.parameters, self.gradients = policies, parameters, gradients
-        device = parameters.flat.device
-        self.mean, self.square = Stack(shape, len(policies), device), Stack(shape, len(policies), device)
-        self.class_of_slot: tuple[int, ...] = ()
-        self.counters: list[Tensor] = []
-        self._known: dict[tuple[int, ...], tuple[list[Tensor], tuple[list[Tensor], ...]]] = {}
+        slots, device = len(policies), parameters.flat.device
+        self.mean, self.square = Stack(shape, slots, device), Stack(shape, slots, device)
+        self.together = set(policies) == {"f"}
+        self.counters = [torch.zeros((), device=device) for _ in range(1 if self.together else slots)]
+        stacks = (parameters, gradients, self.mean, self.square)
+        if self.together:
+            self._lists = [*([stack.flat] for stack in stacks), self.counters]
+        else:
+            parts = [[part for slot in range(slots) for part in stack.tensors(slot)] for stack in stacks]
+            each = len(self.mean.tensors(0))
+            self._lists = [*parts, [counter for counter in self.counters for _ in range(each)]]
 
     def begin(self, epochs: Mapping[int, Epoch]) -> None:
         """Take over the moments of the slots to be trained; forget all others."""
-        self.mean.flat.zero_()
-        self.square.flat.zero_()
-        steps: dict[int, int] = {}
+        for tensor in (self.mean.flat, self.square.flat, *self.counters):
+            tensor.zero_()
         for slot, epoch in epochs.items():
-            steps[slot] = epoch.moments.steps if epoch.moments else 0
             if epoch.moments:
+                if self.together:
+                    raise ValueError(f"slot {slot} starts afresh in every loop and was given moments")
                 self.mean.write(slot, epoch.moments.mean)
                 self.square.write(slot, epoch.moments.square)
-        # Slots that rest follow one of their policy, so that the classes are those of a full group.
-        usual = {self.policies[slot]: count for slot, count in steps.items()}
-        classes = [
-            (policy, steps.get(slot, usual.get(policy, 0))) for slot, policy in enumerate(self.policies)
-        ]
-        distinct = sorted(set(classes))
-        self.class_of_slot = tuple(distinct.index(one) for one in classes)
-        if self.class_of_slot not in self._known:
-            self.counters = [torch.zeros((), device=self.mean.flat.device) for _ in distinct]
-            self._known[self.class_of_slot] = (self.counters, self._tensors())
-        self.counters, self._lists = self._known[self.class_of_slot]
-        for counter, (_, count) in zip(self.counters, distinct, strict=True):
-            counter.fill_(count)
-
-    def _tensors(self) -> tuple[list[Tensor], ...]:
-        """Parameters, gradients, means, squares and step counts for the fused operation."""
-        stacks = (self.parameters, self.gradients, self.mean, self.square)
-        if len(self.counters) == 1:
-            return (*([stack.flat] for stack in stacks), self.counters)
-        lists = tuple(
-            [part for slot in range(len(self.policies)) for part in stack.tensors(slot)] for stack in stacks
-        )
-        tensors = len(self.mean.tensors(0))
-        return (*lists, [self.counters[n] for n in self.class_of_slot for _ in range(tensors)])
+                self.counters[slot].fill_(epoch.moments.steps)
 
     def step(self, learning_rate: float) -> None:
         for counter in self.counters:
@@ -108,5 +96,5 @@ class FusedAdamW:
         )
 
     def moments(self, slot: int) -> Moments:
-        steps = int(self.counters[self.class_of_slot[slot]])
+        steps = int(self.counters[0 if self.together else slot])
         return Moments(self.mean.read(slot), self.square.read(slot), steps)

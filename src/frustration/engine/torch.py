@@ -227,8 +227,8 @@ class TorchPopulation:
         factors = [decay_factor(epochs[s].regime) if s in epochs else 1.0 for s in range(self.slots)]
         dropped = self._dropped(epochs)
         scales = [1 / (1 - epochs[s].regime.dropout) if s in dropped else 1.0 for s in range(self.slots)]
-        rate, classes = rates.pop(), self.optimizer.class_of_slot
-        key = (width, rate, tuple(factors), tuple(scales), classes)
+        rate = rates.pop()
+        key = (width, rate, tuple(factors), tuple(scales))
         if key not in self.ready:
             units, device = sum(self.shape.architecture.hidden), self.device
             treatment = Treatment(
