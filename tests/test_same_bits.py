@@ -180,3 +180,23 @@ def test_another_process_gives_the_same_bits(data):
     for trial in trained(specs(), data):
         digest.update(trial.base.tobytes() + trial.lkg.tobytes() + repr(trial.curve).encode())
     assert done.stdout.strip() == digest.hexdigest()
+
+
+@pytest.mark.parametrize(
+    "architecture", ["[1*1]", "[1*7]", "[3*9, 2*5]", "[1*33, 1*3]", "[12*2]", "[1*160, 1*131]", "[]"]
+)
+@pytest.mark.parametrize("batch", [7, 50, 64])
+def test_the_slots_of_a_population_are_equals(architecture, batch, data):
+    """Networks treated alike end alike, wherever they stand; so `decay` can equal `none` to the bit."""
+    trials = [fresh(spec_of(architecture, "none", batch_size=batch), data) for _ in range(6)]
+    population = TorchBackend().population(trials[0].shape, ("fff", "fff"), data, batch)
+    order, probe = trials[0].order(len(data.train)), data.pixel_values[data.train.images[:1]]
+    for slot, trial in enumerate(trials):
+        population.load(slot, trial.base)
+    epochs = {
+        slot: trial.intervene(trial.base.copy(), order, probe).epoch for slot, trial in enumerate(trials)
+    }
+    losses = population.train(epochs, threading.Event())
+    assert len(set(losses)) == 1
+    assert len(set(population.evaluate("validation"))) == 1
+    assert all(same_bits(population.weights(0), population.weights(slot)) for slot in range(1, 6))
