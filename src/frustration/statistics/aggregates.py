@@ -1,8 +1,9 @@
 """Many architectures in one number, in the manner of rliable (Agarwal et al. 2021).
 
-Scores are (architectures, trials). Architectures are strata: trials are resampled within each, never between them. Two differences to rliable:
-the trials of one number share batch orders over all architectures, so they are drawn jointly; and ten
-trials are too few for percentiles as they are, so the interval is widened to what Student's t asks for.
+Scores are (architectures, trials). Architectures are strata: trials are resampled within each, never between
+them. Two differences to rliable: the trials of one number share batch orders over all architectures, so they
+are drawn jointly; and ten trials are too few for percentiles as they are, so the interval is widened to what
+Student's t asks for.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def bootstrap_band(
     level: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> Band:
-    """`statistic(*arms)`, a number or an array, with an interval for each entry; an arm is (architectures, trials).
+    """`statistic(*arms)`, a number or array, and an interval per entry; an arm is (architectures, trials).
 
     joint: one draw of trial numbers serves all architectures and arms, as it must where trials of one number
     share weights or batch orders. Otherwise each architecture of each arm draws its own, as rliable does.

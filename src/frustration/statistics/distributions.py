@@ -88,7 +88,7 @@ def t_test_power(shift: float, df: float, alpha: float) -> float:
     critical = t_quantile(1.0 - alpha / 2.0, df)
     spread = 1.0 / math.sqrt(2.0 * df)
     low, high = max(0.0, 1.0 - 9.0 * spread), 1.0 + 9.0 * spread
-    node, weight = np.polynomial.legendre.leggauss(128)
+    node, weight = _legendre(128)
     s = (high - low) / 2.0 * node + (high + low) / 2.0
     log_density = (
         math.log(2.0) + df / 2.0 * math.log(df / 2.0) - math.lgamma(df / 2.0)
@@ -96,6 +96,13 @@ def t_test_power(shift: float, df: float, alpha: float) -> float:
     )  # fmt: skip
     rejected = normal_cdf(shift - critical * s) + normal_cdf(-shift - critical * s)
     return float((high - low) / 2.0 * np.sum(weight * np.exp(log_density) * rejected))
+
+
+@functools.cache
+def _legendre(points: int) -> tuple[Array, Array]:
+    """Nodes and weights of Gauss and Legendre's rule on [-1, 1]."""
+    node, weight = np.polynomial.legendre.leggauss(points)
+    return np.asarray(node), np.asarray(weight)
 
 
 def bisect(function: Callable[[float], float], low: float, high: float) -> float:

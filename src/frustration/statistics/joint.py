@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from frustration.errors import InputError
 from frustration.statistics.inputs import Array, count, drawn_with, finite, numbers
-from frustration.statistics.paired import DRAWS, TIE, batches, invert_sign_flips, sign_flip
+from frustration.statistics.paired import DRAWS, TIE, batches, drawn_signs, invert_sign_flips, sign_flip
 from frustration.statistics.results import Estimate, Significance
 
 EXACT_TRIALS: Final = 15
@@ -68,9 +68,7 @@ def joint_wins(
         flips = [_sign_patterns(trials)]
     else:
         generator = drawn_with(generator, f"the signs of {trials} trials are too many to count")
-        flips = [
-            2.0 * generator.integers(0, 2, (rows, trials)) - 1.0 for rows in batches(count(draws, "draws"))
-        ]
+        flips = [drawn_signs(rows, trials, generator) for rows in batches(count(draws, "draws"))]
     score = np.abs(np.concatenate([_net_wins(signs, values) for signs in flips]))
     (observed,) = _net_wins(np.ones((1, trials)), values)
     extreme = np.count_nonzero(score >= abs(observed))
@@ -90,13 +88,13 @@ def _net_wins(signs: Array, values: Array) -> Array:
     """(patterns, trials) signs of (architectures, trials) values -> gaining minus losing, (patterns,)."""
     sums = signs @ values.T
     sums[np.abs(sums) <= TIE * np.abs(values).sum(axis=1)] = 0.0
-    return np.asarray(np.sign(sums).sum(axis=1))
+    return np.asarray(np.sign(sums).sum(axis=1), dtype=np.float64)
 
 
 def _sign_patterns(trials: int) -> Array:
     """All of them but for a common sign, which a two-sided test does not see: (2^(trials - 1), trials)."""
     bits = np.arange(2 ** (trials - 1))[:, None] >> np.arange(trials) & 1
-    return 1.0 - 2.0 * bits
+    return np.asarray(1.0 - 2.0 * bits)
 
 
 def _by_trial(differences: ArrayLike, present: ArrayLike | None) -> tuple[Array, Array]:

@@ -81,12 +81,16 @@ def _signed_sums(values: Array) -> Array:
 
 
 def _drawn_share(values: Array, generator: np.random.Generator, draws: int, both: bool) -> float:
-    sums = np.concatenate([
-        (2.0 * generator.integers(0, 2, (rows, values.size)) - 1.0) @ values for rows in batches(draws)
-    ])  # fmt: skip
+    signs = (drawn_signs(rows, values.size, generator) for rows in batches(draws))
+    sums = np.concatenate([some @ values for some in signs])
     sums = np.abs(sums) if both else sums
     extreme = np.count_nonzero(sums >= values.sum() - TIE * np.abs(values).sum())
     return (1.0 + extreme) / (1.0 + draws)
+
+
+def drawn_signs(rows: int, pairs: int, generator: np.random.Generator) -> Array:
+    """Random signs, shape (rows, pairs)."""
+    return 2.0 * generator.integers(0, 2, (rows, pairs)).astype(np.float64) - 1.0
 
 
 def batches(draws: int, size: int = 10_000) -> list[int]:
@@ -144,23 +148,33 @@ def invert_sign_flips(
     else:
         generator = drawn_with(generator, f"the subsets of {sums.size} pairs are too many to list")
         ratios = _drawn_ratios(sums, weights, generator, count(draws, "draws"))
-    outside = math.floor((1.0 - fraction(level, "level")) / 2.0 * (ratios.size + 1) + 1e-9)
-    if outside == 0:
+    rank = outside(level, ratios.size)
+    if rank == 0:
         low, high = -math.inf, math.inf
     else:
-        ends = np.partition(ratios, (outside - 1, ratios.size - outside))
-        low, high = float(ends[outside - 1]), float(ends[ratios.size - outside])
+        ends = np.partition(ratios, (rank - 1, ratios.size - rank))
+        low, high = float(ends[rank - 1]), float(ends[ratios.size - rank])
     value = float(sums.sum() / weights.sum())
     method = "inverted sign-flip test"
     return Estimate(value=value, low=low, high=high, level=level, n=sums.size, method=method)
 
 
 def _subset_sums(values: Array) -> Array:
-    """The sums of all subsets, shape (2^n,), the empty one first."""
-    sums = np.zeros(1)
-    for value in values:
-        sums = np.concatenate([sums, sums + value])
+    """The sums of all subsets along the last axis, (…, n) -> (…, 2^n), the empty one first."""
+    sums = np.zeros((*values.shape[:-1], 1))
+    for pair in range(values.shape[-1]):
+        sums = np.concatenate([sums, sums + values[..., pair, None]], axis=-1)
     return sums
+
+
+def subset_means(values: Array) -> Array:
+    """The means of all subsets but the empty one along the last axis, (…, n) -> (…, 2^n - 1)."""
+    return np.asarray(_subset_sums(values)[..., 1:] / _subset_sums(np.ones(values.shape[-1]))[1:])
+
+
+def outside(level: float, subsets: int) -> int:
+    """How many of the ratios of all nonempty subsets lie beyond each end of the interval."""
+    return math.floor((1.0 - fraction(level, "level")) / 2.0 * (subsets + 1) + 1e-9)
 
 
 def _drawn_ratios(sums: Array, weights: Array, generator: np.random.Generator, draws: int) -> Array:

@@ -40,7 +40,7 @@ class Regime:
     label: str
     rules: RuleSet
     not_judged: tuple[str, ...]
-    """Rules that need modes which were not tried; one that comes before any that holds makes it NOT_JUDGED."""
+    """Rules that need modes which were not tried; if one comes before all that hold, so is the label."""
     missing: tuple[str, ...]
     """Modes not tried. The means of baselines and ablations are over those that were."""
 
@@ -79,49 +79,46 @@ class _Group:
         self.mean, self.std = self.means.mean(axis=1), self.means.std(axis=1)
         self.best = self.maxima.max(axis=1)
 
-    def all(self, condition: NDArray[np.bool_]) -> Judged:
-        return Judged.of(condition.all(axis=1), self.known)
-
-    def any(self, condition: NDArray[np.bool_]) -> Judged:
-        return Judged.of(condition.any(axis=1), self.known)
+    def every(self, condition: NDArray[np.bool_]) -> Judged:
+        """Whether the condition (resamples, modes) holds of every mode present."""
+        return Judged.of(np.all(condition, axis=1), self.known)
 
 
 def _above(a: Array, b: Array | float) -> NDArray[np.bool_]:
     return np.asarray(a > b + ROUNDING)
 
 
+def _near(means: Array, middle: Array, reach: Array) -> NDArray[np.bool_]:
+    """Which means (resamples, modes) lie within `reach` of `middle`, (resamples,) each."""
+    return ~_above(np.abs(means - middle[:, None]), reach[:, None])
+
+
 def _judge(base: _Group, ablated: _Group, zero_r: float, rules: RuleSet) -> list[Judged]:
     """Whether each of RULES holds, (resamples,) each; the letters are those of the module's docstring."""
-    both = base.known and ablated.known
-    e = np.maximum(base.std, 0.5)
-    m_b, m_a = base.mean, ablated.mean
+
+    def of_both(condition: NDArray[np.bool_]) -> Judged:
+        return Judged.of(condition, base.known and ablated.known)
+
+    m_b, m_a, e = base.mean, ablated.mean, np.maximum(base.std, 0.5)
     lowest, highest = base.means.min(axis=1), ablated.means.max(axis=1)
-    base_near = base.all(~_above(np.abs(base.means - m_b[:, None]), e[:, None]))
-    ablated_near = Judged.of((~_above(np.abs(ablated.means - m_b[:, None]), e[:, None])).all(axis=1), both)
-    some_far_above = Judged.of(_above(highest, m_b + e), both)
-    base_stuck, ablated_stuck = (
-        base.all(~_above(base.maxima, zero_r)),
-        ablated.all(~_above(ablated.maxima, zero_r)),
-    )
+    base_stuck = base.every(~_above(base.maxima, zero_r))
+    ablated_stuck = ablated.every(~_above(ablated.maxima, zero_r))
+    base_near = base.every(_near(base.means, m_b, e))
+    ablated_near = of_both(np.all(_near(ablated.means, m_b, e), axis=1))
+    none_far_above = of_both(~_above(highest, m_b + e))
 
     failure = base_stuck & ablated_stuck
-    beneficial = ~some_far_above & base_near & ablated_near
-    sized = Judged.of(_above(m_b - e, m_a), both)
-    chaotic = (
-        (base_stuck & ~ablated_stuck)
-        | Judged.of(_above(m_a, m_b + 0.5), both)
-        | base.any(_above(base.stds, 15.0))
-    )
+    beneficial = none_far_above & base_near & ablated_near
+    sized = of_both(_above(m_b - e, m_a))
+    chaotic = (base_stuck & ~ablated_stuck) | of_both(_above(m_a, m_b + 0.5)) | ~base.every(base.stds <= 15.0)
     if rules == "code":
-        low_means = base.all(~_above(base.means, zero_r)) & ablated.all(~_above(ablated.means, zero_r))
+        low_means = base.every(~_above(base.means, zero_r)) & ablated.every(~_above(ablated.means, zero_r))
         failure |= low_means & ablated_stuck
-        gain = Judged.of(~_above(0.01 + lowest, highest), both)
-        beneficial |= ~some_far_above & base_near & gain
-        sized |= Judged.of(_above(base.best, ablated.best) & ~_above(m_a, m_b), both)
-        spread = np.maximum(ablated.std, 0.5)
-        together = ablated.all(~_above(np.abs(ablated.means - m_a[:, None]), spread[:, None]))
-        below = _above(m_b, m_a) & ~_above(highest, lowest) & _above(m_b - m_a, 0.1)
-        sized |= base_near & together & Judged.of(below, both)
+        beneficial |= none_far_above & base_near & of_both(~_above(lowest + 0.01, highest))
+        sized |= of_both(_above(base.best, ablated.best) & ~_above(m_a, m_b))
+        together = ablated.every(_near(ablated.means, m_a, np.maximum(ablated.std, 0.5)))
+        below = of_both(~_above(highest, lowest) & _above(m_b, m_a + 0.1))  # so mA < mB as well
+        sized |= base_near & together & below
     return [failure, beneficial, sized, chaotic]
 
 

@@ -80,6 +80,13 @@ def _subsets_by_sum(ranks: np.ndarray[tuple[int], np.dtype[np.int64]], size: int
     return np.asarray(ways[size])
 
 
+def fewest_wins(n: int, p: float) -> int:
+    """Of n x n pairs, how many treatment must win before `rank_sum` gives `p` or less; n * n + 1 if never."""
+    ways = _subsets_by_sum(2 * np.arange(1, 2 * n + 1), n)[n * (n + 1) :: 2]  # by wins, 0 … n * n
+    tail = np.cumsum(ways[::-1])[::-1] / ways.sum()
+    return int(np.count_nonzero(2.0 * tail > p * (1.0 + 1e-12)))
+
+
 def trials_to_reach(p: float) -> int:
     """The fewest trials per group with which a two-sided rank-sum test without ties can give `p` or less."""
     n = 1
@@ -117,7 +124,7 @@ def welch(x: Array, y: Array) -> tuple[float, float]:
     a, b = float(x.var(ddof=1)) / x.size, float(y.var(ddof=1)) / y.size
     if a + b == 0.0:
         return 0.0, float(x.size + y.size - 2)
-    return (a + b) ** 0.5, (a + b) ** 2 / (a**2 / (x.size - 1) + b**2 / (y.size - 1))
+    return math.sqrt(a + b), (a + b) ** 2 / (a**2 / (x.size - 1) + b**2 / (y.size - 1))
 
 
 def probability_of_improvement(treatment: ArrayLike, control: ArrayLike, *, level: float = 0.95) -> Estimate:
@@ -152,7 +159,7 @@ def probability_of_improvement(treatment: ArrayLike, control: ArrayLike, *, leve
 def _observed_factor(wins: Array, value: float) -> float:
     """DeLong's variance of the mean of `wins` (m, n), over value * (1 - value); at most 1 / min(m, n)."""
     m, n = wins.shape
-    bound = 1.0 / min(m, n)  # no two distributions have a larger one (Birnbaum and Klose 1957)
+    bound: float = 1.0 / min(m, n)  # no two distributions have a larger one (Birnbaum and Klose 1957)
     if value in (0.0, 1.0):
         return 0.0
     if min(m, n) == 1:
