@@ -71,10 +71,10 @@ def joint_wins(
         flips = [drawn_signs(rows, trials, generator) for rows in batches(count(draws, "draws"))]
     score = np.abs(np.concatenate([_net_wins(signs, values) for signs in flips]))
     (observed,) = _net_wins(np.ones((1, trials)), values)
-    extreme = np.count_nonzero(score >= abs(observed))
+    extreme = int(np.count_nonzero(score >= abs(observed)))
     return Significance(
         p=float(np.mean(score >= abs(observed))) if exact else (1 + extreme) / (1 + draws),
-        smallest_p=float(np.mean(score == score.max())) if exact else 1 / (1 + draws),
+        smallest_p=float(np.mean(score == score.max())) if exact else 1.0 / (1 + draws),
         n=trials,
         informative=int(np.count_nonzero(np.any(values != 0.0, axis=0))),
         effect=float(observed) / values.shape[0],

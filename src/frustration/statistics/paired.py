@@ -84,7 +84,7 @@ def _drawn_share(values: Array, generator: np.random.Generator, draws: int, both
     signs = (drawn_signs(rows, values.size, generator) for rows in batches(draws))
     sums = np.concatenate([some @ values for some in signs])
     sums = np.abs(sums) if both else sums
-    extreme = np.count_nonzero(sums >= values.sum() - TIE * np.abs(values).sum())
+    extreme = int(np.count_nonzero(sums >= values.sum() - TIE * np.abs(values).sum()))
     return (1.0 + extreme) / (1.0 + draws)
 
 

@@ -46,7 +46,7 @@ def rank_sum(
     else:
         generator = drawn_with(generator, f"the divisions of {total} trials are too many to count")
         sums = np.array([generator.permutation(ranks)[:size].sum() for _ in range(count(draws, "draws"))])
-        p = (1 + np.count_nonzero(np.abs(sums - middle) >= distance)) / (1 + draws)
+        p = (1 + int(np.count_nonzero(np.abs(sums - middle) >= distance))) / (1 + draws)
         smallest = 1 / (1 + draws)
     return Significance(
         p=min(1.0, p),
@@ -124,7 +124,8 @@ def welch(x: Array, y: Array) -> tuple[float, float]:
     a, b = float(x.var(ddof=1)) / x.size, float(y.var(ddof=1)) / y.size
     if a + b == 0.0:
         return 0.0, float(x.size + y.size - 2)
-    return math.sqrt(a + b), (a + b) ** 2 / (a**2 / (x.size - 1) + b**2 / (y.size - 1))
+    share = a / (a + b)
+    return math.sqrt(a + b), 1.0 / (share**2 / (x.size - 1) + (1.0 - share) ** 2 / (y.size - 1))
 
 
 def probability_of_improvement(treatment: ArrayLike, control: ArrayLike, *, level: float = 0.95) -> Estimate:
