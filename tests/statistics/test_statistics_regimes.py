@@ -99,7 +99,7 @@ def test_labels_are_those_of_the_rules_written_out_plainly(rules, bounties):
         ((98.2, 98.2, 98.2, 98.2, 98.2, 98.2), "beneficial regularisation", "beneficial regularisation"),
         ((96.0, 96.0, 96.0, 95.0, 95.0, 95.0), "optimally sized", "optimally sized"),
         ((10.0, 10.0, 10.0, 10.0, 10.0, 50.0), "chaotic optimisation", "chaotic optimisation"),
-        # One ablation loses much, the others gain: too far for the paper's second rule, enough for the code's.
+        # One ablation loses much, the others gain: too far for the paper's second rule only.
         ((96.0, 96.0, 96.0, 96.3, 96.3, 95.3), "unknown", "beneficial regularisation"),
         ((96.0, 96.0, 96.0, 95.9, 95.9, 95.3), "unknown", "optimally sized"),
     ],
