@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from frustration.api import train
-    from frustration.architecture import Architecture, equal_parameter_width
+    from frustration.architecture import Architecture, equal_parameter_square, equal_parameter_width
     from frustration.dataset import load as load_dataset
     from frustration.errors import FrustrationError, InputError
     from frustration.record import LoopEntry, TrialRecord
@@ -31,6 +31,7 @@ _HOMES = {
     "SimpleMLP": "simple_mlp",
     "TrialRecord": "record",
     "TrialSpec": "spec",
+    "equal_parameter_square": "architecture",
     "equal_parameter_width": "architecture",
     "load_dataset": "dataset",
     "train": "api",
@@ -45,6 +46,7 @@ __all__ = [
     "SimpleMLP",
     "TrialRecord",
     "TrialSpec",
+    "equal_parameter_square",
     "equal_parameter_width",
     "load_dataset",
     "train",

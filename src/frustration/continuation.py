@@ -34,9 +34,10 @@ class Found:
         shape = Shape(spec.architecture, data.features, data.classes)
         if saved is not None:
             _refuse_foreign(spec, files, saved, shape, request.seed)
-            if saved.seed is not None:
-                spec = replace(spec, seed=saved.seed)
         return cls(spec, files, saved, shape)
+
+    def seeded(self, seed: int) -> Found:
+        return replace(self, spec=replace(self.spec, seed=seed))
 
     @property
     def loop(self) -> int:
@@ -49,7 +50,9 @@ class Found:
 
     @property
     def cut_off(self) -> bool:
-        return self.loop < self.target
+        """Killed before its target, or on it and before its LKG was tested."""
+        untested = self.saved is not None and self.saved.trial is not None and not self.saved.trial.complete
+        return self.loop < self.target or untested
 
     @property
     def switches(self) -> bool:
@@ -70,7 +73,7 @@ class Found:
         if self.saved is None:
             return Ongoing(Trial.fresh(spec, self.shape), self.files, [session])
         trial, history = self.saved.revive(spec), self.saved.history
-        if trial.finished:
+        if trial.complete:
             return Ongoing(trial, self.files, history)
         self._settle_numerics(trial, numerics, accept_numerics)
         if self.switches:
@@ -113,6 +116,18 @@ class Goal:
     notes: list[str]
 
 
+def one_seed(found: Sequence[Found], request: Request) -> list[Found]:
+    """Without `--seed`, new trials join those that are there already under their seed, or get 0."""
+    kept = {one.saved.seed for one in found if one.saved and one.saved.seed is not None}
+    if len(kept) > 1:
+        raise InputError(
+            f"the checkpoints in {request.model_dir} were trained with several seeds "
+            f"({', '.join(map(str, sorted(kept)))}), so they are not paired; name another --model-dir"
+        )
+    seed = kept.pop() if kept else request.seed or 0
+    return [one.seeded(seed) for one in found]
+
+
 def decide(found: Sequence[Found], request: Request) -> Goal:
     """A session that was cut off is finished; one that was finished gets more loops; `until` overrules."""
     loops = [one.loop for one in found]
@@ -127,7 +142,7 @@ def decide(found: Sequence[Found], request: Request) -> Goal:
     if any(one.switches for one in found):
         return Goal(max(loops) + request.meta_loops, notes)
     furthest = max(one.target for one in found)
-    if any(loop < furthest for loop in loops):
+    if any(one.cut_off or one.loop < furthest for one in found):
         at = f"loop {min(loops)}" if min(loops) == max(loops) else f"loops {min(loops)} to {max(loops)}"
         notes.append(f"finishing what was begun: {at} of {furthest}; run it again to add --meta-loops more")
         return Goal(furthest, notes)

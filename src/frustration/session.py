@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frustration.checkpoint import CheckpointFiles
-from frustration.continuation import Found, Ongoing, decide
+from frustration.continuation import Found, Ongoing, decide, one_seed
 from frustration.dataset import Split, load
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import plan
@@ -83,10 +83,11 @@ def _train_locked(
 ) -> Outcome:
     backend = backend_named(*engine)
     files = [request.files(spec) for spec in specs]
-    found = [Found.of(spec, file, request, data) for spec, file in zip(specs, files, strict=True)]
+    looked = [Found.of(spec, file, request, data) for spec, file in zip(specs, files, strict=True)]
+    found = one_seed(looked, request)
     goal = decide(found, request)
     ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
-    groups = plan([one.trial for one in ongoing if not one.trial.finished], backend)
+    groups = plan([one.trial for one in ongoing if not one.trial.complete], backend)
     keeper = CheckpointKeeper({one.trial.spec.id: one for one in ongoing})
     keeper.begin()
     workers = min(request.threads or default_workers(), max(1, len(groups)))
@@ -101,7 +102,7 @@ def _train_locked(
             workers=workers,
         )
     )
-    records = {one.trial.spec.id: one.trial.record() for one in ongoing if one.trial.finished}
+    records = {one.trial.spec.id: one.trial.record() for one in ongoing if one.trial.complete}
     for trial_id, record in records.items():
         emit(TrialDone(trial_id, record))
 
@@ -133,7 +134,7 @@ class CheckpointKeeper:
     def begin(self) -> None:
         """Keep what is about to be trained, so that a session cut off in its first loop is known."""
         for one in self.ongoing.values():
-            if not one.trial.finished:
+            if not one.trial.complete:
                 one.files.stem.parent.mkdir(parents=True, exist_ok=True)
                 one.files.save(one.trial, one.history, lkg_too=False)
 

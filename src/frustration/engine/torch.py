@@ -11,7 +11,6 @@ Results depend on the shape of the group, because matrix libraries choose their 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from frustration.dataset import Split
 from frustration.engine.masks import Masks
+from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
 from frustration.engine.stack import FusedAdamW, Stack
 from frustration.modes.decay import decay_factor
@@ -104,12 +104,9 @@ class TorchPopulation:
     def moments(self, slot: int) -> Moments:
         return self.optimizer.moments(slot)
 
+    @one_thread()
     @torch.inference_mode()
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
-        with _one_thread():
-            return self._train(epochs, stop)
-
-    def _train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         self.optimizer.begin(epochs)
         self.losses.zero_()
         order = self._orders(epochs)
@@ -128,12 +125,9 @@ class TorchPopulation:
                 step += 1
         return [float(loss) for loss in self.losses / len(sizes)]
 
+    @one_thread()
     @torch.inference_mode()
     def evaluate(self, part: Part) -> list[int]:
-        with _one_thread():
-            return self._evaluate(part)
-
-    def _evaluate(self, part: Part) -> list[int]:
         samples = on_device(self.data, part, self.device)
         widest = max(outputs for outputs, _ in self.shape.layers)
         width = min(max(64, EVALUATION_FLOATS // (self.slots * widest)), 2048, len(samples.labels))
@@ -317,18 +311,6 @@ class TorchBackend:
         if self.device.type == "cpu":
             return numerics | {"vector": torch.backends.cpu.get_cpu_capability()}
         return numerics
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread inside torch, for bits that do not depend on their number; groups run side by side
-    instead, which is quicker too. What the caller had set comes back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 _held: weakref.WeakKeyDictionary[Split, dict[tuple[str, str], Samples]] = weakref.WeakKeyDictionary()

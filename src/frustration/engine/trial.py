@@ -99,6 +99,11 @@ class Trial:
         return self.loop >= self.spec.meta_loops
 
     @property
+    def complete(self) -> bool:
+        """Whether it is finished and its LKG has been tested, if it has one."""
+        return self.finished and (self.test_accuracy is not None or self.bounty is None)
+
+    @property
     def keeps_moments(self) -> bool:
         return self.spec.optimizer != "fresh"
 
@@ -109,6 +114,13 @@ class Trial:
     def order(self, samples: int) -> Order:
         """[samples]: the order of training samples in the next loop."""
         return self._streams.order(self.loop + 1, samples)
+
+    def clone(self) -> Vector:
+        """A copy of the base: the next candidate. Where a schedule turns the ratchet on, that is the LKG."""
+        at = self.spec.program.at
+        if self.loop > 0 and at(self.loop + 1).ratchet and not at(self.loop).ratchet:
+            self.rebase_on_lkg()
+        return self.base.copy()
 
     def intervene(self, weights: Vector, order: Order, probe: Vector) -> Plan:
         """Treat a copy of the base in place, from global loop 2 on, and plan its epoch.
@@ -169,7 +181,6 @@ class Trial:
             evidence=plan.evidence,
         )
         self.curve.append(entry)
-        self._meet_ratchet(plan.segment)
         return entry
 
     def record(self) -> TrialRecord:
@@ -187,11 +198,6 @@ class Trial:
             past_numerics=tuple(self.past_numerics),
             continued=self.continued,
         )
-
-    def _meet_ratchet(self, segment: Segment) -> None:
-        """Where a schedule turns the ratchet on, the next candidate starts from the LKG."""
-        if not segment.ratchet and not self.finished and self.spec.program.at(self.loop + 1).ratchet:
-            self.rebase_on_lkg()
 
     def rebase_on_lkg(self) -> None:
         """Go on from the LKG, with no failures counted."""
