@@ -1,4 +1,4 @@
-"""generate-reproduction-tests: the commands that repeat the published grid, or any other study, with `train`."""
+"""generate-reproduction-tests: the commands of `train` that repeat the published grid, or any other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def _parser() -> Parser:
         prog=NAME,
         description="Print the commands of a grid, grouped by architecture, and write a script that runs them.",
     )
-    parser.add_argument("--study", type=Path, metavar="FILE", help="another grid (default: the published one)")
+    parser.add_argument(
+        "--study", type=Path, metavar="FILE", help="another grid (default: the published one)"
+    )
     parser.add_argument("--trials", type=int, metavar="N", help="trials per cell (default: the study's)")
     parser.add_argument("--meta-loops", type=int, metavar="N", help="loops per trial (default: the study's)")
     parser.add_argument(

@@ -8,11 +8,13 @@ matter what the calling program is or has loaded.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe, wait
 
@@ -22,6 +24,7 @@ from frustration.errors import FrustrationError
 from frustration.runners.work import Emit, Event, Groups, Work, do
 
 GRACE_SECONDS = 10.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 POLL_SECONDS = 0.1
 
 
@@ -78,10 +81,16 @@ def run_groups(groups: Groups, work: Work, workers: int, emit: Emit, stop: threa
     if workers <= 1 or work.device != "cpu":
         _run_here(groups, work, emit, stop)
         return
-    team = [Worker(work) for _ in range(workers)]
+    team: list[Worker] = []
     try:
+        while len(team) < workers:
+            team.append(Worker())
+        for worker in team:
+            worker.prepare(work)
         _feed(team, groups, emit, stop)
     finally:
+        for worker in team:
+            worker.interrupt()
         for worker in team:
             worker.end()
 
@@ -100,9 +109,13 @@ def _feed(team: list[Worker], groups: Groups, emit: Emit, stop: threading.Event)
     while at_work:
         for worker in list(at_work.values()):
             if stop.is_set():
-                worker.interrupt()
-            if worker.idle and (stop.is_set() or groups.exhausted()):
-                worker.connection.send(None)
+                if worker.group:
+                    worker.interrupt()
+                else:  # it has nothing to lose, and may be busy for seconds with starting up
+                    worker.process.kill()
+                    del at_work[worker.connection]
+            elif worker.idle and groups.exhausted():
+                worker.send(None)
                 del at_work[worker.connection]
             elif worker.idle and (group := groups.take()):
                 worker.start(group)
@@ -125,30 +138,51 @@ def _feed(team: list[Worker], groups: Groups, emit: Emit, stop: threading.Event)
 class Worker:
     """A worker process and the line to it."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self) -> None:
         self.connection, theirs = Pipe()
-        command = [sys.executable, "-m", "frustration.runners.worker", str(theirs.fileno())]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        theirs.close()
-        self.connection.send(work)
+        program = [sys.executable, "-m", "frustration.runners.worker", str(theirs.fileno()), str(os.getpid())]
+        with theirs, _signals_wait():
+            try:
+                self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            except OSError as error:
+                raise WorkerError(f"cannot start a worker process: {error.strerror}") from None
         self.interrupted = False
         self.idle = False
         self.group: Group | None = None
 
+    def prepare(self, work: Work) -> None:
+        """Send what all groups have in common: in the background, since the worker takes it when it can."""
+
+        def send() -> None:
+            with contextlib.suppress(OSError):  # a worker that died is noticed where its messages are read
+                self.connection.send(work)
+
+        threading.Thread(target=send, daemon=True).start()
+
     def start(self, group: Group) -> None:
-        self.connection.send(group)
+        self.send(group)
         self.group, self.idle = group, False
+
+    def send(self, message: Group | None) -> None:
+        try:
+            self.connection.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            raise self._death() from None
 
     def receive(self) -> Event | Failure | Idle:
         try:
             message: Event | Failure | Idle = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            code = self.process.wait()
-            raise WorkerError(
-                f"a worker process ended by itself (exit code {code}); every loop that it had finished "
-                f"is kept: run the same command again, with fewer --threads if memory ran out"
-            ) from None
+            raise self._death() from None
         return message
+
+    def _death(self) -> WorkerError:
+        code = self.process.wait()
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return WorkerError(
+            f"a worker process ended by itself ({how}); every loop that it had finished is kept: "
+            f"run the same command again, with fewer --threads if memory ran out"
+        )
 
     def interrupt(self) -> None:
         if not self.interrupted:
@@ -165,3 +199,13 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """A process started in the block receives SIGINT and SIGTERM only once it says that it is ready."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
