@@ -18,8 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=NAME,
-        description="Print the commands of a grid, grouped by architecture, and write a script that runs them.",
+        NAME,
+        "Print the commands of a grid, grouped by architecture, and write a script that runs them all.",
     )
     parser.add_argument(
         "--study", type=Path, metavar="FILE", help="another grid (default: the published one)"

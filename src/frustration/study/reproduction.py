@@ -106,7 +106,7 @@ def script(study: Study, model_dir: str) -> str:
         "#!/usr/bin/env bash",
         f"# {study.name}: {len(study.architectures)} architectures x {len(study.modes)} modes, "
         f"{study.trials} trials each to meta-loop {study.meta_loops}: {len(every)} commands.",
-        "# Stops at the first failure. Run it again and it goes on where it was: what is done takes a moment.",
+        "# Stops at the first failure. Run again, it goes on where it was: what is done takes a moment.",
         "set -euo pipefail",
         'cd "$(dirname "${BASH_SOURCE[0]}")"',
         'while [ ! -f pyproject.toml ] && [ "$PWD" != / ]; do cd ..; done',
