@@ -129,6 +129,7 @@ class CheckpointKeeper:
     """Keeps trials in checkpoints, by their ids."""
 
     ongoing: Mapping[str, Ongoing]
+    keeps_failures = False
 
     def begin(self) -> None:
         """Keep what is about to be trained, so that a session cut off in its first loop is known.
@@ -156,8 +157,8 @@ class CheckpointKeeper:
         trial.ended = True
         one.files.save(trial, one.history, lkg_too=False)
 
-    def fail(self, trial: Trial, traceback: str) -> bool:
-        return False
+    def fail(self, trial: Trial, traceback: str) -> None:
+        pass
 
 
 def _specs(request: Request) -> list[TrialSpec]:

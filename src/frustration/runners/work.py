@@ -28,8 +28,12 @@ class Keeper(Protocol):
     def finish(self, trial: Trial) -> None:
         """After the last."""
 
-    def fail(self, trial: Trial, traceback: str) -> bool:
-        """After an unexpected error; False where failures are not kept, and the error goes on its way."""
+    @property
+    def keeps_failures(self) -> bool:
+        """Whether an unexpected error is kept and the other trials go on; if not, it ends the run."""
+
+    def fail(self, trial: Trial, traceback: str) -> None:
+        """After an unexpected error of this trial, where failures are kept."""
 
 
 class Groups(Protocol):
@@ -110,10 +114,16 @@ def do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
     except (Interrupted, FrustrationError):
         raise
     except Exception:  # the boundary of a trial: what is kept as its failure must not end the others
+        if not work.keeper.keeps_failures:
+            raise
+        if len(group.trials) > 1:
+            # Whose error it was shows when each goes on alone, in its own slot and to the same bits.
+            for slot, trial in group.trials.items():
+                do(work, Group(group.runs, {slot: trial}), emit, stop)
+            return
         text = traceback.format_exc()
         for trial in group.trials.values():
-            if not work.keeper.fail(trial, text):
-                raise
+            work.keeper.fail(trial, text)
             emit(TrialFailed(trial.spec.id, text))
 
 

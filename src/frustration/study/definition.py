@@ -142,9 +142,11 @@ class Study:
     @classmethod
     def from_file(cls, path: Path) -> Self:
         try:
-            text = path.read_text()
+            text = path.read_text("utf-8")
         except OSError as error:
             raise InputError(f"cannot read the study {path}: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise InputError(f"the study {path} is not text in UTF-8: {error}") from None
         return cls.from_toml(text, str(path), path.parent)
 
 

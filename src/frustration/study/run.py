@@ -10,21 +10,26 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
+from frustration.checkpoint import CheckpointError
 from frustration.dataset import load
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import Group, Layout, lay_out, write_numerics
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
+from frustration.files import StorageError
 from frustration.network import Shape
 from frustration.record import LoopEntry
 from frustration.runners.local import default_workers, run_groups
 from frustration.runners.work import Data, Event, Work
 from frustration.spec import TrialSpec
+from frustration.study import manifest
 from frustration.study.definition import Study
 from frustration.study.store import Store
 
@@ -112,6 +117,8 @@ def run_study(
     engine = choose(backend, device)
     data = load_data(study)
     store.create(study)
+    about = manifest.entry(digests(study, data), backend_named(*engine), manifest.command_line())
+    manifest.keep(store.root / "manifest.json", about)
     layouts = plan_study(study, data, backend_named(*engine))
     specs = [planned.spec for layout in layouts for planned in layout.members.values()]
     done, failed = store.ids()
@@ -185,8 +192,10 @@ class Claims:
             if not missing:
                 _release(self.store, key, lock)
                 continue
-            group = Group(layout.runs, {slot: self._revive(planned) for slot, planned in missing.items()})
+            group = Group(layout.runs, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
             write_numerics(group, self.backend)
+            for slot, trial in group.trials.items():
+                group.trials[slot] = self._revived(trial)
             self._held[key], self._key_of[id(group)] = lock, key
             return group
         return None
@@ -205,14 +214,18 @@ class Claims:
     def _missing(self, trial_id: str) -> bool:
         return not self.store.is_done(trial_id) and not self.store.has_failed(trial_id)
 
-    def _revive(self, planned: Planned) -> Trial:
-        """The trial from its own checkpoint, if it has one under these numerics; else from the start."""
-        saved = self.store.work(planned.spec.id).load()
-        if saved is not None and saved.trial is not None:
-            before = {k: v for k, v in saved.trial.numerics.items() if k != "group"}
-            if before == self.backend.numerics():
-                return saved.trial
-        return Trial.fresh(planned.spec, planned.shape)
+    def _revived(self, fresh: Trial) -> Trial:
+        """The trial from its own checkpoint, if that is whole and of these numerics; else from the start.
+
+        The place in the group is part of them: it changes where a study grows while trials are under way.
+        """
+        try:
+            saved = self.store.work(fresh.spec.id).load()
+        except CheckpointError:
+            return fresh
+        if saved is None or saved.trial is None or saved.trial.numerics != fresh.numerics:
+            return fresh
+        return saved.trial
 
 
 @dataclass(frozen=True)
@@ -221,6 +234,7 @@ class StudyKeeper:
 
     store: Store
     networks: bool
+    keeps_failures = True
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
         self.store.work(trial.spec.id).save(trial, [], lkg_too=False)
@@ -232,9 +246,8 @@ class StudyKeeper:
         self.store.write_record(trial.record())
         self.store.work(trial_id).resume.unlink(missing_ok=True)
 
-    def fail(self, trial: Trial, traceback: str) -> bool:
+    def fail(self, trial: Trial, traceback: str) -> None:
         self.store.write_failure(trial.spec.id, trial.spec.to_dict(), traceback)
-        return True
 
 
 def _ids(layout: Layout[Planned]) -> set[str]:
@@ -249,22 +262,29 @@ def _try_lock(store: Store, key: str) -> IO[str] | None:
     """The lock of a group, or None if another process holds it."""
     path = store.claim_path(key)
     while True:
-        file = path.open("a")
+        try:
+            file = path.open("a")
+        except OSError as error:
+            raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             return None
-        # Its last holder may have removed the file between our opening and locking it.
-        if path.exists() and path.stat().st_ino == _inode(file):
+        except OSError as error:
+            file.close()
+            raise StorageError(f"cannot lock {path}: {error.strerror}") from None
+        if _is_still(path, file):
             return file
         file.close()
 
 
-def _inode(file: IO[str]) -> int:
-    import os
-
-    return os.fstat(file.fileno()).st_ino
+def _is_still(path: Path, file: IO[str]) -> bool:
+    """Its last holder may have removed the file between our opening and locking it."""
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _release(store: Store, key: str, lock: IO[str]) -> None:

@@ -57,9 +57,11 @@ def _named(name: str) -> tuple[Architecture, ...]:
 def _from_file(path: Path) -> tuple[Architecture, ...]:
     """One architecture a line; empty lines and what follows a # are skipped."""
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text("utf-8").splitlines()
     except OSError as error:
         raise InputError(f"cannot read the architectures in {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"the architectures in {path} are not text in UTF-8: {error}") from None
     found = []
     for number, line in enumerate(lines, start=1):
         if text := line.partition("#")[0].strip():

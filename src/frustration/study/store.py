@@ -10,8 +10,10 @@ Merging two stores is copying files. Records are never rewritten.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +22,13 @@ from typing import Any
 from frustration.checkpoint import CheckpointFiles, pack_lkg
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
-from frustration.files import StorageError, write_atomically
+from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
 from frustration.record import TrialRecord
 from frustration.study.definition import Study
 
 FAILED = ".failed.json"
 RECORD = ".json"
+PARTIAL_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,8 @@ class Store:
         path = self.root / "study.toml"
         if path.exists():
             self._accept(study)
-        try:
-            for folder in ("trials", "networks", "work"):
-                (self.root / folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot write in {self.root}: {error.strerror}") from None
+        for folder in ("trials", "networks", "work"):
+            make_folder(self.root / folder)
         if not path.exists() or self.study() != study:
             write_atomically(path, study.to_toml().encode(), durable=True)
 
@@ -64,11 +64,16 @@ class Store:
         grows = all(set(getattr(before, axis)) <= set(getattr(study, axis)) for axis in axes)
         fixed = ("meta_loops", "seed", "batch_size", "optimizer", "acceptance", "knobs")
         changed = [name for name in fixed if getattr(before, name) != getattr(study, name)]
-        if not grows or changed or study.trials < before.trials:
-            what = ", ".join(changed) or "a smaller grid"
+        if changed:
             raise InputError(
-                f"{self.root} holds another study of this name ({what}); give this one another name, "
+                f"{self.root} holds another study of this name (its {' and '.join(changed)} "
+                f"{'differs' if len(changed) == 1 else 'differ'}); give this one another --name, "
                 f"or remove that folder"
+            )
+        if not grows or study.trials < before.trials:
+            raise InputError(
+                f"{self.root} holds a larger study of this name ({before.size:,} trials); "
+                f"`study run {study.name}` goes on with it, another --name makes a new one"
             )
 
     def study(self) -> Study:
@@ -114,7 +119,7 @@ class Store:
     def write_record(self, record: TrialRecord) -> None:
         """Keep a finished trial; if it is there already, that one stays."""
         path = self.record_path(record.spec.id)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         if path.exists():
             return
         record.write(path)
@@ -123,20 +128,24 @@ class Store:
 
     def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
         path = self.failure_path(trial_id)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         content = {"id": trial_id, "spec": spec, "traceback": traceback}
         write_atomically(path, (json.dumps(content) + "\n").encode())
 
     def write_network(self, trial: Trial) -> None:
         path = self.network_path(trial.spec.id)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         write_atomically(path, pack_lkg(trial, []))
 
     def sweep(self) -> None:
-        """Remove the checkpoints of finished trials, which a kill between two writes can leave."""
+        """Remove what kills left: checkpoints of finished trials, and files half-written an hour ago."""
         for path in (self.root / "work").glob("*.resume.safetensors"):
             if self.is_done(path.name.split(".")[0]):
                 path.unlink(missing_ok=True)
+        for path in self.root.rglob(f".*{PARTIAL}"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > PARTIAL_SECONDS:
+                    path.unlink()
 
     def failures(self) -> list[dict[str, Any]]:
         return [json.loads(self.failure_path(trial_id).read_text()) for trial_id in sorted(self.ids()[1])]
@@ -145,11 +154,17 @@ class Store:
         """The whole record of a trial, curve included."""
         path = self.record_path(trial_id)
         try:
-            return TrialRecord.from_dict(json.loads(path.read_text()))
+            record = TrialRecord.from_dict(json.loads(path.read_text()))
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is not a whole record: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+            raise InputError(f"{path} is not a whole record ({error}); {self._anew(path)}") from None
+        if record.spec.id != trial_id or not record.finished:
+            raise InputError(f"{path} does not hold the trial it is named after; {self._anew(path)}")
+        return record
+
+    def _anew(self, path: Path) -> str:
+        return f"remove it, and `study run {self.root.name}` trains that trial again"
 
     def records(self) -> Iterator[TrialRecord]:
         for trial_id in sorted(self.ids()[0]):
@@ -168,7 +183,7 @@ class Store:
         """The index by id; a torn line is passed over, since the record behind it is whole or missing."""
         lines: dict[str, dict[str, Any]] = {}
         path = self.root / "index.jsonl"
-        for line in path.read_text().splitlines() if path.exists() else ():
+        for line in path.read_bytes().splitlines() if path.exists() else ():
             try:
                 one = json.loads(line)
                 lines[one["id"]] = one
@@ -179,11 +194,13 @@ class Store:
     def _append_to_index(self, line: dict[str, Any]) -> None:
         # One write to a file opened for appending: processes that share a study do not mix their lines.
         text = "\n" + json.dumps(line, separators=(",", ":")) + "\n"
-        handle = os.open(self.root / "index.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            os.write(handle, text.encode())
-        finally:
-            os.close(handle)
+        # A line that finds no room is made again from its record.
+        with contextlib.suppress(OSError):
+            handle = os.open(self.root / "index.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                os.write(handle, text.encode())
+            finally:
+                os.close(handle)
 
 
 def summary(record: TrialRecord) -> dict[str, Any]:

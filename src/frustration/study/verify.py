@@ -99,8 +99,7 @@ def verify(
 
 def _check(record: TrialRecord, data: Data, backend: Backend) -> Check:
     again = _again(record, data, backend)
-    losses = [entry.loss for entry in (record.curve[0], again.curve[0])]
-    before, now = losses
+    before, now = (one.curve[0].loss for one in (record, again))
     apart = abs(before - now) / abs(before) if before and now is not None else None
     return Check(
         trial_id=record.spec.id,

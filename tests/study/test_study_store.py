@@ -1,0 +1,193 @@
+"""Records are whole or not there, found by id, and listed quickly; the index is only a convenience."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from study_kit import bits, ran, synthetic_records, tiny
+
+from frustration.errors import InputError
+from frustration.files import StorageError
+from frustration.study import store as store_module
+from frustration.study.store import Store
+
+MANY = 2_000
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Store:
+    store, outcome = ran(tmp_path_factory.mktemp("results") / "tiny")
+    assert (outcome.done, outcome.failed) == (8, 0)
+    return store
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Store:
+    store = Store(tmp_path_factory.mktemp("results") / "large")
+    store.create(tiny(trials=str(MANY)))
+    for record in synthetic_records(MANY):
+        store.write_record(record)
+    return store
+
+
+def test_a_trial_is_one_record_and_one_network_named_by_its_id(finished):
+    ids, failed = finished.ids()
+    assert len(ids) == 8
+    assert not failed
+    for trial_id in ids:
+        assert finished.record(trial_id).spec.id == trial_id
+        assert finished.record_path(trial_id).parent.name == trial_id[:2]
+        assert finished.network_path(trial_id).exists()
+    assert not list((finished.root / "work").iterdir())
+
+
+def test_merging_is_copying(finished, tmp_path):
+    other = Store(tmp_path / "copy")
+    other.create(finished.study())
+    for path in finished.root.rglob("*"):
+        if path.is_file() and path.parent.parent.name in ("trials", "networks"):
+            there = other.root / path.relative_to(finished.root)
+            there.parent.mkdir(exist_ok=True)
+            there.write_bytes(path.read_bytes())
+    assert bits(other) == bits(finished)
+    assert other.summaries() == finished.summaries()
+
+
+def test_networks_can_be_left_out(tmp_path):
+    store, outcome = ran(tmp_path / "tiny", tiny(networks="false", architectures='["[1*2]"]'))
+    assert outcome.done == 4
+    assert not any(path.is_file() for path in (store.root / "networks").rglob("*"))
+
+
+@pytest.mark.parametrize("damage", ["lost", "torn", "garbage"])
+def test_a_damaged_index_is_made_again_from_the_records(damage, tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    for record in synthetic_records(20):
+        store.write_record(record)
+    before = store.summaries()
+    assert len(before) == 20
+    index = store.root / "index.jsonl"
+    content = index.read_bytes()
+    if damage == "lost":
+        index.unlink()
+    elif damage == "torn":
+        index.write_bytes(content[: len(content) // 2 + 7])
+    else:
+        index.write_bytes(b"\xff\xfe\n[1]\n{}\n" + content[200:])
+    assert store.summaries() == before
+    assert {json.loads(line)["id"] for line in index.read_bytes().splitlines() if line[:7] == b'{"id":"'} >= {
+        line["id"] for line in before
+    }
+
+
+def test_what_the_index_names_but_no_record_holds_is_not_listed(tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    records = list(synthetic_records(3))
+    for record in records:
+        store.write_record(record)
+    store.record_path(records[0].spec.id).unlink()
+    assert {line["id"] for line in store.summaries()} == {record.spec.id for record in records[1:]}
+
+
+def test_thousands_of_records_list_quickly(large):
+    started = time.process_time()
+    lines = large.summaries()
+    assert len(lines) == MANY
+    assert time.process_time() - started < 1.0  # measured: 0.03 s
+
+
+def test_a_record_that_is_there_is_never_written_again(finished):
+    trial_id = min(finished.ids()[0])
+    path = finished.record_path(trial_id)
+    before = path.stat()
+    finished.write_record(finished.record(trial_id))
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_write_that_is_cut_off_leaves_no_record(tmp_path, monkeypatch):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    (record,) = synthetic_records(1)
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(StorageError, match="No space left on device"):
+            store.write_record(record)
+    assert store.ids() == (set(), set())
+    store.write_record(record)
+    assert store.record(record.spec.id) == record
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"record_schema": 1}', '{"record_schema": 99}'])
+def test_a_record_that_is_not_whole_is_named_with_what_to_do(content, tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    (record,) = synthetic_records(1)
+    store.write_record(record)
+    path = store.record_path(record.spec.id)
+    path.write_text(content)
+    with pytest.raises(InputError, match=f"{path.name} is not a whole record .*remove it"):
+        store.record(record.spec.id)
+
+
+def test_a_record_under_another_name_is_refused(tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    (record,) = synthetic_records(1)
+    store.write_record(record)
+    other = "0" * 16
+    store.record_path(other).parent.mkdir(exist_ok=True)
+    store.record_path(other).write_bytes(store.record_path(record.spec.id).read_bytes())
+    with pytest.raises(InputError, match="does not hold the trial it is named after"):
+        store.record(other)
+
+
+def test_a_study_may_grow_but_not_become_another(tmp_path):
+    store = Store(tmp_path / "tiny")
+    store.create(tiny())
+    store.create(tiny(trials="5", modes='["none", "hidden", "output"]'))
+    assert store.study().trials == 5
+    for changed, word in (
+        ({"meta_loops": "3"}, "meta_loops"),
+        ({"seed": "1"}, "seed"),
+        ({"trials": "2"}, "larger study"),
+        ({"trials": "5"}, "larger study"),
+        ({"trials": "5", "modes": '["none", "full"]'}, "larger study"),
+    ):
+        with pytest.raises(InputError, match=word):
+            store.create(tiny(**changed))
+    assert store.study() == tiny(trials="5", modes='["none", "hidden", "output"]')
+
+
+def test_a_store_is_opened_by_name_or_folder_and_nothing_else(finished):
+    assert Store.open("tiny", finished.root.parent).root == finished.root
+    assert Store.open(str(finished.root)).root == finished.root
+    with pytest.raises(InputError, match='no study "tinny".*there are tiny'):
+        Store.open("tinny", finished.root.parent)
+    with pytest.raises(InputError, match="holds no study yet"):
+        Store.open("tiny", finished.root / "nowhere")
+
+
+def test_half_written_files_of_the_dead_are_swept_and_those_of_the_living_left(tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    old, new = (store.root / "work" / f".{name}.json.1-1.partial" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"{")
+    long_ago = time.time() - store_module.PARTIAL_SECONDS - 60
+    os.utime(old, (long_ago, long_ago))
+    store.sweep()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_where_nothing_may_be_written_one_sentence_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot make the folder"):
+        Store(tmp_path / "file" / "study").create(tiny())
