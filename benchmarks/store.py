@@ -64,7 +64,8 @@ def synthetic_records(count: int, meta_loops: int = 2) -> Iterator[TrialRecord]:
 def measure(records: int, folder: Path) -> dict[str, float]:
     """Seconds of each thing that is done with a store."""
     store = Store(folder / "many")
-    store.create(Study.from_toml(f'architectures = ["[1*2]"]\nmodes = ["none", "hidden"]\ntrials = {records}'))
+    grid = f'name = "many"\narchitectures = ["[1*2]"]\nmodes = ["none", "hidden"]\ntrials = {records}'
+    store.create(Study.from_toml(grid))
     made = list(synthetic_records(records))
     seconds = {"write": timed(lambda: [store.write_record(record) for record in made])}
     seconds["ids"] = timed(store.ids)

@@ -14,6 +14,12 @@ COMMANDS = {
     "clean": ("clean", "main", "remove checkpoints from the model directory"),
     "clean-all": ("clean", "main_all", "remove all of them, as clean --all does"),
     "analyze-dataset": ("analyze_dataset", "main", "class counts and ZeroR of every part of a data set"),
+    "study": ("study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
+    "generate-reproduction-tests": (
+        "generate_reproduction_tests",
+        "main",
+        "the published grid as commands of train, and a script that runs them all",
+    ),
 }
 """Name -> (module, function, summary). A module is imported when its command is called."""
 
@@ -41,7 +47,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _help() -> str:
-    lines = [f"  {name:<17}{summary}" for name, (_, _, summary) in COMMANDS.items()]
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}}{summary}" for name, (_, _, summary) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: frustration COMMAND ...",

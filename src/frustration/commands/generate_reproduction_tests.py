@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from frustration.commands.arguments import Parser, run
+from frustration.commands.arguments import Parser, run, whole
 
 NAME = "generate-reproduction-tests"
 SCRIPT = "run_reproduction.sh"
@@ -24,8 +25,12 @@ def _parser() -> Parser:
     parser.add_argument(
         "--study", type=Path, metavar="FILE", help="another grid (default: the published one)"
     )
-    parser.add_argument("--trials", type=int, metavar="N", help="trials per cell (default: the study's)")
-    parser.add_argument("--meta-loops", type=int, metavar="N", help="loops per trial (default: the study's)")
+    parser.add_argument(
+        "--trials", type=whole(1), metavar="N", help="trials per cell (default: the study's)"
+    )
+    parser.add_argument(
+        "--meta-loops", type=whole(1), metavar="N", help="loops per trial (default: the study's)"
+    )
     parser.add_argument(
         "--model-dir",
         default="models/reproduction",
@@ -39,6 +44,8 @@ def _parser() -> Parser:
         metavar="PATH",
         help=f"where {SCRIPT} is written (default: reproduction/)",
     )
+    parser.add_argument("--debug", action="store_true", help="errors with a traceback")
+    parser.add_argument("-h", "--help", action="help", help="show this and end")
     return parser
 
 
@@ -62,3 +69,7 @@ def _generate(arguments: list[str]) -> int:
     path.chmod(0o755)
     print(f"\n# {study.size:,} trials in all. Run them with {path}")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
