@@ -1,4 +1,4 @@
-"""What the tests of studies share: a grid that is done in seconds, and what may differ between equal records."""
+"""What the tests of studies share: a grid that is done in seconds, and what equal records have in common."""
 
 import importlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.study.definition import Study
-from frustration.study.run import StudyOutcome, run_study
+from frustration.study.run import StudyOutcome, prepare, run_study
 from frustration.study.store import Store
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -25,7 +25,7 @@ TINY = {
     "meta_loops": "2",
     "train_fraction": "0.02",
 }
-"""Full MNIST by name, 1,000 training images: a loop takes milliseconds, an evaluation of 10,000 a few more."""
+"""Full MNIST by name, but 1,000 training images: a loop takes milliseconds."""
 
 
 def toml(**changed: str) -> str:
@@ -39,7 +39,7 @@ def tiny(**changed: str) -> Study:
 def ran(root: Path, study: Study | None = None, **how: Any) -> tuple[Store, StudyOutcome]:
     """A study run in this process, in the folder of its store."""
     store = Store(root)
-    return store, run_study(study or tiny(), store, **{"workers": 1, **how})
+    return store, run_study(prepare(study or tiny()), store, **{"workers": 1, **how})
 
 
 def bits(store: Store) -> dict[str, Any]:
@@ -56,9 +56,9 @@ def begin(root: Path, study_file: Path, *, workers: int = 1) -> subprocess.Popen
     program = (
         "import sys; from pathlib import Path\n"
         "from frustration.study.definition import Study\n"
-        "from frustration.study.run import run_study\n"
+        "from frustration.study.run import prepare, run_study\n"
         "from frustration.study.store import Store\n"
-        "outcome = run_study(Study.from_file(Path(sys.argv[1])), Store(Path(sys.argv[2])),"
+        "outcome = run_study(prepare(Study.from_file(Path(sys.argv[1]))), Store(Path(sys.argv[2])),"
         " workers=int(sys.argv[3]))\n"
         "sys.exit(outcome.done != outcome.total)\n"
     )

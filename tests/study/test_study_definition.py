@@ -32,7 +32,7 @@ def refused(tmp_path: Path, text: str) -> str:
         ({"meta_lops": "3"}, ("grid.toml, line 7", 'unknown key "meta_lops"', 'did you mean "meta_loops"?')),
         ({"datasets": '"mnist"'}, ("line 7", '"datasets"', 'did you mean "dataset"?')),
         ({"zebra": "1"}, ("line 7", '"zebra"', "keys are acceptance, architectures")),
-        ({"trials": '"8"'}, ("line 4", '"trials" must be a whole number, not \'8\'')),
+        ({"trials": '"8"'}, ("line 4", "\"trials\" must be a whole number, not '8'")),
         ({"trials": "true"}, ("line 4", '"trials" must be a whole number, not True')),
         ({"trials": "2.0"}, ("line 4", '"trials" must be a whole number')),
         ({"meta_loops": "[1, 2]"}, ("line 5", '"meta_loops" must be a whole number')),
@@ -139,7 +139,10 @@ def test_a_study_without_a_name_takes_that_of_its_file(tmp_path):
 
 def test_knobs_of_the_study_are_defaults_that_a_mode_overrules():
     (first, second) = tiny(
-        architectures='["[1*4]"]', trials="1", modes='["hidden", "hidden:dose=3"]', **{"knobs.hidden.dose": "2"}
+        architectures='["[1*4]"]',
+        trials="1",
+        modes='["hidden", "hidden:dose=3"]',
+        **{"knobs.hidden.dose": "2"},
     ).specs(DIGEST)
     assert (first.label, second.label) == ("hidden:dose=2", "hidden:dose=3")
 

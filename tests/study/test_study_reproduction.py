@@ -1,4 +1,4 @@
-"""Every generated command is one that `train` accepts and means the trials of the study; the script is sound."""
+"""Every generated command is accepted by `train` and means trials of the study; the script is sound."""
 
 import os
 import shlex
@@ -118,9 +118,7 @@ def test_the_script_runs_from_anywhere_stops_at_a_failure_and_says_where_it_is(t
     (house / "pyproject.toml").touch()
     fake = tmp_path / "bin" / "poetry"
     fake.parent.mkdir()
-    fake.write_text(
-        '#!/bin/sh\necho "$PWD|$*" >> "$CALLS"\n[ "$(wc -l < "$CALLS")" -ne "${FAIL_AT:-0}" ]\n'
-    )
+    fake.write_text('#!/bin/sh\necho "$PWD|$*" >> "$CALLS"\n[ "$(wc -l < "$CALLS")" -ne "${FAIL_AT:-0}" ]\n')
     fake.chmod(0o755)
     study = house / "study.toml"
     study.write_text(toml())

@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Set
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_killed_twice_it_ends_complete_and_in_the_same_bits(tmp_path, longer, un
     for _ in range(2):
         process = begin(store.root, longer)
         # Some loops later than the last kill, and before the end.
-        wait_until(lambda: len(new_checkpoints(work, seen)) > 4 or process.poll() is not None)
+        wait_until(lambda old=frozenset(seen): len(new_checkpoints(work, old)) > 4)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         seen |= new_checkpoints(work, seen)
@@ -120,7 +121,7 @@ def test_killed_twice_it_ends_complete_and_in_the_same_bits(tmp_path, longer, un
     assert not list(work.glob("*.safetensors"))
 
 
-def new_checkpoints(work: Path, seen: set[bytes]) -> set[bytes]:
+def new_checkpoints(work: Path, seen: Set[bytes]) -> set[bytes]:
     """Digests in the checkpoints that are there and were not seen before."""
     found = set()
     for path in work.glob("*.resume.safetensors"):
@@ -154,7 +155,9 @@ def test_asked_to_stop_it_keeps_what_is_done_and_goes_on_later(tmp_path, uninter
 def test_a_damaged_checkpoint_costs_its_own_trial_only_its_loops(damage, tmp_path, uninterrupted):
     stop = threading.Event()
     study = tiny(**LONGER)
-    store, _ = ran(tmp_path / "damaged", study, emit=lambda e: stop.set() if isinstance(e, LoopDone) else None, stop=stop)
+    store, _ = ran(
+        tmp_path / "damaged", study, emit=lambda e: stop.set() if isinstance(e, LoopDone) else None, stop=stop
+    )
     for path in list((store.root / "work").glob("*.resume.safetensors"))[:3]:
         path.write_bytes(damage)
     ran(store.root, study)
@@ -232,7 +235,9 @@ def test_a_full_disk_ends_the_run_in_one_sentence_and_damages_nothing(tmp_path, 
 
 
 def test_the_manifest_says_out_of_what_a_study_came_and_names_nobody(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", [str(Path.home() / "bin" / "study"), "run", str(Path.home() / "grid.toml")])
+    monkeypatch.setattr(
+        "sys.argv", [str(Path.home() / "bin" / "study"), "run", str(Path.home() / "grid.toml")]
+    )
     monkeypatch.setenv("SECRET", "very-secret-value")
     store, _ = ran(tmp_path / "tiny")
     ran(store.root)

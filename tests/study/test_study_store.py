@@ -169,7 +169,7 @@ def test_a_study_may_grow_but_not_become_another(tmp_path):
 def test_a_store_is_opened_by_name_or_folder_and_nothing_else(finished):
     assert Store.open("tiny", finished.root.parent).root == finished.root
     assert Store.open(str(finished.root)).root == finished.root
-    with pytest.raises(InputError, match='no study "tinny".*there are tiny'):
+    with pytest.raises(InputError, match=r'no study "tinny".*there are tiny'):
         Store.open("tinny", finished.root.parent)
     with pytest.raises(InputError, match="holds no study yet"):
         Store.open("tiny", finished.root / "nowhere")

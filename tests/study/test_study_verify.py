@@ -14,7 +14,9 @@ from frustration.study.verify import verify
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Store:
-    store, outcome = ran(tmp_path_factory.mktemp("results") / "tiny", tiny(modes='["none", "hidden", "plain"]'))
+    store, outcome = ran(
+        tmp_path_factory.mktemp("results") / "tiny", tiny(modes='["none", "hidden", "plain"]')
+    )
     assert outcome.done == 12
     return store
 

@@ -25,9 +25,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--study", type=Path, metavar="FILE", help="another grid (default: the published one)"
     )
-    parser.add_argument(
-        "--trials", type=whole(1), metavar="N", help="trials per cell (default: the study's)"
-    )
+    parser.add_argument("--trials", type=whole(1), metavar="N", help="trials per cell (default: the study's)")
     parser.add_argument(
         "--meta-loops", type=whole(1), metavar="N", help="loops per trial (default: the study's)"
     )

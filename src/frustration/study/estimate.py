@@ -15,6 +15,8 @@ from frustration.runners.work import Data
 from frustration.study.run import Planned
 
 MEASURED_STEPS = 2
+LEAST_WORK = 2e11
+"""Samples times weights that are worth an estimate: about ten seconds of one core."""
 RECORD_BYTES_PER_LOOP = 260
 """About what one loop takes in a record (measured over records of all modes)."""
 
@@ -24,13 +26,17 @@ class Cost:
     """What one group of trials costs."""
 
     architecture: str
-    trials: int
+    ids: tuple[str, ...]
     seconds: float
     """CPU seconds of one thread for the whole group, all loops."""
     memory: int
     """Bytes of the population while it trains, data aside."""
     disk: int
     """Bytes of records and networks."""
+
+    @property
+    def trials(self) -> int:
+        return len(self.ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,10 @@ class Estimate:
     def disk(self) -> int:
         return sum(cost.disk for cost in self.costs)
 
+    def by_trial(self) -> dict[str, float]:
+        """Core-seconds of each trial, by its id."""
+        return {i: cost.seconds / cost.trials for cost in self.costs for i in cost.ids}
+
     def by_architecture(self) -> dict[str, float]:
         """Core-seconds, in the order of the study's groups."""
         sums: dict[str, float] = {}
@@ -90,7 +100,7 @@ def estimate(
         costs.append(
             Cost(
                 architecture=str(planned.spec.architecture),
-                trials=len(layout.members),
+                ids=tuple(one.spec.id for one in layout.members.values()),
                 seconds=seconds[kind] * loops,
                 memory=_memory(layout),
                 disk=len(layout.members) * (RECORD_BYTES_PER_LOOP * loops + 4 * size * networks),
@@ -98,6 +108,27 @@ def estimate(
         )
         progress(number + 1, len(layouts))
     return Estimate(costs=tuple(costs), workers=workers)
+
+
+def worth_measuring(layouts: Sequence[Layout[Planned]], data: Data) -> bool:
+    """Whether measuring would take less than about a twentieth of what is measured.
+
+    Both are counted in samples times weights: a slice trains a few batches three times and evaluates
+    twice, which is a third of the work of training.
+    """
+    slices, whole, seen = 0.0, 0.0, set()
+    for layout in layouts:
+        planned = next(iter(layout.members.values()))
+        split = data.of(planned.spec)
+        samples = len(split.train.labels)
+        size = len(layout.members) * planned.shape.size
+        whole += size * planned.spec.meta_loops * (samples + len(split.validation.labels) / 3)
+        kind = (str(planned.spec.architecture), planned.spec.dataset, layout.runs)
+        if kind not in seen:
+            seen.add(kind)
+            measured = 3 * min(samples, MEASURED_STEPS * planned.spec.batch_size)
+            slices += size * (measured + 2 * PROBE_IMAGES / 3)
+    return whole > LEAST_WORK and slices < whole / 20
 
 
 def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> float:

@@ -43,6 +43,21 @@ class Planned:
     loop: int = 0
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A study with its data, its engine and all its groups, the costliest first, whatever is done already."""
+
+    study: Study
+    data: Data
+    backend: str
+    device: str
+    layouts: list[Layout[Planned]]
+
+    @property
+    def specs(self) -> tuple[TrialSpec, ...]:
+        return tuple(planned.spec for layout in self.layouts for planned in layout.members.values())
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyStart:
     """What is about to happen; emitted once."""
@@ -101,12 +116,18 @@ def layout_cost(layout: Layout[Planned]) -> int:
     )
 
 
+def prepare(study: Study, backend: str | None = None, device: str | None = None) -> Prepared:
+    """Everything that comes before training; nothing is written."""
+    name, place = choose(backend, device)
+    data = load_data(study)
+    layouts = plan_study(study, data, backend_named(name, place))
+    return Prepared(study=study, data=data, backend=name, device=place, layouts=layouts)
+
+
 def run_study(
-    study: Study,
+    prepared: Prepared,
     store: Store,
     *,
-    backend: str | None = None,
-    device: str | None = None,
     workers: int | None = None,
     retry: bool = False,
     emit: Callable[[StudyEvent], None] = lambda event: None,
@@ -114,24 +135,22 @@ def run_study(
 ) -> StudyOutcome:
     """Run the trials that have no record; with `retry` also those that failed."""
     stop = stop or threading.Event()
-    engine = choose(backend, device)
-    data = load_data(study)
+    study, data, engine = prepared.study, prepared.data, (prepared.backend, prepared.device)
     store.create(study)
     about = manifest.entry(digests(study, data), backend_named(*engine), manifest.command_line())
     manifest.keep(store.root / "manifest.json", about)
-    layouts = plan_study(study, data, backend_named(*engine))
-    specs = [planned.spec for layout in layouts for planned in layout.members.values()]
+    specs = prepared.specs
     done, failed = store.ids()
     if retry:
         for trial_id in failed:
             store.failure_path(trial_id).unlink(missing_ok=True)
         failed = set()
-    claims = Claims(store, layouts, backend_named(*engine))
+    claims = Claims(store, prepared.layouts, backend_named(*engine))
     workers = max(1, min(workers or default_workers(), claims.open))
     emit(
         StudyStart(
             study=study,
-            specs=tuple(specs),
+            specs=specs,
             done=frozenset(done),
             failed=frozenset(failed),
             backend=engine[0],

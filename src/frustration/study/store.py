@@ -11,6 +11,7 @@ Merging two stores is copying files. Records are never rewritten.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
@@ -22,7 +23,7 @@ from typing import Any
 from frustration.checkpoint import CheckpointFiles, pack_lkg
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
-from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
+from frustration.files import PARTIAL, make_folder, write_atomically
 from frustration.record import TrialRecord
 from frustration.study.definition import Study
 
@@ -50,15 +51,16 @@ class Store:
     def create(self, study: Study) -> None:
         """Make the folders and keep the definition; another study of this name is refused."""
         path = self.root / "study.toml"
-        if path.exists():
-            self._accept(study)
+        self.check(study)
         for folder in ("trials", "networks", "work"):
             make_folder(self.root / folder)
         if not path.exists() or self.study() != study:
             write_atomically(path, study.to_toml().encode(), durable=True)
 
-    def _accept(self, study: Study) -> None:
+    def check(self, study: Study) -> None:
         """A study may grow (more trials, modes, architectures, data): what is there stays part of it."""
+        if not (self.root / "study.toml").exists():
+            return
         before = self.study()
         axes = ("architectures", "modes", "datasets", "learning_rates", "train_fractions")
         grows = all(set(getattr(before, axis)) <= set(getattr(study, axis)) for axis in axes)
@@ -137,6 +139,22 @@ class Store:
         make_folder(path.parent)
         write_atomically(path, pack_lkg(trial, []))
 
+    def begun(self) -> set[str]:
+        """Trials that have a checkpoint and no record."""
+        names = (path.name.split(".")[0] for path in (self.root / "work").glob("*.resume.safetensors"))
+        return {trial_id for trial_id in names if not self.is_done(trial_id)}
+
+    def at_work(self) -> int:
+        """How many groups are being trained by any process right now: locks that somebody holds."""
+        held = 0
+        for path in (self.root / "work").glob("*.lock"):
+            with contextlib.suppress(FileNotFoundError), path.open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    held += 1
+        return held
+
     def sweep(self) -> None:
         """Remove what kills left: checkpoints of finished trials, and files half-written an hour ago."""
         for path in (self.root / "work").glob("*.resume.safetensors"):
@@ -148,7 +166,12 @@ class Store:
                     path.unlink()
 
     def failures(self) -> list[dict[str, Any]]:
-        return [json.loads(self.failure_path(trial_id).read_text()) for trial_id in sorted(self.ids()[1])]
+        """What went wrong, by trial; a torn file says nothing and is passed over."""
+        found = []
+        for trial_id in sorted(self.ids()[1]):
+            with contextlib.suppress(OSError, ValueError):
+                found.append(json.loads(self.failure_path(trial_id).read_text()))
+        return found
 
     def record(self, trial_id: str) -> TrialRecord:
         """The whole record of a trial, curve included."""

@@ -1,0 +1,401 @@
+"""study: run a whole grid of trials, look at it, verify it, add to it."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands import study_flags as flags
+from frustration.commands.arguments import INTERRUPTED, nearest, run
+from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from frustration.study.definition import Study
+    from frustration.study.estimate import Estimate
+    from frustration.study.run import Prepared, StudyOutcome
+    from frustration.study.store import Store
+    from frustration.study.verify import Check
+
+NAME = "study"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `study`; returns the exit code."""
+    return run(NAME, _dispatch, argv)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise InputError(
+            f'there is no "study {name}"{nearest(name, COMMANDS)}; there are {", ".join(COMMANDS)}'
+        )
+    return COMMANDS[name][0](rest)
+
+
+def _help() -> str:
+    lines = [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: study COMMAND ...",
+            "",
+            "A study is a grid of architectures x modes x trials. Its records lie in results/NAME.",
+            "",
+            *lines,
+            "",
+            "`study COMMAND --help` explains each of them.",
+        ]
+    )
+
+
+def _run(arguments: list[str]) -> int:
+    options = flags.run_parser().read(arguments)
+    study, store = flags.study_and_store(options)
+    return _plan(options, study, store) if options.dry_run else _watched(options, study, store, options.retry)
+
+
+def _extend(arguments: list[str]) -> int:
+    from dataclasses import replace
+
+    options = flags.extend_parser().read(arguments)
+    store = flags.open_store(options)
+    study = store.study()
+    if options.trials < study.trials:
+        raise InputError(f"--trials {options.trials} is less than the {study.trials} that {study.name} has")
+    return _watched(options, replace(study, trials=options.trials), store)
+
+
+def _retry(arguments: list[str]) -> int:
+    options = flags.retry_parser().read(arguments)
+    store = flags.open_store(options)
+    return _watched(options, store.study(), store, retry=True)
+
+
+def _watched(options: argparse.Namespace, study: Study, store: Store, retry: bool = False) -> int:
+    """The run, with its events shown and signals obeyed."""
+    from frustration.commands.stopping import Stopper
+
+    with Stopper() as stopper:
+        from frustration.commands.study_views import view_for
+        from frustration.study.run import StudyEvent, prepare, run_study
+
+        store.check(study)
+        prepared = prepare(study, options.backend, options.device)
+        estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
+        if estimate:
+            _say_estimate(estimate, to_stderr=options.json)
+        view = view_for(options.json, store, estimate.by_trial() if estimate else {}, stopper.event)
+
+        def observe(event: StudyEvent) -> None:
+            stopper.training_begins()
+            view.tell(event)
+
+        try:
+            outcome = run_study(
+                prepared, store, workers=options.threads, retry=retry, emit=observe, stop=stopper.event
+            )
+            view.end(outcome)
+        finally:
+            view.close()
+    if not options.json:
+        _say(*_summary(study, store, outcome))
+    if outcome.interrupted:
+        return INTERRUPTED
+    return 1 if outcome.failed else 0
+
+
+def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:
+    """The main table, what to beware of, and where everything lies."""
+    from frustration.commands.study_tables import last_line, main_table
+
+    yield ""
+    yield main_table(study, store)
+    yield "std: over trials, divided by n (ddof 0)."
+    if outcome.failed:
+        causes = sorted({last_line(failure["traceback"]) for failure in store.failures()})
+        yield (
+            f"{outcome.failed:,} trials failed ({'; '.join(causes[:3])}); "
+            f"`study retry {study.name}` runs them again"
+        )
+    if outcome.interrupted:
+        yield (
+            f"interrupted: {outcome.done:,} of {outcome.total:,} trials are done; those under way are kept "
+            f"and go on where they were when the same command is given again"
+        )
+    yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
+
+
+def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
+    """`--dry-run`."""
+    from frustration.commands.study_tables import plan_table
+    from frustration.study.run import prepare
+
+    prepared = prepare(study, options.backend, options.device)
+    missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
+    _say(
+        f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
+        f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
+    )
+    estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
+    if estimate is None:
+        _say(*(f"  {architecture}" for architecture in study.architectures))
+    elif options.json:
+        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture()}))
+    else:
+        _say(plan_table(estimate))
+        _say_estimate(estimate)
+    return 0
+
+
+def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, lazily: bool) -> Estimate | None:
+    """What the missing trials cost; `lazily`: only if measuring takes little of the time they take."""
+    from frustration.engine.backends import backend_named
+    from frustration.engine.group import Layout
+    from frustration.runners.local import default_workers
+    from frustration.study.estimate import estimate, worth_measuring
+
+    done, failed = store.ids()
+    gone = done | failed
+    parts = [
+        Layout(layout.runs, {slot: one for slot, one in layout.members.items() if one.spec.id not in gone})
+        for layout in prepared.layouts
+    ]
+    missing = [layout for layout in parts if layout.members]
+    if not missing or (lazily and not worth_measuring(missing, prepared.data)):
+        return None
+    shown = sys.stderr.isatty()
+
+    def progress(number: int, total: int) -> None:
+        if shown:
+            print(f"\rmeasuring {number}/{total}" + " " * 10, end="", file=sys.stderr, flush=True)
+
+    try:
+        return estimate(
+            missing,
+            prepared.data,
+            backend_named(prepared.backend, prepared.device),
+            min(options.threads or default_workers(), len(missing)),
+            prepared.study.networks,
+            progress,
+        )
+    finally:
+        if shown:
+            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:
+    from frustration.commands.study_tables import estimate_line
+
+    print(estimate_line(estimate), file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
+
+def _status(arguments: list[str]) -> int:
+    options = flags.status_parser().read(arguments)
+    from frustration.study.store import Store
+
+    if options.study is None:
+        stores = [Store(path.parent) for path in sorted(options.results.glob("*/study.toml"))]
+        if not stores and not options.json:
+            print(f"{options.results} holds no study yet; `study run` makes one")
+    else:
+        stores = [flags.open_store(options)]
+    states = [_state(store) for store in stores]
+    if options.json:
+        print(json.dumps(states, indent=2))
+        return 0
+    for state in states:
+        words = [f"{state['study']}: {state['done']:,} of {state['trials']:,} trials done"]
+        words += [f"{state[what]:,} {said}" for what, said in _STATES.items() if state[what]]
+        print(", ".join(words))
+        for cause, count in state["causes"].items():
+            print(f"  {count:,} failed with {cause}")
+    return 0
+
+
+_STATES = {"failed": "failed", "begun": "begun", "groups_at_work": "groups being trained now"}
+
+
+def _state(store: Store) -> dict[str, Any]:
+    """Where a study stands, from the names of its files and its locks alone."""
+    from frustration.commands.study_tables import last_line
+
+    finished, failed = store.ids()
+    causes: dict[str, int] = {}
+    for failure in store.failures():
+        cause = last_line(failure["traceback"])
+        causes[cause] = causes.get(cause, 0) + 1
+    study = store.study()
+    return {
+        "study": study.name,
+        "trials": study.size,
+        "done": len(finished),
+        "failed": len(failed),
+        "begun": len(store.begun()),
+        "groups_at_work": store.at_work(),
+        "causes": causes,
+        "folder": str(store.root),
+    }
+
+
+def _show(arguments: list[str]) -> int:
+    options = flags.show_parser().read(arguments)
+    from frustration.commands.study_tables import main_table
+
+    store = flags.open_store(options)
+    study = store.study()
+    finished, _ = store.ids()
+    _say(f"{study.name}: {len(finished):,} of {study.size:,} trials done", "", main_table(study, store))
+    _say("std: over trials, divided by n (ddof 0).")
+    return 0
+
+
+def _verify(arguments: list[str]) -> int:
+    options = flags.verify_parser().read(arguments)
+    from frustration.study.verify import verify
+
+    def report(check: Check) -> None:
+        print(_verdict(check), flush=True)
+
+    store = flags.open_store(options)
+    result = verify(store, options.count, options.seed, options.backend, options.device, report)
+    bad = sum(not check.passed for check in result.checks)
+    if bad:
+        print(f"{bad} of {len(result.checks)} trials do not give what their records say")
+        return 1
+    same = sum(check.same_numerics for check in result.checks)
+    words = [f"{same} of {len(result.checks)} trials gave the same bits"] if same else []
+    if same < len(result.checks):
+        other = f"{len(result.checks) - same} began alike under other numerics"
+        words.append(
+            f"{other} (test accuracy {result.shift:+.2f} points)" if result.shift is not None else other
+        )
+    print("verified: " + ", ".join(words))
+    return 0
+
+
+def _verdict(check: Check) -> str:
+    if check.same_numerics:
+        said = "the same bits" if check.passed else f"OTHER BITS: {'; '.join(check.differences)}"
+        return f"{check.label}: {said}"
+    loss = check.first_loss
+    apart = "no loss to compare" if loss is None else f"loss of loop 1 apart by {loss:.1e}"
+    said = "" if check.passed else " (TOO MUCH)"
+    what = "; ".join(check.differences) or "all recorded numbers are equal nevertheless"
+    return f"{check.label}: other numerics, {apart}{said}; {what}"
+
+
+def _merge(arguments: list[str]) -> int:
+    options = flags.merge_parser().read(arguments)
+    from frustration.study.merge import merge
+    from frustration.study.store import Store
+
+    sources = [Store.open(name, options.results) for name in options.sources]
+    target = Store(options.results / options.study)
+    done = merge(target, sources)
+    print(
+        f"{target.root}: {done.copied:,} trials copied, {done.there:,} there already, "
+        f"{done.failures:,} failures copied"
+    )
+    if done.differing:
+        print(
+            f"study: {len(done.differing):,} trials have other results than those already there, which stay: "
+            f"{', '.join(done.differing[:5])}{', ...' if len(done.differing) > 5 else ''}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "bounty", "adopted", "diverged")
+
+
+def _export(arguments: list[str]) -> int:
+    options = flags.export_parser().read(arguments)
+    from frustration.files import write_atomically
+
+    store = flags.open_store(options)
+    rows = _curve_rows(store) if options.curves else _trial_rows(store)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(rows)
+    if options.output is None:
+        print(text.getvalue(), end="")
+    else:
+        write_atomically(options.output, text.getvalue().encode())
+    return 0
+
+
+def _trial_rows(store: Store) -> Iterator[Sequence[Any]]:
+    lines = store.summaries()
+    for number, line in enumerate(lines):
+        if number == 0:
+            yield list(line)
+        yield ["+".join(value) if isinstance(value, list) else value for value in line.values()]
+
+
+def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
+    yield ["id", "architecture", "mode", "trial", "learning_rate", *CURVE]
+    for record in store.records():
+        spec = record.spec
+        who = [spec.id, str(spec.architecture), spec.label, spec.trial, spec.learning_rate]
+        for entry in record.curve:
+            yield [*who, *(getattr(entry, name) for name in CURVE)]
+
+
+def _presets(arguments: list[str]) -> int:
+    options = flags.presets_parser().read(arguments)
+    from frustration.study.presets import preset, preset_names, preset_text
+
+    if options.name:
+        print(preset_text(options.name), end="")
+        return 0
+    for name in preset_names():
+        study = preset(name)
+        print(
+            f"{name:<12} {len(study.architectures)} architectures x {len(study.modes)} modes x "
+            f"{study.trials} trials, {study.meta_loops} loops: {study.size:,} trials"
+        )
+    print(
+        "\n`study presets NAME` prints one; with `> mine.toml` behind it, it is the start of a study of yours."
+    )
+    return 0
+
+
+def _say(*what: RenderableType) -> None:
+    from rich.console import Console
+
+    from frustration.commands.views import say
+
+    terminal = sys.stdout.isatty()
+    console = Console(
+        file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if terminal else 200
+    )
+    for one in what:
+        say(console, one)
+
+
+COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
+    "run": (_run, "run what a study is missing; the preset quickstart, if none is named"),
+    "status": (_status, "how far a study is, from this terminal or another"),
+    "show": (_show, "its table: one row for every cell of the grid"),
+    "verify": (_verify, "run a sample of its trials again and compare bit for bit"),
+    "extend": (_extend, "more trials"),
+    "retry": (_retry, "run again what has failed"),
+    "merge": (_merge, "put the trials of several folders into one"),
+    "export": (_export, "all trials, or all their curves, as CSV"),
+    "presets": (_presets, "the studies that come with the package"),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

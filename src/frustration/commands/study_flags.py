@@ -1,0 +1,216 @@
+"""The flags of `study` and its subcommands, and the study that they name."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frustration.commands.arguments import Parser, whole
+from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from frustration.study.definition import Study
+    from frustration.study.store import Store
+
+RUN_EXAMPLES = """\
+examples:
+  study run                          the preset quickstart, about two minutes on two cores
+  study run paper-98 --dry-run       what the published grid costs on this machine
+  study run studies/example.toml     a study of your own
+  study run --architectures "[1*32]" "[4*4]" --modes none hidden --trials 4 --meta-loops 10
+  study run quickstart               run again, it does what is missing and nothing else
+
+Several processes may run one study at once. Ctrl-C ends cleanly; the same command goes on from there."""
+
+
+def run_parser() -> Parser:
+    result = Parser(
+        "study run",
+        "Run the trials of a study that have no record yet. It is a file, a preset, or in results/ already.",
+        more=lambda: RUN_EXAMPLES,
+    )
+    result.add_argument("study", nargs="?", metavar="FILE|PRESET|NAME", help="default: quickstart")
+    group = result.add_argument_group("what is studied, over what the file says")
+    group.add_argument(
+        "--architectures", nargs="+", metavar="TEXT", help='such as "[1*32]", paper-square or @FILE'
+    )
+    group.add_argument("--modes", nargs="+", metavar="MODE", help="train --help explains them")
+    group.add_argument("--trials", type=whole(1), metavar="N", help="trials in every cell of the grid")
+    group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial")
+    group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
+    _add_engine(result)
+    result.add_argument("--retry", action="store_true", help="also run again what has failed")
+    result.add_argument("--dry-run", action="store_true", help="print the plan and its cost; write nothing")
+    _add_common(result)
+    return result
+
+
+def extend_parser() -> Parser:
+    result = Parser("study extend", "Raise the number of trials and run the new ones.")
+    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
+    result.add_argument("--trials", type=whole(1), metavar="N", required=True, help="trials in every cell")
+    _add_engine(result)
+    _add_common(result)
+    return result
+
+
+def retry_parser() -> Parser:
+    result = Parser("study retry", "Run again the trials that have failed, and what else is missing.")
+    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
+    _add_engine(result)
+    _add_common(result)
+    return result
+
+
+def status_parser() -> Parser:
+    result = Parser("study status", "How far a study is, and what has failed; of all of them without a name.")
+    result.add_argument("study", nargs="?", metavar="NAME", help="a study in results/, or its folder")
+    result.add_argument("--json", action="store_true", help="print JSON")
+    _add_common(result)
+    return result
+
+
+def show_parser() -> Parser:
+    result = Parser("study show", "The table of a study: one row for every cell of its grid.")
+    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
+    _add_common(result)
+    return result
+
+
+def verify_parser() -> Parser:
+    result = Parser("study verify", "Run a random sample of finished trials again, and compare bit for bit.")
+    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
+    result.add_argument("--count", type=whole(1), default=5, metavar="N", help="how many (default: 5)")
+    result.add_argument(
+        "--seed", type=whole(0, 2**63 - 1), default=0, metavar="N", help="which ones (default: 0)"
+    )
+    result.add_argument("--backend", metavar="NAME", help="torch or reference")
+    result.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
+    _add_common(result)
+    return result
+
+
+def merge_parser() -> Parser:
+    result = Parser("study merge", "Copy into one study the trials that others have and it lacks.")
+    result.add_argument("study", metavar="NAME", help="the study they go to; it is made if it is not there")
+    result.add_argument("sources", nargs="+", metavar="DIR", help="folders of studies")
+    _add_common(result)
+    return result
+
+
+def export_parser() -> Parser:
+    result = Parser("study export", "All trials of a study as CSV, one row each.")
+    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
+    result.add_argument("--curves", action="store_true", help="one row for every loop of every trial")
+    result.add_argument("--output", type=Path, metavar="FILE", help="where to (default: stdout)")
+    _add_common(result)
+    return result
+
+
+def presets_parser() -> Parser:
+    result = Parser("study presets", "The studies that come with the package; with a name, its TOML.")
+    result.add_argument("name", nargs="?", metavar="NAME")
+    result.add_argument("--debug", action="store_true", help="errors with a traceback")
+    result.add_argument("-h", "--help", action="help", help="show this and end")
+    return result
+
+
+def _add_engine(result: Parser) -> None:
+    group = result.add_argument_group("where and how it runs")
+    group.add_argument("--backend", metavar="NAME", help="torch, or reference: slow (default: torch)")
+    group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
+    group.add_argument(
+        "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
+    )
+    group.add_argument("--no-estimate", action="store_true", help="begin without measuring what it will cost")
+    group.add_argument("--json", action="store_true", help="print one JSON object per event")
+
+
+def _add_common(result: Parser) -> None:
+    result.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
+    )
+    result.add_argument("--debug", action="store_true", help="errors with a traceback")
+    result.add_argument("-h", "--help", action="help", help="show this and end")
+
+
+def open_store(options: argparse.Namespace) -> Store:
+    """The store of the study that is named."""
+    from frustration.study.store import Store
+
+    return Store.open(options.study, options.results)
+
+
+def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
+    """What `run` is to run, and where its records go."""
+    from frustration.study.store import Store
+
+    study, store = _named(options)
+    changes = {
+        name: value
+        for name in ("trials", "meta_loops")
+        if (value := getattr(options, name)) is not None and study is not None
+    }
+    if study is None:
+        study = _of_flags(options)
+    else:
+        if options.architectures:
+            from frustration.study.sets import architectures
+
+            changes["architectures"] = architectures(options.architectures, Path())
+        if options.modes:
+            changes["modes"] = tuple(options.modes)
+        study = replace(study, **changes)
+    if options.name:
+        study, store = replace(study, name=options.name), None
+    study.check()
+    return study, store or Store(options.results / study.name)
+
+
+def _named(options: argparse.Namespace) -> tuple[Study | None, Store | None]:
+    """A file, a study that is there already, or a preset; None where flags alone say what is meant."""
+    from frustration.study.definition import Study
+    from frustration.study.presets import DEFAULT, preset, preset_names
+    from frustration.study.store import Store
+
+    name = options.study
+    if name is None and (options.architectures or options.modes):
+        return None, None
+    name = name or DEFAULT
+    if Path(name).is_file() or name.endswith(".toml"):
+        return Study.from_file(Path(name)), None
+    for root in (Path(name), options.results / name):
+        if (root / "study.toml").exists():
+            return Store(root).study(), Store(root)
+    if name in preset_names():
+        return preset(name), None
+    from frustration.commands.arguments import nearest
+
+    there = sorted(path.parent.name for path in options.results.glob("*/study.toml"))
+    known = [*preset_names(), *there]
+    raise InputError(
+        f'"{name}" is no file, preset or study in {options.results}{nearest(name, known)}; '
+        f"presets are {', '.join(preset_names())}"
+    )
+
+
+def _of_flags(options: argparse.Namespace) -> Study:
+    """A quick study. Its name comes from what cannot change later, so the same flags go on with it."""
+    from frustration.study.definition import Study
+    from frustration.study.sets import architectures
+
+    for flag in ("architectures", "modes"):
+        if not getattr(options, flag):
+            raise InputError(f"--{flag} is missing: without a file, a quick study needs it")
+    study = Study(
+        name="quick",
+        architectures=architectures(options.architectures, Path()),
+        modes=tuple(options.modes),
+        trials=options.trials or Study.trials,
+        meta_loops=options.meta_loops or Study.meta_loops,
+    )
+    digest = hashlib.sha256(replace(study, trials=1).to_toml().encode()).hexdigest()
+    return replace(study, name=f"quick-{digest[:8]}")

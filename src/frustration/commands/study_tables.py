@@ -1,0 +1,144 @@
+"""Tables of a study, from the summaries of its records: what came out, what it costs, where it stands."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands.scoreboard import clock_face
+from frustration.commands.tables import NOTHING, mean_std, plain_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from frustration.study.definition import Study
+    from frustration.study.estimate import Estimate
+    from frustration.study.store import Store
+
+AXES = ("architecture", "dataset", "train_fraction", "learning_rate", "mode")
+HEADERS = {
+    "architecture": "architecture",
+    "dataset": "data set",
+    "train_fraction": "fraction",
+    "learning_rate": "lr",
+    "mode": "mode",
+}
+
+
+def cells(study: Study) -> list[dict[str, Any]]:
+    """The grid's cells in the study's order, each as the values of its axes."""
+    digests = {(name, fraction): "" for name in study.datasets for fraction in study.train_fractions}
+    from dataclasses import replace
+
+    return [
+        {
+            "architecture": str(spec.architecture),
+            "dataset": spec.dataset,
+            "train_fraction": spec.train_fraction,
+            "learning_rate": spec.learning_rate,
+            "mode": spec.label,
+        }
+        for spec in replace(study, trials=1).specs(digests)
+    ]
+
+
+def main_table(study: Study, store: Store) -> Table:
+    """One row per cell; axes with one value only have no column."""
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for line in store.summaries():
+        found.setdefault(_key(line), []).append(line)
+    failed: dict[tuple[Any, ...], int] = {}
+    for key in _failed_cells(store):
+        failed[key] = failed.get(key, 0) + 1
+    grid = cells(study)
+    shown = [
+        axis for axis in AXES if axis in ("architecture", "mode") or len({cell[axis] for cell in grid}) > 1
+    ]
+    headers = [HEADERS[axis] for axis in shown]
+    headers += ["n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std", "accepted\n%", "note"]
+    table = plain_table(*headers, left=(*range(len(shown)), len(headers) - 1))
+    for cell in grid:
+        key = _key(cell)
+        lines = found.get(key, [])
+        note = note_of(lines, failed.get(key, 0))
+        table.add_row(*(f"{cell[axis]}" for axis in shown), *_numbers(lines, study), note)
+    return table
+
+
+def _numbers(lines: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
+    loops = [line["bounty_loop"] for line in lines if line["bounty_loop"] is not None]
+    accepted = sum(line["accepted"] for line in lines)
+    every = sum(line["meta_loops"] for line in lines)
+    return [
+        str(len(lines)) if len(lines) == study.trials else f"{len(lines)}/{study.trials}",
+        mean_std([line["bounty"] for line in lines]),
+        f"{statistics.fmean(loops):.1f}" if loops else NOTHING,
+        mean_std([line["test_accuracy"] for line in lines]),
+        f"{100 * accepted / every:.0f}" if every else NOTHING,
+    ]
+
+
+def note_of(lines: Sequence[Mapping[str, Any]], failed: int) -> str:
+    """`inert 8, diverged 1, failed 2`: in how many trials."""
+    counts = {
+        "inert": sum(bool(line["inert"]) for line in lines),
+        "diverged": sum(bool(line["diverged"]) for line in lines),
+        "failed": failed,
+    }
+    return ", ".join(f"{what} {count}" for what, count in counts.items() if count)
+
+
+def _key(cell: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(cell[axis] for axis in AXES)
+
+
+def _failed_cells(store: Store) -> Iterable[tuple[Any, ...]]:
+    from frustration.spec import TrialSpec
+
+    for failure in store.failures():
+        spec = TrialSpec.from_dict(failure["spec"])
+        yield (str(spec.architecture), spec.dataset, spec.train_fraction, spec.learning_rate, spec.label)
+
+
+def last_line(traceback: str) -> str:
+    """What went wrong, without where."""
+    return (traceback.strip().splitlines() or ["an unknown error"])[-1]
+
+
+def plan_table(estimate: Estimate) -> Table:
+    """Core time per architecture."""
+    table = plain_table("architecture", "trials", "core time", "share %")
+    trials: dict[str, int] = {}
+    for cost in estimate.costs:
+        trials[cost.architecture] = trials.get(cost.architecture, 0) + cost.trials
+    for architecture, seconds in estimate.by_architecture().items():
+        share = 100 * seconds / estimate.core_seconds if estimate.core_seconds else 0.0
+        table.add_row(architecture, f"{trials[architecture]:,}", duration(seconds), f"{share:.1f}")
+    return table
+
+
+def estimate_line(estimate: Estimate) -> str:
+    """`estimate: 0.04 core-hours, 1:12 on 2 workers, 13 MB of memory, 2 MB of disk`."""
+    workers = "1 worker" if estimate.workers == 1 else f"{estimate.workers} workers"
+    hours = estimate.core_seconds / 3600
+    return (
+        f"estimate: {hours:,.0f} core-hours, " if hours >= 100 else f"estimate: {hours:.2g} core-hours, "
+    ) + (
+        f"{duration(estimate.wall_seconds)} on {workers} with a core each, "
+        f"{size(estimate.memory)} of memory beside the data, {size(estimate.disk)} of disk"
+    )
+
+
+def duration(seconds: float) -> str:
+    """`1:12`, `2:03:40`, or from two days on `2.5 days`."""
+    return f"{seconds / 86400:.1f} days" if seconds >= 2 * 86400 else clock_face(seconds)
+
+
+def size(count: float) -> str:
+    """Bytes as people say them."""
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 999.5 or unit == "GB":
+            break
+    return f"{count:.{0 if count >= 10 else 1}f} {unit}"

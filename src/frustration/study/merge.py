@@ -1,0 +1,90 @@
+"""One store out of several: records and networks are copied, and nothing that is there is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from frustration.errors import InputError
+from frustration.files import StorageError, make_folder, write_atomically
+from frustration.study.definition import Study
+from frustration.study.store import Store, summary
+
+AXES = ("architectures", "modes", "datasets", "learning_rates", "train_fractions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """What a merge did."""
+
+    copied: int
+    there: int
+    """Trials that were there already, with the same results."""
+    differing: tuple[str, ...]
+    """Trials that were there already, with other results; those that were there stay."""
+    failures: int
+
+
+def merge(target: Store, sources: Sequence[Store]) -> Merged:
+    """Copy what `target` lacks; a target that is not there yet is made from the sources' definitions."""
+    studies = [source.study() for source in sources]
+    if (target.root / "study.toml").exists():
+        studies.insert(0, target.study())
+    target.create(union(studies))
+    copied = there = failures = 0
+    differing: list[str] = []
+    for source in sources:
+        finished, failed = source.ids()
+        for trial_id in sorted(finished):
+            record = source.record(trial_id)
+            if not target.is_done(trial_id):
+                _copy(source.network_path(trial_id), target.network_path(trial_id))
+                target.write_record(record)
+                copied += 1
+            elif _results(source, trial_id) == _results(target, trial_id):
+                there += 1
+            else:
+                differing.append(trial_id)
+        for trial_id in sorted(failed):
+            if not target.is_done(trial_id) and not target.has_failed(trial_id):
+                _copy(source.failure_path(trial_id), target.failure_path(trial_id))
+                failures += 1
+    return Merged(copied=copied, there=there, differing=tuple(differing), failures=failures)
+
+
+def union(studies: Sequence[Study]) -> Study:
+    """The smallest grid that holds them all; studies that differ in more than their axes have none."""
+    first = studies[0]
+    for other in studies[1:]:
+        free = {*AXES, "name", "trials", "networks"}
+        names = [f.name for f in fields(Study) if f.name not in free]
+        changed = [name for name in names if getattr(first, name) != getattr(other, name)]
+        if changed:
+            raise InputError(
+                f'the studies "{first.name}" and "{other.name}" cannot be merged: '
+                f"their {' and '.join(changed)} differ"
+            )
+    joined: dict[str, Any] = {
+        axis: tuple(dict.fromkeys(value for study in studies for value in getattr(study, axis)))
+        for axis in AXES
+    }
+    return replace(first, **joined, trials=max(study.trials for study in studies))
+
+
+def _results(store: Store, trial_id: str) -> dict[str, Any]:
+    """A summary without what may differ between two runs of one trial."""
+    line = summary(store.record(trial_id))
+    return {name: value for name, value in line.items() if name != "seconds"}
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.exists():
+        return
+    make_folder(target.parent)
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise StorageError(f"cannot read {source}: {error.strerror}") from None
+    write_atomically(target, content)

@@ -1,0 +1,298 @@
+"""`study`: runs, shows, verifies, extends, merges and exports; ends with a sentence and an exit code."""
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from frustration.commands import main as frustration
+from frustration.commands.study import main
+from frustration.commands.study_board import StudyBoard
+from frustration.engine.trial import Trial
+from frustration.study.definition import Study
+from frustration.study.presets import preset, preset_names
+from frustration.study.sets import SETS
+from frustration.study.store import Store
+
+EXAMPLE = Path(__file__).parents[2] / "studies" / "example.toml"
+GRID = """
+name = "grid"
+architectures = ["[1*2]"]
+modes = ["none", "decay"]
+trials = 2
+meta_loops = 2
+train_fraction = 0.02
+"""
+
+
+@pytest.fixture
+def grid(tmp_path) -> Path:
+    path = tmp_path / "grid.toml"
+    path.write_text(GRID)
+    return path
+
+
+class Lab:
+    """Calls `study` with results in a folder of its own."""
+
+    def __init__(self, capsys, results: Path) -> None:
+        self.capsys, self.results = capsys, results
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        assert main([*words, "--results", str(self.results)]) == code
+        printed = self.capsys.readouterr()
+        if code == 2:
+            assert printed.out == ""
+            assert printed.err.startswith("study: ")
+            assert printed.err.count("\n") == 1
+            return printed.err
+        return printed.out
+
+    def store(self, name: str = "grid") -> Store:
+        return Store.open(name, self.results)
+
+
+@pytest.fixture
+def study(capsys, tmp_path) -> Lab:
+    return Lab(capsys, tmp_path / "results")
+
+
+def run_of(grid: Path, *more: str) -> tuple[str, ...]:
+    return ("run", str(grid), "--threads", "1", *more)
+
+
+def test_from_a_file_to_its_table_and_on(study, grid):
+    printed = study(*run_of(grid))
+    assert "grid: 4 trials (1 architecture x 2 modes x 2 trials, to loop 2)" in printed
+    assert re.search(r"\[1\*2\] +decay +2 .*inert 2", printed)
+    assert printed.rstrip().endswith("(4 of 4 trials)")
+    assert str(study.results / "grid" / "trials") in printed
+    again = study(*run_of(grid))
+    assert "4 done" in again
+    assert study("status", "grid") == study("status") == "grid: 4 of 4 trials done\n"
+    assert "[1*2]" in study("show", "grid")
+
+    assert "6 trials" in study("extend", "grid", "--trials", "3", "--threads", "1", "--no-estimate")
+    assert study.store().study().trials == 3
+    assert "already" not in study("extend", "grid", "--trials", "2", code=2)
+    message = study(*run_of(grid), code=2)  # the file still says two trials
+    assert "larger study" in message
+    assert "study run grid" in message
+    assert "6 done" in study("run", "grid", "--threads", "1")
+
+
+def test_a_dry_run_says_what_it_costs_and_writes_nothing(study, grid):
+    printed = study(*run_of(grid, "--dry-run"))
+    assert re.search(r"\[1\*2\] +4 +0:0\d +100.0", printed)
+    assert re.search(r"estimate: .* core-hours, .* of memory beside the data, .* of disk", printed)
+    assert not study.results.exists()
+
+
+def test_small_studies_are_not_measured(study, grid):
+    assert "estimate" not in study(*run_of(grid))
+
+
+def test_events_as_json(study, grid):
+    events = [json.loads(line) for line in study(*run_of(grid, "--json")).splitlines()]
+    assert [event["type"] for event in events] == ["start", *["loop"] * 8, *["trial"] * 4, "end"]
+    assert events[-1] == {"type": "end", "trials": 4, "done": 4, "failed": 0, "interrupted": False}
+
+
+def test_quick_studies_need_no_file(study):
+    flags = ("run", "--architectures", "[1*2]", "--modes", "none", "--meta-loops", "1", "--threads", "1")
+    study(*flags, "--trials", "1")
+    study(*flags, "--trials", "2")  # the same study, grown
+    (folder,) = study.results.iterdir()
+    assert re.fullmatch(r"quick-[0-9a-f]{8}", folder.name)
+    assert len(study.store(folder.name).ids()[0]) == 2
+
+
+def test_flags_win_over_the_file(study, grid):
+    study(*run_of(grid, "--architectures", "[1*3]", "--modes", "hidden", "--trials", "1", "--name", "other"))
+    (record,) = study.store("other").records()
+    assert (str(record.spec.architecture), record.spec.label) == ("[1*3]", "hidden")
+
+
+def test_a_failure_is_said_kept_and_retried(study, grid, monkeypatch):
+    judge = Trial.judge
+
+    def failing(self, plan, result):
+        if self.spec.label == "decay" and self.spec.trial == 1:
+            raise ZeroDivisionError("made up")
+        return judge(self, plan, result)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "judge", failing)
+        printed = study(*run_of(grid), code=1)
+    assert "failed: [1*2] decay, trial 1: ZeroDivisionError: made up" in printed
+    assert "1 trials failed (ZeroDivisionError: made up); `study retry grid` runs them again" in printed
+    assert "1 failed with ZeroDivisionError: made up" in study("status", "grid")
+    assert "failed 1" in study("show", "grid")
+    study(*run_of(grid), code=1)  # not run again unasked
+    assert "4 of 4" in study("retry", "grid", "--threads", "1")
+    assert "failed" not in study("status", "grid")
+
+
+def test_verify_says_which_trials_agree(study, grid):
+    study(*run_of(grid))
+    printed = study("verify", "grid", "--count", "2", "--seed", "3")
+    assert printed.count("the same bits\n") == 3
+    assert printed.endswith("verified: 2 of 2 trials gave the same bits\n")
+    path = study.store().record_path(min(study.store().ids()[0]))
+    path.write_text(re.sub(r'"bounty": [0-9.]+', '"bounty": 99.0', path.read_text(), count=1))
+    printed = study("verify", "grid", "--count", "100", code=1)
+    assert "OTHER BITS: bounty: 99.0 then" in printed
+    assert printed.endswith("1 of 4 trials do not give what their records say\n")
+
+
+def test_merging_brings_two_folders_together(study, grid, capsys, tmp_path):
+    study(*run_of(grid, "--trials", "1"))
+    other = Lab(capsys, tmp_path / "elsewhere")
+    other(*run_of(grid, "--trials", "3"))
+    source = str(tmp_path / "elsewhere" / "grid")
+    assert "4 trials copied, 2 there already" in study("merge", "grid", source)
+    assert study.store().study().trials == 3
+    assert "0 trials copied, 6 there already" in study("merge", "grid", source)
+    assert "6 trials copied" in study("merge", "new", source)
+    assert all(study.store("grid").network_path(i).exists() for i in study.store("grid").ids()[0])
+    path = study.store().record_path(min(study.store().ids()[0]))
+    path.write_text(re.sub(r'"bounty": [0-9.]+', '"bounty": 99.0', path.read_text(), count=1))
+    study("merge", "grid", source, code=1)
+    assert "99.0" in path.read_text()  # what is there stays
+    other(*run_of(grid, "--meta-loops", "1", "--name", "short"))
+    assert "meta_loops differ" in study("merge", "grid", str(tmp_path / "elsewhere" / "short"), code=2)
+
+
+def test_export_gives_all_trials_and_all_curves(study, grid, tmp_path):
+    study(*run_of(grid))
+    rows = list(csv.DictReader(io.StringIO(study("export", "grid"))))
+    assert {(row["mode"], row["trial"]) for row in rows} == {(m, t) for m in ("none", "decay") for t in "01"}
+    assert {row["inert"] for row in rows} == {"", "decay"}
+    study("export", "grid", "--curves", "--output", str(tmp_path / "curves.csv"))
+    curves = list(csv.DictReader((tmp_path / "curves.csv").open()))
+    assert [row["loop"] for row in curves] == ["1", "2"] * 4
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_are_studies_that_can_be_copied(name, capsys):
+    assert main(["presets", name]) == 0
+    printed = capsys.readouterr().out
+    assert Study.from_toml(printed) == preset(name)
+    assert tomllib.loads(printed)["name"] == name
+
+
+def test_the_presets_are_what_they_are_called(capsys):
+    assert preset_names()[0] == "quickstart"
+    assert preset("paper-98").architectures == SETS["paper-98"]
+    assert preset("paper-98").size == 5880
+    assert {"none", "plain", "hidden", "dropout", "decay", "noise"} == set(preset("quickstart").modes)
+    assert preset("quickstart").trials >= 8
+    digests = {("mnist", 1.0): ""}
+    squares = {
+        (all(m.ratchet for s in spec.program.segments for m in s.components), spec.optimizer)
+        for spec in preset("ratchet").specs(digests)
+    }
+    assert squares == {(True, "fresh"), (True, "persist"), (False, "fresh"), (False, "persist")}
+
+
+def test_the_example_uses_every_key():
+    study = Study.from_file(EXAMPLE)
+    assert study.size == 2 * 4 * 4 * 2
+    written = {line.partition(" =")[0] for line in EXAMPLE.read_text().splitlines() if " = " in line}
+    known = {line.partition(" =")[0] for line in study.to_toml().splitlines() if " = " in line}
+    assert known <= written
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("runn",), ('no "study runn"', "did you mean run?")),
+        (("run", "quickstrat"), ('"quickstrat" is no file, preset or study', "did you mean quickstart?")),
+        (("run", "nowhere.toml"), ("cannot read the study nowhere.toml",)),
+        (("run", "--trials", "0"), ("--trials 0 is not a whole number",)),
+        (("run", "--modes", "none"), ("--architectures is missing",)),
+        (("run", "quickstart", "--modes", "hiden"), ('"hiden"', 'did you mean "hidden"?')),
+        (("run", "quickstart", "--name", "a/b"), ("becomes a folder",)),
+        (("run", "--trails", "2"), ("no flag --trails", "did you mean --trials?")),
+        (("show", "nothing"), ('no study "nothing"', "holds no study yet")),
+        (("verify", "nothing"), ('no study "nothing"',)),
+        (("extend", "nothing", "--trials", "3"), ('no study "nothing"',)),
+        (("merge", "new", "nothing"), ('no study "nothing"',)),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_sentence(study, words, said):
+    message = study(*words, code=2)
+    assert all(word in message for word in said), message
+    assert not study.results.exists()
+
+
+def test_unknown_presets_are_refused(capsys):
+    assert main(["presets", "ratchets"]) == 2
+    assert "did you mean ratchet?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["status"], ["show"], ["verify"], ["extend"], ["merge"]])
+def test_help_is_there_for_everything(words, capsys):
+    assert frustration(["study", *words, "--help"]) == 0
+    assert "study" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(study, grid):
+    grid.write_text(GRID.replace("meta_loops = 2", "meta_loops = 60").replace("0.02", "0.1"))
+    words = ["-m", "frustration", "study", *run_of(grid), "--results", str(study.results)]
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True, env=os.environ)
+    work = study.results / "grid" / "work"
+    end = time.monotonic() + 60
+    while not list(work.glob("*.resume.safetensors")):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted: 0 of 4 trials are done" in printed
+    assert "4 begun" in study("status", "grid")
+    assert "(4 of 4 trials)" in study("run", "grid", "--threads", "1")
+
+
+def test_time_left_counts_what_trials_cost_and_not_how_many_there_are():
+    from frustration.record import LoopEntry
+    from frustration.runners.work import LoopDone
+    from frustration.study.run import StudyStart
+
+    small, large = Study.from_toml(
+        'name = "x"\narchitectures = ["[1*2]", "[1*1024]"]\nmodes = ["none"]\ntrials = 1\nmeta_loops = 1\n'
+    ).specs({("mnist", 1.0): ""})
+    start = StudyStart(
+        study=preset("quickstart"),
+        specs=(small, large),
+        done=frozenset(),
+        failed=frozenset(),
+        backend="torch",
+        device="cpu",
+        workers=1,
+    )
+    clock = iter([0.0, 10.0])
+    board = StudyBoard(start, {small.id: 1.0, large.id: 99.0}, lambda: next(clock))
+    entry = LoopEntry(
+        loop=1,
+        mode="none",
+        loss=1.0,
+        before=None,
+        damaged=None,
+        accuracy=50.0,
+        accepted=True,
+        bounty=True,
+    )
+    board.loop_done(LoopDone(small.id, entry, 50.0, 1))
+    assert board.share == pytest.approx(0.01)
+    assert board.left == pytest.approx(990.0)
+    assert str(board.best) == "50.00 % by [1*2] none, trial 0"
