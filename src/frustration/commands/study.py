@@ -365,9 +365,7 @@ def _presets(arguments: list[str]) -> int:
             f"{name:<12} {len(study.architectures)} architectures x {len(study.modes)} modes x "
             f"{study.trials} trials, {study.meta_loops} loops: {study.size:,} trials"
         )
-    print(
-        "\n`study presets NAME` prints one; with `> mine.toml` behind it, it is the start of a study of yours."
-    )
+    print("\n`study presets NAME` prints one; with `> mine.toml` behind it, that begins one of your own.")
     return 0
 
 
