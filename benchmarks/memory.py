@@ -21,10 +21,7 @@ MODES = ("none", "decay", "dropout", "full", "hidden", "output")
 
 
 def measure(architecture: str, trials: int, backend: str, meta_loops: int, images: int) -> dict[str, int]:
-    """Peak resident bytes of a fresh process, after start-up and after each meta-loop.
-
-    This process should be a small one: on Linux the peak of a new process starts at that of its parent.
-    """
+    """Peak resident bytes of a fresh process, after start-up and after each meta-loop."""
     arguments = [architecture, str(trials), backend, str(meta_loops), str(images)]
     command = [sys.executable, str(Path(__file__).resolve()), "--measured", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -75,9 +72,13 @@ def train_and_report(
 
 
 def peak_bytes() -> int:
-    """Of this process so far."""
+    """Of this process so far; on Linux from /proc, for getrusage begins at the peak of the parent."""
     import resource
 
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

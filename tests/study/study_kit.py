@@ -51,16 +51,26 @@ def bits(store: Store) -> dict[str, Any]:
     return found
 
 
-def begin(root: Path, study_file: Path, *, workers: int = 1) -> subprocess.Popen[bytes]:
-    """`run_study` in a process of its own."""
-    program = (
-        "import sys; from pathlib import Path\n"
-        "from frustration.study.definition import Study\n"
-        "from frustration.study.run import prepare, run_study\n"
-        "from frustration.study.store import Store\n"
-        "outcome = run_study(prepare(Study.from_file(Path(sys.argv[1]))), Store(Path(sys.argv[2])),"
-        " workers=int(sys.argv[3]))\n"
-        "sys.exit(outcome.done != outcome.total)\n"
-    )
-    words = [sys.executable, "-c", program, str(study_file), str(root), str(workers)]
-    return subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"})
+PROGRAM = """
+import sys
+from pathlib import Path
+from frustration.runners.work import TrialDone
+from frustration.study.definition import Study
+from frustration.study.run import prepare, run_study
+from frustration.study.store import Store
+
+def emit(event):
+    if isinstance(event, TrialDone):
+        print(event.trial_id, flush=True)
+
+study, store = Study.from_file(Path(sys.argv[1])), Store(Path(sys.argv[2]))
+outcome = run_study(prepare(study), store, workers=1, emit=emit)
+sys.exit(outcome.done != outcome.total)
+"""
+
+
+def begin(root: Path, study_file: Path) -> subprocess.Popen[str]:
+    """`run_study` in a process of its own, which prints the id of every trial that it brings to its end."""
+    words = [sys.executable, "-c", PROGRAM, str(study_file), str(root)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
