@@ -8,18 +8,25 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from frustration.commands import main as frustration
 from frustration.commands.study import main
 from frustration.commands.study_board import StudyBoard
+from frustration.commands.study_views import LiveView
 from frustration.engine.trial import Trial
+from frustration.record import LoopEntry
+from frustration.runners.work import LoopDone, TrialFailed
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
+from frustration.study.run import StudyStart
 from frustration.study.sets import SETS
 from frustration.study.store import Store
 
@@ -263,27 +270,9 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(study, grid):
     assert "(4 of 4 trials)" in study("run", "grid", "--threads", "1")
 
 
-def test_time_left_counts_what_trials_cost_and_not_how_many_there_are():
-    from frustration.record import LoopEntry
-    from frustration.runners.work import LoopDone
-    from frustration.study.run import StudyStart
-
-    small, large = Study.from_toml(
-        'name = "x"\narchitectures = ["[1*2]", "[1*1024]"]\nmodes = ["none"]\ntrials = 1\nmeta_loops = 1\n'
-    ).specs({("mnist", 1.0): ""})
-    start = StudyStart(
-        study=preset("quickstart"),
-        specs=(small, large),
-        done=frozenset(),
-        failed=frozenset(),
-        backend="torch",
-        device="cpu",
-        workers=1,
-    )
-    clock = iter([0.0, 10.0])
-    board = StudyBoard(start, {small.id: 1.0, large.id: 99.0}, lambda: next(clock))
-    entry = LoopEntry(
-        loop=1,
+def entry_of(loop: int) -> LoopEntry:
+    return LoopEntry(
+        loop=loop,
         mode="none",
         loss=1.0,
         before=None,
@@ -292,7 +281,88 @@ def test_time_left_counts_what_trials_cost_and_not_how_many_there_are():
         accepted=True,
         bounty=True,
     )
-    board.loop_done(LoopDone(small.id, entry, 50.0, 1))
+
+
+def start_of(loops: int) -> StudyStart:
+    """A small trial and a large one."""
+    text = f'architectures = ["[1*2]", "[1*1024]"]\nmodes = ["none"]\ntrials = 1\nmeta_loops = {loops}\n'
+    study = Study.from_toml('name = "two"\n' + text)
+    return StudyStart(
+        study=study,
+        specs=tuple(study.specs({("mnist", 1.0): ""})),
+        done=frozenset(),
+        failed=frozenset(),
+        backend="torch",
+        device="cpu",
+        workers=1,
+    )
+
+
+def test_time_left_counts_what_trials_cost_and_not_how_many_there_are():
+    start = start_of(loops=1)
+    small, large = start.specs
+    clock = iter([0.0, 10.0])
+    board = StudyBoard(start, {small.id: 1.0, large.id: 99.0}, lambda: next(clock))
+    board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
     assert board.share == pytest.approx(0.01)
     assert board.left == pytest.approx(990.0)
     assert str(board.best) == "50.00 % by [1*2] none, trial 0"
+    assert StudyBoard(start).share == 0  # without costs, the larger is taken to cost more
+    board = StudyBoard(start)
+    board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
+    assert 0 < board.share < 0.05
+
+
+def test_loops_of_before_the_break_do_not_count_as_speed():
+    start = start_of(loops=10)
+    small, large = start.specs
+    clock = iter([0.0, 10.0])
+    board = StudyBoard(start, {small.id: 50.0, large.id: 50.0}, lambda: next(clock))
+    board.loop_done(LoopDone(small.id, entry_of(9), 50.0, 9))
+    assert board.share == pytest.approx(0.45)
+    assert board.left == pytest.approx(110.0)  # one loop took 10 s, and eleven are left
+
+
+def test_trials_that_are_done_weigh_as_much_as_those_that_were_measured():
+    start = replace(start_of(loops=1), done=frozenset({start_of(loops=1).specs[1].id}))
+    small, _ = start.specs
+    board = StudyBoard(start, {small.id: 2.0})
+    whole = StudyBoard(start)
+    assert board.share == pytest.approx(whole.share)
+    assert 0.9 < board.share < 1
+
+
+def test_what_other_processes_finish_is_counted_once():
+    start = start_of(loops=2)
+    small, large = start.specs
+    board = StudyBoard(start, {small.id: 50.0, large.id: 50.0})
+    board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
+    for _ in range(2):
+        board.seen([small.id, "another study's"])
+    assert board.done == {small.id}
+    assert board.share == pytest.approx(0.5)
+    assert not board.running
+
+
+def test_the_view_in_a_terminal_shows_progress_groups_and_the_best(tmp_path):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, height=20, markup=False, highlight=False)
+    stop = threading.Event()
+    view = LiveView(Store(tmp_path), {}, stop, console)
+    start = start_of(loops=10)
+    view.tell(start)
+    try:
+        for spec in start.specs:
+            view.tell(LoopDone(spec.id, entry_of(1), 50.0, 1))
+        view.tell(TrialFailed(start.specs[0].id, "Traceback ...\nZeroDivisionError: made up\n"))
+        stop.set()
+        with console.capture() as captured:
+            console.print(view.picture())
+    finally:
+        view.close()
+    picture = captured.get()
+    assert "0/2 trials, 1 failed" in picture
+    assert "[1*1024]: 1 trial at loop 1/10" in picture
+    assert "best so far: 50.00 % by [1*2] none, trial 0" in picture
+    assert "stopping" in picture
+    assert "failed: [1*2] none, trial 0: ZeroDivisionError: made up" in out.getvalue()

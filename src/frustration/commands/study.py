@@ -152,7 +152,7 @@ def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     elif options.json:
         print(json.dumps({"trials": missing, "seconds": estimate.by_architecture()}))
     else:
-        _say(plan_table(estimate))
+        _say(plan_table(study, estimate))
         _say_estimate(estimate)
     return 0
 

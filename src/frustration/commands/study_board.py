@@ -37,7 +37,7 @@ class StudyBoard:
         self.start, self._clock = start, clock
         self._began = clock()
         self.specs = {spec.id: spec for spec in start.specs}
-        self._costs = {i: (costs or {}).get(i) or _guess(spec) for i, spec in self.specs.items()}
+        self._costs = _costs_of(self.specs, costs or {})
         self.done = set(start.done & self.specs.keys())
         self.failed = set(start.failed & self.specs.keys())
         self._whole = sum(self._costs.values())
@@ -119,6 +119,14 @@ class StudyBoard:
             count, low, high, target = groups.get(str(spec.architecture), (0, loop, loop, spec.meta_loops))
             groups[str(spec.architecture)] = (count + 1, min(low, loop), max(high, loop), target)
         return groups
+
+
+def _costs_of(specs: Mapping[str, TrialSpec], known: Mapping[str, float]) -> dict[str, float]:
+    """Of every trial, in one unit: those that are done already were not measured."""
+    guesses = {trial_id: _guess(spec) for trial_id, spec in specs.items()}
+    guessed = sum(guesses[trial_id] for trial_id in known)
+    unit = sum(known.values()) / guessed if guessed else 1.0
+    return {trial_id: known.get(trial_id, guess * unit) for trial_id, guess in guesses.items()}
 
 
 def _guess(spec: TrialSpec) -> float:

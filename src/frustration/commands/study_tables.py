@@ -106,13 +106,14 @@ def last_line(traceback: str) -> str:
     return (traceback.strip().splitlines() or ["an unknown error"])[-1]
 
 
-def plan_table(estimate: Estimate) -> Table:
-    """Core time per architecture."""
+def plan_table(study: Study, estimate: Estimate) -> Table:
+    """Core time per architecture, in the study's order."""
     table = plain_table("architecture", "trials", "core time", "share %")
     trials: dict[str, int] = {}
     for cost in estimate.costs:
         trials[cost.architecture] = trials.get(cost.architecture, 0) + cost.trials
-    for architecture, seconds in estimate.by_architecture().items():
+    found = estimate.by_architecture()
+    for architecture, seconds in ((str(a), found[str(a)]) for a in study.architectures if str(a) in found):
         share = 100 * seconds / estimate.core_seconds if estimate.core_seconds else 0.0
         table.add_row(architecture, f"{trials[architecture]:,}", duration(seconds), f"{share:.1f}")
     return table

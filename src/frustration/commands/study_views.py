@@ -162,7 +162,8 @@ class LiveView(_Watching):
             shown = groups[: max(1, min(GROUPS_SHOWN, height - 5))]
             for architecture, (count, low, high, target) in shown:
                 loops = f"{low}" if low == high else f"{low}-{high}"
-                lines.append(Text(f"{architecture}: {count} trials at loop {loops}/{target}", no_wrap=True))
+                trials = "1 trial" if count == 1 else f"{count} trials"
+                lines.append(Text(f"{architecture}: {trials} at loop {loops}/{target}", no_wrap=True))
             if len(groups) > len(shown):
                 lines.append(Text(f"and {len(groups) - len(shown)} more architectures", style="dim"))
             if board.best:

@@ -15,8 +15,12 @@ from frustration.runners.work import Data
 from frustration.study.run import Planned
 
 MEASURED_STEPS = 2
-LEAST_WORK = 2e11
-"""Samples times weights that are worth an estimate: about ten seconds of one core."""
+WORK_PER_SECOND = 2e10
+"""Samples times weights that a core trains in a second at best: what a study takes at least follows."""
+MEASURING_SECONDS = 0.35
+"""What it takes to measure one kind of group whatever its size (36 s for the 98 of the published grid)."""
+LEAST_SECONDS = 10.0
+"""Studies that may be done sooner are not worth an estimate."""
 RECORD_BYTES_PER_LOOP = 260
 """About what one loop takes in a record (measured over records of all modes)."""
 
@@ -111,7 +115,7 @@ def estimate(
 
 
 def worth_measuring(layouts: Sequence[Layout[Planned]], data: Data) -> bool:
-    """Whether measuring would take less than about a twentieth of what is measured.
+    """Whether measuring surely takes less than a twentieth of what is measured.
 
     Both are counted in samples times weights: a slice trains a few batches three times and evaluates
     twice, which is a third of the work of training.
@@ -128,7 +132,8 @@ def worth_measuring(layouts: Sequence[Layout[Planned]], data: Data) -> bool:
             seen.add(kind)
             measured = 3 * min(samples, MEASURED_STEPS * planned.spec.batch_size)
             slices += size * (measured + 2 * PROBE_IMAGES / 3)
-    return whole > LEAST_WORK and slices < whole / 20
+    least, measuring = whole / WORK_PER_SECOND, slices / WORK_PER_SECOND + MEASURING_SECONDS * len(seen)
+    return least > LEAST_SECONDS and measuring < least / 20
 
 
 def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> float:
