@@ -130,6 +130,11 @@ def _add_engine(result: Parser) -> None:
 
 
 def _add_common(result: Parser) -> None:
+    names = [
+        f"[{action.metavar}]" if action.nargs == "?" else f"{action.metavar}"
+        for action in result._get_positional_actions()
+    ]
+    result.usage = " ".join([result.prog, *names, "[flags]"])
     result.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
     )
