@@ -1,0 +1,88 @@
+// The plain C interface that library.py opens with ctypes, which releases Python's lock during calls.
+// Functions return a negative number or null where they fail; frustration_error then says why.
+#include "team.h"
+#include <exception>
+#include <string>
+
+namespace {
+
+thread_local std::string last_error;
+
+template <class R, class F> R guarded(R failure, F f) {
+    try {
+        return f();
+    } catch (const std::bad_alloc&) {
+        last_error = "not enough memory";
+    } catch (const std::exception& error) {
+        last_error = error.what();
+    }
+    return failure;
+}
+
+void require(bool condition, const char* what) {
+    if (!condition) throw std::invalid_argument(what);
+}
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT const char* frustration_error() { return last_error.c_str(); }
+EXPORT int32_t frustration_lanes() { return LANES; }
+EXPORT int32_t frustration_has_fma() {
+#ifdef FRUSTRATION_NO_FMA
+    return 0;
+#else
+    return 1;
+#endif
+}
+
+EXPORT Images* images_new(const uint8_t* bytes, const int64_t* labels, int64_t count, int32_t features, int32_t classes,
+                          int32_t background, int32_t sparse) {
+    return guarded<Images*>(nullptr, [&] {
+        require(count >= 0 && features >= 1 && classes >= 1, "images need features and classes");
+        return new Images(bytes, labels, count, features, classes, background, sparse);
+    });
+}
+EXPORT void images_free(Images* images) { delete images; }
+
+EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, const float* values, int32_t background,
+                      int32_t sparse, int64_t batch_size) {
+    return guarded<Team*>(nullptr, [&] {
+        require(networks >= 1, "a team needs a network");
+        require(widths >= 2 && std::all_of(width, width + widths, [](int w) { return w >= 1; }), "layers need units");
+        require(batch_size >= 1 && batch_size <= 1 << 24, "a batch has 1 to 2^24 samples");
+        require(background >= 0 && background < 256, "the background is a byte");
+        std::vector<int> sizes(width, width + widths);
+        return new Team(networks, sizes, values, background, sparse, batch_size);
+    });
+}
+EXPORT void team_free(Team* team) { delete team; }
+EXPORT int64_t team_parameters(const Team* team) { return team->parameters(); }
+EXPORT void team_read(Team* team, int32_t network, float* flat, int32_t array) {
+    team->read(network, flat, (Team::Array)array);
+}
+EXPORT void team_write(Team* team, int32_t network, const float* flat, int32_t array) {
+    team->write(network, flat, (Team::Array)array);
+}
+// Returns the number of steps of the epoch.
+EXPORT int64_t team_begin(Team* team, const Images* images, const int64_t* order, int64_t samples, const Plan* plans) {
+    return guarded<int64_t>(-1, [&] {
+        team->begin(*images, order, samples, plans);
+        return team->steps();
+    });
+}
+EXPORT int64_t team_advance(Team* team, double seconds) {
+    return guarded<int64_t>(-1, [&] { return team->advance(seconds); });
+}
+EXPORT void team_losses(const Team* team, double* losses) {
+    std::copy(team->step_losses().begin(), team->step_losses().end(), losses);
+}
+EXPORT int64_t team_evaluate(Team* team, const Images* images, int64_t first, int64_t* correct, double seconds) {
+    return guarded<int64_t>(-1, [&] { return team->evaluate(*images, first, correct, seconds); });
+}
+// A hidden layer's activations [panels][width][PANEL], as training would drop them: for tests.
+EXPORT void dropout_apply(float* h, int32_t width, int32_t panels, const Plan* plan, uint32_t step, uint32_t layer) {
+    Units all(width);
+    drop(h, width, all, panels, {plan->dropout_key, plan->dropout_threshold, plan->dropout_scale}, step, layer);
+}

@@ -1,0 +1,314 @@
+// A team: networks of one shape that see the same batches, such as the modes of one trial.
+//
+// It trains in one thread; several teams train in several threads. What a network becomes does not depend
+// on the others: they share the walk over the images, and no sum.
+#pragma once
+#include "dense_input.h"
+#include "dropout.h"
+#include "loss.h"
+#include "sparse_input.h"
+#include "weight_gradient.h"
+#include <atomic>
+#include <chrono>
+#include <memory>
+
+// How one network is trained for one epoch; engine/native/library.py has the same structure.
+struct Plan {
+    int64_t steps_before;  // of AdamW
+    uint64_t dropout_key;
+    uint64_t dropout_threshold;
+    double learning_rate;
+    float dropout_scale;
+    float decay;
+    int32_t dropout;
+    int32_t rests;
+};
+
+// Asks its caller back in every now and then, to look for an interrupt.
+class Deadline {
+public:
+    explicit Deadline(double seconds)
+        : end(Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))) {}
+    bool passed() const { return Clock::now() >= end; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point end;
+};
+
+class Team {
+public:
+    // widths: features, hidden layers, classes. values: of the 256 bytes.
+    Team(int networks, const std::vector<int>& widths, const float* values, int background, bool sparse, int64_t batch)
+        : networks(networks), layers((int)widths.size() - 1), widths(widths), batch_size(batch), merged(layers + 1) {
+        columns = std::max<int64_t>(panels_for(batch), panels_for(EVALUATED)) * PANEL;
+        PixelValues above;
+        above.offset = values[background];
+        for (int b = 0; b < 256; b++) above.value[b] = (float)((double)values[b] - (double)above.offset);
+        if (sparse) sparse_input = std::make_unique<SparseInput>(arena, networks, widths[1], widths[0], above, columns);
+        else dense_input = std::make_unique<DenseInput>(arena, widths[0], values, columns);
+
+        for (int n = 0; n < networks; n++)
+            for (int l = first_dense(); l < layers; l++) dense.push_back(dense_layer(widths[l], widths[l + 1]));
+        for (int width : widths) live.emplace_back(width);
+        reserve_activations();
+    }
+
+    int64_t parameters() const {
+        int64_t count = 0;
+        for (int l = 0; l < layers; l++) count += (int64_t)widths[l + 1] * (widths[l] + 1);
+        return count;
+    }
+
+    using Array = SparseInput::Array;
+
+    // One network's weights or moments, flat: W0 [outputs, inputs], b0, W1, b1, …
+    void read(int network, float* flat, Array which) {
+        if (sparse_input) {
+            sparse_input->read(network, flat, which);
+            flat += (int64_t)widths[1] * (widths[0] + 1);
+        }
+        for_each_weight(network, which, flat, [](float& packed, float& flat) { flat = packed; });
+    }
+    void write(int network, const float* flat, Array which) {
+        if (sparse_input) {
+            sparse_input->write(network, flat, which);
+            flat += (int64_t)widths[1] * (widths[0] + 1);
+        }
+        for_each_weight(network, which, const_cast<float*>(flat), [](float& packed, float& flat) { packed = flat; });
+        if (which == SparseInput::WEIGHTS) return;
+        for (int l = first_dense(); l < layers; l++) memset(layer(network, l).touched, 1, widths[l + 1]);
+    }
+
+    // Before an epoch: all moments 0 (write those that are not), and what is to be done.
+    void begin(const Images& images, const int64_t* new_order, int64_t samples, const Plan* new_plans) {
+        for (int64_t s = 0; s < samples; s++)
+            if (new_order[s] < 0 || new_order[s] >= images.count()) throw std::invalid_argument("the order names a sample that is not there");
+        training_images = &images;
+        order.assign(new_order, new_order + samples);
+        plans.assign(new_plans, new_plans + networks);
+        step = 0;
+        losses.assign(steps() * networks, 0.0);
+        if (sparse_input) sparse_input->forget_moments();
+        for (Dense& d : dense) {
+            memset(d.means, 0, sizeof(float) * d.outputs * d.stride);
+            memset(d.squares, 0, sizeof(float) * d.outputs * d.stride);
+            memset(d.touched, 0, d.outputs);
+        }
+    }
+
+    int64_t steps() const { return ((int64_t)order.size() + batch_size - 1) / batch_size; }
+
+    // Train on; returns how many steps are done. Comes back early after `seconds`.
+    int64_t advance(double seconds) {
+        FlushDenormals flush;
+        Deadline deadline(seconds);
+        for (int64_t end = steps(); step < end; step++) {
+            if (step > 0 && deadline.passed()) break;
+            train_step();
+        }
+        return step;
+    }
+
+    // [steps][networks]: mean loss over the batch of every step.
+    const std::vector<double>& step_losses() const { return losses; }
+
+    // Classify on from image `first`; adds to correct[network], which is and stays -1 where a logit is not
+    // finite. Returns the image to go on with.
+    int64_t evaluate(const Images& images, int64_t first, int64_t* correct, double seconds) {
+        FlushDenormals flush;
+        Deadline deadline(seconds);
+        for (int64_t begin = first; first < images.count(); first += EVALUATED) {
+            if (first > begin && deadline.passed()) break;
+            int count = (int)std::min<int64_t>(EVALUATED, images.count() - first);
+            batch.take(images, nullptr, first, count);
+            input_forward(false);
+            for (int n = 0; n < networks; n++) {
+                const float* logits = forward_from_first(n, nullptr);
+                int64_t right = count_correct(logits, widths[layers], count, batch.labels.data(), merged[layers - 1]);
+                correct[n] = right < 0 || correct[n] < 0 ? -1 : correct[n] + right;
+            }
+        }
+        return std::min(first, images.count());
+    }
+
+private:
+    static constexpr int EVALUATED = 256;  // images classified at once
+
+    Arena arena;
+    int networks, layers;
+    std::vector<int> widths;
+    int64_t batch_size, columns;
+    std::unique_ptr<SparseInput> sparse_input;  // either of these two
+    std::unique_ptr<DenseInput> dense_input;
+    std::vector<Dense> dense;                   // [network][layer]
+    std::vector<Units> live;                    // by layer of activations; 0 is the input
+    std::vector<uint8_t> merged;                // by layer of activations: one column stands for the batch
+    std::vector<int64_t> above;                 // where a layer's activations lie in `hidden`
+    float *first_hidden, *first_delta, *hidden, *delta[3], *turned, *packed, *gradients, *per_class;
+
+    const Images* training_images = nullptr;
+    std::vector<int64_t> order;
+    std::vector<Plan> plans;
+    std::vector<double> losses;
+    std::vector<int32_t> class_labels;
+    int64_t step = 0;
+    Batch batch;
+
+    int first_dense() const { return sparse_input ? 1 : 0; }
+    Dense& layer(int network, int l) {
+        return dense[(int64_t)network * (layers - first_dense()) + l - first_dense()];
+    }
+
+    Dense dense_layer(int inputs, int outputs) {
+        Dense d{inputs, outputs, (inputs + 1 + 15) / 16 * 16, nullptr, nullptr, nullptr, nullptr};
+        for (float** array : {&d.weights, &d.means, &d.squares}) *array = arena.zeros<float>(d.stride * outputs);
+        d.touched = arena.zeros<uint8_t>(outputs);
+        return d;
+    }
+
+    void reserve_activations() {
+        int64_t widest = 16, longest = 16, floats = 0;
+        above.assign(layers + 1, 0);
+        for (int l = 1; l <= layers; l++) {
+            if (l > 1) above[l] = floats, floats += widths[l] * columns;
+            widest = std::max<int64_t>(widest, widths[l]);
+            if (l > first_dense()) longest = std::max<int64_t>(longest, widths[l - 1] + 16);
+        }
+        int64_t first = (int64_t)networks * widths[1] * columns;
+        first_hidden = arena.zeros<float>(first);
+        first_delta = layers > 1 ? arena.zeros<float>(first) : first_hidden;  // without a hidden layer: the logits'
+        hidden = arena.zeros<float>(floats);
+        for (float*& d : delta) d = arena.zeros<float>(widest * columns);
+        turned = arena.zeros<float>((panels_for(widest + 1) * PANEL) * columns);
+        packed = arena.zeros<float>(BLOCK * TILE_ROWS * (widest + 16));
+        gradients = arena.zeros<float>(gradient_room(longest));
+        per_class = arena.zeros<float>(panels_for(widths[layers]) * PANEL);
+        class_labels.resize(widths[layers]);
+        std::iota(class_labels.begin(), class_labels.end(), 0);
+    }
+
+    template <class F> void for_each_weight(int network, Array which, float* flat, F move) {
+        for (int l = first_dense(); l < layers; l++) {
+            const Dense& d = layer(network, l);
+            float* packed = which == SparseInput::WEIGHTS ? d.weights : which == SparseInput::MEANS ? d.means : d.squares;
+            for (int o = 0; o < d.outputs; o++)
+                for (int i = 0; i < d.inputs; i++) move(packed[o * d.stride + i], *flat++);
+            for (int o = 0; o < d.outputs; o++) move(packed[o * d.stride + d.inputs], *flat++);
+        }
+    }
+
+    float* activations(int network, int l) {
+        return l == 1 ? first_hidden + (int64_t)network * widths[1] * columns : hidden + above[l];
+    }
+    // In merged layers: one column per class, all the same on the way up.
+    int panels_of(int l) const { return merged[l] ? panels_for(widths[layers]) : batch.panels; }
+
+    void train_step() {
+        int64_t first = step * batch_size, samples = (int64_t)order.size();
+        batch.take(*training_images, order.data(), first, (int)std::min(batch_size, samples - first));
+        for (int n = 0; n < networks && sparse_input; n++) sparse_input->plan(n, optimizer(n), plans[n].rests);
+        input_forward(true);
+        for (int n = 0; n < networks; n++) {
+            if (plans[n].rests) continue;
+            const Plan& p = plans[n];
+            Dropout dropout{p.dropout_key, p.dropout_threshold, p.dropout_scale};
+            float* logits = forward_from_first(n, p.dropout ? &dropout : nullptr);
+            losses[step * networks + n] = loss(logits) / batch.samples;
+            backward(n, logits, p.dropout ? p.dropout_scale : 1.f);
+        }
+        if (sparse_input) sparse_input->gradient(batch, first_delta);
+    }
+
+    AdamW optimizer(int network) const {
+        const Plan& p = plans[network];
+        return AdamW(p.steps_before + step + 1, p.learning_rate, p.decay);
+    }
+
+    void input_forward(bool training) {
+        if (sparse_input) sparse_input->forward(batch, layers > 1, training, first_hidden);
+        else dense_input->take(batch, training);
+    }
+
+    // The logits of one network, its first layer done if that is sparse.
+    float* forward_from_first(int network, const Dropout* dropout) {
+        float* h = activations(network, 1);
+        if (dense_input) product(layer(network, 0), dense_input->pixels, 0, h);
+        merged[0] = merged[1] = false;
+        for (int l = 1; l < layers; l++) {
+            live[l].find_live(h, widths[l], panels_of(l - 1));
+            if (dropout) drop(h, widths[l], live[l], batch.panels, *dropout, (uint32_t)step, (uint32_t)(l - 1));
+            merged[l] = l > 1 && (merged[l - 1] || may_merge(h, l, dropout));
+            float* out = activations(network, l + 1);
+            product(layer(network, l), h, l, out);
+            h = out;
+        }
+        return h;
+    }
+
+    void product(const Dense& d, const float* in, int l, float* out) {
+        if (l + 1 < layers) ::forward<true>(d, in, live[l], out, panels_of(l));
+        else ::forward<false>(d, in, live[l], out, panels_of(l));
+    }
+
+    bool may_merge(const float* h, int l, const Dropout* dropout) const {
+        return !dropout && widths[layers] <= batch.samples && columns_equal(h, live[l], widths[l], batch.panels);
+    }
+
+    // The sum of the batch's losses; the logits become their gradient. In merged layers column c becomes the
+    // gradient of a sample of class c, and per_class[c] says how many samples that is.
+    double loss(float* logits) {
+        int classes = widths[layers];
+        float share = 1.f / batch.samples;
+        if (!merged[layers - 1]) return softmax_loss(logits, classes, batch.samples, batch.panels, batch.labels.data(), share);
+        std::fill(per_class, per_class + panels_for(classes) * PANEL, 0.f);
+        for (int s = 0; s < batch.samples; s++) per_class[batch.labels[s]] += 1;
+        return softmax_loss(logits, classes, classes, panels_for(classes), class_labels.data(), share, per_class);
+    }
+
+    void backward(int network, float* d, float scale) {
+        AdamW opt = optimizer(network);
+        live[layers].count = widths[layers];  // all logits count
+        for (int l = layers - 1; l >= first_dense(); l--) {
+            if (l + 1 < layers && merged[l + 1] && !merged[l]) d = expand(d, l + 1);
+            const Dense& at = layer(network, l);
+            const Units &in = live[l], &out = live[l + 1];
+            if (l == 0) {
+                weight_gradient(at, d, out, in, dense_input->turned, batch.panels, opt, gradients);
+                return;
+            }
+            float* h = activations(network, l);
+            float* below = delta[l & 1];
+            if (l == 1 && sparse_input) {
+                below = first_delta + (int64_t)network * widths[1] * columns;
+                if (!in.all(widths[1])) memset(below, 0, sizeof(float) * widths[1] * batch.panels * PANEL);
+                input_gradient<true>(at, d, out, h, in, below, scale, batch.panels, packed);
+            } else {
+                input_gradient<false>(at, d, out, h, in, below, scale, panels_of(l), packed);
+            }
+            const float* weight = merged[l] ? per_class : nullptr;
+            if (at.inputs <= NARROW) {
+                narrow_weight_gradient(at, d, out, h, weight, panels_of(l), opt, gradients);
+            } else {
+                transpose_live(h, at.inputs, in, weight, turned, panels_of(l));
+                weight_gradient(at, d, out, in, turned, panels_of(l), opt, gradients);
+            }
+            d = below;
+            // Where the gradient underflowed, nothing below moves.
+            if (l > 1 && all_zero(d, (int64_t)panels_of(l) * in.count * PANEL)) live[l].count = 0;
+        }
+    }
+
+    // From a column per class to one per sample: the gradient of layer l of activations.
+    float* expand(const float* d, int l) {
+        int rows = live[l].count;
+        float* full = delta[2];
+        for (int s = 0; s < batch.panels * PANEL; s++) {
+            int c = batch.labels[s];
+            const float* from = d + (int64_t)(c / PANEL) * rows * PANEL + c % PANEL;
+            float* to = full + (int64_t)(s / PANEL) * rows * PANEL + s % PANEL;
+            for (int k = 0; k < rows; k++) to[(int64_t)k * PANEL] = s < batch.samples ? from[(int64_t)k * PANEL] : 0.f;
+        }
+        return full;
+    }
+};
