@@ -23,6 +23,15 @@ void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
 }
 
+void require_order(const int32_t* order, int features, int core) {
+    require(core >= 0 && core <= features, "the core is made of pixels");
+    std::vector<uint8_t> seen(features);
+    for (int j = 0; j < features; j++) {
+        require(order[j] >= 0 && order[j] < features && !seen[order[j]], "the order must name every pixel once");
+        seen[order[j]] = 1;
+    }
+}
+
 }  // namespace
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -38,23 +47,26 @@ EXPORT int32_t frustration_has_fma() {
 }
 
 EXPORT Images* images_new(const uint8_t* bytes, const int64_t* labels, int64_t count, int32_t features, int32_t classes,
-                          int32_t background, int32_t sparse) {
+                          int32_t background, const int32_t* order, int32_t core) {
     return guarded<Images*>(nullptr, [&] {
         require(count >= 0 && features >= 1 && classes >= 1, "images need features and classes");
-        return new Images(bytes, labels, count, features, classes, background, sparse);
+        require_order(order, features, core);
+        return new Images(bytes, labels, count, features, classes, background, order, core);
     });
 }
 EXPORT void images_free(Images* images) { delete images; }
 
 EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, const float* values, int32_t background,
-                      int32_t sparse, int64_t batch_size) {
+                      const int32_t* order, int32_t core, int64_t batch_size) {
     return guarded<Team*>(nullptr, [&] {
         require(networks >= 1, "a team needs a network");
         require(widths >= 2 && std::all_of(width, width + widths, [](int w) { return w >= 1; }), "layers need units");
         require(batch_size >= 1 && batch_size <= 1 << 24, "a batch has 1 to 2^24 samples");
         require(background >= 0 && background < 256, "the background is a byte");
-        std::vector<int> sizes(width, width + widths);
-        return new Team(networks, sizes, values, background, sparse, batch_size);
+        require_order(order, width[0], core);
+        PixelValues pixel{values[background], {}};
+        for (int b = 0; b < 256; b++) pixel.above[b] = (float)((double)values[b] - (double)pixel.offset);
+        return new Team(networks, {width, width + widths}, pixel, order, core, batch_size);
     });
 }
 EXPORT void team_free(Team* team) { delete team; }

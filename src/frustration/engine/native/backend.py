@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from frustration.dataset import Split
 from frustration.engine.native.build import BuildError
 from frustration.engine.native.library import (
-    MAX_SPARSE_FEATURES,
     MEANS,
     SQUARES,
     WEIGHTS,
     Images,
+    Layout,
     Library,
     Plan,
     Team,
@@ -36,8 +36,8 @@ from frustration.streams import dropout_threshold
 
 REVISION = 1
 """Raised whenever a change of the C++ sources changes a bit of any result; a test watches over it."""
-SPARSE_BELOW = 0.5
-"""Share of pixels that are not background, below which the first layer visits only those."""
+CORE_ABOVE = 0.4
+"""Share of images that light a pixel, above which the first layer multiplies it in all of them."""
 TURN = 0.1
 """Seconds after which the engine comes back to look for an interrupt."""
 GROUP_BYTES = 1 << 30
@@ -57,8 +57,7 @@ def native_available() -> str | None:
 class Prepared:
     """A data set as the engine holds it."""
 
-    background: int
-    sparse: bool
+    layout: Layout
     parts: dict[str, Images]
 
 
@@ -76,8 +75,7 @@ class NativePopulation:
                 len(run),
                 widths,
                 data.pixel_values,
-                self.data.background,
-                self.data.sparse,
+                self.data.layout,
                 largest_batch,
             )
             for run in runs
@@ -196,20 +194,14 @@ def prepared(library: Library, data: Split) -> Prepared:
     with _preparing:
         of_data = _prepared.setdefault(data, {})
         if library not in of_data:
-            counts = np.bincount(data.train.images.reshape(-1), minlength=256)
-            background = int(counts.argmax())
-            density = 1 - counts[background] / max(1, counts.sum())
-            sparse = density < SPARSE_BELOW and data.features <= MAX_SPARSE_FEATURES
+            layout = Layout.of(data.train.images, CORE_ABOVE)
             parts = {
-                part: Images(
-                    library,
-                    getattr(data, part).images,
-                    getattr(data, part).labels,
-                    data.classes,
-                    background,
-                    sparse,
+                part: Images(library, samples.images, samples.labels, data.classes, layout)
+                for part, samples in (
+                    ("train", data.train),
+                    ("validation", data.validation),
+                    ("test", data.test),
                 )
-                for part in ("train", "validation", "test")
             }
-            of_data[library] = Prepared(background, sparse, parts)
+            of_data[library] = Prepared(layout, parts)
         return of_data[library]

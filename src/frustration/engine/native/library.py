@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from frustration.engine.native.build import BuildError, library_path
 from frustration.errors import FrustrationError
 
 WEIGHTS, MEANS, SQUARES = range(3)
-MAX_SPARSE_FEATURES: Final = 65_536
+MAX_RIM: Final = 65_536
 
 
 class NativeError(FrustrationError):
@@ -42,9 +43,9 @@ _SIGNATURES: Final[dict[str, tuple[Any, list[Any]]]] = {
     "frustration_error": (ctypes.c_char_p, []),
     "frustration_lanes": (_I32, []),
     "frustration_has_fma": (_I32, []),
-    "images_new": (_HANDLE, [_ARRAY, _ARRAY, _I64, _I32, _I32, _I32, _I32]),
+    "images_new": (_HANDLE, [_ARRAY, _ARRAY, _I64, _I32, _I32, _I32, _ARRAY, _I32]),
     "images_free": (None, [_HANDLE]),
-    "team_new": (_HANDLE, [_I32, _I32, _ARRAY, _ARRAY, _I32, _I32, _I64]),
+    "team_new": (_HANDLE, [_I32, _I32, _ARRAY, _ARRAY, _I32, _ARRAY, _I32, _I64]),
     "team_free": (None, [_HANDLE]),
     "team_parameters": (_I64, [_HANDLE]),
     "team_read": (None, [_HANDLE, _I32, _ARRAY, _I32]),
@@ -93,6 +94,28 @@ def this_cpu() -> Library:
     return Library(library_path())
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How pixels are looked at. `order` [features] int32 names the core's, which most images light, first."""
+
+    background: int
+    order: NDArray[np.int32]
+    core: int
+
+    @classmethod
+    def of(cls, images: NDArray[np.uint8], core_above: float) -> Layout:
+        """Background is the most common byte; core is what differs from it in more than a share of images."""
+        if not images.size:
+            return cls(0, np.arange(images.shape[1], dtype=np.int32), images.shape[1])
+        background = int(np.bincount(images.reshape(-1), minlength=256).argmax())
+        lit = (images != background).mean(0)
+        core = lit > core_above
+        if (~core).sum() > MAX_RIM:
+            core[:] = True
+        order = np.argsort(~core, kind="stable").astype(np.int32)
+        return cls(background, order, int(core.sum()))
+
+
 class Images:
     """Images and labels as the engine holds them."""
 
@@ -102,18 +125,24 @@ class Images:
         images: NDArray[np.uint8],
         labels: NDArray[np.int64],
         classes: int,
-        background: int,
-        sparse: bool,
+        layout: Layout,
     ) -> None:
         self.library, self.count = library, len(images)
-        self._bytes = np.ascontiguousarray(images, np.uint8)  # where dense, the engine reads from here
+        images = np.ascontiguousarray(images, np.uint8)
         labels = np.ascontiguousarray(labels, np.int64)
-        if self._bytes.ndim != 2 or labels.shape != (self.count,):
+        if images.shape != (self.count, len(layout.order)) or labels.shape != (self.count,):
             raise NativeError(f"native engine: {images.shape} images do not fit {labels.shape} labels")
-        features = self._bytes.shape[1]
-        new = library.calls.images_new
         self.handle = library.check(
-            new(self._bytes.ctypes.data, labels.ctypes.data, self.count, features, classes, background, sparse)
+            library.calls.images_new(
+                images.ctypes.data,
+                labels.ctypes.data,
+                self.count,
+                len(layout.order),
+                classes,
+                layout.background,
+                layout.order.ctypes.data,
+                layout.core,
+            )
         )
 
     def __del__(self) -> None:
@@ -130,8 +159,7 @@ class Team:
         networks: int,
         widths: Sequence[int],
         pixel_values: NDArray[np.float32],
-        background: int,
-        sparse: bool,
+        layout: Layout,
         batch_size: int,
     ) -> None:
         self.library, self.networks = library, networks
@@ -139,9 +167,19 @@ class Team:
         values = np.ascontiguousarray(pixel_values, np.float32)
         if values.shape != (256,):
             raise NativeError(f"native engine: 256 bytes have 256 values, not {values.shape}")
-        new = library.calls.team_new
+        if len(layout.order) != sizes[0]:
+            raise NativeError(f"native engine: {len(layout.order)} pixels are not {sizes[0]} features")
         self.handle = library.check(
-            new(networks, len(sizes), sizes.ctypes.data, values.ctypes.data, background, sparse, batch_size)
+            library.calls.team_new(
+                networks,
+                len(sizes),
+                sizes.ctypes.data,
+                values.ctypes.data,
+                layout.background,
+                layout.order.ctypes.data,
+                layout.core,
+                batch_size,
+            )
         )
         self.parameters = int(library.calls.team_parameters(self.handle))
 

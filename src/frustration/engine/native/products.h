@@ -36,12 +36,13 @@ struct Tiles {
 constexpr int BLOCK = 4;  // tiles per pass over the samples: their weights stay in the second-level cache
 
 // sums[r][j] += sum over k of a[r * row_step + index[k] * k_step] * b[index[k]][j]; no index: 0, 1, 2, …
-template <int R, int N, bool INDEXED>
+// A row of b has WIDTH floats.
+template <int R, int N, bool INDEXED = false, int WIDTH = PANEL>
 INLINE void accumulate(V (&sums)[R][N], const float* a, int64_t row_step, int64_t k_step, const float* b,
-                       const int* index, int count) {
-    for (int k = 0; k < count; k++) {
+                       int64_t count, const int* index = nullptr) {
+    for (int64_t k = 0; k < count; k++) {
         int64_t i = INDEXED ? index[k] : k;
-        const float *a_k = a + i * k_step, *b_k = b + i * PANEL;
+        const float *a_k = a + i * k_step, *b_k = b + i * WIDTH;
         V x[N];
         for (int j = 0; j < N; j++) x[j] = load(b_k + j * LANES);
         for (int r = 0; r < R; r++) {
@@ -68,11 +69,10 @@ static void forward(const Dense& layer, const float* in, const Units& live, floa
                     V sums[R][TILE_VECTORS];
                     for (int r = 0; r < R; r++)
                         for (V& sum : sums[r]) sum = splat(w[r * layer.stride + layer.inputs]);
-                    const int* units = live.index.data();
                     if (live.all(layer.inputs))
-                        accumulate<R, TILE_VECTORS, false>(sums, w, layer.stride, 1, x, units, live.count);
+                        accumulate<R, TILE_VECTORS>(sums, w, layer.stride, 1, x, live.count);
                     else
-                        accumulate<R, TILE_VECTORS, true>(sums, w, layer.stride, 1, x, units, live.count);
+                        accumulate<R, TILE_VECTORS, true>(sums, w, layer.stride, 1, x, live.count, live.index.data());
                     for (int r = 0; r < R; r++)
                         for (int j = 0; j < TILE_VECTORS; j++)
                             store(z + r * PANEL + j * LANES, RELU ? relu(sums[r][j]) : sums[r][j]);
@@ -115,7 +115,7 @@ static void input_gradient(const Dense& layer, const float* delta_out, const Uni
                 with_rows(height, [&](auto rows) {
                     constexpr int R = rows;
                     V sums[R][TILE_VECTORS] = {};
-                    accumulate<R, TILE_VECTORS, false>(sums, q, 1, R, d, nullptr, depth);
+                    accumulate<R, TILE_VECTORS>(sums, q, 1, R, d, depth);
                     for (int r = 0; r < R; r++)
                         for (int j = 0; j < TILE_VECTORS; j++) {
                             V on = load(h_p + (int64_t)unit[r] * PANEL + j * LANES);

@@ -3,14 +3,11 @@
 // It trains in one thread; several teams train in several threads. What a network becomes does not depend
 // on the others: they share the walk over the images, and no sum.
 #pragma once
-#include "dense_input.h"
 #include "dropout.h"
+#include "input.h"
 #include "loss.h"
-#include "sparse_input.h"
 #include "weight_gradient.h"
-#include <atomic>
 #include <chrono>
-#include <memory>
 
 // How one network is trained for one epoch; engine/native/library.py has the same structure.
 struct Plan {
@@ -38,18 +35,19 @@ private:
 
 class Team {
 public:
-    // widths: features, hidden layers, classes. values: of the 256 bytes.
-    Team(int networks, const std::vector<int>& widths, const float* values, int background, bool sparse, int64_t batch)
-        : networks(networks), layers((int)widths.size() - 1), widths(widths), batch_size(batch), merged(layers + 1) {
-        columns = std::max<int64_t>(panels_for(batch), panels_for(EVALUATED)) * PANEL;
-        PixelValues above;
-        above.offset = values[background];
-        for (int b = 0; b < 256; b++) above.value[b] = (float)((double)values[b] - (double)above.offset);
-        if (sparse) sparse_input = std::make_unique<SparseInput>(arena, networks, widths[1], widths[0], above, columns);
-        else dense_input = std::make_unique<DenseInput>(arena, widths[0], values, columns);
-
+    // widths: features, hidden layers, classes. order: the pixels, those of the core first.
+    Team(int networks, const std::vector<int>& widths, const PixelValues& values, const int32_t* order, int core,
+         int64_t batch_size)
+        : networks(networks),
+          layers((int)widths.size() - 1),
+          widths(widths),
+          batch_size(batch_size),
+          columns(std::max<int64_t>(panels_for(batch_size), panels_for(EVALUATED)) * PANEL),
+          input(arena, networks, widths[1], {widths[0], core, values}, order, columns),
+          batch(arena, values, core, columns),
+          merged(layers + 1) {
         for (int n = 0; n < networks; n++)
-            for (int l = first_dense(); l < layers; l++) dense.push_back(dense_layer(widths[l], widths[l + 1]));
+            for (int l = 1; l < layers; l++) dense.push_back(dense_layer(widths[l], widths[l + 1]));
         for (int width : widths) live.emplace_back(width);
         reserve_activations();
     }
@@ -60,24 +58,18 @@ public:
         return count;
     }
 
-    using Array = SparseInput::Array;
+    using Array = InputLayer::Array;
 
     // One network's weights or moments, flat: W0 [outputs, inputs], b0, W1, b1, …
     void read(int network, float* flat, Array which) {
-        if (sparse_input) {
-            sparse_input->read(network, flat, which);
-            flat += (int64_t)widths[1] * (widths[0] + 1);
-        }
-        for_each_weight(network, which, flat, [](float& packed, float& flat) { flat = packed; });
+        input.read(network, flat, which);
+        for_each_weight(network, which, flat + input_size(), [](float& packed, float& flat) { flat = packed; });
     }
     void write(int network, const float* flat, Array which) {
-        if (sparse_input) {
-            sparse_input->write(network, flat, which);
-            flat += (int64_t)widths[1] * (widths[0] + 1);
-        }
-        for_each_weight(network, which, const_cast<float*>(flat), [](float& packed, float& flat) { packed = flat; });
-        if (which == SparseInput::WEIGHTS) return;
-        for (int l = first_dense(); l < layers; l++) memset(layer(network, l).touched, 1, widths[l + 1]);
+        input.write(network, flat, which);
+        for_each_weight(network, which, flat + input_size(), [](float& packed, float flat) { packed = flat; });
+        if (which == InputLayer::WEIGHTS) return;
+        for (int l = 1; l < layers; l++) memset(layer(network, l).touched, 1, widths[l + 1]);
     }
 
     // Before an epoch: all moments 0 (write those that are not), and what is to be done.
@@ -89,7 +81,7 @@ public:
         plans.assign(new_plans, new_plans + networks);
         step = 0;
         losses.assign(steps() * networks, 0.0);
-        if (sparse_input) sparse_input->forget_moments();
+        input.forget_moments();
         for (Dense& d : dense) {
             memset(d.means, 0, sizeof(float) * d.outputs * d.stride);
             memset(d.squares, 0, sizeof(float) * d.outputs * d.stride);
@@ -122,7 +114,7 @@ public:
             if (first > begin && deadline.passed()) break;
             int count = (int)std::min<int64_t>(EVALUATED, images.count() - first);
             batch.take(images, nullptr, first, count);
-            input_forward(false);
+            input.forward(batch, layers > 1, false, first_hidden);
             for (int n = 0; n < networks; n++) {
                 const float* logits = forward_from_first(n, nullptr);
                 int64_t right = count_correct(logits, widths[layers], count, batch.labels.data(), merged[layers - 1]);
@@ -139,12 +131,13 @@ private:
     int networks, layers;
     std::vector<int> widths;
     int64_t batch_size, columns;
-    std::unique_ptr<SparseInput> sparse_input;  // either of these two
-    std::unique_ptr<DenseInput> dense_input;
-    std::vector<Dense> dense;                   // [network][layer]
-    std::vector<Units> live;                    // by layer of activations; 0 is the input
-    std::vector<uint8_t> merged;                // by layer of activations: one column stands for the batch
-    std::vector<int64_t> above;                 // where a layer's activations lie in `hidden`
+    InputLayer input;
+    Batch batch;
+    std::vector<Dense> dense;     // [network][layer], from the second layer on
+    // By layer of activations; 0 is the input.
+    std::vector<Units> live;
+    std::vector<uint8_t> merged;  // one column stands for the batch
+    std::vector<int64_t> above;   // where its activations lie in `hidden`
     float *first_hidden, *first_delta, *hidden, *delta[3], *turned, *packed, *gradients, *per_class;
 
     const Images* training_images = nullptr;
@@ -153,12 +146,9 @@ private:
     std::vector<double> losses;
     std::vector<int32_t> class_labels;
     int64_t step = 0;
-    Batch batch;
 
-    int first_dense() const { return sparse_input ? 1 : 0; }
-    Dense& layer(int network, int l) {
-        return dense[(int64_t)network * (layers - first_dense()) + l - first_dense()];
-    }
+    int64_t input_size() const { return (int64_t)widths[1] * (widths[0] + 1); }
+    Dense& layer(int network, int l) { return dense[(int64_t)network * (layers - 1) + l - 1]; }
 
     Dense dense_layer(int inputs, int outputs) {
         Dense d{inputs, outputs, (inputs + 1 + 15) / 16 * 16, nullptr, nullptr, nullptr, nullptr};
@@ -173,7 +163,7 @@ private:
         for (int l = 1; l <= layers; l++) {
             if (l > 1) above[l] = floats, floats += widths[l] * columns;
             widest = std::max<int64_t>(widest, widths[l]);
-            if (l > first_dense()) longest = std::max<int64_t>(longest, widths[l - 1] + 16);
+            if (l > 1) longest = std::max<int64_t>(longest, widths[l - 1] + 16);
         }
         int64_t first = (int64_t)networks * widths[1] * columns;
         first_hidden = arena.zeros<float>(first);
@@ -188,10 +178,10 @@ private:
         std::iota(class_labels.begin(), class_labels.end(), 0);
     }
 
-    template <class F> void for_each_weight(int network, Array which, float* flat, F move) {
-        for (int l = first_dense(); l < layers; l++) {
+    template <class T, class F> void for_each_weight(int network, Array which, T* flat, F move) {
+        for (int l = 1; l < layers; l++) {
             const Dense& d = layer(network, l);
-            float* packed = which == SparseInput::WEIGHTS ? d.weights : which == SparseInput::MEANS ? d.means : d.squares;
+            float* packed = which == InputLayer::WEIGHTS ? d.weights : which == InputLayer::MEANS ? d.means : d.squares;
             for (int o = 0; o < d.outputs; o++)
                 for (int i = 0; i < d.inputs; i++) move(packed[o * d.stride + i], *flat++);
             for (int o = 0; o < d.outputs; o++) move(packed[o * d.stride + d.inputs], *flat++);
@@ -207,8 +197,8 @@ private:
     void train_step() {
         int64_t first = step * batch_size, samples = (int64_t)order.size();
         batch.take(*training_images, order.data(), first, (int)std::min(batch_size, samples - first));
-        for (int n = 0; n < networks && sparse_input; n++) sparse_input->plan(n, optimizer(n), plans[n].rests);
-        input_forward(true);
+        for (int n = 0; n < networks; n++) input.plan(n, optimizer(n), plans[n].rests);
+        input.forward(batch, layers > 1, true, first_hidden);
         for (int n = 0; n < networks; n++) {
             if (plans[n].rests) continue;
             const Plan& p = plans[n];
@@ -217,7 +207,7 @@ private:
             losses[step * networks + n] = loss(logits) / batch.samples;
             backward(n, logits, p.dropout ? p.dropout_scale : 1.f);
         }
-        if (sparse_input) sparse_input->gradient(batch, first_delta);
+        input.gradient(batch, first_delta);
     }
 
     AdamW optimizer(int network) const {
@@ -225,15 +215,9 @@ private:
         return AdamW(p.steps_before + step + 1, p.learning_rate, p.decay);
     }
 
-    void input_forward(bool training) {
-        if (sparse_input) sparse_input->forward(batch, layers > 1, training, first_hidden);
-        else dense_input->take(batch, training);
-    }
-
-    // The logits of one network, its first layer done if that is sparse.
+    // The logits of one network, its first layer done.
     float* forward_from_first(int network, const Dropout* dropout) {
         float* h = activations(network, 1);
-        if (dense_input) product(layer(network, 0), dense_input->pixels, 0, h);
         merged[0] = merged[1] = false;
         for (int l = 1; l < layers; l++) {
             live[l].find_live(h, widths[l], panels_of(l - 1));
@@ -269,17 +253,13 @@ private:
     void backward(int network, float* d, float scale) {
         AdamW opt = optimizer(network);
         live[layers].count = widths[layers];  // all logits count
-        for (int l = layers - 1; l >= first_dense(); l--) {
+        for (int l = layers - 1; l >= 1; l--) {
             if (l + 1 < layers && merged[l + 1] && !merged[l]) d = expand(d, l + 1);
             const Dense& at = layer(network, l);
             const Units &in = live[l], &out = live[l + 1];
-            if (l == 0) {
-                weight_gradient(at, d, out, in, dense_input->turned, batch.panels, opt, gradients);
-                return;
-            }
             float* h = activations(network, l);
             float* below = delta[l & 1];
-            if (l == 1 && sparse_input) {
+            if (l == 1) {
                 below = first_delta + (int64_t)network * widths[1] * columns;
                 if (!in.all(widths[1])) memset(below, 0, sizeof(float) * widths[1] * batch.panels * PANEL);
                 input_gradient<true>(at, d, out, h, in, below, scale, batch.panels, packed);

@@ -88,7 +88,7 @@ static void weight_gradient(const Dense& layer, const float* delta, const Units&
                     V sums[R][N] = {};
                     for (int p = 0; p < panels; p++) {
                         const float* d = delta + ((int64_t)p * out.count + start) * PANEL;
-                        accumulate<R, N, false>(sums, d, PANEL, 1, x + (int64_t)p * PANEL * PANEL, nullptr, PANEL);
+                        accumulate<R, N>(sums, d, PANEL, 1, x + (int64_t)p * PANEL * PANEL, PANEL);
                     }
                     for (int r = 0; r < R; r++)
                         for (int j = 0; j < N; j++) store(g + r * length + j * LANES, sums[r][j]);
