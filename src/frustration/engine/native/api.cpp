@@ -64,9 +64,7 @@ EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, co
         require(batch_size >= 1 && batch_size <= 1 << 24, "a batch has 1 to 2^24 samples");
         require(background >= 0 && background < 256, "the background is a byte");
         require_order(order, width[0], core);
-        PixelValues pixel{values[background], {}};
-        for (int b = 0; b < 256; b++) pixel.above[b] = (float)((double)values[b] - (double)pixel.offset);
-        return new Team(networks, {width, width + widths}, pixel, order, core, batch_size);
+        return new Team(networks, {width, width + widths}, {values, background}, order, core, batch_size);
     });
 }
 EXPORT void team_free(Team* team) { delete team; }

@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "panels.h"
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -44,10 +45,19 @@ struct Images {
     }
 };
 
-// A pixel's value is offset + above[byte]; above[background] is 0.
+// A pixel's value is offset + (byte - background) * step.
 struct PixelValues {
-    float offset;
-    float above[256];
+    int background;
+    float offset, step;
+
+    PixelValues(const float* values, int background) : background(background), offset(values[background]) {
+        step = (float)(((double)values[255] - values[0]) / 255);
+        for (int b = 0; b < 256; b++)
+            if (!(std::abs((double)offset + above(b) - values[b]) <= 1e-6 * (std::abs(values[b]) + std::abs(offset))))
+                throw std::invalid_argument("pixel values must rise evenly from byte to byte");
+    }
+
+    float above(uint8_t byte) const { return (float)(byte - background) * step; }
 };
 
 // The images of one step. A row for every column: the last image is repeated in those that fill a panel.
@@ -78,8 +88,10 @@ public:
             int64_t at = first + std::min<int64_t>(s, count - 1);
             rows[s] = order ? order[at] : at;
             labels[s] = from.labels[rows[s]];
+            // Arithmetic instead of a table: vectors. Measured: 1*16 1.15 times as fast.
             const uint8_t* bytes = from.core_bytes.data() + rows[s] * from.core;
-            for (int k = 0; k < from.core; k++) core[s * core_stride + k] = values.above[bytes[k]];
+            float* to = core + s * core_stride;
+            for (int k = 0; k < from.core; k++) to[k] = values.above(bytes[k]);
         }
     }
 

@@ -18,18 +18,18 @@ class LitRim {
 public:
     static constexpr int CHUNK = 256;  // a sample's number within its chunk and its byte fit 16 bits
 
-    LitRim(Arena& arena, int pixels, int64_t samples) : pixels(pixels) {
-        int64_t chunks = (samples + CHUNK - 1) / CHUNK;
-        room = (int)std::min<int64_t>(samples, CHUNK);
+    LitRim(Arena& arena, int pixels, int64_t columns) : pixels(pixels) {
+        int64_t chunks = (columns + CHUNK - 1) / CHUNK;
+        room = (int)std::min<int64_t>(columns, CHUNK);
         counts = arena.zeros<uint16_t>(chunks * pixels);
         entries = arena.zeros<uint16_t>(chunks * pixels * room);
     }
 
     void sort(const Batch& batch) {
         const Images& x = *batch.images;
-        chunks = (batch.samples + CHUNK - 1) / CHUNK;
+        chunks = (int)((batch.columns() + CHUNK - 1) / CHUNK);
         memset(counts, 0, sizeof(uint16_t) * chunks * pixels);
-        for (int s = 0; s < batch.samples; s++) {
+        for (int64_t s = 0; s < batch.columns(); s++) {
             uint16_t* count = counts + (int64_t)(s / CHUNK) * pixels;
             uint16_t* entry = entries + (int64_t)(s / CHUNK) * pixels * room;
             for (int64_t q = x.start[batch.rows[s]], end = x.start[batch.rows[s] + 1]; q < end; q++) {
@@ -39,19 +39,32 @@ public:
         }
     }
 
-    int chunks = 0;
-    int count(int chunk, int pixel) const { return counts[(int64_t)chunk * pixels + pixel]; }
-    const uint16_t* of(int chunk, int pixel) const { return entries + ((int64_t)chunk * pixels + pixel) * room; }
+    // f(part, sample, byte) for every sample that lights a pixel: round robin over PARTS as long as there are
+    // enough, the rest of a chunk into part 0.
+    template <int PARTS, class F> INLINE_MEMBER void visit(int pixel, F f) const {
+        for (int chunk = 0; chunk < chunks; chunk++) {
+            int64_t at = (int64_t)chunk * pixels + pixel, first = (int64_t)chunk * CHUNK;
+            const uint16_t* entry = entries + at * room;
+            int q = 0, end = counts[at];
+            for (; q + PARTS <= end; q += PARTS)
+                for (int part = 0; part < PARTS; part++) f(part, first + (entry[q + part] & 255), entry[q + part] >> 8);
+            for (; q < end; q++) f(0, first + (entry[q] & 255), entry[q] >> 8);
+        }
+    }
 
 private:
-    int pixels, room;
+    int pixels, room, chunks = 0;
     uint16_t *counts, *entries;
 };
 
 // What of the input layer all slabs share.
 struct InputShape {
     int features, core;
-    PixelValues values;
+    float offset, above[256];  // a pixel's value is offset + above[byte]
+
+    InputShape(int features, int core, const PixelValues& values) : features(features), core(core), offset(values.offset) {
+        for (int b = 0; b < 256; b++) above[b] = values.above((uint8_t)b);
+    }
 };
 
 // S columns of weights. Sums run over the core in one chain, then over the rim in PARTS, whatever the CPU.
@@ -67,7 +80,8 @@ template <int S> struct Slab {
     // row(column, panel): where that column's activations of a panel go, or null for a column of nobody.
     // `tile` has room for S floats per column of the batch.
     template <class Row>
-    void forward(const InputShape& shape, const Batch& batch, bool with_relu, float* tile, Row row) const {
+    void forward(const InputShape& shape, const Batch& batch, const LitRim& lit, bool with_relu, float* tile,
+                 Row row) const {
         Tiles samples((int)batch.columns());
         for (int t = 0; t < samples.count; t++) {
             const float* x = batch.core + samples.start(t) * batch.core_stride;
@@ -84,14 +98,25 @@ template <int S> struct Slab {
                 }
             });
         }
-        for (int64_t s = 0; s < batch.columns(); s++) add_rim(shape, *batch.images, batch.rows[s], with_relu, tile + s * S);
+        // Pixel by pixel: the weights stay in registers, the samples' sums in the first-level cache. Measured: 1*16
+        // 1.1 times as fast as image by image.
+        for (int j = 0; j < shape.features - shape.core; j++) {
+            V w[VECTORS];
+            for (int k = 0; k < VECTORS; k++) w[k] = load(weights + (int64_t)(shape.core + j) * S + k * LANES);
+            lit.visit<1>(j, [&](int, int64_t sample, int byte) {
+                V value = splat(shape.above[byte]);
+                float* z = tile + sample * S;
+                for (int k = 0; k < VECTORS; k++) store(z + k * LANES, fma(value, w[k], load(z + k * LANES)));
+            });
+        }
         for (int first = 0; first < batch.columns(); first += LANES)
             for (int k = 0; k < S; k += LANES) {
                 V block[LANES];
                 for (int s = 0; s < LANES; s++) block[s] = load(tile + (int64_t)(first + s) * S + k);
                 transpose(block);
                 for (int c = 0; c < LANES; c++)
-                    if (float* out = row(k + c, first / PANEL)) store(out + first % PANEL, block[c]);
+                    if (float* out = row(k + c, first / PANEL))
+                        store(out + first % PANEL, with_relu ? relu(block[c]) : block[c]);
             }
     }
 
@@ -120,7 +145,7 @@ template <int S> struct Slab {
                 for (int k = 0; k < VECTORS; k += TILE) {
                     V sums[R][TILE];
                     for (int r = 0; r < R; r++)
-                        for (int j = 0; j < TILE; j++) sums[r][j] = total[k + j] * shape.values.offset;
+                        for (int j = 0; j < TILE; j++) sums[r][j] = total[k + j] * shape.offset;
                     accumulate<R, TILE, false, S>(sums, x, 1, batch.core_stride, tile + k * LANES, batch.columns());
                     for (int r = 0; r < R; r++)
                         for (int j = 0; j < TILE; j++)
@@ -130,18 +155,14 @@ template <int S> struct Slab {
         }
         for (int j = 0; j < shape.features - shape.core; j++) {
             V sums[PARTS][VECTORS] = {};
-            for (int k = 0; k < VECTORS; k++) sums[0][k] = total[k] * shape.values.offset;
-            for (int chunk = 0; chunk < lit.chunks; chunk++) {
-                const float* deltas = tile + (int64_t)chunk * LitRim::CHUNK * S;
-                const uint16_t* entry = lit.of(chunk, j);
-                auto add = [&](V* sum, unsigned e) {
-                    V value = splat(shape.values.above[e >> 8]);
-                    for (int k = 0; k < VECTORS; k++) sum[k] = fma(value, load(deltas + (e & 255) * S + k * LANES), sum[k]);
-                };
-                visit<PARTS>(0, lit.count(chunk, j), [&](int part, int64_t q) { add(sums[part], entry[q]); });
-            }
+            for (int k = 0; k < VECTORS; k++) sums[0][k] = total[k] * shape.offset;
+            lit.visit<PARTS>(j, [&](int part, int64_t sample, int byte) {
+                V value = splat(shape.above[byte]);
+                const float* d = tile + sample * S;
+                for (int k = 0; k < VECTORS; k++) sums[part][k] = fma(value, load(d + k * LANES), sums[part][k]);
+            });
             for (int k = 0; k < VECTORS; k++)
-                sum_of_rows[k] += adamw(weights, means, squares, shape.core + j, k, joined(sums, k));
+                sum_of_rows[k] += adamw(weights, means, squares, shape.core + j, k, together(sums, k));
         }
         for (int k = 0; k < VECTORS; k++) {
             adamw(bias, bias_mean, bias_square, 0, k, total[k]);
@@ -150,35 +171,13 @@ template <int S> struct Slab {
     }
 
 private:
-    // f(part, q) for every q: round robin over the parts as long as there are enough, the rest into part 0.
-    template <int P, class F> INLINE void visit(int64_t q, int64_t end, F f) {
-        for (; q + P <= end; q += P)
-            for (int part = 0; part < P; part++) f(part, q + part);
-        for (; q < end; q++) f(0, q);
-    }
-
-    INLINE V joined(const V (&sums)[PARTS][VECTORS], int k) {
+    INLINE_MEMBER V together(const V (&sums)[PARTS][VECTORS], int k) const {
         V sum = sums[0][k];
         for (int part = 1; part < PARTS; part++) sum = sum + sums[part][k];
         return sum;
     }
 
-    void add_rim(const InputShape& shape, const Images& x, int64_t image, bool with_relu, float* z) const {
-        const float* rim_weights = weights + (int64_t)shape.core * S;
-        V sums[PARTS][VECTORS] = {};
-        for (int k = 0; k < VECTORS; k++) sums[0][k] = load(z + k * LANES);
-        visit<PARTS>(x.start[image], x.start[image + 1], [&](int part, int64_t q) {
-            const float* w = rim_weights + (int64_t)x.rim_pixel[q] * S;
-            V value = splat(shape.values.above[x.rim_byte[q]]);
-            for (int k = 0; k < VECTORS; k++) sums[part][k] = fma(value, load(w + k * LANES), sums[part][k]);
-        });
-        for (int k = 0; k < VECTORS; k++) {
-            V sum = joined(sums, k);
-            store(z + k * LANES, with_relu ? relu(sum) : sum);
-        }
-    }
-
-    V adamw(float* w, float* mean, float* square, int pixel, int k, V gradient) const {
+    INLINE_MEMBER V adamw(float* w, float* mean, float* square, int pixel, int k, V gradient) const {
         int64_t at = (int64_t)pixel * S + k * LANES;
         V m = load(mean + at), v = load(square + at);
         V rates = load(rate + k * LANES), scales = load(scale + k * LANES), decays = load(decay + k * LANES);
@@ -252,14 +251,15 @@ public:
     // Activations [network][panels][unit][PANEL], networks units * columns apart.
     void forward(const Batch& batch, bool with_relu, bool training, float* activations) {
         for (int64_t c = 0; c < (int64_t)slabs * size; c++)
-            folded[c] = biases[WEIGHTS][c] + shape.values.offset * row_sum[c];
+            folded[c] = biases[WEIGHTS][c] + shape.offset * row_sum[c];
+        lit.sort(batch);
         each_slab([&](auto slab, int s) {
-            if (!training || !idle(s)) slab.forward(shape, batch, with_relu, tile, rows(activations, s));
+            if (!training || !idle(s)) slab.forward(shape, batch, lit, with_relu, tile, rows(activations, s));
         });
     }
 
+    // Of the batch that `forward` has just seen.
     void gradient(const Batch& batch, float* deltas) {
-        lit.sort(batch);
         each_slab([&](auto slab, int s) {
             auto row = rows(deltas, s);
             if (!nothing_to_do(s, batch.panels, row)) slab.gradient(shape, batch, lit, tile, row);

@@ -33,7 +33,8 @@ typedef int32_t VI __attribute__((vector_size(4 * LANES), may_alias));
 typedef uint32_t VU __attribute__((vector_size(4 * LANES), may_alias));
 typedef uint64_t VQ __attribute__((vector_size(4 * LANES), may_alias));
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE_MEMBER inline __attribute__((always_inline))
+#define INLINE static INLINE_MEMBER
 
 INLINE V load(const float* p) { return *(const V*)p; }
 INLINE void store(float* p, V v) { *(V*)p = v; }

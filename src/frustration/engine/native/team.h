@@ -43,7 +43,7 @@ public:
           widths(widths),
           batch_size(batch_size),
           columns(std::max<int64_t>(panels_for(batch_size), panels_for(EVALUATED)) * PANEL),
-          input(arena, networks, widths[1], {widths[0], core, values}, order, columns),
+          input(arena, networks, widths[1], InputShape(widths[0], core, values), order, columns),
           batch(arena, values, core, columns),
           merged(layers + 1) {
         for (int n = 0; n < networks; n++)
