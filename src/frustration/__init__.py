@@ -1,3 +1,61 @@
-"""Frustration Engine: what do training interventions do to neural networks, how surely, at what cost?"""
+"""Frustration Engine: what do training interventions do to neural networks, how surely, at what cost?
+
+import frustration
+outcome = frustration.train("[1*32]", modes=["none", "hidden"], trials=4, meta_loops=10)
+print(outcome.records[0].bounty)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from frustration.api import train
+    from frustration.architecture import Architecture, equal_parameter_square, equal_parameter_width
+    from frustration.dataset import load as load_dataset
+    from frustration.errors import FrustrationError, InputError
+    from frustration.record import LoopEntry, TrialRecord
+    from frustration.session import Outcome
+    from frustration.simple_mlp import SimpleMLP
+    from frustration.spec import TrialSpec
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Architecture": "architecture",
+    "FrustrationError": "errors",
+    "InputError": "errors",
+    "LoopEntry": "record",
+    "Outcome": "session",
+    "SimpleMLP": "simple_mlp",
+    "TrialRecord": "record",
+    "TrialSpec": "spec",
+    "equal_parameter_square": "architecture",
+    "equal_parameter_width": "architecture",
+    "load_dataset": "dataset",
+    "train": "api",
+}
+
+__all__ = [
+    "Architecture",
+    "FrustrationError",
+    "InputError",
+    "LoopEntry",
+    "Outcome",
+    "SimpleMLP",
+    "TrialRecord",
+    "TrialSpec",
+    "equal_parameter_square",
+    "equal_parameter_width",
+    "load_dataset",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: torch takes a second, `--help` need not wait for it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    attribute = "load" if name == "load_dataset" else name
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), attribute)

@@ -93,6 +93,18 @@ def equal_parameter_width(depth: int, parameters: int, features: int = 784, clas
     return max(1, round(root))
 
 
+def equal_parameter_square(parameters: int, features: int = 784, classes: int = 10) -> int:
+    """The W at which the square `W*W` comes closest to `parameters`.
+
+    With as many layers as units, W solves W^3 + (features + classes) W + classes = parameters, rounded.
+    """
+    p, r = features + classes, parameters - classes
+    if r <= 0:
+        raise InputError(f"no square network has {parameters:,} parameters")
+    root = 2 * math.sqrt(p / 3) * math.sinh(math.asinh(1.5 * r / p * math.sqrt(3 / p)) / 3)  # Cardano's
+    return max(1, round(root))
+
+
 _SEGMENT = re.compile(r"([0-9]+)\s*[*xX]\s*([0-9]+)", re.ASCII)
 
 

@@ -61,7 +61,7 @@ class Network:
             start += outputs
 
     def activations(self, images: Vector) -> list[NDArray[np.float64]]:
-        """[samples, units] of every hidden layer after its ReLU, in float64; images are [samples, features]."""
+        """[samples, units] after the ReLU of every hidden layer, in float64; images [samples, features]."""
         hidden: list[NDArray[np.float64]] = []
         below = images.astype(np.float64)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):

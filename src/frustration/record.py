@@ -77,6 +77,8 @@ class TrialRecord:
     """CPU time of this trial's share of its group, over all sessions."""
     numerics: dict[str, Any]
     """What bits may depend on: backend, versions, device, place in the group."""
+    past_numerics: tuple[dict[str, Any], ...] = ()
+    """Other numerics it was trained under before, because the user said so, each with its last loop."""
     continued: bool = False
     """Whether it came out of more than one session of `train`; such a trial never enters a study."""
 
@@ -108,6 +110,7 @@ class TrialRecord:
             "flops": self.flops,
             "seconds": round(self.seconds, 3),
             "numerics": self.numerics,
+            "past_numerics": list(self.past_numerics),
             "continued": self.continued,
             "curve": [entry.to_dict() for entry in self.curve],
         }
@@ -131,6 +134,7 @@ class TrialRecord:
         return cls(
             spec=TrialSpec.from_dict(fields["spec"]),
             curve=tuple(LoopEntry(**entry) for entry in fields["curve"]),
+            past_numerics=tuple(fields["past_numerics"]),
             **{name: fields[name] for name in names},
         )
 

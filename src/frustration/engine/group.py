@@ -33,7 +33,7 @@ def plan(trials: Iterable[Trial], backend: Backend) -> list[Group]:
     machine or on the number of threads.
     """
     trials = list(trials)
-    homes = [(trial, _home(trial)) for trial in trials]
+    homes = _homes(trials)
     groups = _return([(trial, home) for trial, home in homes if home])
     groups += _fill([trial for trial, home in homes if not home], backend)
     for group in groups:
@@ -42,6 +42,19 @@ def plan(trials: Iterable[Trial], backend: Backend) -> list[Group]:
             if backend.depends_on_group:
                 trial.numerics["group"] = {"runs": list(group.runs), "slot": slot}
     return groups
+
+
+def _homes(trials: list[Trial]) -> list[tuple[Trial, tuple[Runs, int] | None]]:
+    """Every trial with the place that it comes from, if it has one that matters.
+
+    A place matters once any trial has trained in a group like it. Before that, a kill may have left some
+    trials with their places and others without: they are planned anew, together, as if for the first time.
+    """
+    homes = [(trial, _home(trial)) for trial in trials]
+    lived_in = {(_kind(trial), home[0]) for trial, home in homes if home and trial.loop}
+    return [
+        (trial, home if home and (_kind(trial), home[0]) in lived_in else None) for trial, home in homes
+    ]
 
 
 def _home(trial: Trial) -> tuple[Runs, int] | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from frustration.dataset import Split
 from frustration.engine.group import Group
-from frustration.engine.population import Epoch, Order, Population
+from frustration.engine.population import Order, Population
 from frustration.engine.trial import Plan, Result, Trial
 from frustration.network import Vector
 from frustration.record import LoopEntry
@@ -45,19 +45,17 @@ def meta_loop(
 ) -> None:
     """One turn of the paper's figure for every trial, by slot; the other slots rest."""
     started = time.thread_time()
-    plans: dict[int, Plan] = {}
-    epochs: dict[int, Epoch] = {}
     orders = _orders(trials, samples=len(data.train.labels))
 
+    plans: dict[int, Plan] = {}
     for slot, trial in trials.items():
-        candidate = trial.base.copy()
+        candidate = trial.clone()
         plans[slot] = trial.intervene(candidate, orders[slot], probe)
-        epochs[slot] = plans[slot].epoch
         population.load(slot, candidate)
 
     anything_damaged = any(plan.damaged for plan in plans.values())
     damaged = _accuracies(population, data) if anything_damaged else []
-    losses = population.train(epochs, stop)
+    losses = population.train({slot: plan.epoch for slot, plan in plans.items()}, stop)
     trained = _accuracies(population, data)
 
     share = (time.thread_time() - started) / len(trials)

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from frustration.dataset import Split
+from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
 from frustration.modes import Regime
 from frustration.network import Shape, Vector
@@ -49,6 +50,7 @@ class ReferencePopulation:
         mean, square = (_vector([state[name] for state in states]) for name in ("exp_avg", "exp_avg_sq"))
         return Moments(mean, square, int(states[0]["step"]))
 
+    @one_thread()
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         losses = [float("nan")] * len(self.networks)
         for slot, epoch in epochs.items():
@@ -112,6 +114,7 @@ class ReferencePopulation:
     def _pixels(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
         return self.pixel_values[torch.from_numpy(images).long()]
 
+    @one_thread()
     @torch.no_grad()
     def evaluate(self, part: Part) -> list[int]:
         samples = getattr(self.data, part)

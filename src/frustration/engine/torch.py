@@ -24,42 +24,20 @@ from torch import Tensor
 
 from frustration.dataset import Split
 from frustration.engine.masks import Masks
+from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
+from frustration.engine.stack import FusedAdamW, Stack
 from frustration.modes.decay import decay_factor
 from frustration.network import Shape, Vector
 
-BETAS, EPSILON = (0.9, 0.999), 1e-8
 EVALUATION_FLOATS = 1 << 23
 """How many activations of one layer an evaluation holds at once."""
+OPERATION_FLOATS = 1 << 15
+"""How many activations an operation should work on before its own overhead is small. Time per epoch and
+trial with 6, 12, 24 and 60 slots: [1*32] 68, 64, 69, 66 ms; [8*8] 35, 35, 33, 33; [512*1] 556, 363, 261,
+216 (measured, 2 shared cores, one thread). Smaller groups keep all cores busy."""
 GROUP_BYTES = 1 << 30
 """How much memory a group may take, data aside."""
-
-
-class Stack:
-    """K flat vectors, layer by layer: `weights[l]` is [K, outputs, inputs], `biases[l]` [K, outputs, 1]."""
-
-    def __init__(self, shape: Shape, slots: int, device: torch.device) -> None:
-        self.flat = torch.zeros(slots * shape.size, device=device)
-        sizes = [part for outputs, inputs in shape.layers for part in (outputs * inputs, outputs)]
-        parts = self.flat.split([slots * size for size in sizes])
-        self.weights = [
-            part.view(slots, *layer) for part, layer in zip(parts[0::2], shape.layers, strict=True)
-        ]
-        self.biases = [part.view(slots, -1, 1) for part in parts[1::2]]
-
-    def tensors(self, slot: int) -> list[Tensor]:
-        """Views of one network: W0, b0, W1, b1, …, as a flat vector has them."""
-        pairs = zip(self.weights, self.biases, strict=True)
-        return [part[slot].view(-1) for pair in pairs for part in pair]
-
-    def write(self, slot: int, vector: Vector) -> None:
-        views = self.tensors(slot)
-        source = torch.from_numpy(vector).split([len(view) for view in views])
-        for view, values in zip(views, source, strict=True):
-            view.copy_(values)
-
-    def read(self, slot: int) -> Vector:
-        return torch.cat(self.tensors(slot)).cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +71,15 @@ class Treatment:
     scale: Tensor | None  # [K, 1, 1], 1 / (1 - p) where there is dropout, else 1
 
 
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A training step that waits for its batch (and its masks)."""
+
+    work: Workspace
+    treatment: Treatment
+    step: Callable[[], None]
+
+
 class TorchPopulation:
     """K networks of one shape on one device."""
 
@@ -102,11 +89,10 @@ class TorchPopulation:
         self.slots = len(self.policies)
         self.runs = [slice(low, high) for low, high in pairwise(accumulate(map(len, runs), initial=0))]
         self.run_of_slot = torch.tensor([n for n, run in enumerate(runs) for _ in run], device=device)
-        self.parameters, self.gradients, self.mean, self.square = (
-            Stack(shape, self.slots, device) for _ in range(4)
-        )
+        self.parameters, self.gradients = (Stack(shape, self.slots, device) for _ in range(2))
         self.losses = torch.zeros(self.slots, device=device)
-        self.optimizer = FusedAdamW(self)
+        self.optimizer = FusedAdamW(shape, self.policies, self.parameters, self.gradients)
+        self.ready: dict[Any, Ready] = {}
         self.data = data
 
     def load(self, slot: int, weights: Vector) -> None:
@@ -116,8 +102,9 @@ class TorchPopulation:
         return self.parameters.read(slot)
 
     def moments(self, slot: int) -> Moments:
-        return Moments(self.mean.read(slot), self.square.read(slot), self.optimizer.steps_of(slot))
+        return self.optimizer.moments(slot)
 
+    @one_thread()
     @torch.inference_mode()
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         self.optimizer.begin(epochs)
@@ -127,19 +114,18 @@ class TorchPopulation:
         sizes = [min(self.batch_size, samples - start) for start in range(0, samples, self.batch_size)]
         step = 0
         for width, count in _lengths(sizes):
-            work = Workspace(self.shape, len(self.runs), self.slots, width, self.device)
-            treatment = self._treatment(epochs, width)
-            advance = self._compiled(work, treatment)
+            ready = self._prepare(epochs, width)
             for keep in self._masks(epochs, step, count, width):
                 if stop.is_set():
                     raise Interrupted
-                work.batch.copy_(order[:, step * self.batch_size :][:, :width])
-                if treatment.keep is not None and keep is not None:
-                    treatment.keep.copy_(keep)
-                advance()
+                ready.work.batch.copy_(order[:, step * self.batch_size :][:, :width])
+                if ready.treatment.keep is not None and keep is not None:
+                    ready.treatment.keep.copy_(keep)
+                ready.step()
                 step += 1
         return [float(loss) for loss in self.losses / len(sizes)]
 
+    @one_thread()
     @torch.inference_mode()
     def evaluate(self, part: Part) -> list[int]:
         samples = on_device(self.data, part, self.device)
@@ -233,24 +219,30 @@ class TorchPopulation:
             orders.append(next(iter(shared.values()), any_order))
         return torch.from_numpy(np.stack(orders)).to(self.device)
 
-    def _treatment(self, epochs: Mapping[int, Epoch], width: int) -> Treatment:
+    def _prepare(self, epochs: Mapping[int, Epoch], width: int) -> Ready:
+        """A training step on batches of one width; made once for each way of treating the slots."""
         rates = {epoch.regime.learning_rate for epoch in epochs.values()}
         if len(rates) != 1:
             raise ValueError(f"one population trains at one learning rate, not at {sorted(rates)}")
         factors = [decay_factor(epochs[s].regime) if s in epochs else 1.0 for s in range(self.slots)]
         dropped = self._dropped(epochs)
         scales = [1 / (1 - epochs[s].regime.dropout) if s in dropped else 1.0 for s in range(self.slots)]
-        units = sum(self.shape.architecture.hidden)
-        device = self.device
-        return Treatment(
-            learning_rate=rates.pop(),
-            decay=_column(factors, device) if any(factor != 1.0 for factor in factors) else None,
-            dropped=torch.tensor(dropped, device=device) if dropped else None,
-            keep=torch.empty(len(dropped), units, width, dtype=torch.bool, device=device)
-            if dropped
-            else None,
-            scale=_column(scales, device) if dropped else None,
-        )
+        rate, classes = rates.pop(), self.optimizer.class_of_slot
+        key = (width, rate, tuple(factors), tuple(scales), classes)
+        if key not in self.ready:
+            units, device = sum(self.shape.architecture.hidden), self.device
+            treatment = Treatment(
+                learning_rate=rate,
+                decay=_column(factors, device) if any(factor != 1.0 for factor in factors) else None,
+                dropped=torch.tensor(dropped, device=device) if dropped else None,
+                keep=torch.empty(len(dropped), units, width, dtype=torch.bool, device=device)
+                if dropped
+                else None,
+                scale=_column(scales, device) if dropped else None,
+            )
+            work = Workspace(self.shape, len(self.runs), self.slots, width, self.device)
+            self.ready[key] = Ready(work, treatment, self._compiled(work, treatment))
+        return self.ready[key]
 
     def _dropped(self, epochs: Mapping[int, Epoch]) -> list[int]:
         return sorted(slot for slot, epoch in epochs.items() if epoch.regime.dropout > 0)
@@ -276,7 +268,7 @@ class TorchPopulation:
             return step
         # Capturing wants a few steps done before, which must leave no trace.
         state = [self.losses, *self.optimizer.counters]
-        state += [stack.flat for stack in (self.parameters, self.mean, self.square)]
+        state += [stack.flat for stack in (self.parameters, self.optimizer.mean, self.optimizer.square)]
         saved = [tensor.clone() for tensor in state]
         work.batch.zero_()
         side = torch.cuda.Stream(self.device)
@@ -293,75 +285,8 @@ class TorchPopulation:
         return graph.replay
 
 
-class FusedAdamW:
-    """AdamW without decay over a population: one fused operation where all networks are at the same step."""
-
-    def __init__(self, population: TorchPopulation) -> None:
-        self.population = population
-        self.counters: list[Tensor] = []
-        self.class_of_slot: list[int] = []
-
-    def begin(self, epochs: Mapping[int, Epoch]) -> None:
-        """Take over the moments of the slots to be trained; forget all others."""
-        population = self.population
-        population.mean.flat.zero_()
-        population.square.flat.zero_()
-        steps: dict[int, int] = {}
-        for slot, epoch in epochs.items():
-            steps[slot] = epoch.moments.steps if epoch.moments else 0
-            if epoch.moments:
-                population.mean.write(slot, epoch.moments.mean)
-                population.square.write(slot, epoch.moments.square)
-        # Slots that rest follow one of their policy, so that the classes are those of a full group.
-        usual = {population.policies[slot]: count for slot, count in steps.items()}
-        classes = [
-            (policy, steps.get(slot, usual.get(policy, 0))) for slot, policy in enumerate(population.policies)
-        ]
-        distinct = sorted(set(classes))
-        self.class_of_slot = [distinct.index(one) for one in classes]
-        self.counters = [torch.tensor(float(count), device=population.device) for _, count in distinct]
-        self._lists = self._tensors()
-
-    def _tensors(self) -> tuple[list[Tensor], ...]:
-        """Parameters, gradients, means, squares and step counts for the fused operation."""
-        population = self.population
-        stacks = (population.parameters, population.gradients, population.mean, population.square)
-        if len(self.counters) == 1:
-            return (*([stack.flat] for stack in stacks), self.counters)
-        lists = tuple(
-            [part for slot in range(population.slots) for part in stack.tensors(slot)] for stack in stacks
-        )
-        layers = 2 * len(population.shape.layers)
-        return (*lists, [self.counters[n] for n in self.class_of_slot for _ in range(layers)])
-
-    def step(self, learning_rate: float) -> None:
-        for counter in self.counters:
-            counter += 1
-        parameters, gradients, means, squares, counters = self._lists
-        # The operation behind torch.optim.AdamW(fused=True), without that class's work around it.
-        torch._fused_adamw_(
-            parameters,
-            gradients,
-            means,
-            squares,
-            [],
-            counters,
-            lr=learning_rate,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            weight_decay=0.0,
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
-
-    def steps_of(self, slot: int) -> int:
-        return int(self.counters[self.class_of_slot[slot]])
-
-
 class TorchBackend:
-    """Populations on one device; the number of threads that torch uses inside is fixed at one, and
-    groups run side by side instead."""
+    """Populations on one device."""
 
     name = "torch"
     depends_on_group = True
@@ -370,13 +295,14 @@ class TorchBackend:
         self.device = torch.device(device)
 
     def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> TorchPopulation:
-        torch.set_num_threads(1)
         return TorchPopulation(shape, runs, data, batch_size, self.device)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
         units = sum(shape.architecture.hidden) + shape.classes
         per_slot = 4 * (6 * shape.size + 2 * batch_size * units)
-        return max(1, min(60, GROUP_BYTES // per_slot))
+        per_operation = batch_size * units // (shape.architecture.depth + 1)
+        by_speed = max(12, min(60, OPERATION_FLOATS // per_operation))
+        return max(1, min(by_speed, GROUP_BYTES // per_slot))
 
     def numerics(self) -> dict[str, Any]:
         numerics = {"backend": self.name, "torch": torch.__version__, "device": self.device.type}

@@ -77,6 +77,8 @@ class Trial:
     test_accuracy: float | None = None
     seconds: float = 0.0
     numerics: dict[str, Any] = field(default_factory=dict)
+    past_numerics: list[dict[str, Any]] = field(default_factory=list)
+    """Other numerics that it was trained under before, each with the last loop under it."""
     continued: bool = False
     unscored: bool = False
     """The LKG came without its accuracy, which has to be measured before anything is compared with it."""
@@ -97,6 +99,11 @@ class Trial:
         return self.loop >= self.spec.meta_loops
 
     @property
+    def complete(self) -> bool:
+        """Whether it is finished and its LKG has been tested, if it has one."""
+        return self.finished and (self.test_accuracy is not None or self.bounty is None)
+
+    @property
     def keeps_moments(self) -> bool:
         return self.spec.optimizer != "fresh"
 
@@ -107,6 +114,13 @@ class Trial:
     def order(self, samples: int) -> Order:
         """[samples]: the order of training samples in the next loop."""
         return self._streams.order(self.loop + 1, samples)
+
+    def clone(self) -> Vector:
+        """A copy of the base: the next candidate. Where a schedule turns the ratchet on, that is the LKG."""
+        at = self.spec.program.at
+        if self.loop > 0 and at(self.loop + 1).ratchet and not at(self.loop).ratchet:
+            self.rebase_on_lkg()
+        return self.base.copy()
 
     def intervene(self, weights: Vector, order: Order, probe: Vector) -> Plan:
         """Treat a copy of the base in place, from global loop 2 on, and plan its epoch.
@@ -181,8 +195,15 @@ class Trial:
             flops=self.spec.architecture.flops(features, classes),
             seconds=self.seconds,
             numerics=self.numerics,
+            past_numerics=tuple(self.past_numerics),
             continued=self.continued,
         )
+
+    def rebase_on_lkg(self) -> None:
+        """Go on from the LKG, with no failures counted."""
+        self.patience = self.spec.acceptance.patience
+        if self.bounty is not None:
+            self._rebase(self.lkg, self.bounty)
 
     def _rebase(self, weights: Vector, accuracy: float) -> None:
         self.base, self.base_accuracy = weights, accuracy

@@ -1,0 +1,84 @@
+"""Build the wheel, install it into an empty environment, and run it there, far from this checkout.
+
+`make test-wheel` runs it with the Python of .venv. The last line says what passed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+import zipfile
+from pathlib import Path
+
+import bootstrap
+
+COMMANDS = [
+    ["frustration", "--help"],
+    ["train", "--help"],
+    ["analyze-dataset", "mnist"],
+]
+
+
+def main() -> int:
+    start = time.monotonic()
+    bootstrap.prepare_process()
+    with tempfile.TemporaryDirectory(prefix="wheel of frustration ") as folder:
+        place = Path(folder)
+        wheel = build(place / "dist")
+        environment = place / "venv"
+        print(f"installing {wheel.name} into an empty environment", flush=True)
+        venv.create(environment, symlinks=True)
+        # The locked versions, and the build of torch that the bootstrap's pip finds: no surprise here.
+        constraint = f"--constraint={bootstrap.locked_versions()}"
+        install = [*bootstrap.pip(environment / "bin" / "python"), "install", constraint, wheel]
+        if not bootstrap.run(install):
+            sys.exit(f"test-wheel: pip could not install the wheel; the log is in {bootstrap.LOG}")
+        elsewhere = place / "elsewhere"
+        elsewhere.mkdir()
+        for command in COMMANDS:
+            run(command, environment, elsewhere)
+    names = ", ".join("`" + " ".join(command) + "`" for command in COMMANDS)
+    print(f"test-wheel: passed in {time.monotonic() - start:.0f} s: {wheel.name} installs, and runs {names}")
+    return 0
+
+
+def build(folder: Path) -> Path:
+    """The wheel, which must be for every platform and carry the whole of MNIST."""
+    poetry = bootstrap.poetry_on_path() or bootstrap.own_poetry()
+    if not bootstrap.run([poetry, "build", f"--output={folder}"]):
+        sys.exit(f"test-wheel: poetry build failed; the log is in {bootstrap.LOG}")
+    (wheel,) = folder.glob("*.whl")
+    if not wheel.name.endswith("-py3-none-any.whl"):
+        sys.exit(f"test-wheel: {wheel.name} is not for every platform")
+    carried = {
+        name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("frustration/bundled/mnist/")
+    }
+    wanted = {
+        f"frustration/bundled/mnist/{file.name}" for file in (bootstrap.ROOT / "dataset/mnist").glob("*.gz")
+    }
+    if carried != wanted:
+        sys.exit(f"test-wheel: the wheel carries {sorted(carried)} instead of {sorted(wanted)}")
+    return wheel
+
+
+def run(command: list[str], environment: Path, folder: Path) -> None:
+    """A command of the installed wheel must succeed and say something."""
+    program, *arguments = command
+    print(f"$ {' '.join(command)}", flush=True)
+    done = subprocess.run(
+        [environment / "bin" / program, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0 or not done.stdout.strip():
+        sys.stderr.write(done.stdout + done.stderr)
+        sys.exit(f"test-wheel: `{' '.join(command)}` ended with {done.returncode}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

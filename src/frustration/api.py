@@ -1,0 +1,71 @@
+"""The Python face of `train`: what the command does, in one call with typed results."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from frustration.architecture import Architecture
+from frustration.dataset import Split
+from frustration.request import Request
+from frustration.session import Outcome, SessionEvent
+from frustration.session import train as run_session
+
+
+def train(
+    architecture: str | Architecture,
+    modes: str | Sequence[str] = "none",
+    *,
+    trials: int | None = None,
+    meta_loops: int = 100,
+    until: int | None = None,
+    seed: int | None = None,
+    dataset: str | Split = "mnist",
+    train_fraction: float = 1.0,
+    learning_rate: float = 1e-4,
+    batch_size: int = 256,
+    optimizer: str | None = None,
+    acceptance: str | None = None,
+    knobs: Mapping[str, Mapping[str, Any]] | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    model_dir: str | Path = "models",
+    fresh: bool = False,
+    accept_numerics: bool = False,
+    emit: Callable[[SessionEvent], None] = lambda event: None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Train one network, or a paired comparison of modes, and return one record per trial.
+
+    Checkpoints lie in `model_dir` and are resumed from there, exactly as with the command `train`, whose
+    flags these are. `emit` is called with what happens as it happens; setting `stop` ends the session
+    cleanly after the current step.
+    """
+    if isinstance(architecture, str):
+        architecture = Architecture.parse(architecture)
+    request = Request(
+        architecture=architecture,
+        modes=(modes,) if isinstance(modes, str) else tuple(modes),
+        trials=trials,
+        meta_loops=meta_loops,
+        until=until,
+        seed=seed,
+        dataset=dataset if isinstance(dataset, str) else dataset.name,
+        data=None if isinstance(dataset, str) else dataset,
+        train_fraction=train_fraction,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        acceptance=acceptance,
+        knobs=knobs or {},
+        backend=backend,
+        device=device,
+        threads=threads,
+        model_dir=Path(model_dir),
+        fresh=fresh,
+        accept_numerics=accept_numerics,
+    )
+    return run_session(request, emit, stop)

@@ -1,0 +1,351 @@
+"""The files in which a trial survives: the LKG for everybody, and beside it what exact resume needs.
+
+`NAME.safetensors` holds the LKG alone, under the names of SimpleMLP's state dict. `NAME.resume.safetensors`
+holds the LKG too, and every other thing the next loop depends on; where the two disagree it wins. Both
+carry a digest, so that a flipped bit is noticed and not trained on. docs/file-formats.md has the details.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from frustration.architecture import Architecture
+from frustration.engine.population import Moments
+from frustration.engine.trial import RunnerUp, Trial
+from frustration.errors import FrustrationError
+from frustration.files import write_atomically
+from frustration.network import Shape, Vector, from_state, state_names, to_state
+from frustration.record import LoopEntry
+from frustration.spec import TrialSpec
+
+LKG_FORMAT = "frustration-lkg-1"
+RESUME_FORMAT = "frustration-resume-1"
+METADATA = "__metadata__"
+
+
+class CheckpointError(FrustrationError):
+    """A checkpoint that is damaged or not one at all."""
+
+
+@dataclass(frozen=True)
+class CheckpointFiles:
+    """The files of one trial: `stem` is models/mnist_lkg."""
+
+    stem: Path
+
+    @property
+    def lkg(self) -> Path:
+        return self.stem.with_name(self.stem.name + ".safetensors")
+
+    @property
+    def resume(self) -> Path:
+        return self.stem.with_name(self.stem.name + ".resume.safetensors")
+
+    @property
+    def record(self) -> Path:
+        return self.stem.with_name(self.stem.name + ".record.json")
+
+    def save(self, trial: Trial, history: list[dict[str, Any]], lkg_too: bool) -> None:
+        """Keep a trial between two loops. The resume file comes first: a kill between the two is harmless."""
+        write_atomically(self.resume, pack_resume(trial, history))
+        if lkg_too:
+            self.save_lkg(trial, history)
+
+    def save_lkg(self, trial: Trial, history: list[dict[str, Any]], durable: bool = False) -> None:
+        write_atomically(self.lkg, pack_lkg(trial, history), durable=durable)
+
+    def resumed(self) -> Trial:
+        """The trial in the resume file, as it stands there."""
+        trial = unpack_resume(_read(self.resume)).trial
+        if trial is None:
+            raise CheckpointError(f"{self.resume} holds no trial")
+        return trial
+
+    def load(self) -> Saved | None:
+        """What is kept, or None; CheckpointError says what is damaged and what can be done."""
+        if self.resume.exists():
+            try:
+                return unpack_resume(_read(self.resume))
+            except CheckpointError as error:
+                advice = f"start anew with --fresh, or remove it with `poetry run clean {self.resume.name}`"
+                if self.lkg.exists():
+                    advice = (
+                        f"remove it (`poetry run clean {self.resume.name}`) and training goes on from the "
+                        f"LKG in {self.lkg.name}, or start anew with --fresh"
+                    )
+                raise CheckpointError(f"{self.resume} is damaged ({error}); {advice}") from None
+        if self.lkg.exists():
+            try:
+                return unpack_lkg(self.lkg)
+            except CheckpointError as error:
+                raise CheckpointError(
+                    f"{self.lkg} cannot be read ({error}); start anew with --fresh, "
+                    f"or remove it with `poetry run clean {self.lkg.name}`"
+                ) from None
+        return None
+
+
+@dataclass(kw_only=True)
+class Saved:
+    """A checkpoint as it was found."""
+
+    architecture: Architecture
+    features: int
+    classes: int
+    dataset: str | None
+    """None where the file does not say: the original's never did, and were MNIST's."""
+    seed: int | None
+    trial_number: int | None
+    history: list[dict[str, Any]]
+    """The sessions it went through: treatment, first loop, target."""
+    trial: Trial | None
+    """The whole state, where the resume file was there."""
+    lkg: Vector
+    loop: int
+    bounty: float | None
+    bounty_loop: int | None
+
+    def revive(self, spec: TrialSpec) -> Trial:
+        """A trial that goes on from here under a spec of the caller's."""
+        shape = Shape(spec.architecture, self.features, self.classes)
+        if self.trial is not None:
+            self.trial.spec = spec
+            return self.trial
+        return Trial(
+            spec=spec,
+            shape=shape,
+            base=self.lkg,
+            lkg=self.lkg,
+            loop=self.loop,
+            base_accuracy=self.bounty,
+            bounty=self.bounty,
+            bounty_loop=self.bounty_loop,
+            patience=spec.acceptance.patience,
+            continued=True,
+            unscored=self.bounty is None,
+        )
+
+
+def pack_lkg(trial: Trial, history: list[dict[str, Any]]) -> bytes:
+    metadata = {
+        "format": LKG_FORMAT,
+        "architecture": str(trial.spec.architecture),
+        "features": str(trial.shape.features),
+        "classes": str(trial.shape.classes),
+        "dataset": trial.spec.dataset,
+        "mode_history": json.dumps(history),
+        "meta_loops": str(trial.loop),
+        "bounty": json.dumps(trial.bounty),
+        "bounty_loop": json.dumps(trial.bounty_loop),
+        "seed": str(trial.spec.seed),
+        "trial": str(trial.spec.trial),
+    }
+    return _pack(dict(to_state(trial.shape, trial.lkg)), metadata)
+
+
+def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
+    vectors: dict[str, Vector] = {"lkg": trial.lkg}
+    if trial.base is not trial.lkg:
+        vectors["base"] = trial.base
+    if trial.runner_up is not None:
+        vectors["runner_up"] = trial.runner_up.weights
+    if trial.moments is not None:
+        vectors |= {"mean": trial.moments.mean, "square": trial.moments.square}
+    tensors = {
+        name: array
+        for role, vector in vectors.items()
+        for name, array in to_state(trial.shape, vector, f"{role}.").items()
+    }
+    runner_up = trial.runner_up
+    state = {
+        "spec": trial.spec.to_dict(),
+        "features": trial.shape.features,
+        "classes": trial.shape.classes,
+        "loop": trial.loop,
+        "base_accuracy": trial.base_accuracy,
+        "bounty": trial.bounty,
+        "bounty_loop": trial.bounty_loop,
+        "failures": trial.failures,
+        "patience": trial.patience,
+        "runner_up": {"accuracy": runner_up.accuracy, "loop": runner_up.loop} if runner_up else None,
+        "steps": trial.moments.steps if trial.moments else None,
+        "seconds": trial.seconds,
+        "numerics": trial.numerics,
+        "past_numerics": trial.past_numerics,
+        "continued": trial.continued,
+        "unscored": trial.unscored,
+        "test_accuracy": trial.test_accuracy,
+        "history": history,
+        "curve": [entry.to_dict() for entry in trial.curve],
+    }
+    return _pack(tensors, {"format": RESUME_FORMAT, "state": json.dumps(state, allow_nan=False)})
+
+
+def unpack_resume(content: bytes) -> Saved:
+    tensors, metadata = _unpack(content)
+    if metadata.get("format") != RESUME_FORMAT:
+        raise CheckpointError(f'its format is "{metadata.get("format")}", not "{RESUME_FORMAT}"')
+    state = json.loads(metadata["state"])
+    spec = TrialSpec.from_dict(state["spec"])
+    shape = Shape(spec.architecture, state["features"], state["classes"])
+
+    def vector(role: str) -> Vector | None:
+        held = any(name.startswith(f"{role}.") for name in tensors)
+        return from_state(shape, tensors, f"{role}.") if held else None
+
+    lkg, base, mean, square = vector("lkg"), vector("base"), vector("mean"), vector("square")
+    if lkg is None:
+        raise CheckpointError("it holds no LKG")
+    best = vector("runner_up")
+    trial = Trial(
+        spec=spec,
+        shape=shape,
+        base=lkg if base is None else base,
+        lkg=lkg,
+        loop=state["loop"],
+        base_accuracy=state["base_accuracy"],
+        bounty=state["bounty"],
+        bounty_loop=state["bounty_loop"],
+        moments=Moments(mean, square, state["steps"]) if mean is not None and square is not None else None,
+        failures=state["failures"],
+        patience=state["patience"],
+        runner_up=RunnerUp(weights=best, **state["runner_up"]) if best is not None else None,
+        curve=[LoopEntry(**entry) for entry in state["curve"]],
+        seconds=state["seconds"],
+        numerics=state["numerics"],
+        past_numerics=state["past_numerics"],
+        continued=state["continued"],
+        unscored=state["unscored"],
+        test_accuracy=state["test_accuracy"],
+    )
+    return Saved(
+        architecture=spec.architecture,
+        features=shape.features,
+        classes=shape.classes,
+        dataset=spec.dataset,
+        seed=spec.seed,
+        trial_number=spec.trial,
+        history=state["history"],
+        trial=trial,
+        lkg=lkg,
+        loop=trial.loop,
+        bounty=trial.bounty,
+        bounty_loop=trial.bounty_loop,
+    )
+
+
+def unpack_lkg(path: Path) -> Saved:
+    """The LKG in any form that ever lay under this name: ours, bare safetensors, and two pickles."""
+    content = _read(path)
+    if zipfile.is_zipfile(path) or content[:1] == b"\x80":
+        tensors, counts = _unpickle(path)
+        metadata: dict[str, str] = {}
+    else:
+        tensors, metadata = _unpack(content)
+        counts = {}
+    architecture, features, classes = _shape_of(tensors)
+    shape = Shape(architecture, features, classes)
+    if metadata.get("format") not in (None, LKG_FORMAT):
+        raise CheckpointError(f'its format is "{metadata["format"]}"; this version reads "{LKG_FORMAT}"')
+    ours = "format" in metadata
+    bounty_loop = json.loads(metadata["bounty_loop"]) if ours else counts.get("bounty_meta_loop")
+    return Saved(
+        architecture=architecture,
+        features=features,
+        classes=classes,
+        dataset=metadata.get("dataset"),
+        seed=int(metadata["seed"]) if ours else None,
+        trial_number=int(metadata["trial"]) if ours else None,
+        history=json.loads(metadata["mode_history"]) if ours else [],
+        trial=None,
+        lkg=from_state(shape, tensors),
+        loop=int(metadata["meta_loops"]) if ours else _loops_of_original(counts),
+        bounty=json.loads(metadata["bounty"]) if ours else None,
+        bounty_loop=bounty_loop,
+    )
+
+
+def _loops_of_original(counts: Mapping[str, int]) -> int:
+    """A file that does not count its loops has seen one at least, so no later loop is the undamaged one."""
+    return max(1, counts.get("global_meta_loops", 1), counts.get("bounty_meta_loop", 1))
+
+
+def _shape_of(tensors: Mapping[str, Vector]) -> tuple[Architecture, int, int]:
+    """Architecture, features and classes of a state dict of SimpleMLP."""
+    names = state_names(Architecture((1,) * (len(tensors) // 2 - 1))) if len(tensors) >= 2 else []
+    if {name for pair in names for name in pair} != set(tensors) or not names:
+        found = ", ".join(sorted(tensors)[:4]) or "nothing"
+        raise CheckpointError(f"it does not hold the layers of a SimpleMLP but {found}")
+    weights = [tensors[weight] for weight, _ in names]
+    if any(weight.ndim != 2 for weight in weights):
+        raise CheckpointError("its weights are not matrices")
+    widths = tuple(int(weight.shape[0]) for weight in weights[:-1])
+    return Architecture(widths), int(weights[0].shape[1]), int(weights[-1].shape[0])
+
+
+def _pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:
+    metadata["sha256"] = _digest(tensors, metadata)
+    return safetensors.numpy.save(tensors, metadata)
+
+
+def _unpack(content: bytes) -> tuple[dict[str, Vector], dict[str, str]]:
+    """Tensors and metadata of a safetensors file; its digest, if it has one, must agree."""
+    try:
+        tensors = safetensors.numpy.load(content)
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get(METADATA, {})
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"not a whole safetensors file: {error}") from None
+    if "sha256" in metadata and metadata["sha256"] != _digest(tensors, metadata):
+        raise CheckpointError("its content does not agree with its digest: some bits have changed")
+    return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(metadata):
+        if key != "sha256":
+            digest.update(f"{key}={metadata[key]}\n".encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].shape} {tensors[name].dtype}\n".encode())
+        digest.update(np.ascontiguousarray(tensors[name]).data)
+    return digest.hexdigest()
+
+
+def _unpickle(path: Path) -> tuple[dict[str, Vector], dict[str, int]]:
+    """The original's pickles: a state dict, or {model_state, global_meta_loops, bounty_meta_loop}."""
+    import pickle
+
+    import torch  # reading pickles is the only thing here that needs it
+
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise CheckpointError(f"a pickle that cannot be read safely: {_first_line(error)}") from None
+    counts: dict[str, int] = {}
+    if isinstance(loaded, dict) and "model_state" in loaded:
+        counts = {k: v for k, v in loaded.items() if k != "model_state" and isinstance(v, int)}
+        loaded = loaded["model_state"]
+    if not isinstance(loaded, dict) or not all(isinstance(t, torch.Tensor) for t in loaded.values()):
+        raise CheckpointError("a pickle that does not hold a state dict")
+    return {name: tensor.float().numpy() for name, tensor in loaded.items()}, counts
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,86 @@
+"""analyze-dataset: class counts and ZeroR of every part of a data set, pixel density, where its files lie."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from frustration.dataset.summary import listing, summary
+from frustration.errors import FrustrationError
+
+NAME = "analyze-dataset"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints the analysis; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["--"]:  # Poetry hands its own separator on
+        del arguments[0]
+    options = parser().parse_args(arguments)
+    try:
+        report(options.names or ["mnist"], options)
+    except FrustrationError as error:
+        print(f"{NAME}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(prog=NAME, description=__doc__.partition(": ")[2])
+    result.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: mnist)")
+    result.add_argument(
+        "--folder", type=Path, metavar="PATH", help="look for the files here and nowhere else"
+    )
+    result.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    result.add_argument(
+        "--list", action="store_true", help="all data sets: licence, where found or how to get them"
+    )
+    return result
+
+
+def report(names: list[str], options: argparse.Namespace) -> None:
+    """Prints what the options ask for."""
+    if options.list:
+        sets: list[dict[str, Any]] = [dict(row) for row in listing(options.folder)]
+    else:
+        sets = [summary(name, options.folder) for name in names]
+    if options.json:
+        print(json.dumps(sets, indent=2))
+    elif options.list:
+        print(
+            "\n\n".join(f"{row['name']}: {row['title']} ({row['licence']})\n  {row['where']}" for row in sets)
+        )
+    else:
+        print("\n\n".join(as_text(facts) for facts in sets))
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """One data set: a line of facts, then a table with one row per class and one column per part."""
+    parts = facts["parts"]
+    columns = [part["counts"] for part in parts.values()]
+    rows: list[list[Any]] = [[number, *counts] for number, counts in enumerate(zip(*columns, strict=True))]
+    rows.append(["images", *(part["images"] for part in parts.values())])
+    rows.append(["ZeroR %", *(f"{part['zero_r_percent']:.2f}" for part in parts.values())])
+    return "\n".join(
+        [
+            f"{facts['name']}: {facts['title']} ({facts['licence']})",
+            f"found in {facts['folder']}",
+            f"{facts['features']} pixels of which {facts['pixel_density_percent']:.1f} % are not 0, "
+            f"fed in as (byte / 255 - {facts['mean']}) / {facts['std']}",
+            f"digest {facts['digest']}",
+            "",
+            tabulate(
+                rows, headers=["class", *parts], tablefmt="github", disable_numparse=True, stralign="right"
+            ),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

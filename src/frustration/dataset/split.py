@@ -1,0 +1,133 @@
+"""Part and Split: images and labels in memory, the paper's split, the digest of what a trial saw."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frustration.dataset.catalogue import DatasetError
+
+SPLIT_SEED = 1337
+
+
+def zero_r(counts: NDArray[np.int64]) -> float:
+    """Percent correct of always naming the largest class. counts: [classes]."""
+    return 100.0 * float(counts.max()) / float(counts.sum())
+
+
+# The arrays stay writable although nobody may write to them: torch.from_numpy warns about any that are not.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One of train, validation, test. images: [n, features] bytes in rows; labels: [n], 0 to classes - 1."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Images per class, [classes]."""
+        return np.bincount(self.labels, minlength=self.classes).astype(np.int64)
+
+    @property
+    def zero_r(self) -> float:
+        """Share of the largest class in percent."""
+        return zero_r(self.counts)
+
+    def head(self, n: int) -> Part:
+        """The first n images."""
+        if not 1 <= n <= len(self):
+            raise DatasetError(f"cannot take the first {n} images: 1 to {len(self)} are there")
+        return Part(self.images[:n], self.labels[:n], self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A data set as a trial sees it. pixel_values: [256], what a backend feeds in for each byte."""
+
+    name: str
+    train: Part
+    validation: Part
+    test: Part
+    classes: int
+    features: int
+    pixel_values: NDArray[np.float32]
+    digest: str
+
+    @classmethod
+    def of(
+        cls, name: str, train: Part, validation: Part, test: Part, pixel_values: NDArray[np.float32]
+    ) -> Split:
+        """The split of these parts, with its digest."""
+        digest = content_digest((train, validation, test), pixel_values)
+        return cls(name, train, validation, test, train.classes, train.images.shape[1], pixel_values, digest)
+
+    @property
+    def training_counts(self) -> NDArray[np.int64]:
+        """Images per class of the full training set (train and validation together), [classes]."""
+        return self.train.counts + self.validation.counts
+
+    def fraction(self, share: float) -> Split:
+        """The first round(share * n) training images: a smaller share is a subset of a larger one."""
+        if not 0.0 < share <= 1.0:
+            raise DatasetError(f"a share of the training images is above 0 and at most 1, not {share}")
+        if share == 1.0:
+            return self
+        train = self.train.head(max(1, round(share * len(self.train))))
+        return Split.of(self.name, train, self.validation, self.test, self.pixel_values)
+
+    def head(self, train: int, validation: int, test: int) -> Split:
+        """The first images of each part."""
+        parts = self.train.head(train), self.validation.head(validation), self.test.head(test)
+        return Split.of(self.name, *parts, self.pixel_values)
+
+
+def pixel_values(mean: float, std: float) -> NDArray[np.float32]:
+    """[256] float32: (byte / 255 - mean) / std, each step in float32, as ToTensor and Normalize do."""
+    byte = np.arange(256, dtype=np.float32)
+    return (byte / np.float32(255) - np.float32(mean)) / np.float32(std)
+
+
+def permutation(n: int, seed: int = SPLIT_SEED) -> NDArray[np.int64]:
+    """[n], equal to torch.randperm(n, generator=torch.Generator().manual_seed(seed)) for n below 2^32 / 20.
+
+    Torch's generator is the Mersenne Twister seeded as NumPy's RandomState is, and randperm swaps forward,
+    taking each 32-bit draw modulo what is left. RandomState's streams are frozen, and so is this split.
+    """
+    draws = np.frombuffer(np.random.RandomState(seed).bytes(4 * max(0, n - 1)), "<u4")
+    steps = (draws % np.arange(n, 1, -1, dtype=np.uint32)).tolist()
+    order = list(range(n))  # each swap depends on those before: a list is faster here than an array
+    for i, step in enumerate(steps):
+        order[i], order[i + step] = order[i + step], order[i]
+    return np.array(order, np.int64)
+
+
+def divide(training: Part, validation: int) -> tuple[Part, Part]:
+    """(train, validation) as in the paper: the last `validation` images of one permutation are set aside."""
+    order = permutation(len(training))
+    first, last = order[: len(order) - validation], order[len(order) - validation :]
+    return (
+        Part(training.images[first], training.labels[first], training.classes),
+        Part(training.images[last], training.labels[last], training.classes),
+    )
+
+
+def content_digest(parts: tuple[Part, ...], values: NDArray[np.float32]) -> str:
+    """SHA-256 over what training and scoring depend on: images and labels in order, classes, pixel values.
+
+    The name is left out: equal data under two names is equal data.
+    """
+    whole = hashlib.sha256(b"frustration split 1\n")
+    whole.update(values.astype("<f4").tobytes())
+    for part in parts:
+        shape = f"{len(part)} {part.images.shape[1]} {part.classes}\n"
+        whole.update(shape.encode())
+        whole.update(np.ascontiguousarray(part.images).data)
+        whole.update(part.labels.astype("<i8").tobytes())
+    return whole.hexdigest()

@@ -1,0 +1,56 @@
+"""What a user asks of a session of `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from frustration.architecture import Architecture
+from frustration.checkpoint import CheckpointFiles
+from frustration.dataset import Split
+from frustration.spec import TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks of `train`; None leaves a choice to the checkpoint or to the mode."""
+
+    architecture: Architecture
+    modes: Sequence[str] = ("none",)
+    trials: int | None = None
+    meta_loops: int = 100
+    until: int | None = None
+    seed: int | None = None
+    dataset: str = "mnist"
+    data: Split | None = None
+    """Data in memory, in place of the named data set."""
+    train_fraction: float = 1.0
+    learning_rate: float = 1e-4
+    batch_size: int = 256
+    optimizer: str | None = None
+    acceptance: str | None = None
+    knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Knobs for modes that do not name them, by mode: {"dropout": {"p": 0.2}}."""
+    backend: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    model_dir: Path = Path("models")
+    fresh: bool = False
+    accept_numerics: bool = False
+
+    @property
+    def comparison(self) -> bool:
+        """Several modes or trials: one checkpoint for each, paired by their trial numbers."""
+        return len(self.modes) > 1 or self.trials is not None
+
+    def files(self, spec: TrialSpec) -> CheckpointFiles:
+        """models/mnist_lkg, or models/1x32/hidden/t000_lkg in a comparison."""
+        if not self.comparison:
+            return CheckpointFiles(self.model_dir / f"{self.dataset}_lkg")
+        mode = spec.label.translate(_IN_FILE_NAMES)
+        return CheckpointFiles(self.model_dir / spec.architecture.safe / mode / f"t{spec.trial:03d}_lkg")
+
+
+_IN_FILE_NAMES = str.maketrans({"/": "_", ":": ".", "(": "-", ")": None})

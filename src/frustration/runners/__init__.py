@@ -1,0 +1,1 @@
+"""Where trials run: the same trials in, the same records out."""

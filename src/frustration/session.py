@@ -1,0 +1,181 @@
+"""A session of `train`: one network or a paired comparison, kept in a model directory and resumed from it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from frustration.checkpoint import CheckpointFiles
+from frustration.continuation import Found, Ongoing, decide, one_seed
+from frustration.dataset import Split, load
+from frustration.engine.backends import backend_named, choose
+from frustration.engine.group import plan
+from frustration.engine.population import Interrupted
+from frustration.engine.trial import Trial
+from frustration.errors import InputError
+from frustration.files import PARTIAL, locked
+from frustration.network import Shape
+from frustration.record import LoopEntry, TrialRecord
+from frustration.request import Request
+from frustration.runners.local import default_workers, run_groups
+from frustration.runners.work import Event, TrialDone, Work
+from frustration.spec import TrialSpec
+
+LOCK = ".lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What is about to happen: emitted once, before any training."""
+
+    specs: tuple[TrialSpec, ...]
+    loops: tuple[int, ...]
+    """How many loops each trial has behind it."""
+    shape: Shape
+    notes: tuple[str, ...]
+    """What the user should know: what is resumed, finished or abandoned."""
+    backend: str
+    device: str
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a session came to."""
+
+    records: tuple[TrialRecord, ...]
+    """In the order asked for; of an interrupted session, up to the last loop that is kept."""
+    files: tuple[CheckpointFiles, ...]
+    interrupted: bool
+
+
+SessionEvent = Start | Event
+
+
+def train(
+    request: Request,
+    emit: Callable[[SessionEvent], None] = lambda event: None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Train what the request asks for, resuming from its model directory; `stop` ends it cleanly."""
+    specs = _specs(request)
+    backend_name, device = choose(request.backend, request.device)
+    data = (request.data or load(request.dataset)).fraction(request.train_fraction)
+    specs = [replace(spec, dataset_digest=data.digest) for spec in specs]
+    for spec in specs:
+        spec.check(data.classes)
+    busy = f"another run is using {request.model_dir}; wait for it, or name another --model-dir"
+    with locked(request.model_dir / LOCK, busy):
+        _sweep(request.model_dir)
+        return _train_locked(request, specs, data, (backend_name, device), emit, stop or threading.Event())
+
+
+def _train_locked(
+    request: Request,
+    specs: Sequence[TrialSpec],
+    data: Split,
+    engine: tuple[str, str],
+    emit: Callable[[SessionEvent], None],
+    stop: threading.Event,
+) -> Outcome:
+    backend = backend_named(*engine)
+    files = [request.files(spec) for spec in specs]
+    looked = [Found.of(spec, file, request, data) for spec, file in zip(specs, files, strict=True)]
+    found = one_seed(looked, request)
+    goal = decide(found, request)
+    ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
+    groups = plan([one.trial for one in ongoing if not one.trial.complete], backend)
+    keeper = CheckpointKeeper({one.trial.spec.id: one for one in ongoing})
+    keeper.begin()
+    workers = min(request.threads or default_workers(), max(1, len(groups)))
+    emit(
+        Start(
+            specs=tuple(one.trial.spec for one in ongoing),
+            loops=tuple(one.trial.loop for one in ongoing),
+            shape=ongoing[0].trial.shape,
+            notes=tuple(goal.notes),
+            backend=engine[0],
+            device=engine[1],
+            workers=workers,
+        )
+    )
+    records = {one.trial.spec.id: one.trial.record() for one in ongoing if one.trial.complete}
+    for trial_id, record in records.items():
+        emit(TrialDone(trial_id, record))
+
+    def collect(event: Event) -> None:
+        if isinstance(event, TrialDone):
+            records[event.trial_id] = event.record
+        emit(event)
+
+    work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
+    with contextlib.suppress(Interrupted):
+        run_groups(groups, work, workers, collect, stop)
+    for one in ongoing:  # those that were interrupted, as they are kept
+        if one.trial.spec.id not in records:
+            records[one.trial.spec.id] = one.files.resumed().record()
+    ordered = tuple(records[one.trial.spec.id] for one in ongoing)
+    return Outcome(
+        records=ordered,
+        files=tuple(files),
+        interrupted=not all(record.finished for record in ordered),
+    )
+
+
+@dataclass(frozen=True)
+class CheckpointKeeper:
+    """Keeps trials in checkpoints, by their ids."""
+
+    ongoing: Mapping[str, Ongoing]
+
+    def begin(self) -> None:
+        """Keep what is about to be trained, so that a session cut off in its first loop is known."""
+        for one in self.ongoing.values():
+            if not one.trial.complete:
+                one.files.stem.parent.mkdir(parents=True, exist_ok=True)
+                one.files.save(one.trial, one.history, lkg_too=False)
+
+    def keep(self, trial: Trial, entry: LoopEntry) -> None:
+        one = self.ongoing[trial.spec.id]
+        one.files.save(trial, one.history, lkg_too=entry.bounty)
+
+    def finish(self, trial: Trial) -> None:
+        one = self.ongoing[trial.spec.id]
+        one.files.save(trial, one.history, lkg_too=trial.bounty is not None)
+        trial.record().write(one.files.record)
+
+
+def _specs(request: Request) -> list[TrialSpec]:
+    """Every mode x every trial; trials of one number are paired."""
+    specs = [
+        TrialSpec.of(
+            request.architecture,
+            mode,
+            trial=trial,
+            optimizer=request.optimizer,
+            acceptance=request.acceptance,
+            defaults=request.knobs,
+            seed=request.seed or 0,
+            dataset=request.dataset,
+            train_fraction=request.train_fraction,
+            meta_loops=request.until or request.meta_loops,
+            learning_rate=request.learning_rate,
+            batch_size=request.batch_size,
+        )
+        for trial in range(request.trials or 1)
+        for mode in request.modes
+    ]
+    labels = [spec.label for spec in specs[: len(request.modes)]]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice:
+        raise InputError(f'mode "{twice}" is named twice; a comparison needs different modes')
+    return specs
+
+
+def _sweep(model_dir: Path) -> None:
+    """Remove what killed runs left half-written; the lock is ours."""
+    for partial in model_dir.rglob(f".*{PARTIAL}"):
+        partial.unlink(missing_ok=True)
