@@ -91,8 +91,19 @@ EXPORT void team_losses(const Team* team, double* losses) {
 EXPORT int64_t team_evaluate(Team* team, const Images* images, int64_t first, int64_t* correct, double seconds) {
     return guarded<int64_t>(-1, [&] { return team->evaluate(*images, first, correct, seconds); });
 }
-// A hidden layer's activations [panels][width][PANEL], as training would drop them: for tests.
-EXPORT void dropout_apply(float* h, int32_t width, int32_t panels, const Plan* plan, uint32_t step, uint32_t layer) {
-    Units all(width);
-    drop(h, width, all, panels, {plan->dropout_key, plan->dropout_threshold, plan->dropout_scale}, step, layer);
+// What dropout makes of activations of 1, [units][samples]: for tests.
+EXPORT int32_t dropout_of_ones(const Plan* plan, uint32_t step, uint32_t layer, int32_t units, int32_t samples,
+                               float* out) {
+    return guarded<int32_t>(-1, [&] {
+        Arena arena;
+        int panels = panels_for(samples);
+        int64_t columns = (int64_t)panels * PANEL;
+        float* h = arena.zeros<float>(units * columns);
+        std::fill(h, h + units * columns, 1.f);
+        drop(h, units, Units(units), panels, {plan->dropout_key, plan->dropout_threshold, plan->dropout_scale}, step, layer);
+        for (int u = 0; u < units; u++)
+            for (int s = 0; s < samples; s++)
+                out[(int64_t)u * samples + s] = h[((int64_t)(s / PANEL) * units + u) * PANEL + s % PANEL];
+        return 0;
+    });
 }

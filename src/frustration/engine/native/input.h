@@ -191,6 +191,13 @@ private:
 
 // The first layers of `networks` networks of `units` units each.
 class InputLayer {
+    // The address of a column's activations, as slabs ask for it. (Before its first use: its type is deduced.)
+    auto rows(float* base, int slab) const {
+        const int64_t* at = offset.data() + (int64_t)slab * size;
+        int64_t panel_size = (int64_t)units * PANEL;
+        return [=](int column, int panel) { return at[column] < 0 ? nullptr : base + at[column] + panel * panel_size; };
+    }
+
 public:
     enum Array { WEIGHTS, MEANS, SQUARES };
 
@@ -291,12 +298,6 @@ private:
         int64_t w = (int64_t)s * shape.features * S, c = (int64_t)s * S;
         return {arrays[WEIGHTS] + w, arrays[MEANS] + w, arrays[SQUARES] + w, biases[WEIGHTS] + c, biases[MEANS] + c,
                 biases[SQUARES] + c, row_sum + c, folded + c, rate + c, scale + c, decay + c};
-    }
-
-    auto rows(float* base, int slab) const {
-        const int64_t* at = offset.data() + (int64_t)slab * size;
-        int64_t panel_size = (int64_t)units * PANEL;
-        return [=](int column, int panel) { return at[column] < 0 ? nullptr : base + at[column] + panel * panel_size; };
     }
 
     bool idle(int slab) const {

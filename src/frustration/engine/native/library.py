@@ -54,7 +54,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, list[Any]]]] = {
     "team_advance": (_I64, [_HANDLE, ctypes.c_double]),
     "team_losses": (None, [_HANDLE, _ARRAY]),
     "team_evaluate": (_I64, [_HANDLE, _HANDLE, _I64, _ARRAY, ctypes.c_double]),
-    "dropout_apply": (None, [_ARRAY, _I32, _I32, _ARRAY, ctypes.c_uint32, ctypes.c_uint32]),
+    "dropout_of_ones": (_I32, [_ARRAY, ctypes.c_uint32, ctypes.c_uint32, _I32, _I32, _ARRAY]),
 }
 
 
