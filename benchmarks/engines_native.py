@@ -31,7 +31,7 @@ from frustration.modes import Regime
 from frustration.network import Shape
 from frustration.streams import Streams
 
-CLASSES = ("1*16", "1*64", "1*256", "1*2048", "2*115", "4*119", "8*8", "32*32", "115*115", "2*939", "4*632", "512*1")
+CLASSES = "1*16 1*64 1*256 1*2048 2*115 4*119 8*8 32*32 115*115 2*939 4*632 512*1".split()
 BATCH, EVALUATED = 256, 10_000
 LEARNING_RATE = 1e-4
 REGIMES = (
@@ -130,7 +130,7 @@ def measure(text: str, data: Split, rounds: int) -> tuple[float, float]:
     for _ in range(rounds):
         times = (
             cpu_seconds(lambda: plain.train(plain_steps)) * whole / plain_steps,
-            cpu_seconds(lambda: plain.evaluate(batches)) * EVALUATED / BATCH / min(batches, EVALUATED / BATCH),
+            cpu_seconds(lambda: plain.evaluate(batches)) * max(1.0, EVALUATED / BATCH / batches),
             cpu_seconds(lambda: native.train(native_steps)) * whole / native_steps / len(REGIMES),
             cpu_seconds(native.evaluate) / len(REGIMES),
         )
@@ -162,7 +162,8 @@ def dense_flops(shape: Shape, samples: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("architectures", nargs="*", default=CLASSES)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
@@ -170,7 +171,7 @@ def main() -> None:
     data = load("mnist")
     peak = sgemm_peak()
     lanes = NativeBackend().library.lanes
-    print(f"torch {torch.__version__}, vectors of {lanes} floats, sgemm peak {peak / 1e9:.0f} GFLOP/s on one thread,")
+    print(f"torch {torch.__version__}, vectors of {lanes} floats, sgemm peak {peak / 1e9:.0f} GFLOP/s,")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, minimum of {arguments.rounds} rounds\n")
     print("| class | plain, ms | native, ms | plain / native | plain, % of peak | native, % of peak |")
     print("|---|---|---|---|---|---|")

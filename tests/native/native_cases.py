@@ -11,7 +11,7 @@ from frustration.engine.population import Epoch
 from frustration.engine.reference import ReferenceBackend
 from frustration.modes import Regime
 from frustration.network import Shape
-from frustration.streams import Streams
+from frustration.streams import Stream, Streams
 
 EXACT = ReferenceBackend(torch.float64)
 RATE = 1e-3
@@ -21,7 +21,7 @@ REGIMES = (
     Regime(learning_rate=RATE, dropout=0.1),
     Regime(learning_rate=RATE / 3, weight_decay=1e-4, dropout=0.5),
 )
-"""Treatments that act during an epoch, at two learning rates: slots of one population may differ in all of it."""
+"""Treatments that act during an epoch, at two learning rates: slots of one population may differ so."""
 
 
 def shape_of(architecture: str, data: Split) -> Shape:
@@ -42,7 +42,9 @@ def epoch_of(shape: Shape, data: Split, regime: Regime, trial: int = 0, loop: in
     )
 
 
-def trained(backend, shape: Shape, data: Split, epochs: dict[int, Epoch], runs=None, batch: int = 64, weights=None):
+def trained(
+    backend, shape: Shape, data: Split, epochs: dict[int, Epoch], runs=None, batch: int = 64, weights=None
+):
     """A population after one epoch, and its mean losses; every slot starts from the same weights."""
     slots = max(epochs) + 1
     population = backend.population(shape, runs or ("f" * slots,), data, batch)
@@ -65,24 +67,23 @@ def made_up(
     classes: int = 3,
     background: int = 0,
     lit: float = 0.2,
-    validation: int = 40,
-    seed: int = 0,
+    held_out: int = 40,
     offset: float = -0.4,
     step: float = 0.012,
 ) -> Split:
-    """Random images whose labels can be learned; a share `lit` of the pixels is not background."""
-    rng = np.random.default_rng(seed)
+    """Images of random bytes with a label that shows in one pixel; a share `lit` is not background."""
+    stream = Stream(b"made-up pictures")
 
     def part(count: int) -> Part:
-        labels = rng.integers(classes, size=count)
-        images = np.full((count, features), background, np.uint8)
-        bright = rng.random((count, features)) < lit
-        images[bright] = rng.integers(0, 256, size=int(bright.sum()), dtype=np.uint8)
+        labels = (stream.bits(count) % np.uint64(classes)).astype(np.int64)
+        noise = (stream.bits(count * features) >> np.uint64(56)).astype(np.uint8).reshape(count, features)
+        bright = stream.uniform(count * features).reshape(count, features) < lit
+        images = np.where(bright, noise, np.uint8(background))
         images[np.arange(count), labels % features] = 255 - background
-        return Part(images, labels.astype(np.int64), classes)
+        return Part(images, labels, classes)
 
-    values = (np.float32(offset) + np.arange(256, dtype=np.float32) * np.float32(step)).astype(np.float32)
-    return Split.of("made-up", part(train), part(validation), part(validation), values)
+    values = np.float32(offset) + np.arange(256, dtype=np.float32) * np.float32(step)
+    return Split.of("made-up", part(train), part(held_out), part(held_out), values)
 
 
 def bits(vector) -> bytes:

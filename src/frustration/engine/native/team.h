@@ -200,8 +200,12 @@ private:
         for (int n = 0; n < networks; n++) input.plan(n, optimizer(n), plans[n].rests);
         input.forward(batch, layers > 1, true, first_hidden);
         for (int n = 0; n < networks; n++) {
-            if (plans[n].rests) continue;
             const Plan& p = plans[n];
+            if (p.rests) {  // its columns share slabs with others
+                int64_t floats = widths[1] * columns;
+                memset(first_delta + n * floats, 0, sizeof(float) * floats);
+                continue;
+            }
             Dropout dropout{p.dropout_key, p.dropout_threshold, p.dropout_scale};
             float* logits = forward_from_first(n, p.dropout ? &dropout : nullptr);
             losses[step * networks + n] = loss(logits) / batch.samples;
