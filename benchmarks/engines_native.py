@@ -31,7 +31,8 @@ from frustration.modes import Regime
 from frustration.network import Shape
 from frustration.streams import Streams
 
-CLASSES = "1*16 1*64 1*256 1*2048 2*115 4*119 8*8 32*32 115*115 2*939 4*632 512*1".split()
+CLASSES = ["1*16", "1*64", "1*256", "1*2048", "2*115", "4*119"]
+CLASSES += ["8*8", "32*32", "115*115", "2*939", "4*632", "512*1"]
 BATCH, EVALUATED = 256, 10_000
 LEARNING_RATE = 1e-4
 REGIMES = (

@@ -1,4 +1,4 @@
-"""The engine is compiled on first use, once per source, compiler and CPU; if it cannot be, a sentence says why."""
+"""The engine is compiled on first use, once per source, compiler and CPU; if not, a sentence says why."""
 
 import os
 import shutil
