@@ -12,12 +12,16 @@
 #include <vector>
 
 struct Images {
+    struct Lit {
+        uint16_t pixel;  // counted from the first rim pixel
+        uint8_t byte;
+    };
+
     int core;
     std::vector<int32_t> labels;
-    std::vector<uint8_t> core_bytes;  // [images][core]
-    std::vector<int64_t> start;       // of an image's lit rim pixels
-    std::vector<uint16_t> rim_pixel;  // counted from the first rim pixel
-    std::vector<uint8_t> rim_byte;
+    uint8_t* core_bytes;  // [images][core]
+    int64_t* start;       // [images + 1] of an image's lit rim pixels
+    Lit* rim;
 
     int64_t count() const { return (int64_t)labels.size(); }
 
@@ -25,24 +29,36 @@ struct Images {
     Images(const uint8_t* bytes, const int64_t* label, int64_t images, int features, int classes, int background,
            const int32_t* order, int core)
         : core(core), labels(label, label + images) {
-        int rim = features - core;
-        if (rim > 65536) throw std::invalid_argument("the rim has at most 65536 pixels");
+        if (features - core > 65536) throw std::invalid_argument("the rim has at most 65536 pixels");
         for (int64_t i = 0; i < images; i++)
             if (label[i] < 0 || label[i] >= classes) throw std::invalid_argument("a label is not one of the classes");
-        core_bytes.reserve(images * core);
-        start.reserve(images + 1);
-        for (int64_t i = 0; i < images; i++, bytes += features) {
-            start.push_back((int64_t)rim_pixel.size());
-            for (int k = 0; k < core; k++) core_bytes.push_back(bytes[order[k]]);
-            for (int k = 0; k < rim; k++) {
-                uint8_t byte = bytes[order[core + k]];
-                if (byte == background) continue;
-                rim_pixel.push_back((uint16_t)k);
-                rim_byte.push_back(byte);
-            }
+        core_bytes = arena.zeros<uint8_t>(images * core);
+        start = arena.zeros<int64_t>(images + 1);
+        for (int64_t i = 0; i < images; i++) {
+            start[i + 1] = start[i];
+            for (int k = core; k < features; k++) start[i + 1] += bytes[i * features + order[k]] != background;
         }
-        start.push_back((int64_t)rim_pixel.size());
+        rim = arena.zeros<Lit>(start[images]);
+        for (int64_t i = 0; i < images; i++, bytes += features) {
+            for (int k = 0; k < core; k++) core_bytes[i * core + k] = bytes[order[k]];
+            Lit* lit = rim + start[i];
+            for (int k = core; k < features; k++)
+                if (bytes[order[k]] != background) *lit++ = {(uint16_t)(k - core), bytes[order[k]]};
+        }
     }
+
+    // Bring an image into the cache, by reading a byte of every line. Images are visited in random order; reads of
+    // many of them overlap here, and cannot where each is worked on. Measured: 1*16 and 8*8 in six modes 1.36 and
+    // 1.39 times as fast; prefetch instructions gained nothing.
+    unsigned fetch(int64_t image) const {
+        unsigned sum = 0;
+        for (int k = 0; k < core; k += 64) sum += core_bytes[image * core + k];
+        for (int64_t q = start[image]; q < start[image + 1]; q += 64 / sizeof(Lit)) sum += rim[q].byte;
+        return sum;
+    }
+
+private:
+    Arena arena;
 };
 
 // A pixel's value is offset + (byte - background) * step.
@@ -87,9 +103,12 @@ public:
         for (int64_t s = 0; s < columns(); s++) {
             int64_t at = first + std::min<int64_t>(s, count - 1);
             rows[s] = order ? order[at] : at;
+            fetched += from.fetch(rows[s]);
+        }
+        for (int64_t s = 0; s < columns(); s++) {
             labels[s] = from.labels[rows[s]];
             // Arithmetic instead of a table: vectors. Measured: 1*16 1.15 times as fast.
-            const uint8_t* bytes = from.core_bytes.data() + rows[s] * from.core;
+            const uint8_t* bytes = from.core_bytes + rows[s] * from.core;
             float* to = core + s * core_stride;
             for (int k = 0; k < from.core; k++) to[k] = values.above(bytes[k]);
         }
@@ -97,4 +116,5 @@ public:
 
 private:
     PixelValues values;
+    unsigned fetched = 0;
 };

@@ -33,8 +33,8 @@ public:
             uint16_t* count = counts + (int64_t)(s / CHUNK) * pixels;
             uint16_t* entry = entries + (int64_t)(s / CHUNK) * pixels * room;
             for (int64_t q = x.start[batch.rows[s]], end = x.start[batch.rows[s] + 1]; q < end; q++) {
-                int64_t j = x.rim_pixel[q];
-                entry[j * room + count[j]++] = (uint16_t)(s % CHUNK | x.rim_byte[q] << 8);
+                int64_t j = x.rim[q].pixel;
+                entry[j * room + count[j]++] = (uint16_t)(s % CHUNK | x.rim[q].byte << 8);
             }
         }
     }
@@ -70,7 +70,7 @@ struct InputShape {
 // S columns of weights. Sums run over the core in one chain, then over the rim in PARTS, whatever the CPU.
 template <int S> struct Slab {
     static constexpr int VECTORS = S / LANES, TILE = std::min(VECTORS, TILE_VECTORS);
-    static constexpr int PARTS = S == 16 ? 4 : 2;  // independent partial sums hide the latency of an fma
+    static constexpr int PARTS = 2;  // independent partial sums, as many for every S
 
     // Pointers into the arrays of InputLayer.
     float *weights, *means, *squares, *bias, *bias_mean, *bias_square, *row_sum;
@@ -203,7 +203,7 @@ public:
 
     // order: [features] pixels, those of the core first.
     InputLayer(Arena& arena, int networks, int units, const InputShape& shape, const int32_t* order, int64_t columns)
-        : units(units), size(units <= 2 ? 16 : 32), shape(shape), order(order, order + shape.features),
+        : units(units), size((int64_t)networks * units <= 16 ? 16 : 32), shape(shape), order(order, order + shape.features),
           lit(arena, shape.features - shape.core, columns) {
         int64_t used = (int64_t)networks * units;
         slabs = (int)((used + size - 1) / size);
