@@ -2,6 +2,7 @@
 
     python benchmarks/engines_native.py                          # all classes, 5 rounds
     python benchmarks/engines_native.py "1*16" "32*32" --rounds 9
+    python benchmarks/engines_native.py --grid                   # the paper's 98 architectures, short slices
 
 Unit: CPU milliseconds per epoch and trial: 196 training steps of 256 images and the evaluation of 10,000.
 Large networks are timed on a slice of the steps and scaled. Rounds alternate between the two loops, and the
@@ -40,7 +41,21 @@ REGIMES = (
     Regime(learning_rate=LEARNING_RATE, weight_decay=1e-4),
     Regime(learning_rate=LEARNING_RATE, dropout=0.1),
 ) + (Regime(learning_rate=LEARNING_RATE),) * 3
-SLICE_SECONDS = 0.8
+SLICE_SECONDS, SHORT_SLICE_SECONDS = 0.8, 0.15
+MODES, TRIALS, META_LOOPS = 6, 10, 100
+"""Of the paper's grid, for each architecture."""
+
+
+def paper_grid() -> list[str]:
+    """The paper's architectures, layers times width: shallow, square, and the shallow ones turned."""
+    shallow = {
+        1: (2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2),
+        2: (939, 588, 354, 214, 115, 59, 30, 16, 8, 4),
+        4: (632, 425, 280, 185, 119, 76, 47, 29, 17),
+    }
+    pairs = [(depth, width) for depth, widths in shallow.items() for width in widths]
+    squares = [(n, n) for n in (115, 91, 71, 56, 44, 35, *range(32, 0, -1))]
+    return [f"{d}*{w}" for d, w in pairs + squares + [(width, depth) for depth, width in pairs]]
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -116,17 +131,17 @@ class Native:
         self.population.evaluate("validation")
 
 
-def measure(text: str, data: Split, rounds: int) -> tuple[float, float]:
+def measure(text: str, data: Split, rounds: int, seconds: float = SLICE_SECONDS) -> tuple[float, float]:
     """Seconds per epoch and trial of the plain loop and of the native engine."""
     architecture = Architecture.parse(text)
     shape = Shape(architecture, data.features, data.classes)
     whole = math.ceil(len(data.train) / BATCH)
     plain, native = Plain(shape, data), Native(architecture, shape, data)
     plain.train(1)
-    plain_steps = slice_of(whole, cpu_seconds(lambda: plain.train(2)) / 2)
-    batches = slice_of(math.ceil(EVALUATED / BATCH), cpu_seconds(lambda: plain.evaluate(1)))
+    plain_steps = slice_of(whole, cpu_seconds(lambda: plain.train(2)) / 2, seconds)
+    batches = slice_of(math.ceil(EVALUATED / BATCH), cpu_seconds(lambda: plain.evaluate(1)), seconds)
     native.train(6)
-    native_steps = slice_of(whole, cpu_seconds(lambda: native.train(2)) / 2)
+    native_steps = slice_of(whole, cpu_seconds(lambda: native.train(2)) / 2, seconds)
     best = [math.inf] * 4
     for _ in range(rounds):
         times = (
@@ -139,8 +154,8 @@ def measure(text: str, data: Split, rounds: int) -> tuple[float, float]:
     return best[0] + best[1], best[2] + best[3]
 
 
-def slice_of(whole: int, seconds_each: float) -> int:
-    return max(2, min(whole, round(SLICE_SECONDS / max(seconds_each, 1e-6))))
+def slice_of(whole: int, seconds_each: float, seconds: float) -> int:
+    return max(2, min(whole, round(seconds / max(seconds_each, 1e-6))))
 
 
 def sgemm_peak() -> float:
@@ -167,6 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("architectures", nargs="*", default=CLASSES)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--grid", action="store_true", help="estimate the paper's whole grid")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = load("mnist")
@@ -176,8 +192,12 @@ def main() -> None:
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, minimum of {arguments.rounds} rounds\n")
     print("| class | plain, ms | native, ms | plain / native | plain, % of peak | native, % of peak |")
     print("|---|---|---|---|---|---|")
-    for text in arguments.architectures:
-        plain, native = measure(text, data, arguments.rounds)
+    hours = [0.0, 0.0]
+    for text in paper_grid() if arguments.grid else arguments.architectures:
+        slice_seconds = SHORT_SLICE_SECONDS if arguments.grid else SLICE_SECONDS
+        plain, native = measure(text, data, arguments.rounds, slice_seconds)
+        for engine, seconds in enumerate((plain, native)):
+            hours[engine] += seconds * MODES * TRIALS * META_LOOPS / 3600
         shape = Shape(Architecture.parse(text), data.features, data.classes)
         share = [100 * dense_flops(shape, len(data.train)) / peak / seconds for seconds in (plain, native)]
         print(
@@ -185,6 +205,9 @@ def main() -> None:
             f"| {share[0]:.0f} | {share[1]:.0f} |",
             flush=True,
         )
+    if arguments.grid:
+        print(f"\n98 architectures, {MODES} modes, {TRIALS} trials, {META_LOOPS} meta-loops, on one thread:")
+        print(f"plain loop {hours[0]:.0f} core-hours, native {hours[1]:.1f}, ratio {hours[0] / hours[1]:.1f}")
 
 
 if __name__ == "__main__":

@@ -128,8 +128,8 @@ def test_the_ratchet_decides_as_in_the_reference(digits, native):
 def test_rounding_is_no_worse_than_that_of_torch(digits, native):
     """Distance of the weights to a float64 run over 30 seeds: the median at most 1.1 times torch's own."""
     shape = shape_of("[4*47]", digits)
-    data = digits.head(640, 1, 1)
-    regime = Regime(learning_rate=1e-3)
+    data = digits.head(64 * EARLY, 1, 1)
+    regime = Regime(learning_rate=1e-4)
     distances = {"native": [], "reference": []}
     for seed in range(30):
         weights, epoch = initial(shape, trial=seed), epoch_of(shape, data, regime, trial=seed)
