@@ -100,7 +100,8 @@ EXPORT int32_t dropout_of_ones(const Plan* plan, uint32_t step, uint32_t layer, 
         int64_t columns = (int64_t)panels * PANEL;
         float* h = arena.zeros<float>(units * columns);
         std::fill(h, h + units * columns, 1.f);
-        drop(h, units, Units(units), panels, {plan->dropout_key, plan->dropout_threshold, plan->dropout_scale}, step, layer);
+        Dropout dropout{plan->dropout_key, plan->dropout_threshold, plan->dropout_scale};
+        drop(h, units, Units(units), panels, dropout, step, layer);
         for (int u = 0; u < units; u++)
             for (int s = 0; s < samples; s++)
                 out[(int64_t)u * samples + s] = h[((int64_t)(s / PANEL) * units + u) * PANEL + s % PANEL];

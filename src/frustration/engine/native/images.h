@@ -107,7 +107,7 @@ public:
         }
         for (int64_t s = 0; s < columns(); s++) {
             labels[s] = from.labels[rows[s]];
-            // Arithmetic instead of a table: vectors. Measured: 1*16 1.15 times as fast.
+            // Arithmetic and not a table: it is done in vectors. Measured: 1*16 1.06, 8*8 1.08 times as fast.
             const uint8_t* bytes = from.core_bytes + rows[s] * from.core;
             float* to = core + s * core_stride;
             for (int k = 0; k < from.core; k++) to[k] = values.above(bytes[k]);

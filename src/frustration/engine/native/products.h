@@ -9,9 +9,11 @@
 // One dense layer of one network, with AdamW's memory.
 struct Dense {
     int inputs, outputs;
-    int64_t stride;  // floats from row to row, a multiple of 16: the inputs' weights, then the bias
-    float *weights, *means, *squares;
-    uint8_t* touched;  // [outputs]: whether a row's moments may be other than 0
+    float *weights, *means, *squares;  // [outputs][stride]: the inputs' weights, then the bias
+    uint8_t* touched;                  // [outputs]: whether a row's moments may be other than 0
+
+    int64_t stride() const { return (inputs + 1 + 15) / 16 * 16; }
+    int64_t floats() const { return outputs * stride(); }
 };
 
 // Calls f with a tile's height as a compile-time constant.
@@ -52,27 +54,36 @@ INLINE void accumulate(V (&sums)[R][N], const float* a, int64_t row_step, int64_
     }
 }
 
+// Read a number of every cache line, so that misses overlap before a tile's rows are read side by side.
+// Measured: 115*115, whose networks do not fit the cache, 1.09 times as fast.
+INLINE void fetch(const float* from, const float* to) {
+    float sum = 0;
+    for (; from < to; from += 16) sum += *from;
+    asm volatile("" ::"r"(sum));
+}
+
 // out = weights in + bias, and ReLU if asked for.
 template <bool RELU>
 static void forward(const Dense& layer, const float* in, const Units& live, float* out, int panels) {
     Tiles tiles(layer.outputs);
     for (int block = 0; block < tiles.count; block += BLOCK) {
         int end = std::min(tiles.count, block + BLOCK);
+        fetch(layer.weights + tiles.start(block) * layer.stride(), layer.weights + tiles.start(end) * layer.stride());
         for (int p = 0; p < panels; p++) {
             const float* x = in + (int64_t)p * layer.inputs * PANEL;
             float* y = out + (int64_t)p * layer.outputs * PANEL;
             for (int tile = block; tile < end; tile++) {
-                const float* w = layer.weights + tiles.start(tile) * layer.stride;
+                const float* w = layer.weights + tiles.start(tile) * layer.stride();
                 float* z = y + (int64_t)tiles.start(tile) * PANEL;
                 with_rows(tiles.height(tile), [&](auto height) {
                     constexpr int R = height;
                     V sums[R][TILE_VECTORS];
                     for (int r = 0; r < R; r++)
-                        for (V& sum : sums[r]) sum = splat(w[r * layer.stride + layer.inputs]);
+                        for (V& sum : sums[r]) sum = splat(w[r * layer.stride() + layer.inputs]);
                     if (live.all(layer.inputs))
-                        accumulate<R, TILE_VECTORS>(sums, w, layer.stride, 1, x, live.count);
+                        accumulate<R, TILE_VECTORS>(sums, w, layer.stride(), 1, x, live.count);
                     else
-                        accumulate<R, TILE_VECTORS, true>(sums, w, layer.stride, 1, x, live.count, live.index.data());
+                        accumulate<R, TILE_VECTORS, true>(sums, w, layer.stride(), 1, x, live.count, live.index.data());
                     for (int r = 0; r < R; r++)
                         for (int j = 0; j < TILE_VECTORS; j++)
                             store(z + r * PANEL + j * LANES, RELU ? relu(sums[r][j]) : sums[r][j]);
@@ -100,7 +111,7 @@ static void input_gradient(const Dense& layer, const float* delta_out, const Uni
             const int* unit = in.index.data() + tiles.start(tile);
             int height = tiles.height(tile);
             for (int k = 0; k < depth; k++, q += height) {
-                const float* w = layer.weights + out.index[k] * layer.stride;
+                const float* w = layer.weights + out.index[k] * layer.stride();
                 for (int r = 0; r < height; r++) q[r] = w[unit[r]];
             }
         }

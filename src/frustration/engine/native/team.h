@@ -46,8 +46,7 @@ public:
           input(arena, networks, widths[1], InputShape(widths[0], core, values), order, columns),
           batch(arena, values, core, columns),
           merged(layers + 1) {
-        for (int n = 0; n < networks; n++)
-            for (int l = 1; l < layers; l++) dense.push_back(dense_layer(widths[l], widths[l + 1]));
+        for (int n = 0; n < networks; n++) add_dense_layers();
         for (int width : widths) live.emplace_back(width);
         reserve_activations();
     }
@@ -75,7 +74,8 @@ public:
     // Before an epoch: all moments 0 (write those that are not), and what is to be done.
     void begin(const Images& images, const int64_t* new_order, int64_t samples, const Plan* new_plans) {
         for (int64_t s = 0; s < samples; s++)
-            if (new_order[s] < 0 || new_order[s] >= images.count()) throw std::invalid_argument("the order names a sample that is not there");
+            if (new_order[s] < 0 || new_order[s] >= images.count())
+                throw std::invalid_argument("the order names a sample that is not there");
         training_images = &images;
         order.assign(new_order, new_order + samples);
         plans.assign(new_plans, new_plans + networks);
@@ -83,8 +83,8 @@ public:
         losses.assign(steps() * networks, 0.0);
         input.forget_moments();
         for (Dense& d : dense) {
-            memset(d.means, 0, sizeof(float) * d.outputs * d.stride);
-            memset(d.squares, 0, sizeof(float) * d.outputs * d.stride);
+            memset(d.means, 0, sizeof(float) * d.floats());
+            memset(d.squares, 0, sizeof(float) * d.floats());
             memset(d.touched, 0, d.outputs);
         }
     }
@@ -150,11 +150,18 @@ private:
     int64_t input_size() const { return (int64_t)widths[1] * (widths[0] + 1); }
     Dense& layer(int network, int l) { return dense[(int64_t)network * (layers - 1) + l - 1]; }
 
-    Dense dense_layer(int inputs, int outputs) {
-        Dense d{inputs, outputs, (inputs + 1 + 15) / 16 * 16, nullptr, nullptr, nullptr, nullptr};
-        for (float** array : {&d.weights, &d.means, &d.squares}) *array = arena.zeros<float>(d.stride * outputs);
-        d.touched = arena.zeros<uint8_t>(outputs);
-        return d;
+    // The layers of one network lie together, in huge pages where there are many. Measured: 115*115 1.05 times as fast.
+    void add_dense_layers() {
+        size_t first = dense.size();
+        int64_t floats = 0;
+        for (int l = 1; l < layers; l++) {
+            dense.push_back({widths[l], widths[l + 1], nullptr, nullptr, nullptr, arena.zeros<uint8_t>(widths[l + 1])});
+            floats += dense.back().floats();
+        }
+        for (float* Dense::*array : {&Dense::weights, &Dense::means, &Dense::squares}) {
+            float* at = arena.zeros<float>(floats);
+            for (size_t i = first; i < dense.size(); at += dense[i++].floats()) dense[i].*array = at;
+        }
     }
 
     void reserve_activations() {
@@ -163,7 +170,7 @@ private:
         for (int l = 1; l <= layers; l++) {
             if (l > 1) above[l] = floats, floats += widths[l] * columns;
             widest = std::max<int64_t>(widest, widths[l]);
-            if (l > 1) longest = std::max<int64_t>(longest, widths[l - 1] + 16);
+            if (l > 1) longest = std::max<int64_t>(longest, widths[l - 1] + 32);
         }
         int64_t first = (int64_t)networks * widths[1] * columns;
         first_hidden = arena.zeros<float>(first);
@@ -183,8 +190,8 @@ private:
             const Dense& d = layer(network, l);
             float* packed = which == InputLayer::WEIGHTS ? d.weights : which == InputLayer::MEANS ? d.means : d.squares;
             for (int o = 0; o < d.outputs; o++)
-                for (int i = 0; i < d.inputs; i++) move(packed[o * d.stride + i], *flat++);
-            for (int o = 0; o < d.outputs; o++) move(packed[o * d.stride + d.inputs], *flat++);
+                for (int i = 0; i < d.inputs; i++) move(packed[o * d.stride() + i], *flat++);
+            for (int o = 0; o < d.outputs; o++) move(packed[o * d.stride() + d.inputs], *flat++);
         }
     }
 
@@ -248,7 +255,8 @@ private:
     double loss(float* logits) {
         int classes = widths[layers];
         float share = 1.f / batch.samples;
-        if (!merged[layers - 1]) return softmax_loss(logits, classes, batch.samples, batch.panels, batch.labels.data(), share);
+        if (!merged[layers - 1])
+            return softmax_loss(logits, classes, batch.samples, batch.panels, batch.labels.data(), share);
         std::fill(per_class, per_class + panels_for(classes) * PANEL, 0.f);
         for (int s = 0; s < batch.samples; s++) per_class[batch.labels[s]] += 1;
         return softmax_loss(logits, classes, classes, panels_for(classes), class_labels.data(), share, per_class);

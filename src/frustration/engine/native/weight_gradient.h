@@ -29,15 +29,15 @@ private:
         bool cleared = false;
         for (; next < unit; next++) {
             if (!layer.touched[next] && optimizer.decay == 1.f) continue;
-            if (!cleared) std::fill(row, row + layer.stride, 0.f);
+            if (!cleared) std::fill(row, row + layer.stride(), 0.f);
             cleared = true;
             update(next, row);
         }
     }
 
     void update(int unit, const float* gradient) {
-        int64_t at = unit * layer.stride;
-        optimizer.row(layer.weights + at, layer.means + at, layer.squares + at, gradient, layer.stride);
+        int64_t at = unit * layer.stride();
+        optimizer.row(layer.weights + at, layer.means + at, layer.squares + at, gradient, layer.stride());
     }
 };
 
@@ -53,7 +53,7 @@ static void transpose_live(const float* h, int width, const Units& live, const f
             V block[LANES];
             for (int i = 0; i < LANES; i++) {
                 int k = lane + i;
-                block[i] = k < live.count ? load(x + (int64_t)live.index[k] * PANEL) : splat(k == live.count ? 1.f : 0.f);
+                block[i] = k < live.count ? load(x + (int64_t)live.index[k] * PANEL) : splat((float)(k == live.count));
                 if (weight) block[i] = block[i] * load(weight + s);
             }
             transpose(block);
@@ -72,9 +72,9 @@ static void weight_gradient(const Dense& layer, const float* delta, const Units&
     int lanes = in.count + 1;
     int64_t length = (int64_t)panels_for(lanes) * PANEL, columns = (int64_t)panels * PANEL;
     float* spread = gradients + BLOCK * TILE_ROWS * length;  // a gradient with a place for every input
-    RowStepper stepper(layer, optimizer, spread + layer.stride);
+    RowStepper stepper(layer, optimizer, spread + layer.stride());
     bool dense = in.all(layer.inputs);
-    if (!dense) std::fill(spread, spread + layer.stride, 0.f);
+    if (!dense) std::fill(spread, spread + layer.stride(), 0.f);
 
     for (int block = 0; block < tiles.count; block += BLOCK) {
         int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block);
@@ -121,8 +121,8 @@ static void narrow_weight_gradient(const Dense& layer, const float* delta, const
                                    const float* weight, int panels, const AdamW& optimizer, float* gradients) {
     constexpr int PARTS = 16 / LANES;
     float* gradient = gradients;
-    RowStepper stepper(layer, optimizer, gradients + layer.stride);
-    std::fill(gradient, gradient + layer.stride, 0.f);
+    RowStepper stepper(layer, optimizer, gradients + layer.stride());
+    std::fill(gradient, gradient + layer.stride(), 0.f);
     for (int k = 0; k < out.count; k++) {
         V sums[NARROW + 1][PARTS] = {};
         for (int p = 0, part = 0; p < panels; p++) {
