@@ -128,6 +128,8 @@ class Worker:
         try:
             message: Event | Failure | Idle = self.connection.recv()
         except (EOFError, ConnectionResetError):
+            if self.interrupted:
+                return Failure(Interrupted())
             raise self._death() from None
         return message
 
