@@ -8,7 +8,10 @@ carry a digest, so that a flipped bit is noticed and not trained on. docs/file-f
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import shlex
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +33,7 @@ from frustration.spec import TrialSpec
 
 LKG_FORMAT = "frustration-lkg-1"
 RESUME_FORMAT = "frustration-resume-1"
+OUR_FORMATS = "frustration-"
 METADATA = "__metadata__"
 
 
@@ -42,6 +46,8 @@ class CheckpointFiles:
     """The files of one trial: `stem` is models/mnist_lkg."""
 
     stem: Path
+    model_dir: Path | None = None
+    """The folder that `clean` is to be told of; None: where the files lie."""
 
     @property
     def lkg(self) -> Path:
@@ -64,6 +70,13 @@ class CheckpointFiles:
     def save_lkg(self, trial: Trial, history: list[dict[str, Any]], durable: bool = False) -> None:
         write_atomically(self.lkg, pack_lkg(trial, history), durable=durable)
 
+    def lkg_holds(self, weights: Vector) -> bool:
+        """Whether the LKG file is there, is whole, and is this network."""
+        try:
+            return self.lkg.exists() and np.array_equal(unpack_lkg(self.lkg).lkg, weights)
+        except CheckpointError:
+            return False
+
     def resumed(self) -> Trial:
         """The trial in the resume file, as it stands there."""
         trial = unpack_resume(_read(self.resume)).trial
@@ -77,22 +90,33 @@ class CheckpointFiles:
             try:
                 return unpack_resume(_read(self.resume))
             except CheckpointError as error:
-                advice = f"start anew with --fresh, or remove it with `poetry run clean {self.resume.name}`"
-                if self.lkg.exists():
-                    advice = (
-                        f"remove it (`poetry run clean {self.resume.name}`) and training goes on from the "
-                        f"LKG in {self.lkg.name}, or start anew with --fresh"
-                    )
-                raise CheckpointError(f"{self.resume} is damaged ({error}); {advice}") from None
+                raise CheckpointError(f"{self.resume} is damaged ({error}); {self._way_on()}") from None
         if self.lkg.exists():
             try:
                 return unpack_lkg(self.lkg)
             except CheckpointError as error:
-                raise CheckpointError(
-                    f"{self.lkg} cannot be read ({error}); start anew with --fresh, "
-                    f"or remove it with `poetry run clean {self.lkg.name}`"
-                ) from None
+                raise CheckpointError(f"{self.lkg} cannot be read ({error}); {self._anew()}") from None
         return None
+
+    def removed_by(self, path: Path) -> str:
+        """The command that removes one of the files; with the LKG file go the others."""
+        model_dir = self.model_dir or self.stem.parent
+        where = "" if model_dir == Path("models") else f" --model-dir {shlex.quote(str(model_dir))}"
+        return f"`poetry run clean{where} {shlex.quote(str(path.relative_to(model_dir)))}`"
+
+    def _way_on(self) -> str:
+        """What can be done about a damaged resume file."""
+        try:
+            unpack_lkg(self.lkg)
+        except CheckpointError:
+            return self._anew()
+        return (
+            f"remove it ({self.removed_by(self.resume)}) and training goes on from the LKG in "
+            f"{self.lkg.name}, or start anew with --fresh"
+        )
+
+    def _anew(self) -> str:
+        return f"start anew with --fresh, or remove it with {self.removed_by(self.lkg)}"
 
 
 @dataclass(kw_only=True)
@@ -132,6 +156,7 @@ class Saved:
             bounty_loop=self.bounty_loop,
             patience=spec.acceptance.patience,
             continued=True,
+            ended=True,
             unscored=self.bounty is None,
         )
 
@@ -183,6 +208,7 @@ def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
         "numerics": trial.numerics,
         "past_numerics": trial.past_numerics,
         "continued": trial.continued,
+        "ended": trial.ended,
         "unscored": trial.unscored,
         "test_accuracy": trial.test_accuracy,
         "history": history,
@@ -225,6 +251,7 @@ def unpack_resume(content: bytes) -> Saved:
         numerics=state["numerics"],
         past_numerics=state["past_numerics"],
         continued=state["continued"],
+        ended=state["ended"],
         unscored=state["unscored"],
         test_accuracy=state["test_accuracy"],
     )
@@ -247,17 +274,21 @@ def unpack_resume(content: bytes) -> Saved:
 def unpack_lkg(path: Path) -> Saved:
     """The LKG in any form that ever lay under this name: ours, bare safetensors, and two pickles."""
     content = _read(path)
-    if zipfile.is_zipfile(path) or content[:1] == b"\x80":
-        tensors, counts = _unpickle(path)
+    if _is_pickle(content):
+        tensors, counts = _unpickle(content)
         metadata: dict[str, str] = {}
     else:
         tensors, metadata = _unpack(content)
         counts = {}
     architecture, features, classes = _shape_of(tensors)
     shape = Shape(architecture, features, classes)
-    if metadata.get("format") not in (None, LKG_FORMAT):
+    try:
+        lkg = from_state(shape, tensors)
+    except ValueError as error:
+        raise CheckpointError(f"its layers do not fit together: {error}") from None
+    ours = _is_ours(metadata)
+    if ours and metadata["format"] != LKG_FORMAT:
         raise CheckpointError(f'its format is "{metadata["format"]}"; this version reads "{LKG_FORMAT}"')
-    ours = "format" in metadata
     bounty_loop = json.loads(metadata["bounty_loop"]) if ours else counts.get("bounty_meta_loop")
     return Saved(
         architecture=architecture,
@@ -268,7 +299,7 @@ def unpack_lkg(path: Path) -> Saved:
         trial_number=int(metadata["trial"]) if ours else None,
         history=json.loads(metadata["mode_history"]) if ours else [],
         trial=None,
-        lkg=from_state(shape, tensors),
+        lkg=lkg,
         loop=int(metadata["meta_loops"]) if ours else _loops_of_original(counts),
         bounty=json.loads(metadata["bounty"]) if ours else None,
         bounty_loop=bounty_loop,
@@ -295,7 +326,16 @@ def _shape_of(tensors: Mapping[str, Vector]) -> tuple[Architecture, int, int]:
 
 def _pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:
     metadata["sha256"] = _digest(tensors, metadata)
-    return safetensors.numpy.save(tensors, metadata)
+    return _in_order(safetensors.numpy.save(tensors, metadata))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same with its header sorted: the library writes metadata in an order that changes from run to run,
+    and equal checkpoints should be equal files."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def _unpack(content: bytes) -> tuple[dict[str, Vector], dict[str, str]]:
@@ -305,7 +345,12 @@ def _unpack(content: bytes) -> tuple[dict[str, Vector], dict[str, str]]:
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get(METADATA, {})
     except (safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(f"not a whole safetensors file: {error}") from None
-    if "sha256" in metadata and metadata["sha256"] != _digest(tensors, metadata):
+    except KeyError as error:
+        raise CheckpointError(
+            f"it holds numbers of the type {error}, which this program does not use"
+        ) from None
+    signed = "sha256" in metadata or _is_ours(metadata)
+    if signed and metadata.get("sha256") != _digest(tensors, metadata):
         raise CheckpointError("its content does not agree with its digest: some bits have changed")
     return tensors, metadata
 
@@ -321,15 +366,32 @@ def _digest(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _unpickle(path: Path) -> tuple[dict[str, Vector], dict[str, int]]:
-    """The original's pickles: a state dict, or {model_state, global_meta_loops, bounty_meta_loop}."""
-    import pickle
+def _is_ours(metadata: Mapping[str, str]) -> bool:
+    """Other programs name a format too: Hugging Face's write "pt"."""
+    return metadata.get("format", "").startswith(OUR_FORMATS)
 
+
+def _is_pickle(content: bytes) -> bool:
+    """What torch.save writes: a zip archive, or in older versions a bare pickle.
+
+    A safetensors file can begin with the byte of a pickle, for it begins with the length of its header;
+    the header itself begins with a brace.
+    """
+    return content[:4] == b"PK\x03\x04" or (content[:1] == b"\x80" and content[8:9] != b"{")
+
+
+def _unpickle(content: bytes) -> tuple[dict[str, Vector], dict[str, int]]:
+    """The original's pickles: a state dict, or {model_state, global_meta_loops, bounty_meta_loop}."""
     import torch  # reading pickles is the only thing here that needs it
 
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        if content[:2] == b"PK" and (broken := zipfile.ZipFile(io.BytesIO(content)).testzip()):
+            raise CheckpointError(f"a pickle whose {broken} does not agree with its checksum")
+        with warnings.catch_warnings(action="ignore"):
+            loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except Exception as error:  # damage can make a pickle fail in any way
         raise CheckpointError(f"a pickle that cannot be read safely: {_first_line(error)}") from None
     counts: dict[str, int] = {}
     if isinstance(loaded, dict) and "model_state" in loaded:
@@ -337,7 +399,7 @@ def _unpickle(path: Path) -> tuple[dict[str, Vector], dict[str, int]]:
         loaded = loaded["model_state"]
     if not isinstance(loaded, dict) or not all(isinstance(t, torch.Tensor) for t in loaded.values()):
         raise CheckpointError("a pickle that does not hold a state dict")
-    return {name: tensor.float().numpy() for name, tensor in loaded.items()}, counts
+    return {name: tensor.detach().float().numpy() for name, tensor in loaded.items()}, counts
 
 
 def _read(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -50,16 +51,19 @@ class Found:
 
     @property
     def cut_off(self) -> bool:
-        """Killed before its target, or on it and before its LKG was tested."""
-        untested = self.saved is not None and self.saved.trial is not None and not self.saved.trial.complete
-        return self.loop < self.target or untested
+        """Killed before its target, or on it and before its end was kept."""
+        trial = self.saved.trial if self.saved else None
+        return self.loop < self.target or (trial is not None and not trial.ended)
 
     @property
     def switches(self) -> bool:
         """Whether the request treats it otherwise than the last session did."""
         if self.saved is None:
             return False
-        return not self.saved.history or self.saved.history[-1]["treatment"] != self.spec.treatment
+        # As text, because 1 == 1.0, and yet one dose is a unit and the other all of them.
+        return not self.saved.history or _text(self.saved.history[-1]["treatment"]) != _text(
+            self.spec.treatment
+        )
 
     def go_on(self, goal: Goal, numerics: dict[str, Any], accept_numerics: bool) -> Ongoing:
         """The trial, ready to be trained to the goal."""
@@ -72,6 +76,10 @@ class Found:
         }
         if self.saved is None:
             return Ongoing(Trial.fresh(spec, self.shape), self.files, [session])
+        if self.saved.trial is not None and self.loop >= goal.total:
+            trial = self.saved.trial  # it stays what it is, whatever the request calls it
+            trial.spec = trial.spec.until(self.loop)
+            return Ongoing(trial, self.files, self.saved.history)
         trial, history = self.saved.revive(spec), self.saved.history
         if trial.complete:
             return Ongoing(trial, self.files, history)
@@ -151,13 +159,17 @@ def decide(found: Sequence[Found], request: Request) -> Goal:
     return Goal(furthest + request.meta_loops, notes)
 
 
+def _text(treatment: dict[str, Any]) -> str:
+    return json.dumps(treatment, sort_keys=True)
+
+
 def _about_switch(one: Found) -> str | None:
     if one.saved is None or not one.switches:
         return None
     if not one.saved.history:
         return f"{one.files.lkg} comes from another program: going on from its LKG after loop {one.loop}"
     before = one.saved.history[-1]
-    left = f", leaving {one.target - one.loop} of its loops undone" if one.cut_off else ""
+    left = f", leaving {one.target - one.loop} of its loops undone" if one.loop < one.target else ""
     return (
         f'going on from the LKG at loop {one.loop} in mode "{one.spec.label}"; '
         f'the last session was in mode "{before["mode"]}"'
@@ -169,7 +181,7 @@ def _about_switch(one: Found) -> str | None:
 def _refuse_foreign(
     spec: TrialSpec, files: CheckpointFiles, saved: Saved, shape: Shape, seed: int | None
 ) -> None:
-    instead = "remove it with `poetry run clean`, or name another --model-dir"
+    instead = f"remove it with {files.removed_by(files.lkg)}, or name another --model-dir"
     there = files.resume if saved.trial else files.lkg
     if saved.architecture != spec.architecture:
         raise InputError(f"{there} holds {saved.architecture}, not {spec.architecture}: {instead}")

@@ -33,10 +33,19 @@ def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
                 os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing may be written, nothing can be removed either
+            partial.unlink(missing_ok=True)
         raise StorageError(
             f"cannot write {path}: {error.strerror}; what was there before is untouched"
         ) from None
+
+
+def make_folder(path: Path) -> None:
+    """A folder and those above it, where they are not there yet."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -45,8 +54,8 @@ def locked(path: Path, busy: str) -> Iterator[None]:
 
     The lock goes with the process, however it ends; the empty file that stays behind means nothing.
     """
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
     except OSError as error:
         raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
@@ -55,4 +64,6 @@ def locked(path: Path, busy: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FrustrationError(busy) from None
+        except OSError as error:
+            raise StorageError(f"cannot lock {path}: {error.strerror}") from None
         yield

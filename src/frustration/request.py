@@ -48,9 +48,10 @@ class Request:
     def files(self, spec: TrialSpec) -> CheckpointFiles:
         """models/mnist_lkg, or models/1x32/hidden/t000_lkg in a comparison."""
         if not self.comparison:
-            return CheckpointFiles(self.model_dir / f"{self.dataset}_lkg")
+            return CheckpointFiles(self.model_dir / f"{self.dataset}_lkg", self.model_dir)
         mode = spec.label.translate(_IN_FILE_NAMES)
-        return CheckpointFiles(self.model_dir / spec.architecture.safe / mode / f"t{spec.trial:03d}_lkg")
+        stem = self.model_dir / spec.architecture.safe / mode / f"t{spec.trial:03d}_lkg"
+        return CheckpointFiles(stem, self.model_dir)
 
 
 _IN_FILE_NAMES = str.maketrans({"/": "_", ":": ".", "(": "-", ")": None})

@@ -16,7 +16,7 @@ from frustration.engine.group import plan
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
-from frustration.files import PARTIAL, locked
+from frustration.files import PARTIAL, locked, make_folder
 from frustration.network import Shape
 from frustration.record import LoopEntry, TrialRecord
 from frustration.request import Request
@@ -114,14 +114,13 @@ def _train_locked(
     work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
     with contextlib.suppress(Interrupted):
         run_groups(groups, work, workers, collect, stop)
-    for one in ongoing:  # those that were interrupted, as they are kept
-        if one.trial.spec.id not in records:
-            records[one.trial.spec.id] = one.files.resumed().record()
-    ordered = tuple(records[one.trial.spec.id] for one in ongoing)
+    cut_off = [one for one in ongoing if one.trial.spec.id not in records]
+    for one in cut_off:
+        records[one.trial.spec.id] = one.files.resumed().record()
     return Outcome(
-        records=ordered,
+        records=tuple(records[one.trial.spec.id] for one in ongoing),
         files=tuple(files),
-        interrupted=not all(record.finished for record in ordered),
+        interrupted=bool(cut_off),
     )
 
 
@@ -132,20 +131,30 @@ class CheckpointKeeper:
     ongoing: Mapping[str, Ongoing]
 
     def begin(self) -> None:
-        """Keep what is about to be trained, so that a session cut off in its first loop is known."""
+        """Keep what is about to be trained, so that a session cut off in its first loop is known.
+
+        An LKG file that is missing, damaged or behind is written anew from the resume file beside it.
+        """
         for one in self.ongoing.values():
-            if not one.trial.complete:
-                one.files.stem.parent.mkdir(parents=True, exist_ok=True)
-                one.files.save(one.trial, one.history, lkg_too=False)
+            trial, files = one.trial, one.files
+            make_folder(files.stem.parent)
+            if not trial.complete:
+                files.save(trial, one.history, lkg_too=False)
+            if trial.bounty is not None and not files.lkg_holds(trial.lkg):
+                files.save_lkg(trial, one.history)
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
         one = self.ongoing[trial.spec.id]
         one.files.save(trial, one.history, lkg_too=entry.bounty)
 
     def finish(self, trial: Trial) -> None:
+        """The resume file comes last: where it says that the trial has ended, the others are there."""
         one = self.ongoing[trial.spec.id]
-        one.files.save(trial, one.history, lkg_too=trial.bounty is not None)
+        if trial.bounty is not None:
+            one.files.save_lkg(trial, one.history)
         trial.record().write(one.files.record)
+        trial.ended = True
+        one.files.save(trial, one.history, lkg_too=False)
 
 
 def _specs(request: Request) -> list[TrialSpec]:
@@ -176,6 +185,11 @@ def _specs(request: Request) -> list[TrialSpec]:
 
 
 def _sweep(model_dir: Path) -> None:
-    """Remove what killed runs left half-written; the lock is ours."""
-    for partial in model_dir.rglob(f".*{PARTIAL}"):
-        partial.unlink(missing_ok=True)
+    """Remove what killed runs left half-written; the lock is ours.
+
+    Only where checkpoints of this model directory lie: one inside it has a lock and a run of its own.
+    """
+    for pattern in (f".*_lkg.*{PARTIAL}", f"*/*/.t*_lkg.*{PARTIAL}"):
+        for partial in model_dir.glob(pattern):
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)

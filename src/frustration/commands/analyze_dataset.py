@@ -5,34 +5,32 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from frustration.commands.arguments import Parser, run
 from frustration.dataset.summary import listing, summary
-from frustration.errors import FrustrationError
 
 NAME = "analyze-dataset"
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Prints the analysis; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["--"]:  # Poetry hands its own separator on
-        del arguments[0]
-    options = parser().parse_args(arguments)
-    try:
-        report(options.names or ["mnist"], options)
-    except FrustrationError as error:
-        print(f"{NAME}: {error}", file=sys.stderr)
-        return error.exit_code
+    return run(NAME, _analyze, argv)
+
+
+def _analyze(arguments: list[str]) -> int:
+    options = parser().read(arguments)
+    report(options.names or ["mnist"], options)
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    result = argparse.ArgumentParser(prog=NAME, description=__doc__.partition(": ")[2])
+    result = Parser(NAME, __doc__.partition(": ")[2])
     result.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: mnist)")
     result.add_argument(
         "--folder", type=Path, metavar="PATH", help="look for the files here and nowhere else"
@@ -41,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--list", action="store_true", help="all data sets: licence, where found or how to get them"
     )
+    result.add_argument("--debug", action="store_true", help="errors with a traceback")
+    result.add_argument("-h", "--help", action="help", help="show this and end")
     return result
 
 

@@ -52,9 +52,7 @@ def _homes(trials: list[Trial]) -> list[tuple[Trial, tuple[Runs, int] | None]]:
     """
     homes = [(trial, _home(trial)) for trial in trials]
     lived_in = {(_kind(trial), home[0]) for trial, home in homes if home and trial.loop}
-    return [
-        (trial, home if home and (_kind(trial), home[0]) in lived_in else None) for trial, home in homes
-    ]
+    return [(trial, home if home and (_kind(trial), home[0]) in lived_in else None) for trial, home in homes]
 
 
 def _home(trial: Trial) -> tuple[Runs, int] | None:

@@ -35,9 +35,7 @@ class ReferencePopulation:
         self.pixel_values = torch.from_numpy(data.pixel_values).to(dtype)
 
     def load(self, slot: int, weights: Vector) -> None:
-        nn.utils.vector_to_parameters(
-            torch.from_numpy(weights).to(self.dtype), self.networks[slot].parameters()
-        )
+        nn.utils.vector_to_parameters(self._copy(weights), self.networks[slot].parameters())
 
     def weights(self, slot: int) -> Vector:
         return _vector(list(self.networks[slot].parameters()))
@@ -103,13 +101,17 @@ class ReferencePopulation:
             foreach=False,
         )
         if epoch.moments is not None:
-            mean, square = ([p.detach().clone() for p in network.parameters()] for _ in range(2))
-            nn.utils.vector_to_parameters(torch.from_numpy(epoch.moments.mean).to(self.dtype), mean)
-            nn.utils.vector_to_parameters(torch.from_numpy(epoch.moments.square).to(self.dtype), square)
+            mean, square = ([torch.empty_like(p) for p in network.parameters()] for _ in range(2))
+            nn.utils.vector_to_parameters(self._copy(epoch.moments.mean), mean)
+            nn.utils.vector_to_parameters(self._copy(epoch.moments.square), square)
             for parameter, m, v in zip(network.parameters(), mean, square, strict=True):
                 step = torch.tensor(float(epoch.moments.steps))
                 optimizer.state[parameter] = {"step": step, "exp_avg": m, "exp_avg_sq": v}
         return optimizer
+
+    def _copy(self, vector: Vector) -> torch.Tensor:
+        """Not the caller's memory: vector_to_parameters makes parameters views of what it is given."""
+        return torch.tensor(vector, dtype=self.dtype)
 
     def _pixels(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
         return self.pixel_values[torch.from_numpy(images).long()]

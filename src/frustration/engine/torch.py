@@ -26,7 +26,9 @@ from frustration.dataset import Split
 from frustration.engine.masks import Masks
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
-from frustration.engine.stack import FusedAdamW, Stack
+from frustration.engine.products import ONEDNN, gradient, layer_outputs, propagate, times_transposed
+from frustration.engine.stack import FusedAdamW, Stack, aligned
+from frustration.engine.workspace import Room, Workspace
 from frustration.modes.decay import decay_factor
 from frustration.network import Shape, Vector
 
@@ -48,27 +50,15 @@ class Samples:
     labels: Tensor  # [samples]
 
 
-class Workspace:
-    """Room for the activations and deltas of one width of batch, and the inputs of one step."""
-
-    def __init__(self, shape: Shape, runs: int, slots: int, width: int, device: torch.device) -> None:
-        outputs = [layer[0] for layer in shape.layers]
-        self.pixels = torch.empty(runs, width, shape.features, device=device)
-        self.batch = torch.empty(runs, width, dtype=torch.int64, device=device)
-        self.activations = [torch.empty(slots, units, width, device=device) for units in outputs]
-        self.deltas = [torch.empty(slots, units, width, device=device) for units in outputs[:-1]]
-        self.width = width
-
-
 @dataclass(frozen=True, eq=False)
 class Treatment:
     """What an epoch does besides training, for all slots at once; None where it does nothing."""
 
     learning_rate: float
     decay: Tensor | None  # [K, 1, 1], what weights are multiplied by before every step
-    dropped: Tensor | None  # [R], the slots with dropout
-    keep: Tensor | None  # [R, all hidden units, batch], the masks of the current step
-    scale: Tensor | None  # [K, 1, 1], 1 / (1 - p) where there is dropout, else 1
+    dropped: slice | Tensor | None  # the R slots with dropout: a slice where they are evenly spaced
+    keep: Tensor | None  # [R, all hidden units, batch], the current step's masks: `scale` where kept, else 0
+    scale: Tensor | None  # [R, 1, 1], 1 / (1 - p)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +82,7 @@ class TorchPopulation:
         self.parameters, self.gradients = (Stack(shape, self.slots, device) for _ in range(2))
         self.losses = torch.zeros(self.slots, device=device)
         self.optimizer = FusedAdamW(shape, self.policies, self.parameters, self.gradients)
+        self.room = Room(shape, len(runs), self.slots, batch_size, device)
         self.ready: dict[Any, Ready] = {}
         self.data = data
 
@@ -115,12 +106,13 @@ class TorchPopulation:
         step = 0
         for width, count in _lengths(sizes):
             ready = self._prepare(epochs, width)
-            for keep in self._masks(epochs, step, count, width):
+            for keep in self._masks(epochs, step, count, ready.work.width):
                 if stop.is_set():
                     raise Interrupted
-                ready.work.batch.copy_(order[:, step * self.batch_size :][:, :width])
-                if ready.treatment.keep is not None and keep is not None:
-                    ready.treatment.keep.copy_(keep)
+                ready.work.fill(order[:, step * self.batch_size :][:, :width])
+                masks, scale = ready.treatment.keep, ready.treatment.scale
+                if keep is not None and masks is not None and scale is not None:
+                    torch.mul(keep, scale, out=masks)
                 ready.step()
                 step += 1
         return [float(loss) for loss in self.losses / len(sizes)]
@@ -130,11 +122,11 @@ class TorchPopulation:
     def evaluate(self, part: Part) -> list[int]:
         samples = on_device(self.data, part, self.device)
         widest = max(outputs for outputs, _ in self.shape.layers)
-        width = min(max(64, EVALUATION_FLOATS // (self.slots * widest)), 2048, len(samples.labels))
+        width = aligned(min(max(64, EVALUATION_FLOATS // (self.slots * widest)), 2048))
         correct = torch.zeros(self.slots, dtype=torch.int64, device=self.device)
         finite = torch.ones(self.slots, dtype=torch.bool, device=self.device)
         for pixels, labels in zip(samples.pixels.split(width), samples.labels.split(width), strict=True):
-            logits = self._logits(pixels)
+            logits = self._logits(_filled_up(pixels))[:, :, : len(pixels)]
             correct += (logits.argmax(1) == labels).sum(1)
             finite &= logits.isfinite().all(1).all(1)
         return [int(n) if good else -1 for n, good in zip(correct, finite, strict=True)]
@@ -142,10 +134,11 @@ class TorchPopulation:
     def _logits(self, pixels: Tensor) -> Tensor:
         """[K, classes, samples] for pixels [samples, features] that all networks see."""
         first, bias = self.parameters.weights[0], self.parameters.biases[0]
-        wide = torch.addmm(bias.view(-1, 1), first.view(-1, self.shape.features), pixels.t())
-        below = wide.view(self.slots, -1, len(pixels))
+        wide = times_transposed(first.view(-1, self.shape.features), pixels)
+        below = wide.view(self.slots, -1, len(pixels)).add_(bias)
         for weight, bias in zip(self.parameters.weights[1:], self.parameters.biases[1:], strict=True):
-            below = torch.baddbmm(bias, weight, below.relu_())
+            above = torch.empty(self.slots, weight.shape[1], len(pixels), device=self.device)
+            below = layer_outputs(weight, below.relu_(), bias, above)
         return below
 
     def _step(self, work: Workspace, treatment: Treatment) -> None:
@@ -155,7 +148,7 @@ class TorchPopulation:
             torch.index_select(images.pixels, 0, batch, out=pixels)
         labels = images.labels[work.batch][self.run_of_slot].unsqueeze(1)  # [K, 1, B]
         self._forward(work, treatment)
-        delta = self._loss(work.activations[-1], labels)
+        delta = self._loss(work.activations[-1], labels, work.shares)
         self._backward(work, treatment, delta)
         if treatment.decay is not None:
             for parameter in (*self.parameters.weights, *self.parameters.biases):
@@ -167,45 +160,40 @@ class TorchPopulation:
         weights, biases = self.parameters.weights, self.parameters.biases
         for run, pixels in zip(self.runs, work.pixels, strict=True):
             # Networks that share a batch share the product: their units are rows of one matrix.
-            torch.addmm(
-                biases[0][run].view(-1, 1),
-                weights[0][run].view(-1, self.shape.features),
-                pixels.t(),
-                out=work.activations[0][run].view(-1, work.width),
-            )
+            rows = work.activations[0][run].view(-1, work.width)
+            times_transposed(weights[0][run].view(-1, self.shape.features), pixels, rows)
+        work.activations[0].add_(biases[0])
         masks = _per_layer(treatment.keep, self.shape)
         for below, above, weight, bias, keep in zip(
             work.activations[:-1], work.activations[1:], weights[1:], biases[1:], masks, strict=True
         ):
             below.relu_()
-            if treatment.dropped is not None and treatment.scale is not None and keep is not None:
-                scaled = below[treatment.dropped] * treatment.scale[treatment.dropped]
-                below.index_copy_(0, treatment.dropped, scaled.mul_(keep))
-            torch.baddbmm(bias, weight, below, out=above)
+            if treatment.dropped is not None and keep is not None:
+                _multiply(below, treatment.dropped, keep)
+            layer_outputs(weight, below, bias, above)
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
         """Add the mean cross-entropy of each network to `losses`; return its gradient, [K, classes, B]."""
         log_probabilities = torch.log_softmax(logits, 1)
-        self.losses -= log_probabilities.gather(1, labels).mean((1, 2))
+        self.losses -= log_probabilities.gather(1, labels).mul_(shares).sum((1, 2))
         delta = log_probabilities.exp_()
         delta.scatter_add_(1, labels, torch.full_like(labels, -1, dtype=delta.dtype))
-        return delta.mul_(1 / labels.shape[2])
+        return delta.mul_(shares)
 
     def _backward(self, work: Workspace, treatment: Treatment, delta: Tensor) -> None:
         """Gradients of every layer, from the output down."""
         for layer in range(len(work.deltas), 0, -1):
             below = work.activations[layer - 1]
-            torch.bmm(delta, below.transpose(1, 2), out=self.gradients.weights[layer])
+            gradient(delta, below, self.gradients.weights[layer])
             torch.sum(delta, 2, keepdim=True, out=self.gradients.biases[layer])
-            propagated = work.deltas[layer - 1]
-            torch.bmm(self.parameters.weights[layer].transpose(1, 2), delta, out=propagated)
+            propagated = propagate(self.parameters.weights[layer], delta, work.deltas[layer - 1])
             # A dropped activation is 0, as a dead one is: no mask is needed on the way back.
             delta = torch.ops.aten.threshold_backward.grad_input(propagated, below, 0, grad_input=propagated)
-            if treatment.scale is not None:
-                delta.mul_(treatment.scale)
+            if treatment.dropped is not None and treatment.scale is not None:
+                _multiply(delta, treatment.dropped, treatment.scale)
         for run, pixels in zip(self.runs, work.pixels, strict=True):
             rows = delta[run].view(-1, work.width)
-            torch.mm(rows, pixels, out=self.gradients.weights[0][run].view(-1, self.shape.features))
+            times_transposed(rows, pixels.t(), self.gradients.weights[0][run].view(-1, self.shape.features))
         torch.sum(delta, 2, keepdim=True, out=self.gradients.biases[0])
 
     def _orders(self, epochs: Mapping[int, Epoch]) -> Tensor:
@@ -226,21 +214,19 @@ class TorchPopulation:
             raise ValueError(f"one population trains at one learning rate, not at {sorted(rates)}")
         factors = [decay_factor(epochs[s].regime) if s in epochs else 1.0 for s in range(self.slots)]
         dropped = self._dropped(epochs)
-        scales = [1 / (1 - epochs[s].regime.dropout) if s in dropped else 1.0 for s in range(self.slots)]
-        rate, classes = rates.pop(), self.optimizer.class_of_slot
-        key = (width, rate, tuple(factors), tuple(scales), classes)
+        scales = [1 / (1 - epochs[slot].regime.dropout) for slot in dropped]
+        rate = rates.pop()
+        key = (width, rate, tuple(factors), tuple(dropped), tuple(scales))
         if key not in self.ready:
             units, device = sum(self.shape.architecture.hidden), self.device
+            work = Workspace(self.room, width)
             treatment = Treatment(
                 learning_rate=rate,
                 decay=_column(factors, device) if any(factor != 1.0 for factor in factors) else None,
-                dropped=torch.tensor(dropped, device=device) if dropped else None,
-                keep=torch.empty(len(dropped), units, width, dtype=torch.bool, device=device)
-                if dropped
-                else None,
+                dropped=_slots(dropped, device) if dropped else None,
+                keep=torch.empty(len(dropped), units, work.width, device=device) if dropped else None,
                 scale=_column(scales, device) if dropped else None,
             )
-            work = Workspace(self.shape, len(self.runs), self.slots, width, self.device)
             self.ready[key] = Ready(work, treatment, self._compiled(work, treatment))
         return self.ready[key]
 
@@ -309,7 +295,8 @@ class TorchBackend:
         if self.device.type == "cuda":
             return numerics | {"accelerator": torch.cuda.get_device_name(self.device)}
         if self.device.type == "cpu":
-            return numerics | {"vector": torch.backends.cpu.get_cpu_capability()}
+            vector = torch.backends.cpu.get_cpu_capability()
+            return numerics | {"vector": vector, "products": "oneDNN" if ONEDNN else "BLAS"}
         return numerics
 
 
@@ -324,9 +311,19 @@ def on_device(data: Split, part: str, device: torch.device) -> Samples:
         key = (part, str(device))
         if key not in parts:
             samples = getattr(data, part)
-            pixels = torch.from_numpy(data.pixel_values)[torch.from_numpy(samples.images).int()]
-            parts[key] = Samples(pixels.to(device), torch.from_numpy(samples.labels).to(device))
+            values, images = torch.from_numpy(data.pixel_values), torch.from_numpy(samples.images)
+            pixels = torch.empty(images.shape, device=device)
+            # A thousand images at a time: the indices of all would take three times as much as their values.
+            for some, bytes_ in zip(pixels.split(1000), images.split(1000), strict=True):
+                some.copy_(values[bytes_.int()])
+            parts[key] = Samples(pixels, torch.from_numpy(samples.labels).to(device))
         return parts[key]
+
+
+def _filled_up(pixels: Tensor) -> Tensor:
+    """[whole cache lines of samples, features], the first one repeated."""
+    missing = aligned(len(pixels)) - len(pixels)
+    return torch.cat([pixels, pixels[:1].expand(missing, -1)]) if missing else pixels
 
 
 def _lengths(sizes: Sequence[int]) -> list[tuple[int, int]]:
@@ -336,6 +333,23 @@ def _lengths(sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 def _column(values: Sequence[float], device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
+
+
+def _slots(slots: list[int], device: torch.device) -> slice | Tensor:
+    """An index of slots in ascending order: a slice, which costs nothing, where they are evenly spaced."""
+    step = slots[1] - slots[0] if len(slots) > 1 else 1
+    spaced = slice(slots[0], slots[-1] + 1, step)
+    if list(range(spaced.start, spaced.stop, step)) == slots:
+        return spaced
+    return torch.tensor(slots, device=device)
+
+
+def _multiply(values: Tensor, slots: slice | Tensor, factors: Tensor) -> None:
+    """Multiply `values` [K, units, batch] in place, in R slots only, by `factors` [R, ...]."""
+    if isinstance(slots, slice):
+        values[slots].mul_(factors)
+    else:
+        values.index_copy_(0, slots, values[slots].mul_(factors))
 
 
 def _per_layer(keep: Tensor | None, shape: Shape) -> Sequence[Tensor | None]:

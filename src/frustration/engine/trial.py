@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from frustration.engine.population import Epoch, Moments, Order
 from frustration.modes import Evidence, Regime, Scene, Segment
 from frustration.network import Shape, Vector
@@ -33,6 +35,7 @@ class Plan:
     epoch: Epoch
     evidence: dict[str, Evidence]
     damaged: bool
+    """Whether any weight was changed, so that accuracy right after it is worth measuring."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -80,6 +83,8 @@ class Trial:
     past_numerics: list[dict[str, Any]] = field(default_factory=list)
     """Other numerics that it was trained under before, each with the last loop under it."""
     continued: bool = False
+    ended: bool = False
+    """Since its last loop its LKG was tested and its record written."""
     unscored: bool = False
     """The LKG came without its accuracy, which has to be measured before anything is compared with it."""
 
@@ -100,8 +105,8 @@ class Trial:
 
     @property
     def complete(self) -> bool:
-        """Whether it is finished and its LKG has been tested, if it has one."""
-        return self.finished and (self.test_accuracy is not None or self.bounty is None)
+        """Whether nothing is left to do: it is finished, its LKG is tested, its record is written."""
+        return self.finished and self.ended
 
     @property
     def keeps_moments(self) -> bool:
@@ -145,12 +150,13 @@ class Trial:
                 order=order, regime=regime, dropout_key=self._streams.dropout_key(loop), moments=moments
             ),
             evidence=evidence,
-            damaged=loop > 1 and any(mode.damages for mode in segment.components),
+            damaged=not np.array_equal(weights, self.base),
         )
 
     def judge(self, plan: Plan, result: Result) -> LoopEntry:
         """Accept or discard a trained candidate; the trial moves on by one loop."""
         self.loop += 1
+        self.ended = False
         before = self.base_accuracy
         bounty = accepted = False
         adopted = None

@@ -58,7 +58,7 @@ class Mode:
 
     name: ClassVar[str]
     damages: ClassVar[bool] = False
-    """Whether `intervene` changes weights, so that accuracy right after it is worth measuring."""
+    """Whether `intervene` changes weights."""
     ratchet: ClassVar[bool] = True
     """Whether the next candidate starts from the LKG; if not, training goes on from where it is."""
     optimizer: ClassVar[str] = "fresh"

@@ -189,4 +189,5 @@ def _component(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]])
 
 def _label(mode: Mode) -> str:
     usual = type(mode)().knobs
-    return mode.name + "".join(f":{k}={v}" for k, v in mode.knobs.items() if v != usual[k])
+    # As text, because 1 == 1.0, and yet one is a unit and the other all of them.
+    return mode.name + "".join(f":{k}={v}" for k, v in mode.knobs.items() if str(v) != str(usual[k]))

@@ -8,11 +8,13 @@ matter what the calling program is or has loaded.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe, wait
 
@@ -22,6 +24,7 @@ from frustration.errors import FrustrationError
 from frustration.runners.work import Emit, Event, Work, do
 
 GRACE_SECONDS = 10.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class WorkerError(FrustrationError):
@@ -56,10 +59,16 @@ def run_groups(groups: Iterable[Group], work: Work, workers: int, emit: Emit, st
         for group in queue:
             do(work, group, emit, stop)
         return
-    team = [Worker(work) for _ in range(workers)]
+    team: list[Worker] = []
     try:
+        while len(team) < workers:
+            team.append(Worker())
+        for worker in team:
+            worker.send(work)
         _feed(team, queue, emit, stop)
     finally:
+        for worker in team:
+            worker.interrupt()
         for worker in team:
             worker.end()
 
@@ -86,9 +95,9 @@ def _feed(team: list[Worker], queue: list[Group], emit: Emit, stop: threading.Ev
                 raise message.error
             if isinstance(message, Idle):
                 if queue and not stop.is_set():
-                    worker.connection.send(queue.pop(0))
+                    worker.send(queue.pop(0))
                 else:
-                    worker.connection.send(None)
+                    worker.send(None)
                     del at_work[worker.connection]
             else:
                 emit(message)
@@ -99,24 +108,38 @@ def _feed(team: list[Worker], queue: list[Group], emit: Emit, stop: threading.Ev
 class Worker:
     """A worker process and the line to it."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self) -> None:
         self.connection, theirs = Pipe()
-        command = [sys.executable, "-m", "frustration.runners.worker", str(theirs.fileno())]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        theirs.close()
-        self.connection.send(work)
+        program = [sys.executable, "-m", "frustration.runners.worker", str(theirs.fileno()), str(os.getpid())]
+        with theirs, _signals_wait():
+            try:
+                self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            except OSError as error:
+                raise WorkerError(f"cannot start a worker process: {error.strerror}") from None
         self.interrupted = False
+
+    def send(self, message: Work | Group | None) -> None:
+        try:
+            self.connection.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            raise self._death() from None
 
     def receive(self) -> Event | Failure | Idle:
         try:
             message: Event | Failure | Idle = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            code = self.process.wait()
-            raise WorkerError(
-                f"a worker process ended by itself (exit code {code}); every loop that it had finished "
-                f"is kept: run the same command again, with fewer --threads if memory ran out"
-            ) from None
+            if self.interrupted:
+                return Failure(Interrupted())
+            raise self._death() from None
         return message
+
+    def _death(self) -> WorkerError:
+        code = self.process.wait()
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return WorkerError(
+            f"a worker process ended by itself ({how}); every loop that it had finished is kept: "
+            f"run the same command again, with fewer --threads if memory ran out"
+        )
 
     def interrupt(self) -> None:
         if not self.interrupted:
@@ -133,3 +156,13 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """A process started in the block receives SIGINT and SIGTERM only once it says that it is ready."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

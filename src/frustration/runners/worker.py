@@ -1,4 +1,4 @@
-"""A worker process: `python -m frustration.runners.worker FD`, started by `frustration.runners.local`."""
+"""A worker process: `python -m frustration.runners.worker FD PARENT`, started by `local.Worker`."""
 
 from __future__ import annotations
 
@@ -10,38 +10,68 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 
-from frustration.engine.population import Interrupted
-from frustration.errors import FrustrationError
-from frustration.runners.local import Failure, Idle, WorkerError
-from frustration.runners.work import Work, do
+LOOK_SECONDS = 0.1
 
 
 def main() -> None:
     connection: Connection = Connection(int(sys.argv[1]))
-    stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, and the parent decides
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+    # First of all, for what is imported below takes a second.
+    threading.Thread(target=_die_with, args=(int(sys.argv[2]),), daemon=True).start()
+    training = threading.Event()
+    stop = _stopped_by_signal(training)
+    try:
+        _work(connection, training, stop)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        sys.exit(1)  # the parent is gone, or waits for us no longer; what is kept is whole
+
+
+def _work(connection: Connection, training: threading.Event, stop: threading.Event) -> None:
+    """Train one group after another, until there are no more or something is in the way."""
+    from frustration.engine.backends import backend_named
+    from frustration.engine.population import Interrupted
+    from frustration.errors import FrustrationError
+    from frustration.runners.local import Failure, Idle, WorkerError
+    from frustration.runners.work import Work, do
+
     try:
         work: Work = connection.recv()
+        backend_named(work.backend, work.device)  # loads torch while a signal can still end us at once
         connection.send(Idle())
         while (group := connection.recv()) is not None:
+            training.set()
             do(work, group, connection.send, stop)
+            training.clear()
             connection.send(Idle())
-    except Interrupted:
-        connection.send(Failure(Interrupted()))
-    except FrustrationError as error:
-        connection.send(Failure(error))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        sys.exit(1)  # the parent is gone; what is kept is whole
+        raise
+    except (Interrupted, FrustrationError) as error:
+        connection.send(Failure(error))
     except Exception:
         connection.send(Failure(WorkerError(f"a worker process failed:\n{traceback.format_exc()}")))
 
 
-def _die_with_parent(parent: int) -> None:
+def _stopped_by_signal(training: threading.Event) -> threading.Event:
+    """What SIGTERM sets; without training under way it ends the process, which may be loading torch.
+
+    Ctrl-C reaches the parent too, and the parent decides.
+    """
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        if not training.is_set():
+            os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    return stop
+
+
+def _die_with(parent: int) -> None:
     """A parent that was killed releases its lock on the model directory: nobody may write there then."""
     while os.getppid() == parent:
-        time.sleep(0.1)
+        time.sleep(LOOK_SECONDS)
     os._exit(1)
 
 

@@ -1,0 +1,112 @@
+"""Draws docs/images/live-view.svg: the live view of `train` part of the way through a real comparison.
+
+    .venv/bin/python scripts/draw_live_view.py [FILE]
+
+The networks are trained here and now; only the clock is made up (TICK seconds per trial and loop), so that
+the picture does not depend on how busy the machine is.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from rich.console import Console
+
+from frustration import Architecture
+from frustration.commands.live import LiveView, heading
+from frustration.request import Request
+from frustration.runners.work import LoopDone, TrialDone
+from frustration.session import SessionEvent, Start, train
+
+MODES = ("none", "dropout", "hidden", "output")
+TRIALS, LOOPS, SHOWN_LOOPS = 3, 16, 11
+TICK = 0.05
+COLUMNS = 80
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "live-view.svg"
+
+
+class Picture(LiveView):
+    """The view, which stays still until it is drawn."""
+
+    def start(self, event: Start) -> None:
+        from frustration.commands.scoreboard import Scoreboard
+
+        self.heading = heading(event)
+        self._board = Scoreboard(event, self._clock)
+
+    def draw(self) -> str:
+        for part in (*self.heading, "", self.picture()):
+            self._console.print(part)
+        return self._console.export_svg(title="train", code_format=WITHOUT_WEB_FONTS)
+
+
+def main() -> None:
+    now = 0.0
+    stop = threading.Event()
+    console = Console(record=True, width=COLUMNS, height=30, file=io.StringIO(), force_terminal=True,
+                      color_system="truecolor", highlight=False, markup=False)  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        request = Request(
+            architecture=Architecture.parse("[1*32]"),
+            modes=MODES,
+            trials=TRIALS,
+            meta_loops=LOOPS,
+            device="cpu",
+            threads=1,
+            model_dir=Path(folder),
+        )
+        view = Picture(request, stop, console, clock=lambda: now)
+
+        def watch(event: SessionEvent) -> None:
+            nonlocal now
+            if isinstance(event, Start):
+                view.start(event)
+            elif isinstance(event, LoopDone) and event.entry.loop <= SHOWN_LOOPS:
+                now += TICK
+                view.loop(event)
+            elif isinstance(event, LoopDone):
+                stop.set()
+            elif isinstance(event, TrialDone):
+                view.trial(event)
+
+        train(request, watch, stop)
+    stop.clear()
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(view.draw())
+    print(target)
+
+
+WITHOUT_WEB_FONTS = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+    <style>
+    .{unique_id}-matrix {{
+        font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace;
+        font-size: {char_height}px;
+        line-height: {line_height}px;
+    }}
+    .{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
+    {styles}
+    </style>
+    <defs>
+    <clipPath id="{unique_id}-clip-terminal">
+      <rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+    </clipPath>
+    {lines}
+    </defs>
+    {chrome}
+    <g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+    {backgrounds}
+    <g class="{unique_id}-matrix">
+    {matrix}
+    </g>
+    </g>
+</svg>
+"""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The command line: `frustration`, and each of its subcommands under a name of its own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from frustration import __version__
+from frustration.commands.arguments import nearest, run
+from frustration.errors import InputError
+
+COMMANDS = {
+    "train": ("train", "main", "train a network, or compare modes of treatment on it"),
+    "clean": ("clean", "main", "remove checkpoints from the model directory"),
+    "clean-all": ("clean", "main_all", "remove all of them, as clean --all does"),
+    "analyze-dataset": ("analyze_dataset", "main", "class counts and ZeroR of every part of a data set"),
+}
+"""Name -> (module, function, summary). A module is imported when its command is called."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The umbrella command; returns the exit code."""
+    return run("frustration", _dispatch, argv)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    name, *rest = arguments
+    if name == "--version":
+        print(f"frustration-engine {__version__}")
+        return 0
+    if name not in COMMANDS:
+        what = "flag" if name.startswith("-") else "command"
+        known = ["--help", "--version"] if what == "flag" else list(COMMANDS)
+        raise InputError(f'there is no {what} "{name}"{nearest(name, known)}; there are {", ".join(known)}')
+    module, function, _ = COMMANDS[name]
+    command = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    return int(command(rest))
+
+
+def _help() -> str:
+    lines = [f"  {name:<17}{summary}" for name, (_, _, summary) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: frustration COMMAND ...",
+            "",
+            "Does a training intervention help a network: by how much, how surely, and at what cost?",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "Each is also a command of its own. `frustration COMMAND --help` explains it.",
+        ]
+    )

@@ -1,0 +1,162 @@
+"""What all commands share: reading the command line, and ending with one sentence and an exit code.
+
+Exit codes: 0 done, 2 what the user gave cannot be used, 1 failure, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import io
+import math
+import os
+import re
+import select
+import shutil
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
+
+from frustration.errors import FrustrationError, InputError
+
+INTERRUPTED = 130
+
+
+def run(command: str, function: Callable[[list[str]], int], argv: Sequence[str] | None = None) -> int:
+    """The exit code of a command, given its arguments (None: those of this process).
+
+    An error of ours becomes one sentence on stderr. Any other is a defect and keeps its traceback.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["--"]:  # Poetry hands its own separator on
+        del arguments[0]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "±" is no reason to lose a table
+    try:
+        code = function(arguments)
+        sys.stdout.flush()
+    except SystemExit as end:  # argparse, after --help
+        return int(end.code or 0)
+    except FrustrationError as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        print(f"{command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        if not _output_is_gone():
+            raise
+        # What is still in the buffer would be complained about once more when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _output_is_gone() -> bool:
+    """Whether nobody reads stdout any more, as after `train | head`, rather than some other pipe of ours."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+    except io.UnsupportedOperation:  # stdout is no file
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose errors are one sentence: the flag, the value, and what is accepted."""
+
+    def __init__(self, command: str, description: str, more: Callable[[], str] = str) -> None:
+        """`more` makes the end of --help; it is called when --help is asked for."""
+        super().__init__(
+            prog=command,
+            usage=f"{command} [flags]",
+            description=textwrap.fill(description, help_width()),
+            formatter_class=_Help,
+            allow_abbrev=False,
+            add_help=False,
+        )
+        self._more = more
+        self._negative_number_matcher = re.compile(r"-[0-9.]")  # -1e-3 is a bad value, not a flag
+
+    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            raise InputError(self._about_unknown(unknown[0]))
+        return options
+
+    def format_help(self) -> str:
+        self.epilog = self._more()
+        return super().format_help()
+
+    def error(self, message: str) -> NoReturn:
+        """`message` is argparse's."""
+        flag, colon, what = message.removeprefix("argument ").partition(": ")
+        if not colon:
+            raise InputError(message)
+        flag = flag.partition("/")[0]
+        if what.startswith("expected"):
+            action = self._option_string_actions.get(flag)
+            wanted = f": {action.help.partition(' (')[0]}" if action and action.help else ""
+            raise InputError(f"{flag} needs a value{wanted}")
+        if other := re.fullmatch(r"not allowed with argument (\S+)", what):
+            raise InputError(f"{flag} cannot go together with {other[1]}; give one of them")
+        if extra := re.fullmatch(r"ignored explicit argument (.*)", what):
+            raise InputError(f"{flag} takes no value, not even {extra[1]}")
+        raise InputError(f"{flag} {what}")
+
+    def _about_unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f'"{word}" belongs to no flag; see {self.prog} --help'
+        flag = word.partition("=")[0]
+        return f"there is no flag {flag}{nearest(flag, self._option_string_actions)}; see {self.prog} --help"
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, but no wider than is easy to read."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=help_width())
+
+
+def help_width() -> int:
+    return max(40, min(shutil.get_terminal_size().columns, 100) - 2)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean --lr?)`, or nothing where nothing is near."""
+    found = difflib.get_close_matches(word.replace("_", "-"), list(known), n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def whole(least: int, most: int = 10**6) -> Callable[[str], int]:
+    """A type of argparse: a whole number from `least` to `most`."""
+
+    def read(text: str) -> int:
+        # The length is looked at first: int() refuses thousands of digits with an error of its own.
+        if re.fullmatch(r"[+-]?[0-9]{1,19}", text, re.ASCII) and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from {least} to {most}")
+
+    return read
+
+
+def real(least: float, most: float = math.inf, above: bool = False) -> Callable[[str], float]:
+    """A type of argparse: a finite number from `least` (or `above` it) to `most`."""
+    wanted = f"above {least:g}" if above else f"of {least:g} or more"
+    wanted += f" and at most {most:g}" if math.isfinite(most) else ""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if math.isfinite(value) and least <= value <= most and not (above and value == least):
+            return value
+        raise argparse.ArgumentTypeError(f"{text} is not a number {wanted}")
+
+    return read

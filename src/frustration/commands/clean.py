@@ -1,0 +1,203 @@
+"""clean: remove checkpoints. It asks nothing, lists what it removed, and never leaves the model directory."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from frustration.commands.arguments import Parser, nearest, run
+from frustration.errors import InputError
+from frustration.files import PARTIAL, StorageError, locked
+
+LOCK = ".lock"
+DEFAULT = "mnist_lkg.safetensors"
+LKG, RESUME, RECORD = "_lkg.safetensors", "_lkg.resume.safetensors", "_lkg.record.json"
+PLACEHOLDERS = ("README.md", ".gitignore", ".gitkeep")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `clean`; returns the exit code."""
+    return run("clean", lambda arguments: _clean(_parser("clean").read(arguments)), argv)
+
+
+def main_all(argv: Sequence[str] | None = None) -> int:
+    """The command `clean-all`: `clean --all`."""
+    return run("clean-all", lambda arguments: _clean(_parser("clean-all").read(["--all", *arguments])), argv)
+
+
+def _parser(command: str) -> Parser:
+    result = Parser(
+        command,
+        "Remove checkpoints from the model directory: the default one (mnist_lkg), those named, or all. "
+        "It asks nothing and lists what it removed.",
+        more=lambda: (
+            "A checkpoint's LKG takes its resume file and its record with it; a resume file goes alone.\n"
+            "A folder is named to remove what runs have left in it. Other files are left alone unless named."
+        ),
+    )
+    result.add_argument("names", nargs="*", metavar="FILE", help="files in it, with or without models/")
+    result.add_argument("--all", action="store_true", help="everything that runs have left there")
+    result.add_argument("--dry-run", action="store_true", help="only list what would be removed")
+    result.add_argument(
+        "--model-dir", type=Path, default=Path("models"), metavar="PATH", help="default: models/"
+    )
+    result.add_argument("--debug", action="store_true", help="errors with a traceback")
+    result.add_argument("-h", "--help", action="help", help="show this and end")
+    return result
+
+
+def _clean(options: argparse.Namespace) -> int:
+    if options.all and options.names:
+        raise InputError(f"--all takes no file names, but here is {options.names[0]}")
+    if not options.model_dir.exists():
+        print(f"nothing to remove: {options.model_dir} is not there")
+        return 0
+    if not options.model_dir.is_dir():
+        raise InputError(f"--model-dir {options.model_dir} is not a folder")
+    directory = ModelDirectory(options.model_dir)
+    if options.dry_run:
+        _report(directory.wanted(options.names, options.all), directory, "would remove")
+        return 0
+    with contextlib.ExitStack() as held:
+        lock = directory.root / LOCK
+        held.enter_context(locked(lock, _busy(options.model_dir)))
+        wanted = directory.wanted(options.names, options.all)
+        for path in wanted:
+            if path.name == LOCK:  # of a model directory inside this one
+                held.enter_context(locked(path, _busy(directory.shown(path.parent))))
+        removed: list[Path] = []
+        try:
+            for path in wanted:
+                directory.remove(path)
+                removed.append(path)
+        finally:
+            _report(removed, directory, "removed")
+            lock.unlink(missing_ok=True)
+    return 0
+
+
+def _busy(model_dir: Path) -> str:
+    return f"a run is using {model_dir}; wait for it, or stop it, and then clean"
+
+
+def _report(paths: Sequence[Path], directory: ModelDirectory, did: str) -> None:
+    for path in paths:
+        print(f"{did} {directory.shown(path)}")
+    if not paths:
+        left = sum(1 for _ in directory.left_by_runs())
+        others = f"; other files lie there ({left}): name them, or use --all" if left else ""
+        print(f"nothing to remove in {directory.given}{others}")
+
+
+class ModelDirectory:
+    """The folder that nothing here ever leaves. It may be a link itself; links inside are never followed."""
+
+    def __init__(self, given: Path) -> None:
+        self.given, self.root = given, given.resolve()
+
+    def shown(self, path: Path) -> Path:
+        """As the user would write it."""
+        return self.given / path.relative_to(self.root)
+
+    def wanted(self, names: Sequence[str], everything: bool) -> list[Path]:
+        """What is to be removed; InputError, before anything is, if a name is not there."""
+        if everything:
+            return list(self.left_by_runs())
+        if not names:
+            return [path for path in family(self.root / DEFAULT) if exists(path)]
+        return list(dict.fromkeys(path for name in names for path in self._named(name)))
+
+    def left_by_runs(self, folder: Path | None = None) -> Iterator[Path]:
+        """Checkpoints, records, half-written files and links, in order; our own lock is not among them."""
+        with os.scandir(folder or self.root) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                yield from self.left_by_runs(path)
+            elif path != self.root / LOCK and (entry.is_symlink() or _run_leaves(entry.name)):
+                yield path
+
+    def remove(self, path: Path) -> None:
+        """One file or link, and the folders that are empty without it."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove {self.shown(path)}: {error.strerror}") from None
+        for folder in path.parents:
+            if folder == self.root or any(folder.iterdir()):
+                return
+            folder.rmdir()
+
+    def _named(self, name: str) -> list[Path]:
+        """The files that a name stands for."""
+        path = self._place(name)
+        if path == self.root:
+            raise InputError(f"{name} is the model directory itself; --all removes what runs have left in it")
+        self._refuse_behind_link(path, name)
+        if path.is_dir() and not path.is_symlink():
+            return list(self.left_by_runs(path))
+        if path.name in (*PLACEHOLDERS, LOCK) and path.parent == self.root:
+            raise InputError(f"{self.shown(path)} is no checkpoint; it stays")
+        found = [one for one in family(path) if exists(one)]
+        if not found:
+            there = [str(one.relative_to(self.root)) for one in self.left_by_runs()]
+            raise InputError(f"there is no {self.shown(path)}{nearest(name, there)}; nothing was removed")
+        return found
+
+    def _place(self, name: str) -> Path:
+        """Where a name points to: by its own path, in the model directory, or there without `models/`.
+
+        `..` is taken out of the text, and not looked up: what is left has to lie in the model directory.
+        """
+        if not name or "\0" in name:
+            raise InputError(f"{name!r} is not the name of a file")
+        own = self._inside(Path.cwd() / name)
+        given = self.given if self.given.is_absolute() else Path.cwd() / self.given
+        under_given = self._inside(_flat(self.root / os.path.relpath(_flat(Path.cwd() / name), _flat(given))))
+        inside = self._inside(self.root / name)
+        parts = Path(name).parts
+        prefixed = len(parts) > 1 and parts[0] in ("models", self.given.name)
+        bare = self._inside(self.root.joinpath(*parts[1:])) if prefixed else None
+        places = [place for place in (under_given, own, inside, bare) if place is not None]
+        if not places:
+            raise InputError(f"{name} lies outside {self.given}; only what is inside can be removed")
+        return next((place for place in places if any(map(exists, family(place)))), places[0])
+
+    def _inside(self, path: Path) -> Path | None:
+        flat = _flat(path)
+        return flat if flat.is_relative_to(self.root) else None
+
+    def _refuse_behind_link(self, path: Path, name: str) -> None:
+        for folder in path.parents:
+            if folder == self.root:
+                return
+            if folder.is_symlink():
+                raise InputError(
+                    f"{name} lies behind the link {self.shown(folder)}, which may lead elsewhere; "
+                    f"name the link to remove it"
+                )
+
+
+def family(path: Path) -> list[Path]:
+    """A checkpoint's LKG with its resume file and its record; any other file alone."""
+    if not path.name.endswith(LKG):
+        return [path]
+    stem = path.name.removesuffix(LKG)
+    return [path, path.with_name(stem + RESUME), path.with_name(stem + RECORD)]
+
+
+def exists(path: Path) -> bool:
+    """Also where it is a link to nowhere."""
+    return path.is_symlink() or path.exists()
+
+
+def _run_leaves(name: str) -> bool:
+    return name == LOCK or name.endswith((".safetensors", RECORD, PARTIAL))
+
+
+def _flat(path: Path) -> Path:
+    return Path(os.path.normpath(path))

@@ -1,0 +1,111 @@
+"""The last words of a session of `train`: what came out, what to beware of, where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from frustration.commands.tables import NOTHING, by_mode, comparison_table, inert_in, plain_table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from frustration.checkpoint import CheckpointFiles
+    from frustration.record import TrialRecord
+    from frustration.session import Outcome
+
+
+def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
+    """What to print, from top to bottom; `fresh` is whether the command line said --fresh."""
+    if any(record.curve for record in outcome.records):
+        if len(outcome.records) == 1:
+            yield _single(outcome.records[0])
+        else:
+            yield comparison_table(outcome.records)
+            yield "std: over trials, divided by n (ddof 0). Paired: by trial number."
+        for caution in cautions(outcome):
+            yield Text(caution, style="yellow")
+    if outcome.interrupted:
+        yield from what_is_safe(outcome, fresh)
+    else:
+        yield where(outcome.files, outcome.records)
+
+
+def _single(record: TrialRecord) -> RenderableType:
+    bounty = NOTHING if record.bounty is None else f"{record.bounty:.2f} % @ loop {record.bounty_loop}"
+    table = plain_table("", "", left=(0, 1))
+    table.show_header = False
+    table.add_row("bounty (validation)", bounty)
+    table.add_row("LKG test accuracy", percent(record.test_accuracy))
+    return table
+
+
+def percent(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f} %"
+
+
+def cautions(outcome: Outcome) -> Iterator[str]:
+    """What would mislead if it went unsaid: inert treatments and epochs that diverged."""
+    for label, records in by_mode(outcome.records).items():
+        for name in dict.fromkeys(name for record in records for name in inert_in(record)):
+            inert = [record for record in records if name in inert_in(record)]
+            what = name if name == label else f'{name} in mode "{label}"'
+            yield f"{what} is inert{_share(inert, records)}: {why_inert(name, inert[0])}"
+        diverged = sum(entry.diverged for record in records for entry in record.curve)
+        if diverged:
+            ends = "loop; it was" if diverged == 1 else "loops; they were"
+            yield f'mode "{label}": loss was not finite in {diverged} {ends} discarded'
+        never = [record for record in records if record.curve and record.bounty is None]
+        if never:
+            yield f'mode "{label}": no loop gave a usable network{_share(never, records)}; try a lower --lr'
+
+
+def _share(some: Sequence[TrialRecord], of: Sequence[TrialRecord]) -> str:
+    return "" if len(some) == len(of) else f" in {len(some)} of {len(of)} trials"
+
+
+def why_inert(name: str, record: TrialRecord) -> str:
+    seen = [entry.evidence[name] for entry in record.curve if name in entry.evidence]
+    if seen and "factor" in seen[-1]:
+        knobs = next(knobs for knobs in record.spec.program.knobs if knobs["mode"] == name)
+        product = f"{record.spec.learning_rate:g} * {knobs['weight_decay']:g}"
+        return (
+            f"its factor 1 - lr * weight_decay = 1 - {product} rounds to 1 in float32, "
+            f"so that no weight was ever changed by it"
+        )
+    if len(record.curve) <= 1:
+        return "only loop 1 was trained, which is never damaged"
+    return "it never changed anything"
+
+
+def where(files: Sequence[CheckpointFiles], records: Sequence[TrialRecord]) -> str:
+    """Where the network lies, or the pattern of many paths."""
+    kept = [file for file, record in zip(files, records, strict=True) if record.bounty is not None]
+    if len(files) == 1:
+        return f"checkpoint: {kept[0].lkg}" if kept else "checkpoint: none, for there is no usable network"
+    folders = {file.stem.parent for file in files}
+    folder = files[0].stem.parent if len(folders) == 1 else files[0].stem.parent.parent / "MODE"
+    return f"checkpoints: {folder / 'tNNN_lkg.safetensors'} ({len(kept)} networks)"
+
+
+def what_is_safe(outcome: Outcome, fresh: bool) -> Iterator[str]:
+    """After Ctrl-C: every loop that was finished is kept; the one that was under way is not."""
+    records = outcome.records
+    loops = sum(len(record.curve) for record in records)
+    done = sum(record.finished for record in records)
+    begun = sum(bool(record.curve) for record in records) - done
+    if not loops:
+        yield "interrupted before the first loop was done"
+    elif len(records) == 1:
+        yield f"interrupted: {loops} of {records[0].spec.meta_loops} loops are done and kept"
+    else:
+        yield (
+            f"interrupted: {done} of {len(records)} trials are finished, {begun} begun; "
+            f"the {loops} loops that they have done are kept"
+        )
+    if loops:
+        yield where(outcome.files, records)
+    again = "the same command without --fresh" if fresh else "the same command"
+    yield f"to go on: {again}; it goes on from there and ends in the same bits as without the break"

@@ -1,0 +1,169 @@
+"""Tables of the commands: the layers of an architecture, and the end of a comparison."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from frustration.network import Shape
+    from frustration.record import TrialRecord
+
+NOTHING = "-"
+LAYER_ROWS = 8
+NAME_WIDTH = 14
+"""How narrow the first column may become before a table turns into blocks."""
+
+
+def plain_table(*headers: str, left: Sequence[int] = (0,)) -> Table:
+    """A table with a line under its head; columns are right-aligned but for those numbered in `left`."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for number, header in enumerate(headers):
+        table.add_column(
+            header,
+            justify="left" if number in left else "right",
+            overflow="fold",
+            no_wrap=number != 0,
+            vertical="bottom" if number == 0 else "top",
+            header_style="bold",
+        )
+    return table
+
+
+def fitted(table: Table, console: Console) -> Table | str:
+    """The table, or, where it is too wide for the terminal, its rows as blocks of lines."""
+    names = [str(cell) for cell in table.columns[0].cells]
+    foldable = max(0, max(map(len, names), default=0) - NAME_WIDTH)
+    free = console.options.update(max_width=10_000)
+    if console.measure(table, options=free).maximum - foldable <= console.width:
+        return table
+    heads = [str(column.header).replace("\n", " ") for column in table.columns[1:]]
+    columns = [[str(cell) for cell in column.cells] for column in table.columns[1:]]
+    width = max(map(len, heads))
+    lines: list[str] = []
+    for name, *cells in zip(names, *columns, strict=True):
+        lines.append(name)
+        lines += [f"  {head:<{width}}  {cell}" for head, cell in zip(heads, cells, strict=True) if cell]
+    return "\n".join(lines)
+
+
+def architecture_table(shape: Shape) -> Table:
+    """One row per layer; runs of equal layers share a row, and so does what is left of a long list."""
+    table = plain_table("layer", "units", "parameters")
+    rows = _layer_rows(shape.architecture.shapes(shape.features, shape.classes))
+    if len(rows) > LAYER_ROWS:
+        head, middle, tail = rows[: LAYER_ROWS - 3], rows[LAYER_ROWS - 3 : -2], rows[-2:]
+        hidden = f"hidden {middle[0][1]} to {middle[-1][2]}"
+        between = (hidden, middle[0][1], middle[-1][2], "...", sum(row[4] for row in middle))
+        rows = [*head, between, *tail]
+    for name, _, _, units, parameters in rows:
+        table.add_row(name, units, f"{parameters:,}")
+    return table
+
+
+_LayerRow = tuple[str, int, int, str, int]
+"""Name, first and last layer of the row counted from 1, units, parameters."""
+
+
+def _layer_rows(shapes: Sequence[tuple[int, int]]) -> list[_LayerRow]:
+    rows: list[_LayerRow] = []
+    numbered = enumerate(shapes[:-1], start=1)
+    for (outputs, inputs), run in itertools.groupby(numbered, key=lambda layer: layer[1]):
+        numbers = [number for number, _ in run]
+        first, last = numbers[0], numbers[-1]
+        name = f"hidden {first}" if first == last else f"hidden {first} to {last}"
+        units = f"{outputs:,}" if first == last else f"{len(numbers):,} x {outputs:,}"
+        rows.append((name, first, last, units, len(numbers) * outputs * (inputs + 1)))
+    outputs, inputs = shapes[-1]
+    rows.append(("output", len(shapes), len(shapes), f"{outputs:,}", outputs * (inputs + 1)))
+    return rows
+
+
+def comparison_table(records: Sequence[TrialRecord]) -> Table:
+    """One row per mode, in the order asked for."""
+    modes = by_mode(records)
+    control = control_of(records)
+    notes = {label: _note(of_mode) for label, of_mode in modes.items()}
+    headers = ["mode", "n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std"]
+    headers += [f"paired test %\nvs {control}"] if len(modes) > 1 else []
+    headers += ["accepted\n% of loops"]
+    headers += ["note"] if any(notes.values()) else []
+    table = plain_table(*headers, left=(0, len(headers) - 1) if any(notes.values()) else (0,))
+    for label, of_mode in modes.items():
+        row = [
+            label,
+            _count(of_mode),
+            mean_std([record.bounty for record in of_mode]),
+            _mean([record.bounty_loop for record in of_mode]),
+            mean_std([record.test_accuracy for record in of_mode]),
+        ]
+        if len(modes) > 1:
+            pairs = [] if label == control else paired_differences(of_mode, modes[control])
+            row.append("control" if label == control else mean_std(pairs, signed=True))
+        entries = [entry for record in of_mode for entry in record.curve]
+        row.append(f"{100 * statistics.fmean(e.accepted for e in entries):.0f}" if entries else NOTHING)
+        table.add_row(*row, *([notes[label]] if any(notes.values()) else []))
+    return table
+
+
+def by_mode(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
+    modes: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        modes.setdefault(record.spec.label, []).append(record)
+    return modes
+
+
+def control_of(records: Sequence[TrialRecord]) -> str:
+    """The mode that others are compared to: "none", or the first."""
+    labels = list(by_mode(records))
+    return "none" if "none" in labels else labels[0]
+
+
+def paired_differences(mode: Sequence[TrialRecord], control: Sequence[TrialRecord]) -> list[float]:
+    """Test accuracy of a mode minus that of the control, by trial number, where both are known."""
+    of_control = {record.spec.trial: record.test_accuracy for record in control}
+    return [
+        record.test_accuracy - other
+        for record in mode
+        if record.test_accuracy is not None and (other := of_control.get(record.spec.trial)) is not None
+    ]
+
+
+def mean_std(values: Sequence[float | None], signed: bool = False) -> str:
+    """`95.49 ± 0.20`; the standard deviation divides by n (ddof 0), as in the published tables."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return NOTHING
+    return f"{statistics.fmean(known):{'+' if signed else ''}.2f} ± {statistics.pstdev(known):.2f}"
+
+
+def _count(records: Sequence[TrialRecord]) -> str:
+    """How many trials there are, or, of an interrupted comparison, how many of them have begun."""
+    begun = sum(bool(record.curve) for record in records)
+    return f"{len(records)}" if begun == len(records) else f"{begun}/{len(records)}"
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.fmean(known):.1f}" if known else NOTHING
+
+
+def inert_in(record: TrialRecord) -> tuple[str, ...]:
+    """Its inert treatments; none of a trial that was cut off before loop 2 and had no chance to treat."""
+    return record.inert if record.finished or len(record.curve) > 1 else ()
+
+
+def _note(records: Sequence[TrialRecord]) -> str:
+    notes = []
+    if any(inert_in(record) for record in records):
+        notes.append("inert")
+    if any(entry.diverged for record in records for entry in record.curve):
+        notes.append("diverged")
+    return ", ".join(notes)

@@ -1,0 +1,73 @@
+"""train: train a network with the Frustration Engine, or compare treatments of it in paired trials."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from frustration.commands.arguments import INTERRUPTED, run
+from frustration.commands.train_flags import build_request, parser, remarks
+
+if TYPE_CHECKING:
+    from frustration.session import Outcome, SessionEvent, Start
+
+NAME = "train"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what the arguments ask for; returns the exit code."""
+    return run(NAME, _train, argv)
+
+
+def _train(arguments: list[str]) -> int:
+    options = parser(NAME).read(arguments)
+    return _watched(options)
+
+
+def _watched(options: argparse.Namespace) -> int:
+    """The session, with its events shown and signals obeyed."""
+    from frustration.commands.stopping import Stopper
+    from frustration.commands.views import tell, view_for
+
+    with Stopper() as stopper:
+        from frustration import session
+
+        request = build_request(options)
+        for remark in remarks(options, request):
+            print(f"note: {remark}", file=sys.stderr)
+        view = view_for(request, options.json, stopper.event)
+
+        def observe(event: SessionEvent) -> None:
+            if isinstance(event, session.Start):
+                stopper.training_begins()
+                if options.debug:
+                    _explain_start(event)
+            tell(view, event)
+
+        try:
+            outcome = session.train(request, observe, stopper.event)
+            view.end(outcome)
+        finally:
+            view.close()
+    if options.debug:
+        _explain_end(outcome)
+    return INTERRUPTED if outcome.interrupted else 0
+
+
+def _explain_start(start: Start) -> None:
+    print(
+        f"debug: backend {start.backend} on {start.device}, {start.workers} worker(s), "
+        f"{len(start.specs)} trial(s), data digest {start.specs[0].dataset_digest}",
+        file=sys.stderr,
+    )
+
+
+def _explain_end(outcome: Outcome) -> None:
+    for record in outcome.records:
+        print(
+            f"debug: {record.spec.id} {record.spec.label} trial {record.spec.trial}: "
+            f"{record.seconds:.2f} s of CPU, {record.numerics}",
+            file=sys.stderr,
+        )

@@ -1,0 +1,251 @@
+"""The flags of `train`: what they are called, what --help says of them, and the request they make."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands.arguments import Parser, help_width, real, whole
+
+if TYPE_CHECKING:
+    from frustration.request import Request
+
+DEFAULT_ARCHITECTURE = "[1*32]"
+
+EXAMPLES = """\
+modes are combined with "+", scheduled by loops with "@", and set with ":" and "/":
+  hidden+dropout              both at once
+  dropout@1-50,hidden@51-     dropout for 50 loops, hidden from then on
+  hidden:dose=3/patience-5    three units a loop; accept a worse one after 5 failures
+
+examples:
+  train --arch "[1*32]" --ablation-mode hidden
+      one network; run it again to go on for another 100 loops
+  train --arch "[1*32]" --ablation-mode none dropout hidden --trials 8 --meta-loops 10
+      a paired comparison: three modes, the same eight starts and batch orders in each
+  train --hidden-layers 64 32 --ablation-mode "hidden:dose=0.1" --until 200
+      a tenth of the hidden units each loop, until 200 loops are reached in all
+  train --arch 4x4,2x8 --json > loops.jsonl
+      brackets and stars are not needed; one JSON object per loop
+
+Ctrl-C ends a run cleanly; the same command goes on where it stopped. Exit codes: 0 done, 1 failure,
+2 something given cannot be used, 130 interrupted."""
+
+
+def parser(command: str) -> Parser:
+    result = Parser(
+        command,
+        "Train a network in meta-loops: copy the Last Known Good (LKG), treat it, train one epoch, keep it "
+        "if it is better. Several modes or --trials make a paired comparison.",
+        more=_more_help,
+    )
+    _add_subject(result)
+    _add_training(result)
+    _add_treatment(result)
+    _add_run(result)
+    return result
+
+
+def _add_subject(result: Parser) -> None:
+    group = result.add_argument_group("what is trained")
+    network = group.add_mutually_exclusive_group()
+    network.add_argument(
+        "--arch",
+        metavar="TEXT",
+        help=f'hidden layers, such as "[4*4, 2*8]" (4 of 4 units, then 2 of 8) or "[]" '
+        f'(default: "{DEFAULT_ARCHITECTURE}")',
+    )
+    network.add_argument(
+        "--hidden-layers",
+        type=whole(1, 65_536),
+        nargs="+",
+        metavar="N",
+        help="the same as a list of widths: 1024 512 is [1*1024, 1*512]",
+    )
+    group.add_argument(
+        "--ablation-mode",
+        nargs="+",
+        default=["none"],
+        metavar="MODE",
+        help="one mode, or several to compare (default: none); they are listed below",
+    )
+    group.add_argument(
+        "--trials",
+        type=whole(1),
+        metavar="N",
+        help="independent trials of every mode; trials of one number share their start and their batches",
+    )
+    group.add_argument(
+        "--seed", type=whole(0, 2**63 - 1), metavar="N", help="where all random numbers start (default: 0)"
+    )
+    group.add_argument(
+        "--dataset",
+        default="mnist",
+        metavar="NAME",
+        help="analyze-dataset --list names them (default: mnist)",
+    )
+    group.add_argument(
+        "--train-fraction",
+        type=real(0, 1, above=True),
+        default=1.0,
+        metavar="X",
+        help="the share of the training images that is used (default: 1)",
+    )
+
+
+def _add_training(result: Parser) -> None:
+    group = result.add_argument_group("how it is trained")
+    length = group.add_mutually_exclusive_group()
+    length.add_argument(
+        "--meta-loops",
+        type=whole(1),
+        default=100,
+        metavar="N",
+        help="loops to add, each one epoch (default: 100); a run that was cut off is first finished",
+    )
+    length.add_argument("--until", type=whole(1), metavar="N", help="train until loop N is reached in all")
+    group.add_argument(
+        "--lr", type=real(0, above=True), default=1e-4, metavar="X", help="learning rate (default: 1e-4)"
+    )
+    group.add_argument(
+        "--batch-size",
+        type=whole(1, 2**20),
+        default=256,
+        metavar="N",
+        help="samples in a batch (default: 256)",
+    )
+    group.add_argument(
+        "--optimizer",
+        metavar="POLICY",
+        help="fresh: a new AdamW every loop; persist: one AdamW for all; persist-masked: the same, with the "
+        "moments of damaged weights zeroed (default: the mode's own, mostly fresh)",
+    )
+    group.add_argument(
+        "--acceptance",
+        metavar="RULE",
+        help="strict: only what is better; ties: what is not worse; patience-K: after K failures in a row "
+        "the best of them (default: strict)",
+    )
+
+
+def _add_treatment(result: Parser) -> None:
+    group = result.add_argument_group("settings of modes; what a mode's own text says wins")
+    group.add_argument(
+        "--dose", metavar="N|X", help="units ablated in a loop: 3 is three, 0.1 a tenth of those there are"
+    )
+    group.add_argument(
+        "--selector", metavar="NAME", help="uniform, layer-then-unit, lowest-utility or highest-utility"
+    )
+    group.add_argument("--weight-decay", type=real(0), metavar="X", help="of mode decay (default: 1e-4)")
+    group.add_argument("--dropout", type=real(0), metavar="P", help="of mode dropout (default: 0.1)")
+
+
+def _add_run(result: Parser) -> None:
+    group = result.add_argument_group("where and how it runs")
+    group.add_argument(
+        "--model-dir",
+        type=Path,
+        default=Path("models"),
+        metavar="PATH",
+        help="where checkpoints lie and are resumed from (default: models/)",
+    )
+    group.add_argument("--fresh", action="store_true", help="start anew, over what lies there")
+    group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
+    group.add_argument(
+        "--backend", metavar="NAME", help="torch, or reference: slow, for checking (default: torch)"
+    )
+    group.add_argument(
+        "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
+    )
+    group.add_argument(
+        "--accept-numerics",
+        action="store_true",
+        help="go on although the checkpoint comes from another backend, device or version",
+    )
+    group.add_argument("--json", action="store_true", help="print one JSON object per loop")
+    group.add_argument("--debug", action="store_true", help="say more on stderr; errors with a traceback")
+    group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data lies in memory")
+    group.add_argument("-h", "--help", action="help", help="show this and end")
+
+
+def _more_help() -> str:
+    from frustration.modes import mode_named, mode_names
+
+    lines = ["modes, with their settings:"]
+    for name in mode_names():
+        mode = mode_named(name)
+        settings = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(mode))
+        about = (mode.__doc__ or "").strip().partition("\n")[0] + (f" [{settings}]" if settings else "")
+        lines += textwrap.wrap(
+            about, help_width(), initial_indent=f"  {name:<9} ", subsequent_indent=" " * 12
+        )
+    return "\n".join([*lines, "", EXAMPLES])
+
+
+def build_request(options: argparse.Namespace) -> Request:
+    """The options as a request; flags that were not given leave the choice to modes and checkpoint."""
+    from frustration.architecture import Architecture
+    from frustration.request import Request
+
+    if options.hidden_layers:
+        architecture = Architecture.of_widths(options.hidden_layers)
+    else:
+        architecture = Architecture.parse(DEFAULT_ARCHITECTURE if options.arch is None else options.arch)
+    return Request(
+        architecture=architecture,
+        modes=tuple(options.ablation_mode),
+        trials=options.trials,
+        meta_loops=options.meta_loops,
+        until=options.until,
+        seed=options.seed,
+        dataset=options.dataset,
+        train_fraction=options.train_fraction,
+        learning_rate=options.lr,
+        batch_size=options.batch_size,
+        optimizer=options.optimizer,
+        acceptance=options.acceptance,
+        knobs=_knobs(options),
+        backend=options.backend,
+        device=options.device,
+        threads=options.threads,
+        model_dir=options.model_dir,
+        fresh=options.fresh,
+        accept_numerics=options.accept_numerics,
+    )
+
+
+def _knobs(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """By mode: --dose and --selector for every mode that has such a knob, two more for one mode each."""
+    from frustration.modes import mode_named, mode_names
+
+    knobs: dict[str, dict[str, Any]] = {}
+    for name in mode_names():
+        has = {field.name for field in dataclasses.fields(mode_named(name))}
+        given = {knob: getattr(options, knob) for knob in ("dose", "selector") if knob in has}
+        knobs[name] = {knob: value for knob, value in given.items() if value is not None}
+    for flag, mode, knob in (("weight_decay", "decay", "weight_decay"), ("dropout", "dropout", "p")):
+        if getattr(options, flag) is not None:
+            knobs[mode][knob] = getattr(options, flag)
+    return knobs
+
+
+def remarks(options: argparse.Namespace, request: Request) -> Iterator[str]:
+    """Flags that have no effect; they are no errors."""
+    from frustration.modes.grammar import ModeChoice
+
+    if options.num_workers is not None:
+        yield "--num-workers has no use any more, because the data lies in memory"
+    programs = [ModeChoice.parse(mode, request.knobs).program for mode in request.modes]
+    chosen = {mode.name for program in programs for s in program.segments for mode in s.components}
+    uses = {"dose": "dose", "selector": "selector", "weight_decay": "weight_decay", "dropout": "p"}
+    for flag, knob in uses.items():
+        users = [mode for mode, knobs in request.knobs.items() if knob in knobs]
+        if getattr(options, flag) is not None and not chosen.intersection(users):
+            yield (
+                f"--{flag.replace('_', '-')} has no effect: no mode here has it "
+                f"(it belongs to {', '.join(users)})"
+            )

@@ -1,0 +1,150 @@
+"""The benchmarks run, on slices too small to time anything, and count what they say they count."""
+
+import importlib
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import frustration
+from frustration.engine.backends import BACKENDS
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def script():
+    """Imports a module of benchmarks/ or scripts/ by name."""
+    folders = [str(CHECKOUT / "benchmarks"), str(CHECKOUT / "scripts")]
+    sys.path[:0] = folders
+    yield importlib.import_module
+    for folder in folders:
+        sys.path.remove(folder)
+
+
+def test_the_plain_loop_learns(script, data):
+    plain = script("plain")
+    torch.manual_seed(0)
+    model = plain.build(frustration.Architecture.parse("[1*16]"), data.features, data.classes)
+    loader = plain.DataLoader(plain.tensors(data.train, data), batch_size=64, shuffle=True)
+    losses = [plain.train(model, loader) for _ in range(4)]
+    assert losses[3] < losses[2] < losses[1] < losses[0]
+    assert plain.accuracy(model, loader) > 25  # chance is about 11
+
+
+@pytest.mark.parametrize("text", ["[]", "[1*16]", "[4*4, 2*8]"])
+def test_the_plain_network_has_our_parameters(script, text):
+    architecture = frustration.Architecture.parse(text)
+    model = script("plain").build(architecture, 784, 10)
+    assert sum(p.numel() for p in model.parameters()) == architecture.parameters()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_trains_whole_trials_beside_the_plain_loop(script, data, backend):
+    engines = script("engines")
+    architecture = frustration.Architecture.parse("[2*3]")
+    plain, ours = engines.compare(architecture, [backend], data, rounds=2, seconds=0.0)
+    assert (plain.contender, plain.networks, plain.ratio) == ("plain", 1, 1.0)
+    assert ours.contender == backend
+    assert ours.networks % len(engines.MODES) == 0
+    assert ours.milliseconds > 0
+    assert ours.ratio == pytest.approx(plain.milliseconds / ours.milliseconds)
+
+
+def test_a_slice_is_scaled_to_an_epoch(script, data):
+    engines = script("engines")
+    loop = engines.PlainLoop(frustration.Architecture.parse("[1*2]"), data)
+    timing = engines.Timing(contender=loop, steps=1, scale=640 / 256)
+    timing.take_turn()
+    assert engines.Timing.calibrated(loop, samples=640, seconds=0.0).scale == 1.0  # three steps are all
+    assert engines.Timing.calibrated(loop, samples=50_000, seconds=0.0).scale == 50_000 / (4 * 256)
+    assert timing.seconds > 0
+
+
+def test_flops_are_those_of_the_products(script, data):
+    flops = script("engines").dense_flops(frustration.Architecture.parse("[1*16]"), data)
+    assert flops == 640 * (4 * 784 * 16 + 6 * 16 * 10) + 300 * 2 * (784 * 16 + 16 * 10)
+
+
+def test_the_table_says_whether_a_goal_is_reached(script):
+    engines = script("engines")
+
+    def row(ratio: float) -> object:
+        return engines.Row(
+            architecture="[1*16]", contender="torch", networks=12, steps=196, milliseconds=1.0,
+            spread=1.0, ratio=ratio, goal=8, flops=10**9,
+        )  # fmt: skip
+
+    assert [line.split()[-2:] for line in engines.table([row(8.0), row(7.9)]).splitlines()[2:]] == [
+        ["8", "yes"],
+        ["8", "NO"],
+    ]
+    assert "50 %" in engines.table([row(8.0)], peak=2e12)
+
+
+def test_memory_is_that_of_a_fresh_process(script):
+    peaks = script("memory").measure("[1*4]", trials=1, backend="torch", meta_loops=2, images=256)
+    assert list(peaks) == ["MNIST loaded", "meta-loop 1", "meta-loop 2", "tested"]
+    assert sorted(peaks.values()) == list(peaks.values())
+    assert 10**8 < peaks["MNIST loaded"] < peaks["tested"] < 3 * 10**9
+
+
+def test_the_standard_error_is_that_of_the_difference(script):
+    published = script("compare_with_published")
+    ours = [95.0, 96.0, 97.0]
+    row = published.compare("none", ours, mean=95.49, std=0.20)
+    unbiased = 0.20 * (10 / 9) ** 0.5
+    expected = (statistics.stdev(ours) ** 2 / 3 + unbiased**2 / 10) ** 0.5
+    assert row.standard_error == pytest.approx(expected)
+    assert row.difference == pytest.approx(96 - 95.49)
+    assert row.agrees
+    assert not published.compare("none", [96.48, 96.50, 96.52], mean=95.49, std=0.20).agrees
+
+
+def test_a_comparison_reads_finished_trials_of_the_published_kind_only(script, data, tmp_path, monkeypatch):
+    published = script("compare_with_published")
+    monkeypatch.setattr(published, "META_LOOPS", 2)
+    runs = {"right": {"until": 2}, "rate": {"until": 2, "learning_rate": 1e-3}, "longer": {"until": 3}}
+    for name, settings in runs.items():
+        frustration.train(
+            "[1*32]",
+            published.MODES,
+            trials=2,
+            dataset=data,
+            threads=1,
+            model_dir=tmp_path / name,
+            **settings,
+        )
+    found = published.read_records(tmp_path, frustration.Architecture.parse("[1*32]"))
+    read = {
+        one.files.record.relative_to(tmp_path).parts[0]
+        for of_mode in found.values()
+        for one in of_mode.values()
+    }
+    assert read == {"right"}
+    assert {mode: len(trials) for mode, trials in found.items()} == dict.fromkeys(published.MODES, 2)
+    assert "2 of 2 pairs identical to the bit" in published.about_decay(found)
+    assert "inert in 2 of 2 trials" in published.about_decay(found)
+
+
+def test_a_comparison_fails_where_the_means_differ(script, data, tmp_path, monkeypatch, capsys):
+    published = script("compare_with_published")
+    monkeypatch.setattr(published, "META_LOOPS", 1)
+    frustration.train(
+        "[1*32]", published.MODES, trials=2, meta_loops=1, dataset=data, threads=1, model_dir=tmp_path
+    )
+    assert published.main(["--from", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.count("NO") == 6
+    assert published.main(["--from", str(tmp_path / "empty")]) == 2
+
+
+def test_engines_print_json(script, data, monkeypatch, capsys):
+    engines = script("engines")
+    monkeypatch.setattr(engines.frustration, "load_dataset", lambda name: data)
+    engines.main(["--architectures", "[1*2]", "--rounds", "1", "--seconds", "0", "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["contender"] for row in printed["rows"]] == ["plain", "torch"]
+    assert printed["machine"]["rounds"] == "1"

@@ -1,0 +1,28 @@
+"""Data small enough that a test trains on it in a fraction of a second."""
+
+import os
+
+import pytest
+import torch
+from hypothesis import settings
+
+from frustration import load_dataset
+from frustration.dataset import Split
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile("thorough", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Split:
+    """All of MNIST, as the paper splits it."""
+    return load_dataset("mnist")
+
+
+@pytest.fixture(scope="session")
+def data(mnist) -> Split:
+    """The first 640 / 300 / 300 images of MNIST: ten batches of 64."""
+    return mnist.head(640, 300, 300)

@@ -1,0 +1,72 @@
+"""What tests of training share: trials trained in groups, without files, and compared to the bit."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from frustration import LoopEntry, TrialSpec
+from frustration.dataset import Split
+from frustration.engine.group import plan
+from frustration.engine.loop import run
+from frustration.engine.population import Backend, Epoch
+from frustration.engine.torch import TorchBackend
+from frustration.engine.trial import Trial
+from frustration.modes import Regime
+from frustration.network import Shape
+from frustration.streams import Streams
+
+BATCH = 64
+QUICK = {"batch_size": BATCH, "learning_rate": 3e-3}
+"""Settings under which a few loops of a small network on a few images learn something."""
+
+
+def spec_of(architecture: str, mode: str, **fields) -> TrialSpec:
+    return TrialSpec.of(architecture, mode, **{**QUICK, "meta_loops": 3, **fields})
+
+
+def fresh(spec: TrialSpec, data: Split) -> Trial:
+    return Trial.fresh(spec, Shape(spec.architecture, data.features, data.classes))
+
+
+def trained(
+    specs: Sequence[TrialSpec],
+    data: Split,
+    backend: Backend | None = None,
+    observe: Callable[[Trial, LoopEntry], None] = lambda trial, entry: None,
+) -> list[Trial]:
+    """Trials at their ends, trained in the groups that the planner makes of them."""
+    backend = backend or TorchBackend()
+    trials = [fresh(spec, data) for spec in specs]
+    for group in plan(trials, backend):
+        first = next(iter(group.trials.values()))
+        population = backend.population(first.shape, group.runs, data, first.spec.batch_size)
+        run(group, population, data, observe, threading.Event())
+    return trials
+
+
+def epoch_of(spec: TrialSpec, samples: int, loop: int = 1, moments=None) -> Epoch:
+    """The epoch of a loop in which nothing is damaged, as the meta-loop plans it."""
+    streams = Streams(spec.seed, spec.trial, spec.architecture)
+    regime = Regime(learning_rate=spec.learning_rate)
+    for mode in spec.program.at(loop).components:
+        regime = mode.training(regime)
+    return Epoch(
+        order=streams.order(loop, samples),
+        regime=regime,
+        dropout_key=streams.dropout_key(loop),
+        moments=moments,
+    )
+
+
+def same_bits(left, right) -> bool:
+    return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+
+
+def scores(trial: Trial) -> list[tuple]:
+    """What a curve says, without what its treatments say of themselves."""
+    return [(e.loop, e.loss, e.before, e.accuracy, e.accepted, e.bounty, e.adopted) for e in trial.curve]
+
+
+def distance(left, right) -> float:
+    return float(np.abs(left.astype(np.float64) - right.astype(np.float64)).max())
