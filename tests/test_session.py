@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from laboratory import same_bits
+from laboratory import backends, same_bits
 
 import frustration
 from frustration import FrustrationError, InputError
@@ -125,10 +125,10 @@ def test_a_session_cut_off_again_and_again_ends_in_the_same_bits(mode, kill, tra
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
-@pytest.mark.parametrize("backend", ["torch", "reference"])
+@pytest.mark.parametrize("backend", [backend.name for backend in backends()])
 def test_a_comparison_cut_off_again_and_again_ends_in_the_same_bits(kill, backend, train):
     """A kill falls between the files of trials that train side by side: some lose a loop, some do not."""
-    modes = EVERYTHING if backend == "torch" else ["none", "dropout", "hidden/persist", "plain"]
+    modes = EVERYTHING if backend != "reference" else ["none", "dropout", "hidden/persist", "plain"]
     settings = {"trials": 2, "meta_loops": 4, "backend": backend}
     draws = random.Random(backend)
     whole = train(modes, "whole", **settings)
@@ -450,7 +450,12 @@ def test_the_session_says_what_it_is_about_to_do(train):
     )
     (start,) = starts
     assert [spec.label for spec in start.specs] == ["none", "hidden"] * 2
-    assert (start.loops, start.notes, start.backend, start.device) == ((0,) * 4, (), "torch", "cpu")
+    assert (start.loops, start.notes, start.backend, start.device) == (
+        (0,) * 4,
+        (),
+        backends()[-1].name,
+        "cpu",
+    )
 
 
 def test_checkpoints_lie_where_the_outcome_says(train):

@@ -11,7 +11,7 @@ from pathlib import Path
 from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Found, Ongoing, decide, one_seed
 from frustration.dataset import Split, load
-from frustration.engine.backends import backend_named, choose
+from frustration.engine.backends import backend_named, choose, why_not_native
 from frustration.engine.group import plan
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
@@ -62,7 +62,7 @@ def train(
 ) -> Outcome:
     """Train what the request asks for, resuming from its model directory; `stop` ends it cleanly."""
     specs = _specs(request)
-    backend_name, device = choose(request.backend, request.device)
+    choose(request.backend, request.device)  # what cannot be used is refused before anything is read
     data = (request.data or load(request.dataset)).fraction(request.train_fraction)
     specs = [replace(spec, dataset_digest=data.digest) for spec in specs]
     for spec in specs:
@@ -70,22 +70,22 @@ def train(
     busy = f"another run is using {request.model_dir}; wait for it, or name another --model-dir"
     with locked(request.model_dir / LOCK, busy):
         _sweep(request.model_dir)
-        return _train_locked(request, specs, data, (backend_name, device), emit, stop or threading.Event())
+        return _train_locked(request, specs, data, emit, stop or threading.Event())
 
 
 def _train_locked(
     request: Request,
     specs: Sequence[TrialSpec],
     data: Split,
-    engine: tuple[str, str],
     emit: Callable[[SessionEvent], None],
     stop: threading.Event,
 ) -> Outcome:
-    backend = backend_named(*engine)
     files = [request.files(spec) for spec in specs]
     looked = [Found.of(spec, file, request, data) for spec, file in zip(specs, files, strict=True)]
     found = one_seed(looked, request)
     goal = decide(found, request)
+    engine, remark = _engine(request, found)
+    backend = backend_named(*engine)
     ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
     groups = plan([one.trial for one in ongoing if not one.trial.complete], backend)
     keeper = CheckpointKeeper({one.trial.spec.id: one for one in ongoing})
@@ -96,7 +96,7 @@ def _train_locked(
             specs=tuple(one.trial.spec for one in ongoing),
             loops=tuple(one.trial.loop for one in ongoing),
             shape=ongoing[0].trial.shape,
-            notes=tuple(goal.notes),
+            notes=(*goal.notes, *([remark] if remark else [])),
             backend=engine[0],
             device=engine[1],
             workers=workers,
@@ -122,6 +122,20 @@ def _train_locked(
         files=tuple(files),
         interrupted=bool(cut_off),
     )
+
+
+def _engine(request: Request, found: Sequence[Found]) -> tuple[tuple[str, str], str | None]:
+    """Backend and device: those asked for, else those of the checkpoints, else the best; and a remark."""
+    trials = [one.saved.trial for one in found if one.saved and one.saved.trial]
+    kept = {(t.numerics["backend"], t.numerics.get("device", "cpu")) for t in trials if t.numerics}
+    best = choose(request.backend, request.device)
+    if request.backend is None and request.device is None and len(kept) == 1:
+        with contextlib.suppress(InputError):  # a device that is gone: the numerics will say so
+            before = choose(*kept.pop())
+            return before, None if before == best else f"going on with the {before[0]} backend, as before"
+    if request.backend is None and best == ("torch", "cpu"):
+        return best, f"torch serves, because {why_not_native()}"
+    return best, None
 
 
 @dataclass(frozen=True)

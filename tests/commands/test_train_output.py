@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -244,7 +247,9 @@ def test_a_leading_separator_is_dropped(train, tmp_path, capsys):
 
 
 def test_debug_names_backend_and_group(train):
-    code, _, err = train("--arch", "[1*2]", "--meta-loops", "1", "--debug", "--device", "cpu")
+    code, _, err = train(
+        "--arch", "[1*2]", "--meta-loops", "1", "--debug", "--backend", "torch", "--device", "cpu"
+    )
     assert code == 0
     assert "debug: backend torch on cpu" in err
     assert "'group': {'runs': ['f'], 'slot': 0}" in err
@@ -255,3 +260,16 @@ def test_signal_handlers_are_as_before_when_it_has_ended(train):
     train("--arch", "[1*2]", "--meta-loops", "1")
     train("--arch", "[1*")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_without_a_compiler_torch_serves_and_says_so(tmp_path):
+    """One line with the reason, and the training goes on."""
+    program = Path(sys.executable).with_name("train")
+    plain = {k: v for k, v in os.environ.items() if k != "CXX"}
+    environment = {**plain, "PATH": str(tmp_path), "FRUSTRATION_CACHE": str(tmp_path / "cache")}
+    flags = ["--arch", "[1*2]", "--meta-loops", "1", "--device", "cpu", "--train-fraction", "0.02"]
+    ended = subprocess.run(
+        [program, *flags, "--model-dir", tmp_path / "models"], env=environment, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("torch serves, because") == 1

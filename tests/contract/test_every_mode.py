@@ -12,7 +12,7 @@ import threading
 
 import numpy as np
 import pytest
-from laboratory import fresh, same_bits, scores, spec_of, trained
+from laboratory import backends, fresh, same_bits, scores, spec_of, trained
 
 from frustration import Architecture, TrialSpec
 from frustration.engine.group import plan
@@ -33,7 +33,7 @@ DAMAGING = [name for name in MODES if mode_named(name).damages]
 REGIME = Regime(learning_rate=1e-3)
 IN_TRAINING = [name for name in MODES if mode_named(name)().training(REGIME) != REGIME]
 ONLY_BEFORE_TRAINING = [name for name in MODES if name not in IN_TRAINING]
-BACKENDS = pytest.mark.parametrize("backend", [ReferenceBackend(), TorchBackend()], ids=lambda b: b.name)
+BACKENDS = pytest.mark.parametrize("backend", backends(), ids=lambda b: b.name)
 
 
 @pytest.fixture(scope="module")
