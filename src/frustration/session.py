@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frustration.checkpoint import CheckpointFiles
-from frustration.continuation import Found, Ongoing, decide, one_seed
+from frustration.continuation import Found, History, Ongoing, decide, one_seed
 from frustration.dataset import Split, load
 from frustration.engine.backends import backend_named, choose, why_not_native
 from frustration.engine.group import plan
@@ -87,9 +87,12 @@ def _train_locked(
     engine, remark = _engine(request, found)
     backend = backend_named(*engine)
     ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
+    for one in ongoing:
+        if not one.trial.finished:
+            one.trial.spec.check(data.classes)  # the goal may lie beyond the last range of a schedule
     groups = plan([one.trial for one in ongoing if not one.trial.complete], backend)
-    keeper = CheckpointKeeper({one.trial.spec.id: one for one in ongoing})
-    keeper.begin()
+    for one in ongoing:
+        _begin(one)
     workers = min(request.threads or default_workers(), max(1, len(groups)))
     emit(
         Start(
@@ -111,6 +114,7 @@ def _train_locked(
             records[event.trial_id] = event.record
         emit(event)
 
+    keeper = CheckpointKeeper({one.trial.spec.id: (one.files, one.history) for one in ongoing})
     work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
     with contextlib.suppress(Interrupted):
         run_groups(groups, work, workers, collect, stop)
@@ -138,37 +142,41 @@ def _engine(request: Request, found: Sequence[Found]) -> tuple[tuple[str, str], 
     return best, None
 
 
+def _begin(one: Ongoing) -> None:
+    """Keep what is about to be trained, so that a session cut off in its first loop is known.
+
+    An LKG file that is missing, damaged or behind is written anew from the resume file beside it, and one
+    that has nothing to do with this trial any more, because it was begun afresh, is removed.
+    """
+    trial, files = one.trial, one.files
+    make_folder(files.stem.parent)
+    if not trial.complete:
+        files.save(trial, one.history, lkg_too=False)
+    if trial.loop == 0:
+        files.remove_results()
+    elif trial.bounty is not None and not files.lkg_holds(trial.lkg):
+        files.save_lkg(trial, one.history)
+
+
 @dataclass(frozen=True)
 class CheckpointKeeper:
-    """Keeps trials in checkpoints, by their ids."""
+    """Keeps trials in checkpoints."""
 
-    ongoing: Mapping[str, Ongoing]
-
-    def begin(self) -> None:
-        """Keep what is about to be trained, so that a session cut off in its first loop is known.
-
-        An LKG file that is missing, damaged or behind is written anew from the resume file beside it.
-        """
-        for one in self.ongoing.values():
-            trial, files = one.trial, one.files
-            make_folder(files.stem.parent)
-            if not trial.complete:
-                files.save(trial, one.history, lkg_too=False)
-            if trial.bounty is not None and not files.lkg_holds(trial.lkg):
-                files.save_lkg(trial, one.history)
+    places: Mapping[str, tuple[CheckpointFiles, History]]
+    """By the id of a trial: its files, and the sessions it went through."""
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
-        one = self.ongoing[trial.spec.id]
-        one.files.save(trial, one.history, lkg_too=entry.bounty)
+        files, history = self.places[trial.spec.id]
+        files.save(trial, history, lkg_too=entry.bounty)
 
     def finish(self, trial: Trial) -> None:
         """The resume file comes last: where it says that the trial has ended, the others are there."""
-        one = self.ongoing[trial.spec.id]
+        files, history = self.places[trial.spec.id]
         if trial.bounty is not None:
-            one.files.save_lkg(trial, one.history)
-        trial.record().write(one.files.record)
+            files.save_lkg(trial, history, durable=True)
+        trial.record().write(files.record)
         trial.ended = True
-        one.files.save(trial, one.history, lkg_too=False)
+        files.save(trial, history, lkg_too=False)
 
 
 def _specs(request: Request) -> list[TrialSpec]:

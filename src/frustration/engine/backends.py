@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Final
 
 from frustration.engine.population import Backend
@@ -40,9 +42,9 @@ def why_not_native() -> str | None:
 
 
 def choose(backend: str | None, device: str | None) -> tuple[str, str]:
-    """Backend and device, filled in where they are None: CUDA before Metal before the CPU; on the CPU the
-    native engine, or torch where there is no compiler."""
-    device = device or ("cpu" if backend in ("native", "reference") else _best_device())
+    """Backend and device, filled in where they are None: CUDA before the CPU; on the CPU the native engine,
+    or torch where there is no compiler. Metal has to be asked for."""
+    device = device or ("cuda" if backend in (None, "torch") and _has("cuda") else "cpu")
     if device not in DEVICES:
         raise InputError(f'device "{device}" is not one of {", ".join(DEVICES)}')
     if device != "cpu" and not _has(device):
@@ -53,11 +55,13 @@ def choose(backend: str | None, device: str | None) -> tuple[str, str]:
     return backend, device
 
 
-def _best_device() -> str:
-    return next((device for device in ("cuda", "mps") if _has(device)), "cpu")
+GPU_TRACES: Final = ("/proc/driver/nvidia/version", "/dev/kfd")
+"""What the drivers of NVIDIA and AMD leave on Linux."""
 
 
 def _has(device: str) -> bool:
+    if device == "cuda" and not any(map(os.path.exists, GPU_TRACES)) and not shutil.which("nvidia-smi"):
+        return False  # without a second spent on importing torch
     import torch
 
     return torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
