@@ -20,7 +20,7 @@ COMMANDS = [
     ["train", "--help"],
     ["analyze-dataset", "mnist"],
     # Two groups, and so two worker processes.
-    "train --ablation-mode none hidden --trials 8 --meta-loops 1 --train-fraction 0.02 --threads 2".split(),
+    ["train", "--ablation-mode", "none", "hidden", "--trials", "8", "--meta-loops", "1", "--threads", "2"],
 ]
 
 

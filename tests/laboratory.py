@@ -74,7 +74,7 @@ def same_bits(left, right) -> bool:
 
 def scores(trial: Trial) -> list[tuple]:
     """What a curve says, without what its treatments say of themselves."""
-    return [(e.loop, e.loss, e.before, e.accuracy, e.accepted, e.bounty, e.adopted) for e in trial.curve]
+    return [(e.loop, e.loss, e.before, e.accuracy, e.accepted, e.new_bounty, e.adopted) for e in trial.curve]
 
 
 def distance(left, right) -> float:

@@ -58,7 +58,7 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     make_folder(path.parent)
     while True:
         try:
-            file = path.open("w")
+            file = path.open("a")
         except OSError as error:
             raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
         with file:

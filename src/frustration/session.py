@@ -167,7 +167,7 @@ class CheckpointKeeper:
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
         files, history = self.places[trial.spec.id]
-        files.save(trial, history, lkg_too=entry.bounty)
+        files.save(trial, history, lkg_too=entry.new_bounty)
 
     def finish(self, trial: Trial) -> None:
         """The resume file comes last: where it says that the trial has ended, the others are there."""

@@ -73,7 +73,7 @@ def test_trials_differ(records):
 @pytest.mark.parametrize("trial", range(TRIALS))
 def test_decay_at_its_defaults_equals_none_to_the_bit(comparison, records, trial):
     none, decay = records["none", trial], records["decay", trial]
-    scores = ("loop", "loss", "before", "accuracy", "accepted", "bounty")
+    scores = ("loop", "loss", "before", "accuracy", "accepted", "new_bounty")
     assert [[entry[s] for s in scores] for entry in decay["curve"]] == [
         [entry[s] for s in scores] for entry in none["curve"]
     ]

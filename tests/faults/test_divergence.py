@@ -30,7 +30,7 @@ def vectors(trial):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_network_that_diverges_from_the_start_is_never_accepted(data, tmp_path, mode, backend):
     record, trial = train(data, tmp_path, mode, learning_rate=1e3, backend=backend)
-    assert [(entry.diverged, entry.accepted, entry.bounty, entry.loss) for entry in record.curve] == [
+    assert [(entry.diverged, entry.accepted, entry.new_bounty, entry.loss) for entry in record.curve] == [
         (True, False, False, None)
     ] * 3
     assert (record.bounty, record.bounty_loop, record.test_accuracy) == (None, None, None)
@@ -48,7 +48,7 @@ def test_divergence_after_good_loops_leaves_what_they_reached(data, tmp_path, mo
     lkg = CheckpointFiles(tmp_path / "mnist_lkg").lkg
     record, after = train(data, tmp_path, mode, learning_rate=1e3)
     assert [entry.diverged for entry in record.curve] == [False] * 3 + [True] * 3
-    assert not any(entry.accepted or entry.bounty for entry in record.curve[3:])
+    assert not any(entry.accepted or entry.new_bounty for entry in record.curve[3:])
     assert (record.bounty, record.bounty_loop) == (good.bounty, good.bounty_loop)
     assert record.test_accuracy == good.test_accuracy
     assert np.array_equal(after.lkg, before.lkg)

@@ -40,7 +40,7 @@ def assert_loadable(model_dir):
 
 def _behind(files):
     """The LKG file is written after the resume file: a kill between them leaves it one bounty behind."""
-    return len(files.load().trial.curve) > 0 and files.load().trial.curve[-1].bounty
+    return len(files.load().trial.curve) > 0 and files.load().trial.curve[-1].new_bounty
 
 
 def test_the_session_holds_what_the_kills_are_to_test(uninterrupted):
@@ -49,7 +49,7 @@ def test_the_session_holds_what_the_kills_are_to_test(uninterrupted):
     entries = [entry for curve in curves.values() for entry in curve]
     assert any(not entry["accepted"] for entry in entries)
     assert any(entry["adopted"] for entry in entries)
-    assert any(entry["accepted"] and not entry["bounty"] for entry in entries)
+    assert any(entry["accepted"] and not entry["new_bounty"] for entry in entries)
 
 
 @pytest.mark.parametrize("threads, longest", [(1, 0.9), (2, 2.6)])
@@ -90,7 +90,7 @@ def test_workers_that_are_starting_do_not_outlive_their_parent(tmp_path):
 
 def test_workers_write_nothing_once_their_parent_is_killed(tmp_path):
     """Not even the loop that they are in, which takes seconds here."""
-    model_dir, slow = tmp_path / "models", ("--arch", "[1*512]", "--train-fraction", "1")
+    model_dir, slow = tmp_path / "models", ("--arch", "[2*1024]", "--train-fraction", "1")
     with Run(model_dir, *SESSION, *slow, "--threads", "2") as run:
         run.until_training()
         assert wait_until(lambda: len(workers_of(run.pid)) == 2, PATIENT)

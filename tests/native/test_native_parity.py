@@ -118,9 +118,9 @@ def test_the_ratchet_decides_as_in_the_reference(digits, native):
         for group in plan(trials, backend):
             population = backend.population(trials[0].shape, group.runs, digits, 64)
             run(group, population, digits, lambda trial, entry: None, threading.Event())
-        return [[(e.accuracy, e.damaged, e.accepted, e.bounty) for e in trial.curve] for trial in trials], [
-            trial.test_accuracy for trial in trials
-        ]
+        return [
+            [(e.accuracy, e.damaged, e.accepted, e.new_bounty) for e in trial.curve] for trial in trials
+        ], [trial.test_accuracy for trial in trials]
 
     assert curves(native) == curves(EXACT)
 

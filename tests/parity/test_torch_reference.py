@@ -245,7 +245,7 @@ def test_a_loss_that_is_not_finite_is_reported_and_never_accepted(backend, data)
         assert any(entry.diverged for entry in trial.curve)
         assert np.isfinite(trial.base).all()
         assert np.isfinite(trial.lkg).all()
-        assert not any(entry.accepted or entry.bounty for entry in trial.curve if entry.diverged)
+        assert not any(entry.accepted or entry.new_bounty for entry in trial.curve if entry.diverged)
 
 
 def test_whole_trials_of_every_mode_agree_while_no_gate_has_flipped(data):
