@@ -1,11 +1,12 @@
 # Everything a developer types. Each target sets the checkout up first; where that is done, it takes 0.1 s.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap study test format test-wheel
+.PHONY: help bootstrap study test format test-native test-wheel
 
 help:
 	@echo "make study       set up, then compare three modes in eight trials each (MNIST, one small network)"
 	@echo "make test        set up, then ruff, mypy and all tests"
 	@echo "make format      set up, then let ruff format and mend the code"
+	@echo "make test-native set up, then build the C++ engine with sanitizers and for every vector width, and compare"
 	@echo "make test-wheel  set up, then build the wheel, install it into an empty environment and run it there"
 	@echo "make bootstrap   set up only; scripts/bootstrap --help lists the options"
 
@@ -25,6 +26,9 @@ test: bootstrap
 format: bootstrap
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+test-native: bootstrap
+	.venv/bin/python scripts/test_native.py
 
 test-wheel: bootstrap
 	.venv/bin/python scripts/check_wheel.py

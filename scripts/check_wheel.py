@@ -19,6 +19,8 @@ COMMANDS = [
     ["frustration", "--help"],
     ["train", "--help"],
     ["analyze-dataset", "mnist"],
+    # Two groups, and so two worker processes.
+    ["train", "--ablation-mode", "none", "hidden", "--trials", "8", "--meta-loops", "1", "--threads", "2"],
 ]
 
 

@@ -7,9 +7,12 @@ import numpy as np
 
 from frustration import LoopEntry, TrialSpec
 from frustration.dataset import Split
+from frustration.engine.backends import why_not_native
 from frustration.engine.group import plan
 from frustration.engine.loop import run
+from frustration.engine.native import NativeBackend
 from frustration.engine.population import Backend, Epoch
+from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.engine.trial import Trial
 from frustration.modes import Regime
@@ -19,6 +22,12 @@ from frustration.streams import Streams
 BATCH = 64
 QUICK = {"batch_size": BATCH, "learning_rate": 3e-3}
 """Settings under which a few loops of a small network on a few images learn something."""
+
+
+def backends() -> list[Backend]:
+    """Every backend that runs here; the native one wants a compiler."""
+    here: list[Backend] = [ReferenceBackend(), TorchBackend()]
+    return here if why_not_native() else [*here, NativeBackend()]
 
 
 def spec_of(architecture: str, mode: str, **fields) -> TrialSpec:
@@ -65,7 +74,7 @@ def same_bits(left, right) -> bool:
 
 def scores(trial: Trial) -> list[tuple]:
     """What a curve says, without what its treatments say of themselves."""
-    return [(e.loop, e.loss, e.before, e.accuracy, e.accepted, e.bounty, e.adopted) for e in trial.curve]
+    return [(e.loop, e.loss, e.before, e.accuracy, e.accepted, e.new_bounty, e.adopted) for e in trial.curve]
 
 
 def distance(left, right) -> float:

@@ -35,7 +35,7 @@ def accepted(trial: Trial) -> list[int]:
 
 
 def bounties(trial: Trial) -> list[int]:
-    return [entry.loop for entry in trial.curve if entry.bounty]
+    return [entry.loop for entry in trial.curve if entry.new_bounty]
 
 
 def starts(population: ScriptedPopulation, slot: int = 0) -> list[int]:
@@ -114,7 +114,7 @@ def test_a_diverged_candidate_is_a_failure_that_patience_never_adopts():
 def test_divergence_is_recorded_never_accepted_and_leaves_no_trace(mode, in_loss):
     trial, population = play(mode, [50.0, NAN, 60.0], diverge_in_loss=in_loss)
     entry = trial.curve[1]
-    assert (entry.diverged, entry.accepted, entry.bounty) == (True, False, False)
+    assert (entry.diverged, entry.accepted, entry.new_bounty) == (True, False, False)
     assert (entry.loss is None, entry.accuracy is None) == (in_loss, not in_loss)
     if mode != "output":
         assert starts(population) == [0, 1, 1]
@@ -141,7 +141,7 @@ def test_the_bounty_is_the_best_score_so_far_and_the_lkg_is_its_network(script, 
     best, best_loop = None, 0
     for loop, (score, entry) in enumerate(zip(script, trial.curve, strict=True), start=1):
         better = not np.isnan(score) and (best is None or score > best)
-        assert entry.bounty == better
+        assert entry.new_bounty == better
         if better:
             best, best_loop = score, loop
     assert (trial.bounty, trial.bounty_loop or 0) == (best, best_loop)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from laboratory import fresh, same_bits, scores, spec_of, trained
+from laboratory import backends, fresh, same_bits, scores, spec_of, trained
 
 import frustration
 from frustration.engine.group import plan
@@ -19,10 +19,11 @@ from frustration.engine.loop import run
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes import mode_names
+from frustration.session import Start
 
 ARCHITECTURE = "[1*9, 1*5]"
 MODES = [*mode_names(), "hidden/persist", "full/persist-masked", "output/patience-1", "plain@1-2,dropout@3-"]
-BACKENDS = pytest.mark.parametrize("backend", [ReferenceBackend(), TorchBackend()], ids=lambda b: b.name)
+BACKENDS = pytest.mark.parametrize("backend", backends(), ids=lambda b: b.name)
 
 
 def alike(one, other) -> bool:
@@ -126,8 +127,10 @@ def test_modes_of_one_trial_start_from_the_same_weights_and_see_the_same_batches
     assert not same_bits(other.order(500), trials[0].order(500))
 
 
-def test_one_process_and_two_workers_give_the_same_bits(data, tmp_path):
+@pytest.mark.parametrize("backend", [backend.name for backend in backends() if backend.name != "reference"])
+def test_one_process_and_two_workers_give_the_same_bits(backend, data, tmp_path):
     """With batches of 256 these trials are too many for one group: each worker has its own."""
+    starts: list[Start] = []
     outcomes = {
         threads: frustration.train(
             ARCHITECTURE,
@@ -137,19 +140,20 @@ def test_one_process_and_two_workers_give_the_same_bits(data, tmp_path):
             dataset=data,
             batch_size=256,
             learning_rate=3e-3,
+            backend=backend,
             threads=threads,
             model_dir=tmp_path / str(threads),
+            emit=lambda event: starts.append(event) if isinstance(event, Start) else None,
         )
         for threads in (1, 2)
     }
-    groups = {str(record.numerics["group"]["runs"]) for record in outcomes[1].records}
     for one, other in zip(outcomes[1].records, outcomes[2].records, strict=True):
         assert (one.spec, one.curve, one.numerics) == (other.spec, other.curve, other.numerics)
         assert one.test_accuracy == other.test_accuracy
     for one, other in zip(outcomes[1].files, outcomes[2].files, strict=True):
         assert alike(one.resumed(), other.resumed())
         assert one.lkg.read_bytes() == other.lkg.read_bytes()
-    assert len(groups) > 1, "one group is one worker: this test needs more trials"
+    assert [start.workers for start in starts] == [1, 2], "one group is one worker: this needs more trials"
 
 
 SCRIPT = """

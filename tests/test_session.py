@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from laboratory import same_bits
+from laboratory import backends, same_bits
 
 import frustration
-from frustration import FrustrationError, InputError
+from frustration import FrustrationError, InputError, checkpoint
 from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Part, Split
 from frustration.files import locked
@@ -125,10 +125,10 @@ def test_a_session_cut_off_again_and_again_ends_in_the_same_bits(mode, kill, tra
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
-@pytest.mark.parametrize("backend", ["torch", "reference"])
+@pytest.mark.parametrize("backend", [backend.name for backend in backends()])
 def test_a_comparison_cut_off_again_and_again_ends_in_the_same_bits(kill, backend, train):
     """A kill falls between the files of trials that train side by side: some lose a loop, some do not."""
-    modes = EVERYTHING if backend == "torch" else ["none", "dropout", "hidden/persist", "plain"]
+    modes = EVERYTHING if backend != "reference" else ["none", "dropout", "hidden/persist", "plain"]
     settings = {"trials": 2, "meta_loops": 4, "backend": backend}
     draws = random.Random(backend)
     whole = train(modes, "whole", **settings)
@@ -450,10 +450,103 @@ def test_the_session_says_what_it_is_about_to_do(train):
     )
     (start,) = starts
     assert [spec.label for spec in start.specs] == ["none", "hidden"] * 2
-    assert (start.loops, start.notes, start.backend, start.device) == ((0,) * 4, (), "torch", "cpu")
+    assert (start.loops, start.notes, start.backend, start.device) == (
+        (0,) * 4,
+        (),
+        backends()[-1].name,
+        "cpu",
+    )
 
 
 def test_checkpoints_lie_where_the_outcome_says(train):
     outcome = train("none", meta_loops=1)
     assert isinstance(outcome.files[0], CheckpointFiles)
     assert outcome.files[0].load().loop == 1
+
+
+def test_a_closed_schedule_is_not_extended_beyond_its_end(train):
+    train("none@1-1,hidden@2-2", meta_loops=2)
+    for _ in range(2):  # the refusal leaves nothing behind
+        with pytest.raises(InputError, match="says nothing about loop 4"):
+            train("none@1-1,hidden@2-2", meta_loops=2)
+    assert loops(train("none@1-1,hidden@2-2", until=2)) == [2]
+
+
+def test_a_fresh_start_leaves_no_network_of_another_trial(train):
+    train("none", meta_loops=1)
+    outcome = train("none", meta_loops=1, learning_rate=1e30, architecture="[4*16]", fresh=True)
+    (files,) = outcome.files
+    assert outcome.records[0].bounty is None
+    assert not files.lkg.exists()
+
+
+def test_moments_are_forgotten_where_the_optimizer_is_fresh(train):
+    train("plain", until=1)
+    assert train("none", until=2).files[0].resumed().moments is None
+    steps = train("plain", until=3).files[0].resumed().moments.steps
+    assert steps == 10  # 640 samples in batches of 64, once
+
+
+def test_an_lkg_alone_that_has_reached_the_goal_is_tested(train):
+    outcome = train("none", meta_loops=2)
+    outcome.files[0].resume.unlink()
+    again = train("none", until=2)
+    assert not again.interrupted
+    assert again.records[0].test_accuracy == outcome.records[0].test_accuracy
+
+
+def test_a_mode_added_later_takes_the_seed_of_those_beside_it(train):
+    train(["none", "hidden"], trials=2, seed=5, meta_loops=1)
+    assert {record.spec.seed for record in train("output", trials=2, meta_loops=1).records} == {5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"modes": []}, "no mode is named"),
+        ({"trials": 0}, "trials must be a whole number"),
+        ({"threads": 0}, "threads must be a whole number"),
+        ({"knobs": {"dropuot": {"p": 0.5}}}, "did you mean"),
+        ({"learning_rate": "1e-3"}, "lr must be a finite number"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(train, settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        train(**settings)
+
+
+def test_numbers_of_numpy_are_numbers(train):
+    assert train("none", seed=np.int64(3), meta_loops=np.int32(1)).records[0].spec.seed == 3
+
+
+def test_a_checkpoint_of_a_mode_that_is_gone_says_where_it_is(train):
+    (files,) = train("none", meta_loops=1).files
+    content = files.resume.read_bytes()
+    tensors, metadata = checkpoint._unpack(content)
+    state = json.loads(metadata["state"])
+    state["spec"]["mode"], state["spec"]["mode_params"] = "shrink", [{"mode": "shrink"}]
+    files.resume.write_bytes(checkpoint._pack(tensors, {**metadata, "state": json.dumps(state)}))
+    with pytest.raises(FrustrationError, match=r'safetensors cannot be continued: there is no mode "shrink"'):
+        train("none", meta_loops=1)
+    del state["loop"]
+    state["spec"]["mode"], state["spec"]["mode_params"] = "none", [{"mode": "none"}]
+    files.resume.write_bytes(checkpoint._pack(tensors, {**metadata, "state": json.dumps(state)}))
+    with pytest.raises(FrustrationError, match="not one that this version writes"):
+        train("none", meta_loops=1)
+
+
+def test_workers_do_not_import_from_the_folder_they_are_started_in(train, tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    assert loops(
+        train(["none", "hidden"], trials=8, meta_loops=1, threads=2, backend="torch", batch_size=256)
+    )
+
+
+def test_a_lock_that_was_removed_meanwhile_is_taken_anew(tmp_path):
+    path = tmp_path / ".lock"
+    with locked(path, "busy"):
+        path.unlink()  # as `clean` may do in the instant before
+        with locked(path, "busy"), pytest.raises(FrustrationError, match="busy"), locked(path, "busy"):
+            pass

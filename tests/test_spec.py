@@ -205,7 +205,7 @@ def test_a_record_survives_json():
             damaged=None,
             accuracy=50.0,
             accepted=True,
-            bounty=True,
+            new_bounty=True,
         ),
         LoopEntry(
             loop=2,
@@ -215,22 +215,26 @@ def test_a_record_survives_json():
             damaged=40.0,
             accuracy=None,
             accepted=False,
-            bounty=False,
+            new_bounty=False,
             diverged=True,
             evidence={"hidden": {"units": [[0, 1]], "removed": 2.0}},
         ),
     ]
-    trial.bounty, trial.bounty_loop, trial.test_accuracy, trial.seconds = 50.0, 1, 49.0, 1.25
+    trial.loop, trial.seconds = 2, 1.25
+    trial.bounty, trial.bounty_loop, trial.test_accuracy = 50.0, 1, 49.0
     trial.numerics, trial.past_numerics = {"backend": "torch"}, [{"backend": "reference", "until_loop": 1}]
     record = trial.record()
     again = TrialRecord.from_dict(json.loads(json.dumps(record.to_dict(), allow_nan=False)))
     assert again == record
+    assert (again.loop, again.finished) == (2, True)
     with pytest.raises(InputError, match="schema 99"):
         TrialRecord.from_dict({**record.to_dict(), "record_schema": 99})
 
 
 def test_harm_and_recovery_are_differences_of_accuracies():
-    entry = LoopEntry(loop=2, mode="", loss=1, before=50, damaged=40, accuracy=55, accepted=True, bounty=True)
+    entry = LoopEntry(
+        loop=2, mode="", loss=1, before=50, damaged=40, accuracy=55, accepted=True, new_bounty=True
+    )
     assert (entry.harm, entry.recovery) == (10, 15)
     unharmed = dataclasses.replace(entry, damaged=None)
     assert (unharmed.harm, unharmed.recovery) == (None, None)

@@ -12,6 +12,7 @@ from frustration.errors import InputError
 
 MAX_WIDTH = 65_536
 MAX_DEPTH = 4_096
+MAX_PARAMETERS = 1_000_000_000
 LINEAR = "linear"  # how `[]` is written where brackets are not welcome
 
 
@@ -46,7 +47,13 @@ class Architecture:
             hidden += _layers(text, number, segment.strip())
             if len(hidden) > MAX_DEPTH:
                 raise _at_fault(text, number, segment, f"makes more than {MAX_DEPTH:,} hidden layers")
-        return cls(tuple(hidden))
+        architecture = cls(tuple(hidden))
+        if architecture.parameters() > MAX_PARAMETERS:
+            raise ArchitectureError(
+                f"architecture {architecture} has {architecture.parameters():,} parameters; "
+                f"{MAX_PARAMETERS:,} are possible"
+            )
+        return architecture
 
     @classmethod
     def of_widths(cls, widths: Iterable[int]) -> Architecture:

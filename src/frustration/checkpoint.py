@@ -25,8 +25,8 @@ import safetensors.numpy
 from frustration.architecture import Architecture
 from frustration.engine.population import Moments
 from frustration.engine.trial import RunnerUp, Trial
-from frustration.errors import FrustrationError
-from frustration.files import write_atomically
+from frustration.errors import FrustrationError, InputError
+from frustration.files import StorageError, write_atomically
 from frustration.network import Shape, Vector, from_state, state_names, to_state
 from frustration.record import LoopEntry
 from frustration.spec import TrialSpec
@@ -70,6 +70,14 @@ class CheckpointFiles:
     def save_lkg(self, trial: Trial, history: list[dict[str, Any]], durable: bool = False) -> None:
         write_atomically(self.lkg, pack_lkg(trial, history), durable=durable)
 
+    def remove_results(self) -> None:
+        """Remove the LKG and the record of another trial that was here before."""
+        for path in (self.lkg, self.record):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageError(f"cannot remove {path}: {error.strerror}") from None
+
     def lkg_holds(self, weights: Vector) -> bool:
         """Whether the LKG file is there, is whole, and is this network."""
         try:
@@ -91,6 +99,10 @@ class CheckpointFiles:
                 return unpack_resume(_read(self.resume))
             except CheckpointError as error:
                 raise CheckpointError(f"{self.resume} is damaged ({error}); {self._way_on()}") from None
+            except InputError as error:  # a mode of a package that is not installed any more, say
+                raise CheckpointError(
+                    f"{self.resume} cannot be continued: {error}; {self._way_on()}"
+                ) from None
         if self.lkg.exists():
             try:
                 return unpack_lkg(self.lkg)
@@ -156,7 +168,6 @@ class Saved:
             bounty_loop=self.bounty_loop,
             patience=spec.acceptance.patience,
             continued=True,
-            ended=True,
             unscored=self.bounty is None,
         )
 
@@ -221,7 +232,13 @@ def unpack_resume(content: bytes) -> Saved:
     tensors, metadata = _unpack(content)
     if metadata.get("format") != RESUME_FORMAT:
         raise CheckpointError(f'its format is "{metadata.get("format")}", not "{RESUME_FORMAT}"')
-    state = json.loads(metadata["state"])
+    try:
+        return _saved(json.loads(metadata["state"]), tensors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"its state is not one that this version writes: {error!r}") from None
+
+
+def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
     spec = TrialSpec.from_dict(state["spec"])
     shape = Shape(spec.architecture, state["features"], state["classes"])
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from frustration.checkpoint import CheckpointFiles, Saved
+from frustration.checkpoint import CheckpointError, CheckpointFiles, Saved
 from frustration.dataset import Split
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
@@ -34,7 +35,7 @@ class Found:
         saved = None if request.fresh else files.load()
         shape = Shape(spec.architecture, data.features, data.classes)
         if saved is not None:
-            _refuse_foreign(spec, files, saved, shape, request.seed)
+            _refuse_foreign(spec, files, saved, shape, request)
         return cls(spec, files, saved, shape)
 
     def seeded(self, seed: int) -> Found:
@@ -84,6 +85,8 @@ class Found:
         if trial.complete:
             return Ongoing(trial, self.files, history)
         self._settle_numerics(trial, numerics, accept_numerics)
+        if not trial.keeps_moments:
+            trial.moments = None
         if self.switches:
             trial.rebase_on_lkg()
         if self.switches or spec.meta_loops != self.target:
@@ -132,14 +135,30 @@ def one_seed(found: Sequence[Found], request: Request) -> list[Found]:
             f"the checkpoints in {request.model_dir} were trained with several seeds "
             f"({', '.join(map(str, sorted(kept)))}), so they are not paired; name another --model-dir"
         )
-    seed = kept.pop() if kept else request.seed or 0
+    if not kept and request.seed is None:
+        kept = _seeds_beside(request)
+    seed = kept.pop() if len(kept) == 1 else request.seed or 0
     return [one.seeded(seed) for one in found]
+
+
+def _seeds_beside(request: Request) -> set[int]:
+    """The seeds of other modes of this architecture in the model directory: a new mode pairs with them."""
+    if not request.comparison:
+        return set()
+    modes = (request.model_dir / request.architecture.safe).glob("*/t000_lkg.safetensors")
+    seeds = set()
+    for path in modes:
+        with contextlib.suppress(CheckpointError):  # a damaged one that nobody asked for is nobody's concern
+            saved = CheckpointFiles(path.with_name("t000_lkg")).load()
+            seeds |= {saved.seed} if saved and saved.seed is not None else set()
+    return seeds
 
 
 def decide(found: Sequence[Found], request: Request) -> Goal:
     """A session that was cut off is finished; one that was finished gets more loops; `until` overrules."""
     loops = [one.loop for one in found]
-    notes = [note for one in found if (note := _about_switch(one))]
+    goal = request.until
+    notes = [n for one in found if (goal is None or one.loop < goal) and (n := _about_switch(one))]
     if request.until is not None:
         behind = sum(loop < request.until for loop in loops)
         if not behind:
@@ -179,9 +198,11 @@ def _about_switch(one: Found) -> str | None:
 
 
 def _refuse_foreign(
-    spec: TrialSpec, files: CheckpointFiles, saved: Saved, shape: Shape, seed: int | None
+    spec: TrialSpec, files: CheckpointFiles, saved: Saved, shape: Shape, request: Request
 ) -> None:
-    instead = f"remove it with {files.removed_by(files.lkg)}, or name another --model-dir"
+    seed = request.seed
+    in_the_way = files.stem.parent.parent if request.comparison else files.lkg
+    instead = f"remove it with {files.removed_by(in_the_way)}, or name another --model-dir"
     there = files.resume if saved.trial else files.lkg
     if saved.architecture != spec.architecture:
         raise InputError(f"{there} holds {saved.architecture}, not {spec.architecture}: {instead}")

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from frustration.errors import FrustrationError
 
@@ -55,15 +56,26 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     The lock goes with the process, however it ends; the empty file that stays behind means nothing.
     """
     make_folder(path.parent)
-    try:
-        file = path.open("w")
-    except OSError as error:
-        raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
-    with file:
+    while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FrustrationError(busy) from None
+            file = path.open("a")
         except OSError as error:
-            raise StorageError(f"cannot lock {path}: {error.strerror}") from None
-        yield
+            raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FrustrationError(busy) from None
+            except OSError as error:
+                raise StorageError(f"cannot lock {path}: {error.strerror}") from None
+            if _is_still(path, file):
+                yield
+                return
+
+
+def _is_still(path: Path, file: IO[str]) -> bool:
+    """Whether an open file is still the one at its path; `clean` may have removed it meanwhile."""
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False

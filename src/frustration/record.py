@@ -36,7 +36,7 @@ class LoopEntry:
     """After training; None where the outputs were not finite."""
     accepted: bool
     """Whether the next candidate starts from this one."""
-    bounty: bool
+    new_bounty: bool
     """Whether this is the best accuracy so far: the candidate is now the LKG."""
     adopted: int | None = None
     """The earlier loop whose network patience made the new base, because none was better for too long."""
@@ -64,7 +64,10 @@ class TrialRecord:
     """A finished (or interrupted) trial."""
 
     spec: TrialSpec
+    loop: int
+    """Global: the loops that the network has behind it."""
     curve: tuple[LoopEntry, ...]
+    """The loops that are known: of a trial that went on from its LKG alone, only those since then."""
     bounty: float | None
     """Best validation accuracy, percent; None where no loop gave a finite network."""
     bounty_loop: int | None
@@ -95,13 +98,14 @@ class TrialRecord:
 
     @property
     def finished(self) -> bool:
-        return bool(self.curve) and self.curve[-1].loop >= self.spec.meta_loops
+        return self.loop >= self.spec.meta_loops
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "record_schema": RECORD_SCHEMA,
             "id": self.spec.id,
             "spec": self.spec.to_dict(),
+            "loop": self.loop,
             "bounty": self.bounty,
             "bounty_loop": self.bounty_loop,
             "test_accuracy": self.test_accuracy,
@@ -122,6 +126,7 @@ class TrialRecord:
                 f"a record of schema {fields.get('record_schema')}; this version reads schema {RECORD_SCHEMA}"
             )
         names = (
+            "loop",
             "bounty",
             "bounty_loop",
             "test_accuracy",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from frustration.architecture import Architecture
 from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Split
+from frustration.errors import InputError
+from frustration.modes import mode_named, mode_names
 from frustration.spec import TrialSpec
 
 
@@ -39,6 +42,16 @@ class Request:
     model_dir: Path = Path("models")
     fresh: bool = False
     accept_numerics: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.modes:
+            raise InputError(f"no mode is named; modes are {', '.join(mode_names())}")
+        for name in ("trials", "until", "threads"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, Integral) and int(value) >= 1):
+                raise InputError(f"{name} must be a whole number of 1 or more, not {value!r}")
+        for mode, knobs in self.knobs.items():
+            mode_named(mode).with_knobs(knobs)
 
     @property
     def comparison(self) -> bool:

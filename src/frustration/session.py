@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frustration.checkpoint import CheckpointFiles
-from frustration.continuation import Found, Ongoing, decide, one_seed
+from frustration.continuation import Found, History, Ongoing, decide, one_seed
 from frustration.dataset import load
-from frustration.engine.backends import backend_named, choose
+from frustration.engine.backends import backend_named, choose, why_not_native
 from frustration.engine.group import plan
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
@@ -62,7 +62,7 @@ def train(
 ) -> Outcome:
     """Train what the request asks for, resuming from its model directory; `stop` ends it cleanly."""
     specs = _specs(request)
-    backend_name, device = choose(request.backend, request.device)
+    choose(request.backend, request.device)  # what cannot be used is refused before anything is read
     data = Data({request.dataset: request.data or load(request.dataset)})
     specs = [replace(spec, dataset_digest=data.of(spec).digest) for spec in specs]
     for spec in specs:
@@ -70,33 +70,38 @@ def train(
     busy = f"another run is using {request.model_dir}; wait for it, or name another --model-dir"
     with locked(request.model_dir / LOCK, busy):
         _sweep(request.model_dir)
-        return _train_locked(request, specs, data, (backend_name, device), emit, stop or threading.Event())
+        return _train_locked(request, specs, data, emit, stop or threading.Event())
 
 
 def _train_locked(
     request: Request,
     specs: Sequence[TrialSpec],
     data: Data,
-    engine: tuple[str, str],
     emit: Callable[[SessionEvent], None],
     stop: threading.Event,
 ) -> Outcome:
-    backend = backend_named(*engine)
     files = [request.files(spec) for spec in specs]
     looked = [Found.of(spec, file, request, data.of(spec)) for spec, file in zip(specs, files, strict=True)]
     found = one_seed(looked, request)
     goal = decide(found, request)
+    engine, remark = _engine(request, found)
+    backend = backend_named(*engine)
     ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
+    for one in ongoing:
+        if not one.trial.finished:
+            one.trial.spec.check(
+                data.of(one.trial.spec).classes
+            )  # the goal may lie beyond the last range of a schedule
     groups = plan([one.trial for one in ongoing if not one.trial.complete], backend)
-    keeper = CheckpointKeeper({one.trial.spec.id: one for one in ongoing})
-    keeper.begin()
+    for one in ongoing:
+        _begin(one)
     workers = min(request.threads or default_workers(), max(1, len(groups)))
     emit(
         Start(
             specs=tuple(one.trial.spec for one in ongoing),
             loops=tuple(one.trial.loop for one in ongoing),
             shape=ongoing[0].trial.shape,
-            notes=tuple(goal.notes),
+            notes=(*goal.notes, *([remark] if remark else [])),
             backend=engine[0],
             device=engine[1],
             workers=workers,
@@ -111,6 +116,7 @@ def _train_locked(
             records[event.trial_id] = event.record
         emit(event)
 
+    keeper = CheckpointKeeper({one.trial.spec.id: (one.files, one.history) for one in ongoing})
     work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
     with contextlib.suppress(Interrupted):
         run_groups(Queue(groups), work, workers, collect, stop)
@@ -124,38 +130,56 @@ def _train_locked(
     )
 
 
+def _engine(request: Request, found: Sequence[Found]) -> tuple[tuple[str, str], str | None]:
+    """Backend and device: those asked for, else those of the checkpoints, else the best; and a remark."""
+    trials = [one.saved.trial for one in found if one.saved and one.saved.trial]
+    kept = {(t.numerics["backend"], t.numerics.get("device", "cpu")) for t in trials if t.numerics}
+    best = choose(request.backend, request.device)
+    if request.backend is None and request.device is None and len(kept) == 1:
+        with contextlib.suppress(InputError):  # a device that is gone: the numerics will say so
+            before = choose(*kept.pop())
+            return before, None if before == best else f"going on with the {before[0]} backend, as before"
+    if request.backend is None and best == ("torch", "cpu"):
+        return best, f"torch serves, because {why_not_native()}"
+    return best, None
+
+
+def _begin(one: Ongoing) -> None:
+    """Keep what is about to be trained, so that a session cut off in its first loop is known.
+
+    An LKG file that is missing, damaged or behind is written anew from the resume file beside it, and one
+    that has nothing to do with this trial any more, because it was begun afresh, is removed.
+    """
+    trial, files = one.trial, one.files
+    make_folder(files.stem.parent)
+    if not trial.complete:
+        files.save(trial, one.history, lkg_too=False)
+    if trial.loop == 0:
+        files.remove_results()
+    elif trial.bounty is not None and not files.lkg_holds(trial.lkg):
+        files.save_lkg(trial, one.history)
+
+
 @dataclass(frozen=True)
 class CheckpointKeeper:
-    """Keeps trials in checkpoints, by their ids."""
+    """Keeps trials in checkpoints."""
 
-    ongoing: Mapping[str, Ongoing]
+    places: Mapping[str, tuple[CheckpointFiles, History]]
+    """By the id of a trial: its files, and the sessions it went through."""
     keeps_failures = False
 
-    def begin(self) -> None:
-        """Keep what is about to be trained, so that a session cut off in its first loop is known.
-
-        An LKG file that is missing, damaged or behind is written anew from the resume file beside it.
-        """
-        for one in self.ongoing.values():
-            trial, files = one.trial, one.files
-            make_folder(files.stem.parent)
-            if not trial.complete:
-                files.save(trial, one.history, lkg_too=False)
-            if trial.bounty is not None and not files.lkg_holds(trial.lkg):
-                files.save_lkg(trial, one.history)
-
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
-        one = self.ongoing[trial.spec.id]
-        one.files.save(trial, one.history, lkg_too=entry.bounty)
+        files, history = self.places[trial.spec.id]
+        files.save(trial, history, lkg_too=entry.new_bounty)
 
     def finish(self, trial: Trial) -> None:
         """The resume file comes last: where it says that the trial has ended, the others are there."""
-        one = self.ongoing[trial.spec.id]
+        files, history = self.places[trial.spec.id]
         if trial.bounty is not None:
-            one.files.save_lkg(trial, one.history)
-        trial.record().write(one.files.record)
+            files.save_lkg(trial, history, durable=True)
+        trial.record().write(files.record)
         trial.ended = True
-        one.files.save(trial, one.history, lkg_too=False)
+        files.save(trial, history, lkg_too=False)
 
     def fail(self, trial: Trial, traceback: str) -> None:
         pass

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Self
 
 from frustration.architecture import Architecture
@@ -42,14 +43,17 @@ class TrialSpec:
     acceptance: Acceptance = STRICT
 
     def __post_init__(self) -> None:
-        _whole("trial", self.trial, 0, 10**6)
-        _whole("seed", self.seed, 0, 2**63 - 1)
-        _whole("meta-loops", self.meta_loops, 1, 10**6)
-        _whole("batch-size", self.batch_size, 1, 2**20)
-        _real("lr", self.learning_rate, math.nextafter(0, 1), math.inf)
-        _real("train-fraction", self.train_fraction, math.nextafter(0, 1), 1.0)
-        for name in ("learning_rate", "train_fraction"):  # 1 and 1.0 are one trial, so they get one id
-            object.__setattr__(self, name, float(getattr(self, name)))
+        # NumPy's numbers become Python's, and 1 becomes 1.0 where it is a real one: one trial, one id.
+        checked = {
+            "trial": _whole("trial", self.trial, 0, 10**6),
+            "seed": _whole("seed", self.seed, 0, 2**63 - 1),
+            "meta_loops": _whole("meta-loops", self.meta_loops, 1, 10**6),
+            "batch_size": _whole("batch-size", self.batch_size, 1, 2**20),
+            "learning_rate": _real("lr", self.learning_rate, math.inf),
+            "train_fraction": _real("train-fraction", self.train_fraction, 1.0),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         optimizer_policy(self.optimizer)
         if self.stop_rule != "loops":
             raise InputError(f'stop rule "{self.stop_rule}" is not known; there is "loops"')
@@ -153,12 +157,14 @@ class TrialSpec:
         return {name: fields[name] for name in names}
 
 
-def _whole(name: str, value: int, least: int, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise InputError(f"{name} must be a whole number from {least} to {most}, not {value}")
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) <= most:
+        raise InputError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+    return int(value)
 
 
-def _real(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most or math.isinf(value):
+def _real(name: str, value: Any, most: float) -> float:
+    if not isinstance(value, Real) or not 0 < float(value) <= most or math.isinf(float(value)):
         at_most = f" and at most {most:g}" if math.isfinite(most) else ""
-        raise InputError(f"{name} must be a finite number above 0{at_most}, not {value}")
+        raise InputError(f"{name} must be a finite number above 0{at_most}, not {value!r}")
+    return float(value)

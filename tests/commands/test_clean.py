@@ -121,7 +121,7 @@ def test_folders_that_become_empty_go(models):
 )
 def test_all_removes_what_runs_leave_and_nothing_else(models, capsys, clean_all):
     before = files(models)
-    left = {*PLACEHOLDERS, "notes.txt"}
+    left = {*PLACEHOLDERS, "notes.txt", "file1.safetensors"}
     assert clean_all("--dry-run") == 0
     promised = capsys.readouterr().out
     assert gone(models, before) == set()
@@ -130,6 +130,32 @@ def test_all_removes_what_runs_leave_and_nothing_else(models, capsys, clean_all)
     assert capsys.readouterr().out == promised.replace("would remove", "removed")
     assert promised.count("\n") == len(before - left)
     assert {path.name for path in models.iterdir()} == left
+
+
+USERS = (
+    "weights.safetensors", "1x4/hidden/weights.safetensors", "lkg.safetensors", "_lkg.safetensors",
+    "a_lkg.safetensors.bak", "a.record.json", "movie.mp4.partial", ".movie.partial", ".movie.7-8.partial",
+    "a_lkg.safetensors.7-8.partial", "a.lock",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [["--all"], ["1x4"]])
+def test_files_under_names_that_no_run_gives_stay(models, names):
+    before = files(models)
+    for name in USERS:
+        (models / name).write_text(name)
+    assert main(names) == 0
+    assert files(models) - before == set(USERS)
+
+
+def test_of_empty_folders_those_of_a_comparison_go(models):
+    for name in ("1x8/none", "4x4,2x8/hidden.dose=3_persist", "linear", "mine", "mine too/1x4x2"):
+        (models / name).mkdir(parents=True)
+    before = files(models)
+    assert main(["--all"]) == 0
+    assert {"1x8/none", "4x4,2x8/hidden.dose=3_persist", "linear"} <= gone(models, before)
+    assert not (models / "1x8").exists()
+    assert {"mine", "mine too/1x4x2"} <= files(models)
 
 
 def test_dry_run_removes_nothing(models, capsys):
@@ -173,11 +199,14 @@ def test_links_are_removed_and_not_followed(models, tmp_path):
     (outside / "inner_lkg.safetensors").write_text("secret")
     (models / "way").symlink_to(outside)
     (models / "one_lkg.safetensors").symlink_to(outside / "inner_lkg.safetensors")
+    (models / "two_lkg.safetensors").symlink_to(outside)
+    (models / "three_lkg.record.json").symlink_to(tmp_path / "is not there")
+    (models / "1x4" / ".lock").symlink_to(outside / "inner_lkg.safetensors")
     (models / "nowhere").symlink_to(tmp_path / "is not there")
     assert main(["nowhere"]) == 0
     assert not (models / "nowhere").is_symlink()
     assert main(["--all"]) == 0
-    assert files(models) == {*PLACEHOLDERS, "notes.txt"}
+    assert files(models) == {*PLACEHOLDERS, "notes.txt", "file1.safetensors", "way"}
     assert (outside / "inner_lkg.safetensors").read_text() == "secret"
 
 

@@ -279,7 +279,7 @@ def entry_of(loop: int) -> LoopEntry:
         damaged=None,
         accuracy=50.0,
         accepted=True,
-        bounty=True,
+        new_bounty=True,
     )
 
 

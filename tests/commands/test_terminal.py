@@ -105,6 +105,43 @@ def test_a_reader_who_leaves_ends_the_run_quietly(tmp_path):
         assert run.stderr.read() == ""
 
 
+WRITERS = [
+    ("train", *QUICK, "--arch", "[1*2]", "--meta-loops", "2", "--model-dir", "models"),
+    (
+        "train",
+        *QUICK,
+        "--arch",
+        "[]",
+        "--meta-loops",
+        "1",
+        "--trials",
+        "90",
+        "--json",
+        "--model-dir",
+        "models",
+    ),
+    ("train", "--help"),
+    ("clean", "--model-dir", "nowhere"),
+    ("frustration", "clean", "--model-dir", "nowhere"),
+]
+
+
+@pytest.mark.parametrize("command", WRITERS, ids=" ".join)
+@pytest.mark.parametrize(
+    "where, sentence",
+    [
+        (">/dev/full", "cannot write to standard output: No space left on device"),
+        (">&-", "standard output is closed, so there is nowhere to write to"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_one_sentence(tmp_path, command, where, sentence):
+    """The long line of 90 trials is never in a buffer, the short ones are."""
+    shell = ["sh", "-c", f'"$@" {where}', "sh", str(BIN / command[0]), *command[1:]]
+    done = subprocess.run(shell, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr in (f"{name}: {sentence}\n" for name in command[:2])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("trials", [(), ("--trials", "3")])
 def test_a_signal_ends_the_run_with_130_and_what_was_done_is_kept(tmp_path, number, trials):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from frustration.commands import main as frustration
+from frustration.commands.arguments import run
 from frustration.commands.train import main
 
 QUICK = ("--train-fraction", "0.02", "--threads", "1", "--meta-loops", "1")
@@ -87,6 +88,34 @@ def test_a_model_directory_in_use_is_refused(capsys, tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         error = refused(capsys, tmp_path, *QUICK, code=1)
     assert "another run is using" in error
+
+
+@pytest.mark.parametrize(
+    "error, sentence",
+    [
+        (MemoryError(), "train: there is not enough memory for what was asked\n"),
+        (
+            MemoryError("Unable to allocate 64.0 TiB"),
+            "train: there is not enough memory for what was asked: Unable to allocate 64.0 TiB\n",
+        ),
+    ],
+)
+def test_a_lack_of_memory_is_one_sentence(capsys, error, sentence):
+    def asks_for_too_much(arguments):
+        raise error
+
+    assert run("train", asks_for_too_much, []) == 1
+    assert capsys.readouterr() == ("", sentence)
+    assert run("train", asks_for_too_much, ["--debug"]) == 1
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_an_error_of_another_file_than_stdout_keeps_its_traceback():
+    def reads(arguments):
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        run("train", reads, [])
 
 
 def test_debug_shows_where_an_error_came_from(capsys, tmp_path):

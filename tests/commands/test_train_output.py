@@ -1,20 +1,30 @@
 """What `train` says: plain lines in a pipe, JSON lines, and sentences that keep results from misleading."""
 
 import dataclasses
+import itertools
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 import frustration
-from frustration import LoopEntry
-from frustration.commands.summary import summary
+from frustration import LoopEntry, TrialSpec
+from frustration.commands.json_view import JsonView
+from frustration.commands.summary import summary, why_inert
+from frustration.commands.tables import control_of
 from frustration.commands.train import main
 from frustration.commands.views import say
+from frustration.engine.trial import Trial
+from frustration.modes import Mode, Program, Segment
+from frustration.network import Shape
+from frustration.request import Request
 from frustration.runners.work import LoopDone
 
 QUICK = ("--train-fraction", "0.02", "--lr", "1e-3", "--threads", "1")
@@ -101,6 +111,40 @@ def test_a_comparison_has_a_line_per_loop_and_mode_and_ends_in_a_table(train, tm
     assert len(list((tmp_path / "models").rglob("t00[012]_lkg.safetensors"))) == 9
 
 
+@pytest.mark.parametrize("policy", [("--acceptance", "ties"), ("--optimizer", "persist")])
+def test_the_control_is_none_under_the_policies_of_all(train, policy):
+    code, out, _ = train(
+        "--arch", "[1*2]", "--ablation-mode", "hidden", "none", "--trials", "2", "--meta-loops", "2", *policy
+    )
+    assert code == 0
+    assert f" vs none/{policy[1]} " in out
+    rows = {line.split()[0]: line for line in out.splitlines() if line}
+    assert " control " in rows[f"none/{policy[1]}"]
+    assert "control" not in rows[f"hidden/{policy[1]}"]
+
+
+@pytest.mark.parametrize(
+    "modes, control",
+    [
+        (["hidden", "none", "decay"], "none"),
+        (["hidden", "decay"], "hidden"),
+        (["none@1-1,hidden@2-", "hidden+dropout"], "none@1-1,hidden@2-"),
+        (["none", "none/ties", "hidden/ties", "full/ties", "hidden"], "none/ties"),
+        (["none/persist", "none", "hidden", "hidden/ties"], "none"),
+        (["none/ties", "none/persist"], "none/ties"),
+        (["hidden/ties", "none/patience-3", "none/persist"], "none/patience(3)"),
+    ],
+)
+def test_of_several_controls_the_one_most_like_the_others_is_taken(modes, control):
+    assert control_of([record_of(TrialSpec.of("[1*2]", mode)) for mode in modes]) == control
+
+
+def record_of(spec, *entries):
+    trial = Trial.fresh(spec, Shape(spec.architecture, 4, 2))
+    trial.curve, trial.loop = list(entries), len(entries)
+    return trial.record()
+
+
 def test_each_loop_of_a_mode_is_told_once_when_all_its_trials_have_done_it(train):
     code, out, _ = train(
         "--arch", "[1*2]", "--ablation-mode", "none", "hidden", "--trials", "2", "--meta-loops", "2"
@@ -125,6 +169,10 @@ def test_json_starts_with_start_then_loops_and_trials(train, tmp_path):
     assert end == {"type": "end", "interrupted": False, "unfinished": []}
     loops = [one for one in rest if one["type"] == "loop"]
     fields = {field.name for field in dataclasses.fields(LoopEntry)} - {"mode"}
+    for one, other in itertools.permutations(("start", "loop", "trial", "end"), 2):
+        for name, value in next(o for o in said if o["type"] == one).items():
+            same = next(o for o in said if o["type"] == other).get(name, value)
+            assert isinstance(value, bool) == isinstance(same, bool), name
     for one in loops:
         assert fields | {"id", "arch", "mode", "trial", "loop", "target"} <= set(one)
         assert one["arch"] == "[1*4]"
@@ -151,6 +199,24 @@ def test_decay_at_its_defaults_is_called_inert_and_said_why(train):
     assert "inert" not in out
 
 
+def test_an_inert_mode_of_another_package_may_call_its_evidence_what_it_likes():
+    class Scale(Mode):
+        name = "scale"
+
+        def acted(self, evidence):
+            return False
+
+    program = Program((Segment((Scale(),)),))
+    spec = dataclasses.replace(TrialSpec.of("[1*2]", "none", meta_loops=2), program=program)
+    entry = LoopEntry(
+        loop=2, mode="scale", loss=1, before=50, damaged=50, accuracy=55, accepted=True, new_bounty=True,
+        evidence={"scale": {"factor": 1.0}},
+    )  # fmt: skip
+    record = record_of(spec, dataclasses.replace(entry, loop=1, evidence={}), entry)
+    assert record.inert == ("scale",)
+    assert why_inert("scale", record) == "it never changed anything"
+
+
 def test_a_treatment_that_had_no_chance_yet_is_not_called_inert(tmp_path, capsys):
     outcome = interrupted_after(3, tmp_path / "models")
     for what in summary(outcome, fresh=True):
@@ -160,6 +226,51 @@ def test_a_treatment_that_had_no_chance_yet_is_not_called_inert(tmp_path, capsys
     assert re.search(r"^hidden +1/2 ", out, re.MULTILINE)
     assert "interrupted: 1 of 4 trials are finished, 1 begun; the 3 loops" in out
     assert "to go on: the same command without --fresh; " in out
+
+
+def test_loops_before_the_resume_file_was_lost_count(tmp_path, capsys):
+    quick = {"model_dir": tmp_path, "train_fraction": 0.02, "threads": 1}
+    before = frustration.train("[1*2]", "hidden", meta_loops=3, **quick)
+    before.files[0].resume.unlink()
+    stop = threading.Event()
+
+    def stop_after_a_loop(event):
+        if isinstance(event, LoopDone):
+            stop.set()
+
+    outcome = frustration.train("[1*2]", "hidden", meta_loops=3, **quick, emit=stop_after_a_loop, stop=stop)
+    (record,) = outcome.records
+    assert ([entry.loop for entry in record.curve], record.loop, record.finished) == ([4], 4, False)
+    for what in summary(outcome, fresh=False):
+        say(Console(file=sys.stdout, width=200), what)
+    assert "interrupted: 4 of 6 loops are done and kept" in capsys.readouterr().out
+    (end,) = told(outcome, capsys)
+    assert [one["loops"] for one in end["unfinished"]] == [4]
+    done = frustration.train("[1*2]", "hidden", until=4, **quick)
+    written = json.loads(done.files[0].record.read_text())
+    assert (written["loop"], frustration.TrialRecord.from_dict(written).finished) == (4, True)
+
+
+def test_a_session_that_ends_before_its_first_loop_has_the_loops_that_it_found(tmp_path, capsys):
+    quick = {"model_dir": tmp_path, "train_fraction": 0.02, "threads": 1}
+    frustration.train("[1*2]", "hidden", meta_loops=3, **quick).files[0].resume.unlink()
+    stop = threading.Event()
+    stop.set()
+    outcome = frustration.train("[1*2]", "hidden", meta_loops=3, **quick, stop=stop)
+    for what in summary(outcome, fresh=False):
+        say(Console(file=sys.stdout, width=200), what)
+    out = capsys.readouterr().out
+    assert "interrupted: 3 of 6 loops are done and kept" in out
+    assert "inert" not in out
+    assert f"checkpoint: {tmp_path}/mnist_lkg.safetensors" in out
+    assert [one["loops"] for one in told(outcome, capsys)[0]["unfinished"]] == [3]
+
+
+def told(outcome, capsys) -> list[dict]:
+    """What --json prints at the end."""
+    request = Request(architecture=outcome.records[0].spec.architecture, modes=("hidden",))
+    JsonView(request).end(outcome)
+    return objects(capsys.readouterr().out)
 
 
 def interrupted_after(loops: int, model_dir):
@@ -244,7 +355,9 @@ def test_a_leading_separator_is_dropped(train, tmp_path, capsys):
 
 
 def test_debug_names_backend_and_group(train):
-    code, _, err = train("--arch", "[1*2]", "--meta-loops", "1", "--debug", "--device", "cpu")
+    code, _, err = train(
+        "--arch", "[1*2]", "--meta-loops", "1", "--debug", "--backend", "torch", "--device", "cpu"
+    )
     assert code == 0
     assert "debug: backend torch on cpu" in err
     assert "'group': {'runs': ['f'], 'slot': 0}" in err
@@ -255,3 +368,16 @@ def test_signal_handlers_are_as_before_when_it_has_ended(train):
     train("--arch", "[1*2]", "--meta-loops", "1")
     train("--arch", "[1*")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_without_a_compiler_torch_serves_and_says_so(tmp_path):
+    """One line with the reason, and the training goes on."""
+    program = Path(sys.executable).with_name("train")
+    plain = {k: v for k, v in os.environ.items() if k != "CXX"}
+    environment = {**plain, "PATH": str(tmp_path), "FRUSTRATION_CACHE": str(tmp_path / "cache")}
+    flags = ["--arch", "[1*2]", "--meta-loops", "1", "--device", "cpu", "--train-fraction", "0.02"]
+    ended = subprocess.run(
+        [program, *flags, "--model-dir", tmp_path / "models"], env=environment, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("torch serves, because") == 1

@@ -13,6 +13,7 @@ COMMANDS = {
     "train": ("train", "main", "train a network, or compare modes of treatment on it"),
     "clean": ("clean", "main", "remove checkpoints from the model directory"),
     "clean-all": ("clean", "main_all", "remove all of them, as clean --all does"),
+    "doctor": ("doctor", "main", "which backend trains here, why, and how fast"),
     "analyze-dataset": ("analyze_dataset", "main", "class counts and ZeroR of every part of a data set"),
     "study": ("study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
     "generate-reproduction-tests": (

@@ -11,13 +11,12 @@ import io
 import math
 import os
 import re
-import select
 import shutil
 import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from frustration.errors import FrustrationError, InputError
 
@@ -27,8 +26,12 @@ INTERRUPTED = 130
 def run(command: str, function: Callable[[list[str]], int], argv: Sequence[str] | None = None) -> int:
     """The exit code of a command, given its arguments (None: those of this process).
 
-    An error of ours becomes one sentence on stderr. Any other is a defect and keeps its traceback.
+    An error of ours, an output that takes nothing more and a lack of memory become one sentence on stderr.
+    Anything else is a defect and keeps its traceback.
     """
+    if sys.stdout is None:
+        print(f"{command}: standard output is closed, so there is nowhere to write to", file=sys.stderr)
+        return 1
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["--"]:  # Poetry hands its own separator on
         del arguments[0]
@@ -36,8 +39,22 @@ def run(command: str, function: Callable[[list[str]], int], argv: Sequence[str] 
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "±" is no reason to lose a table
     try:
-        code = function(arguments)
+        code = _code(command, function, arguments)
         sys.stdout.flush()
+    except OSError as error:
+        if not _output_fails():
+            raise
+        # What is still in the buffer would be complained about once more when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # as after `train | head`, which is no failure of ours
+            print(f"{command}: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _code(command: str, function: Callable[[list[str]], int], arguments: list[str]) -> int:
+    try:
+        return function(arguments)
     except SystemExit as end:  # argparse, after --help
         return int(end.code or 0)
     except FrustrationError as error:
@@ -48,23 +65,24 @@ def run(command: str, function: Callable[[list[str]], int], argv: Sequence[str] 
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        if not _output_is_gone():
-            raise
-        # What is still in the buffer would be complained about once more when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        which = f": {error}" if str(error) else ""
+        print(f"{command}: there is not enough memory for what was asked{which}", file=sys.stderr)
         return 1
-    return code
 
 
-def _output_is_gone() -> bool:
-    """Whether nobody reads stdout any more, as after `train | head`, rather than some other pipe of ours."""
+def _output_fails() -> bool:
+    """Whether it is stdout that nobody reads or that has no room left, rather than some other file of ours.
+
+    An empty line is tried, because a long one that could not be written is in no buffer any more.
+    """
     try:
-        poll = select.poll()
-        poll.register(sys.stdout.fileno(), 0)
-    except io.UnsupportedOperation:  # stdout is no file
-        return False
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+        print(flush=True)
+    except OSError:
+        return True
+    return False
 
 
 class Parser(argparse.ArgumentParser):
@@ -92,6 +110,10 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         self.epilog = self._more()
         return super().format_help()
+
+    def print_help(self, file: Any = None) -> None:
+        """Like argparse, but an output that takes nothing is not passed over in silence."""
+        print(self.format_help(), end="", file=file, flush=True)
 
     def error(self, message: str) -> NoReturn:
         """`message` is argparse's."""

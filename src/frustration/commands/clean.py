@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from frustration.architecture import Architecture, ArchitectureError
 from frustration.commands.arguments import Parser, nearest, run
 from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, locked
@@ -15,6 +17,8 @@ from frustration.files import PARTIAL, StorageError, locked
 LOCK = ".lock"
 DEFAULT = "mnist_lkg.safetensors"
 LKG, RESUME, RECORD = "_lkg.safetensors", "_lkg.resume.safetensors", "_lkg.record.json"
+_KEPT = f".+(?:{'|'.join(map(re.escape, (LKG, RESUME, RECORD)))})"
+_LEFT_BY_RUNS = re.compile(rf"{_KEPT}|\.{_KEPT}\.[0-9]+-[0-9]+{re.escape(PARTIAL)}|{re.escape(LOCK)}")
 PLACEHOLDERS = ("README.md", ".gitignore", ".gitkeep")
 
 
@@ -66,7 +70,7 @@ def _clean(options: argparse.Namespace) -> int:
         held.enter_context(locked(lock, _busy(options.model_dir)))
         wanted = directory.wanted(options.names, options.all)
         for path in wanted:
-            if path.name == LOCK:  # of a model directory inside this one
+            if path.name == LOCK and not path.is_symlink():  # of a model directory inside this one
                 held.enter_context(locked(path, _busy(directory.shown(path.parent))))
         removed: list[Path] = []
         try:
@@ -111,20 +115,33 @@ class ModelDirectory:
         return list(dict.fromkeys(path for name in names for path in self._named(name)))
 
     def left_by_runs(self, folder: Path | None = None) -> Iterator[Path]:
-        """Checkpoints, records, half-written files and links, in order; our own lock is not among them."""
-        with os.scandir(folder or self.root) as found:
+        """What has a name that runs give, and their folders if empty, in order; our own lock is not among it.
+
+        A link is taken by its own name, whatever it points to.
+        """
+        folder = folder or self.root
+        with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
+        if not entries and self._of_a_comparison(folder):
+            yield folder
         for entry in entries:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
                 yield from self.left_by_runs(path)
-            elif path != self.root / LOCK and (entry.is_symlink() or _run_leaves(entry.name)):
+            elif path != self.root / LOCK and _LEFT_BY_RUNS.fullmatch(entry.name):
                 yield path
 
+    def _of_a_comparison(self, folder: Path) -> bool:
+        """Whether its place is ARCHITECTURE, or MODE in it."""
+        return any(map(_is_architecture, folder.relative_to(self.root).parts[-2:]))
+
     def remove(self, path: Path) -> None:
-        """One file or link, and the folders that are empty without it."""
+        """One file, link or empty folder, and the folders that are empty without it."""
         try:
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"cannot remove {self.shown(path)}: {error.strerror}") from None
         for folder in path.parents:
@@ -144,7 +161,8 @@ class ModelDirectory:
             raise InputError(f"{self.shown(path)} is no checkpoint; it stays")
         found = [one for one in family(path) if exists(one)]
         if not found:
-            there = [str(one.relative_to(self.root)) for one in self.left_by_runs()]
+            near = (*self.left_by_runs(), *path.parent.glob("*.safetensors"))
+            there = [str(one.relative_to(self.root)) for one in near]
             raise InputError(f"there is no {self.shown(path)}{nearest(name, there)}; nothing was removed")
         return found
 
@@ -195,8 +213,12 @@ def exists(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def _run_leaves(name: str) -> bool:
-    return name == LOCK or name.endswith((".safetensors", RECORD, PARTIAL))
+def _is_architecture(name: str) -> bool:
+    """Whether a folder's name is an architecture in its safe spelling."""
+    try:
+        return Architecture.parse(name).safe == name
+    except ArchitectureError:
+        return False
 
 
 def _flat(path: Path) -> Path:

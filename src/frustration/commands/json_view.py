@@ -63,11 +63,10 @@ class JsonView:
         pass
 
     def _result(self, record: TrialRecord) -> dict[str, Any]:
-        loops = len(record.curve)
         kept = record.bounty is not None
         return {
             **_who(record.spec),
-            "loops": record.curve[-1].loop if loops else 0,
+            "loops": record.loop,
             "bounty": record.bounty,
             "bounty_loop": record.bounty_loop,
             "test_accuracy": record.test_accuracy,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
     """What to print, from top to bottom; `fresh` is whether the command line said --fresh."""
-    if any(record.curve for record in outcome.records):
+    if any(record.loop for record in outcome.records):
         if len(outcome.records) == 1:
             yield _single(outcome.records[0])
         else:
@@ -67,15 +67,15 @@ def _share(some: Sequence[TrialRecord], of: Sequence[TrialRecord]) -> str:
 
 
 def why_inert(name: str, record: TrialRecord) -> str:
-    seen = [entry.evidence[name] for entry in record.curve if name in entry.evidence]
-    if seen and "factor" in seen[-1]:
+    seen = any(name in entry.evidence for entry in record.curve)
+    if name == "decay" and seen:
         knobs = next(knobs for knobs in record.spec.program.knobs if knobs["mode"] == name)
         product = f"{record.spec.learning_rate:g} * {knobs['weight_decay']:g}"
         return (
             f"its factor 1 - lr * weight_decay = 1 - {product} rounds to 1 in float32, "
             f"so that no weight was ever changed by it"
         )
-    if len(record.curve) <= 1:
+    if record.loop == 1:
         return "only loop 1 was trained, which is never damaged"
     return "it never changed anything"
 
@@ -93,9 +93,9 @@ def where(files: Sequence[CheckpointFiles], records: Sequence[TrialRecord]) -> s
 def what_is_safe(outcome: Outcome, fresh: bool) -> Iterator[str]:
     """After Ctrl-C: every loop that was finished is kept; the one that was under way is not."""
     records = outcome.records
-    loops = sum(len(record.curve) for record in records)
+    loops = sum(record.loop for record in records)
     done = sum(record.finished for record in records)
-    begun = sum(bool(record.curve) for record in records) - done
+    begun = sum(record.loop > 0 for record in records) - done
     if not loops:
         yield "interrupted before the first loop was done"
     elif len(records) == 1:
@@ -105,7 +105,7 @@ def what_is_safe(outcome: Outcome, fresh: bool) -> Iterator[str]:
             f"interrupted: {done} of {len(records)} trials are finished, {begun} begun; "
             f"the {loops} loops that they have done are kept"
         )
-    if loops:
+    if any(record.curve or record.bounty is not None for record in records):
         yield where(outcome.files, records)
     again = "the same command without --fresh" if fresh else "the same command"
     yield f"to go on: {again}; it goes on from there and ends in the same bits as without the break"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -121,9 +122,12 @@ def by_mode(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
 
 
 def control_of(records: Sequence[TrialRecord]) -> str:
-    """The mode that others are compared to: "none", or the first."""
-    labels = list(by_mode(records))
-    return "none" if "none" in labels else labels[0]
+    """The mode that others are compared to: `none` under the policies of most of them, or the first."""
+    specs = {label: of_mode[0].spec for label, of_mode in by_mode(records).items()}
+    controls = [label for label, spec in specs.items() if str(spec.program) == "none"]
+    policies = {label: (spec.optimizer, str(spec.acceptance)) for label, spec in specs.items()}
+    common = Counter(policies[label] for label in specs if label not in controls)
+    return max(controls, key=lambda label: common[policies[label]], default=next(iter(specs)))
 
 
 def paired_differences(mode: Sequence[TrialRecord], control: Sequence[TrialRecord]) -> list[float]:
@@ -146,7 +150,7 @@ def mean_std(values: Sequence[float | None], signed: bool = False) -> str:
 
 def _count(records: Sequence[TrialRecord]) -> str:
     """How many trials there are, or, of an interrupted comparison, how many of them have begun."""
-    begun = sum(bool(record.curve) for record in records)
+    begun = sum(record.loop > 0 for record in records)
     return f"{len(records)}" if begun == len(records) else f"{begun}/{len(records)}"
 
 
@@ -156,8 +160,8 @@ def _mean(values: Sequence[float | None]) -> str:
 
 
 def inert_in(record: TrialRecord) -> tuple[str, ...]:
-    """Its inert treatments; none of a trial that was cut off before loop 2 and had no chance to treat."""
-    return record.inert if record.finished or len(record.curve) > 1 else ()
+    """Its inert treatments; none of a trial that has no loop to tell by, or was cut off before loop 2."""
+    return record.inert if record.curve and (record.finished or record.loop > 1) else ()
 
 
 def _note(records: Sequence[TrialRecord]) -> str:

@@ -156,7 +156,10 @@ def _add_run(result: Parser) -> None:
     group.add_argument("--fresh", action="store_true", help="start anew, over what lies there")
     group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
     group.add_argument(
-        "--backend", metavar="NAME", help="torch, or reference: slow, for checking (default: torch)"
+        "--backend",
+        metavar="NAME",
+        help="native, for CPUs; torch, for any device; reference: slow, for checking (default: native on a "
+        "CPU where there is a compiler, else torch)",
     )
     group.add_argument(
         "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"

@@ -2,47 +2,66 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Final
 
 from frustration.engine.population import Backend
 from frustration.errors import InputError
 
-BACKENDS: Final = ("torch", "reference")
+BACKENDS: Final = ("native", "torch", "reference")
 DEVICES: Final = ("cpu", "cuda", "mps")
 
 
 def backend_named(name: str, device: str) -> Backend:
     """The backend for a device that is there."""
-    if name == "reference":
-        if device != "cpu":
-            raise InputError(f"the reference backend runs on the cpu only, not on {device}")
-        from frustration.engine.reference import ReferenceBackend
-
-        return ReferenceBackend()
+    if name not in BACKENDS:
+        raise InputError(f'backend "{name}" is not one of {", ".join(BACKENDS)}')
     if name == "torch":
         from frustration.engine.torch import TorchBackend
 
         return TorchBackend(device)
-    raise InputError(f'backend "{name}" is not one of {", ".join(BACKENDS)}')
+    if device != "cpu":
+        raise InputError(f"the {name} backend runs on the cpu only, not on {device}")
+    if name == "reference":
+        from frustration.engine.reference import ReferenceBackend
+
+        return ReferenceBackend()
+    if reason := why_not_native():
+        raise InputError(f"the native engine cannot run here: {reason}; --backend torch can")
+    from frustration.engine.native import NativeBackend
+
+    return NativeBackend()
+
+
+def why_not_native() -> str | None:
+    """Why the native engine cannot be used here; None if it can. Compiles it if that has not been done."""
+    from frustration.engine.native import native_available
+
+    return native_available()
 
 
 def choose(backend: str | None, device: str | None) -> tuple[str, str]:
-    """Backend and device, filled in where they are None: CUDA before Metal before the CPU."""
-    device = device or ("cpu" if backend == "reference" else _best_device())
+    """Backend and device, filled in where they are None: CUDA before the CPU; on the CPU the native engine,
+    or torch where there is no compiler. Metal has to be asked for."""
+    device = device or ("cuda" if backend in (None, "torch") and _has("cuda") else "cpu")
     if device not in DEVICES:
         raise InputError(f'device "{device}" is not one of {", ".join(DEVICES)}')
     if device != "cpu" and not _has(device):
         raise InputError(f"there is no {device} device that torch can use here; try --device cpu")
-    backend = backend or "torch"
+    if backend is None:
+        backend = "native" if device == "cpu" and not why_not_native() else "torch"
     backend_named(backend, device)
     return backend, device
 
 
-def _best_device() -> str:
-    return next((device for device in ("cuda", "mps") if _has(device)), "cpu")
+GPU_TRACES: Final = ("/proc/driver/nvidia/version", "/dev/kfd")
+"""What the drivers of NVIDIA and AMD leave on Linux."""
 
 
 def _has(device: str) -> bool:
+    if device == "cuda" and not any(map(os.path.exists, GPU_TRACES)) and not shutil.which("nvidia-smi"):
+        return False  # without a second spent on importing torch
     import torch
 
     return torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()

@@ -38,8 +38,8 @@ OPERATION_FLOATS = 1 << 15
 """How many activations an operation should work on before its own overhead is small. Time per epoch and
 trial with 6, 12, 24 and 60 slots: [1*32] 68, 64, 69, 66 ms; [8*8] 35, 35, 33, 33; [512*1] 556, 363, 261,
 216 (measured, 2 shared cores, one thread). Smaller groups keep all cores busy."""
-GROUP_BYTES = 1 << 30
-"""How much memory a group may take, data aside."""
+GROUP_BYTES = 1 << 28
+"""How much memory the population of a group may take, data aside."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -181,7 +181,7 @@ class Trial:
             damaged=result.damaged,
             accuracy=result.accuracy,
             accepted=accepted,
-            bounty=bounty,
+            new_bounty=bounty,
             adopted=adopted,
             diverged=result.diverged,
             evidence=plan.evidence,
@@ -193,6 +193,7 @@ class Trial:
         features, classes = self.shape.features, self.shape.classes
         return TrialRecord(
             spec=self.spec,
+            loop=self.loop,
             curve=tuple(self.curve),
             bounty=self.bounty,
             bounty_loop=self.bounty_loop,

@@ -58,7 +58,7 @@ class Mode:
 
     name: ClassVar[str]
     damages: ClassVar[bool] = False
-    """Whether `intervene` changes weights."""
+    """Whether `intervene` changes weights; only said here, and held to by the contract tests."""
     ratchet: ClassVar[bool] = True
     """Whether the next candidate starts from the LKG; if not, training goes on from where it is."""
     optimizer: ClassVar[str] = "fresh"

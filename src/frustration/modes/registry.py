@@ -33,26 +33,35 @@ BUILT_IN: tuple[type[Mode], ...] = (
 
 
 @functools.cache
-def _modes() -> dict[str, type[Mode]]:
+def _modes() -> tuple[dict[str, type[Mode]], dict[str, str]]:
+    """Modes by name; and by the name of their entry points those that cannot be used, with the reason."""
     modes = {mode.name: mode for mode in BUILT_IN}
+    unusable: dict[str, str] = {}
     for entry in entry_points(group=ENTRY_POINTS):
-        mode = entry.load()
+        try:
+            mode = entry.load()
+        except (ImportError, AttributeError, SyntaxError) as error:
+            unusable[entry.name] = f"{entry.value} cannot be imported: {error}"
+            continue
         if not (isinstance(mode, type) and issubclass(mode, Mode)):
-            raise ModeError(f'the entry point "{entry.name}" ({entry.value}) is not a subclass of Mode')
-        if mode.name in modes:
-            raise ModeError(f'the entry point "{entry.value}" brings a second mode named "{mode.name}"')
-        modes[mode.name] = mode
-    return modes
+            unusable[entry.name] = f"{entry.value} is not a subclass of Mode"
+        elif mode.name in modes:
+            unusable[entry.name] = f'{entry.value} brings a second mode named "{mode.name}"'
+        else:
+            modes[mode.name] = mode
+    return modes, unusable
 
 
 def mode_names() -> list[str]:
-    return list(_modes())
+    return list(_modes()[0])
 
 
 def mode_named(name: str) -> type[Mode]:
-    modes = _modes()
-    if name not in modes:
-        near = difflib.get_close_matches(name, modes, n=1)
-        hint = f' (did you mean "{near[0]}"?)' if near else ""
-        raise ModeError(f'there is no mode "{name}"{hint}; modes are {", ".join(modes)}')
-    return modes[name]
+    modes, unusable = _modes()
+    if name in modes:
+        return modes[name]
+    if name in unusable:
+        raise ModeError(f'the mode "{name}" of an installed package cannot be used: {unusable[name]}')
+    near = difflib.get_close_matches(name, modes, n=1)
+    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    raise ModeError(f'there is no mode "{name}"{hint}; modes are {", ".join(modes)}')

@@ -140,10 +140,15 @@ class Worker:
 
     def __init__(self) -> None:
         self.connection, theirs = Pipe()
-        program = [sys.executable, "-m", "frustration.runners.worker", str(theirs.fileno()), str(os.getpid())]
+        # -P: not the modules of the folder that the user happens to be in, but those of this process.
+        program = [sys.executable, "-P", "-m", "frustration.runners.worker"]
+        program += [str(theirs.fileno()), str(os.getpid())]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with theirs, _signals_wait():
             try:
-                self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+                self.process = subprocess.Popen(
+                    program, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+                )
             except OSError as error:
                 raise WorkerError(f"cannot start a worker process: {error.strerror}") from None
         self.interrupted = False
@@ -173,6 +178,8 @@ class Worker:
         try:
             message: Event | Failure | Idle = self.connection.recv()
         except (EOFError, ConnectionResetError):
+            if self.interrupted:
+                return Failure(Interrupted())
             raise self._death() from None
         return message
 

@@ -17,15 +17,17 @@ def main() -> None:
     connection: Connection = Connection(int(sys.argv[1]))
     # First of all, for what is imported below takes a second.
     threading.Thread(target=_die_with, args=(int(sys.argv[2]),), daemon=True).start()
-    stop = _stopped_by_signal()
+    training = threading.Event()
+    stop = _stopped_by_signal(training)
     try:
-        _work(connection, stop)
+        _work(connection, training, stop)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit(1)  # the parent is gone, or waits for us no longer; what is kept is whole
 
 
-def _work(connection: Connection, stop: threading.Event) -> None:
+def _work(connection: Connection, training: threading.Event, stop: threading.Event) -> None:
     """Train one group after another, until there are no more or something is in the way."""
+    from frustration.engine.backends import backend_named
     from frustration.engine.population import Interrupted
     from frustration.errors import FrustrationError
     from frustration.runners.local import Failure, Idle, WorkerError
@@ -33,9 +35,12 @@ def _work(connection: Connection, stop: threading.Event) -> None:
 
     try:
         work: Work = connection.recv()
+        backend_named(work.backend, work.device)  # loads torch while a signal can still end us at once
         connection.send(Idle())
         while (group := connection.recv()) is not None:
+            training.set()
             do(work, group, connection.send, stop)
+            training.clear()
             connection.send(Idle())
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
@@ -45,11 +50,20 @@ def _work(connection: Connection, stop: threading.Event) -> None:
         connection.send(Failure(WorkerError(f"a worker process failed:\n{traceback.format_exc()}")))
 
 
-def _stopped_by_signal() -> threading.Event:
-    """What SIGTERM sets. Ctrl-C reaches the parent too, and the parent decides."""
+def _stopped_by_signal(training: threading.Event) -> threading.Event:
+    """What SIGTERM sets; without training under way it ends the process, which may be loading torch.
+
+    Ctrl-C reaches the parent too, and the parent decides.
+    """
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        if not training.is_set():
+            os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     return stop
 

@@ -1,0 +1,306 @@
+// A team: networks of one shape that see the same batches, such as the modes of one trial.
+//
+// It trains in one thread; several teams train in several threads. What a network becomes does not depend
+// on the others: they share the walk over the images, and no sum.
+#pragma once
+#include "dropout.h"
+#include "input.h"
+#include "loss.h"
+#include "weight_gradient.h"
+#include <chrono>
+
+// How one network is trained for one epoch; engine/native/library.py has the same structure.
+struct Plan {
+    int64_t steps_before;  // of AdamW
+    uint64_t dropout_key;
+    uint64_t dropout_threshold;
+    double learning_rate;
+    float dropout_scale;
+    float decay;
+    int32_t dropout;
+    int32_t rests;
+};
+
+// Asks its caller back in every now and then, to look for an interrupt.
+class Deadline {
+public:
+    explicit Deadline(double seconds)
+        : end(Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))) {}
+    bool passed() const { return Clock::now() >= end; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point end;
+};
+
+class Team {
+public:
+    // widths: features, hidden layers, classes. order: the pixels, those of the core first.
+    Team(int networks, const std::vector<int>& widths, const PixelValues& values, const int32_t* order, int core,
+         int64_t batch_size)
+        : networks(networks),
+          layers((int)widths.size() - 1),
+          widths(widths),
+          batch_size(batch_size),
+          columns(std::max<int64_t>(panels_for(batch_size), panels_for(EVALUATED)) * PANEL),
+          input(arena, networks, widths[1], InputShape(widths[0], core, values), order, columns),
+          batch(arena, values, core, columns),
+          merged(layers + 1) {
+        for (int n = 0; n < networks; n++) add_dense_layers();
+        for (int width : widths) live.emplace_back(width);
+        reserve_activations();
+    }
+
+    int64_t parameters() const {
+        int64_t count = 0;
+        for (int l = 0; l < layers; l++) count += (int64_t)widths[l + 1] * (widths[l] + 1);
+        return count;
+    }
+
+    using Array = InputLayer::Array;
+
+    // One network's weights or moments, flat: W0 [outputs, inputs], b0, W1, b1, …
+    void read(int network, float* flat, Array which) {
+        input.read(network, flat, which);
+        for_each_weight(network, which, flat + input_size(), [](float& packed, float& flat) { flat = packed; });
+    }
+    void write(int network, const float* flat, Array which) {
+        input.write(network, flat, which);
+        for_each_weight(network, which, flat + input_size(), [](float& packed, float flat) { packed = flat; });
+        if (which == InputLayer::WEIGHTS) return;
+        for (int l = 1; l < layers; l++) memset(layer(network, l).touched, 1, widths[l + 1]);
+    }
+
+    // Before an epoch: all moments 0 (write those that are not), and what is to be done.
+    void begin(const Images& images, const int64_t* new_order, int64_t samples, const Plan* new_plans) {
+        for (int64_t s = 0; s < samples; s++)
+            if (new_order[s] < 0 || new_order[s] >= images.count())
+                throw std::invalid_argument("the order names a sample that is not there");
+        training_images = &images;
+        order.assign(new_order, new_order + samples);
+        plans.assign(new_plans, new_plans + networks);
+        step = 0;
+        losses.assign(steps() * networks, 0.0);
+        input.forget_moments();
+        for (Dense& d : dense) {
+            memset(d.means, 0, sizeof(float) * d.floats());
+            memset(d.squares, 0, sizeof(float) * d.floats());
+            memset(d.touched, 0, d.outputs);
+        }
+    }
+
+    int64_t steps() const { return ((int64_t)order.size() + batch_size - 1) / batch_size; }
+
+    // Train on; returns how many steps are done. Comes back early after `seconds`.
+    int64_t advance(double seconds) {
+        FlushDenormals flush;
+        Deadline deadline(seconds);
+        for (int64_t end = steps(); step < end; step++) {
+            if (step > 0 && deadline.passed()) break;
+            train_step();
+        }
+        return step;
+    }
+
+    // [steps][networks]: mean loss over the batch of every step.
+    const std::vector<double>& step_losses() const { return losses; }
+
+    // Classify on from image `first`; adds to correct[network], which is and stays -1 where a logit is not
+    // finite. Returns the image to go on with.
+    int64_t evaluate(const Images& images, int64_t first, int64_t* correct, double seconds) {
+        FlushDenormals flush;
+        Deadline deadline(seconds);
+        for (int64_t begin = first; first < images.count(); first += EVALUATED) {
+            if (first > begin && deadline.passed()) break;
+            int count = (int)std::min<int64_t>(EVALUATED, images.count() - first);
+            batch.take(images, nullptr, first, count);
+            input.forward(batch, layers > 1, false, first_hidden);
+            for (int n = 0; n < networks; n++) {
+                const float* logits = forward_from_first(n, nullptr);
+                int64_t right = count_correct(logits, widths[layers], count, batch.labels.data(), merged[layers - 1]);
+                correct[n] = right < 0 || correct[n] < 0 ? -1 : correct[n] + right;
+            }
+        }
+        return std::min(first, images.count());
+    }
+
+private:
+    static constexpr int EVALUATED = 256;  // images classified at once
+
+    Arena arena;
+    int networks, layers;
+    std::vector<int> widths;
+    int64_t batch_size, columns;
+    InputLayer input;
+    Batch batch;
+    std::vector<Dense> dense;     // [network][layer], from the second layer on
+    // By layer of activations; 0 is the input.
+    std::vector<Units> live;
+    std::vector<uint8_t> merged;  // one column stands for the batch
+    std::vector<int64_t> above;   // where its activations lie in `hidden`
+    float *first_hidden, *first_delta, *hidden, *delta[3], *turned, *packed, *gradients, *per_class;
+
+    const Images* training_images = nullptr;
+    std::vector<int64_t> order;
+    std::vector<Plan> plans;
+    std::vector<double> losses;
+    std::vector<int32_t> class_labels;
+    int64_t step = 0;
+
+    int64_t input_size() const { return (int64_t)widths[1] * (widths[0] + 1); }
+    Dense& layer(int network, int l) { return dense[(int64_t)network * (layers - 1) + l - 1]; }
+
+    // The layers of one network lie together, in huge pages where there are many. Measured: 115*115 1.05 times as fast.
+    void add_dense_layers() {
+        size_t first = dense.size();
+        int64_t floats = 0;
+        for (int l = 1; l < layers; l++) {
+            dense.push_back({widths[l], widths[l + 1], nullptr, nullptr, nullptr, arena.zeros<uint8_t>(widths[l + 1])});
+            floats += dense.back().floats();
+        }
+        for (float* Dense::*array : {&Dense::weights, &Dense::means, &Dense::squares}) {
+            float* at = arena.zeros<float>(floats);
+            for (size_t i = first; i < dense.size(); at += dense[i++].floats()) dense[i].*array = at;
+        }
+    }
+
+    void reserve_activations() {
+        int64_t widest = 16, longest = 16, floats = 0;
+        above.assign(layers + 1, 0);
+        for (int l = 1; l <= layers; l++) {
+            if (l > 1) above[l] = floats, floats += widths[l] * columns;
+            widest = std::max<int64_t>(widest, widths[l]);
+            if (l > 1) longest = std::max<int64_t>(longest, widths[l - 1] + 32);
+        }
+        int64_t first = (int64_t)networks * widths[1] * columns;
+        first_hidden = arena.zeros<float>(first);
+        first_delta = layers > 1 ? arena.zeros<float>(first) : first_hidden;  // without a hidden layer: the logits'
+        hidden = arena.zeros<float>(floats);
+        for (float*& d : delta) d = arena.zeros<float>(widest * columns);
+        turned = arena.zeros<float>((panels_for(widest + 1) * PANEL) * columns);
+        packed = arena.zeros<float>(BLOCK * TILE_ROWS * (widest + 16));
+        gradients = arena.zeros<float>(gradient_room(longest));
+        per_class = arena.zeros<float>(panels_for(widths[layers]) * PANEL);
+        class_labels.resize(widths[layers]);
+        std::iota(class_labels.begin(), class_labels.end(), 0);
+    }
+
+    template <class T, class F> void for_each_weight(int network, Array which, T* flat, F move) {
+        for (int l = 1; l < layers; l++) {
+            const Dense& d = layer(network, l);
+            float* packed = which == InputLayer::WEIGHTS ? d.weights : which == InputLayer::MEANS ? d.means : d.squares;
+            for (int o = 0; o < d.outputs; o++)
+                for (int i = 0; i < d.inputs; i++) move(packed[o * d.stride() + i], *flat++);
+            for (int o = 0; o < d.outputs; o++) move(packed[o * d.stride() + d.inputs], *flat++);
+        }
+    }
+
+    float* activations(int network, int l) {
+        return l == 1 ? first_hidden + (int64_t)network * widths[1] * columns : hidden + above[l];
+    }
+    // In merged layers: one column per class, all the same on the way up.
+    int panels_of(int l) const { return merged[l] ? panels_for(widths[layers]) : batch.panels; }
+
+    void train_step() {
+        int64_t first = step * batch_size, samples = (int64_t)order.size();
+        batch.take(*training_images, order.data(), first, (int)std::min(batch_size, samples - first));
+        for (int n = 0; n < networks; n++) input.plan(n, optimizer(n), plans[n].rests);
+        input.forward(batch, layers > 1, true, first_hidden);
+        for (int n = 0; n < networks; n++) {
+            const Plan& p = plans[n];
+            if (p.rests) {  // its columns share slabs with others
+                int64_t floats = widths[1] * columns;
+                memset(first_delta + n * floats, 0, sizeof(float) * floats);
+                continue;
+            }
+            Dropout dropout{p.dropout_key, p.dropout_threshold, p.dropout_scale};
+            float* logits = forward_from_first(n, p.dropout ? &dropout : nullptr);
+            losses[step * networks + n] = loss(logits) / batch.samples;
+            backward(n, logits, p.dropout ? p.dropout_scale : 1.f);
+        }
+        input.gradient(batch, first_delta);
+    }
+
+    AdamW optimizer(int network) const {
+        const Plan& p = plans[network];
+        return AdamW(p.steps_before + step + 1, p.learning_rate, p.decay);
+    }
+
+    // The logits of one network, its first layer done.
+    float* forward_from_first(int network, const Dropout* dropout) {
+        float* h = activations(network, 1);
+        merged[0] = merged[1] = false;
+        for (int l = 1; l < layers; l++) {
+            live[l].find_live(h, widths[l], panels_of(l - 1));
+            if (dropout) drop(h, widths[l], live[l], batch.panels, *dropout, (uint32_t)step, (uint32_t)(l - 1));
+            merged[l] = l > 1 && (merged[l - 1] || may_merge(h, l, dropout));
+            float* out = activations(network, l + 1);
+            product(layer(network, l), h, l, out);
+            h = out;
+        }
+        return h;
+    }
+
+    void product(const Dense& d, const float* in, int l, float* out) {
+        if (l + 1 < layers) ::forward<true>(d, in, live[l], out, panels_of(l));
+        else ::forward<false>(d, in, live[l], out, panels_of(l));
+    }
+
+    bool may_merge(const float* h, int l, const Dropout* dropout) const {
+        return !dropout && widths[layers] <= batch.samples && columns_equal(h, live[l], widths[l], batch.panels);
+    }
+
+    // The sum of the batch's losses; the logits become their gradient. In merged layers column c becomes the
+    // gradient of a sample of class c, and per_class[c] says how many samples that is.
+    double loss(float* logits) {
+        int classes = widths[layers];
+        float share = 1.f / batch.samples;
+        if (!merged[layers - 1])
+            return softmax_loss(logits, classes, batch.samples, batch.panels, batch.labels.data(), share);
+        std::fill(per_class, per_class + panels_for(classes) * PANEL, 0.f);
+        for (int s = 0; s < batch.samples; s++) per_class[batch.labels[s]] += 1;
+        return softmax_loss(logits, classes, classes, panels_for(classes), class_labels.data(), share, per_class);
+    }
+
+    void backward(int network, float* d, float scale) {
+        AdamW opt = optimizer(network);
+        live[layers].count = widths[layers];  // all logits count
+        for (int l = layers - 1; l >= 1; l--) {
+            if (l + 1 < layers && merged[l + 1] && !merged[l]) d = expand(d, l + 1);
+            const Dense& at = layer(network, l);
+            const Units &in = live[l], &out = live[l + 1];
+            float* h = activations(network, l);
+            float* below = delta[l & 1];
+            if (l == 1) {
+                below = first_delta + (int64_t)network * widths[1] * columns;
+                if (!in.all(widths[1])) memset(below, 0, sizeof(float) * widths[1] * batch.panels * PANEL);
+                input_gradient<true>(at, d, out, h, in, below, scale, batch.panels, packed);
+            } else {
+                input_gradient<false>(at, d, out, h, in, below, scale, panels_of(l), packed);
+            }
+            const float* weight = merged[l] ? per_class : nullptr;
+            if (at.inputs <= NARROW) {
+                narrow_weight_gradient(at, d, out, h, weight, panels_of(l), opt, gradients);
+            } else {
+                transpose_live(h, at.inputs, in, weight, turned, panels_of(l));
+                weight_gradient(at, d, out, in, turned, panels_of(l), opt, gradients);
+            }
+            d = below;
+            // Where the gradient underflowed, nothing below moves.
+            if (l > 1 && all_zero(d, (int64_t)panels_of(l) * in.count * PANEL)) live[l].count = 0;
+        }
+    }
+
+    // From a column per class to one per sample: the gradient of layer l of activations.
+    float* expand(const float* d, int l) {
+        int rows = live[l].count;
+        float* full = delta[2];
+        for (int s = 0; s < batch.panels * PANEL; s++) {
+            int c = batch.labels[s];
+            const float* from = d + (int64_t)(c / PANEL) * rows * PANEL + c % PANEL;
+            float* to = full + (int64_t)(s / PANEL) * rows * PANEL + s % PANEL;
+            for (int k = 0; k < rows; k++) to[(int64_t)k * PANEL] = s < batch.samples ? from[(int64_t)k * PANEL] : 0.f;
+        }
+        return full;
+    }
+};

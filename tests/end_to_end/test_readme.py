@@ -1,0 +1,42 @@
+"""What the README shows works as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from frustration.commands.train_flags import build_request, parser
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def command_lines() -> list[str]:
+    """Every call of train: whole ones, and the flags in the table."""
+    whole = [line for block in blocks("bash") for line in block.splitlines() if "run train" in line]
+    flags = re.findall(r"`(--ablation-mode [^`]+)`", README)
+    return [line.partition("#")[0].partition("run train")[2] for line in whole] + flags
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_line_is_accepted_and_can_be_run(line):
+    options = parser("train").read(shlex.split(line))
+    request = build_request(options)
+    for mode in request.modes:
+        from frustration.spec import TrialSpec
+
+        TrialSpec.of(request.architecture, mode, meta_loops=request.meta_loops).check(classes=10)
+
+
+def test_the_python_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(block, namespace)  # the README is ours
+    bounty, test_accuracy = map(float, capsys.readouterr().out.split())
+    assert 80 < bounty < 100
+    assert 80 < test_accuracy < 100

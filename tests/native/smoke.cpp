@@ -1,0 +1,86 @@
+// Trains and evaluates small networks of awkward sizes through the C interface; scripts/test_native.py runs it
+// under the sanitizers. Prints a hash of every weight: the same on every CPU with fused multiply-add.
+#include "api.cpp"
+#include <cstdio>
+
+static uint64_t state = 12345;
+static uint32_t random_word() {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32);
+}
+
+struct Case {
+    std::vector<int32_t> widths;
+    int samples, batch, networks, core;
+};
+
+static uint64_t run(const Case& c) {
+    int features = c.widths.front(), classes = c.widths.back();
+    std::vector<uint8_t> bytes((size_t)c.samples * features);
+    std::vector<int64_t> labels(c.samples), order(c.samples);
+    for (auto& byte : bytes) byte = random_word() % 4 ? 0 : random_word() & 255;
+    for (int i = 0; i < c.samples; i++) labels[i] = random_word() % classes, order[i] = c.samples - 1 - i;
+    std::vector<int32_t> pixels(features);
+    for (int j = 0; j < features; j++) pixels[j] = features - 1 - j;
+    std::vector<float> values(256);
+    for (int b = 0; b < 256; b++) values[b] = -0.4f + 0.012f * b;
+
+    Images* images = images_new(bytes.data(), labels.data(), c.samples, features, classes, 0, pixels.data(), c.core);
+    Team* team = team_new(c.networks, (int)c.widths.size(), c.widths.data(), values.data(), 0, pixels.data(), c.core, c.batch);
+    if (!images || !team) {
+        printf("%s\n", frustration_error());
+        exit(1);
+    }
+    std::vector<Plan> plans;
+    std::vector<float> flat(team_parameters(team));
+    for (int n = 0; n < c.networks; n++) {
+        for (float& w : flat) w = ((int)(random_word() >> 8) - (1 << 23)) * 0x1p-25f;
+        team_write(team, n, flat.data(), InputLayer::WEIGHTS);
+        plans.push_back({n * 10, 77u + n, n % 2 ? 1u << 30 : 0, 1e-3, n % 2 ? 4 / 3.f : 1, n == 2 ? 0.99f : 1, n % 2, n == 3});
+    }
+    for (int epoch = 0; epoch < 3; epoch++) {
+        int64_t steps = team_begin(team, images, order.data(), c.samples, plans.data());
+        while (team_advance(team, 1e-4) < steps) continue;
+        std::vector<double> losses(steps * c.networks);
+        team_losses(team, losses.data());
+    }
+    std::vector<int64_t> correct(c.networks);
+    for (int64_t done = 0; done < c.samples;) done = team_evaluate(team, images, done, correct.data(), 1e-4);
+    uint64_t hash = 1469598103934665603ull;
+    for (int n = 0; n < c.networks; n++)
+        for (int array = 0; array < 3; array++) {
+            team_read(team, n, flat.data(), array);
+            for (float w : flat) {
+                uint32_t bits;
+                memcpy(&bits, &w, 4);
+                hash = (hash ^ bits) * 1099511628211ull;
+            }
+        }
+    team_free(team);
+    images_free(images);
+    return hash;
+}
+
+int main() {
+    std::vector<int32_t> deep(302, 5), wide(42, 24);
+    deep.front() = wide.front() = 40;
+    deep.back() = wide.back() = 10;
+    for (const Case& c : std::vector<Case>{{{40, 3}, 70, 16, 4, 0},
+                                           {{40, 37, 10}, 600, 256, 4, 11},
+                                           {{40, 45, 45, 10}, 300, 128, 3, 40},
+                                           {{1, 1, 1}, 1, 1, 1, 0},
+                                           {{3, 2, 1, 2, 50}, 9, 4, 2, 1},
+                                           {{33, 70, 4, 300}, 520, 515, 1, 7},
+                                           {deep, 64, 50, 4, 13},
+                                           {wide, 90, 64, 2, 20}}) {
+        printf("%zu layers, batch %d: %016lx\n", c.widths.size() - 1, c.batch, (unsigned long)run(c));
+    }
+    int32_t negative[] = {4, -1, 2}, pixels[] = {0, 1, 2, 2};
+    std::vector<float> flat_values(256);
+    if (team_new(1, 3, negative, flat_values.data(), 0, pixels, 0, 4)) return 1;
+    int32_t sizes[] = {4, 3, 2};
+    if (team_new(1, 3, sizes, flat_values.data(), 0, pixels, 0, 4)) return 1;
+    printf("refused: %s\n", frustration_error());
+}
