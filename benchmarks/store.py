@@ -44,12 +44,13 @@ def synthetic_records(count: int, meta_loops: int = 2) -> Iterator[TrialRecord]:
                 damaged=None,
                 accuracy=best,
                 accepted=loop == 1,
-                bounty=loop == 1,
+                new_bounty=loop == 1,
             )
             for loop in range(1, meta_loops + 1)
         )
         yield TrialRecord(
             spec=spec,
+            loop=spec.meta_loops,
             curve=curve,
             bounty=best,
             bounty_loop=1,

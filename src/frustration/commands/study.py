@@ -316,7 +316,7 @@ def _merge(arguments: list[str]) -> int:
     return 0
 
 
-CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "bounty", "adopted", "diverged")
+CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bounty", "adopted", "diverged")
 
 
 def _export(arguments: list[str]) -> int:
