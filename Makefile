@@ -3,7 +3,7 @@
 .PHONY: help bootstrap study test format test-native test-wheel
 
 help:
-	@echo "make study       set up, then compare three modes in eight trials each (MNIST, one small network)"
+	@echo "make study       set up, then compare six treatments of two networks, eight trials each, on MNIST"
 	@echo "make test        set up, then ruff, mypy and all tests"
 	@echo "make format      set up, then let ruff format and mend the code"
 	@echo "make test-native set up, then build the C++ engine with sanitizers and for every vector width, and compare"
@@ -14,7 +14,7 @@ bootstrap:
 	@scripts/bootstrap
 
 study: bootstrap
-	.venv/bin/train --arch "[1*32]" --ablation-mode none dropout hidden --trials 8 --meta-loops 10
+	.venv/bin/study run
 	@scripts/bootstrap --hint
 
 test: bootstrap
