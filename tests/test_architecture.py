@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from frustration import Architecture, InputError, SimpleMLP, equal_parameter_square, equal_parameter_width
 from frustration.architecture import MAX_DEPTH, MAX_WIDTH
 
-WIDTHS = st.lists(st.integers(1, MAX_WIDTH), max_size=12)
+WIDTHS = st.lists(st.integers(1, 9_000), max_size=12)
 SEGMENTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5_000)), min_size=1, max_size=6)
 
 
@@ -176,3 +176,9 @@ def test_an_impossible_equal_parameter_width_is_refused(depth, parameters):
 def test_an_impossible_equal_parameter_square_is_refused():
     with pytest.raises(InputError, match="no square network"):
         equal_parameter_square(10)
+
+
+def test_a_network_of_too_many_parameters_is_refused_with_their_number():
+    with pytest.raises(InputError, match="has 17,232,232,458 parameters; 1,000,000,000 are possible"):
+        Architecture.parse("[1*65536, 4*65536]")
+    assert Architecture.parse(f"[1*{MAX_WIDTH}]").hidden == (MAX_WIDTH,)

@@ -205,13 +205,21 @@ def test_a_new_mode_changes_no_id(installed):
 def test_a_mode_that_takes_a_name_already_taken_is_refused(installed):
     installed(f"{__name__}:Mine", f"{__name__}:Mine")
     with pytest.raises(ModeError, match='second mode named "mine"'):
-        mode_names()
+        mode_named("mine")
+    assert "mine" not in mode_names()
 
 
 def test_an_entry_point_that_is_no_mode_is_refused(installed):
     installed(f"{__name__}:NOT_A_MODE")
     with pytest.raises(ModeError, match="is not a subclass of Mode"):
-        mode_names()
+        mode_named(f"{__name__}:NOT_A_MODE")
+
+
+def test_an_entry_point_that_cannot_be_imported_spoils_nothing_but_itself(installed):
+    installed("no_such_package.modes:Gone", f"{__name__}:Mine")
+    assert "mine" in mode_names()
+    with pytest.raises(ModeError, match="cannot be imported: No module named 'no_such_package'"):
+        mode_named("no_such_package.modes:Gone")
 
 
 def test_a_mode_without_anything_to_act_on_is_refused_in_one_sentence():

@@ -1,7 +1,7 @@
 """Frustration Engine: what do training interventions do to neural networks, how surely, at what cost?
 
 import frustration
-outcome = frustration.train("[1*32]", modes=["none", "hidden"], trials=4, meta_loops=10)
+outcome = frustration.train("[1*32]", modes=["none", "hidden"], trials=4, until=10)
 print(outcome.records[0].bounty)
 """
 
@@ -51,6 +51,10 @@ __all__ = [
     "load_dataset",
     "train",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ PATIENT = 5
 QUICK = ("--train-fraction", "0.04", "--lr", "1e-3", "--json")
 """2,000 training images: an epoch of a small network takes milliseconds."""
 SESSION = (
-    *("--arch", "[1*16]", "--trials", "3", "--meta-loops", "12"),
+    *("--arch", "[1*16]", "--trials", "3", "--until", "12"),
     *("--ablation-mode", "none", "dropout", "hidden/persist", "full/patience-2", "plain"),
 )
 """Fifteen trials in two groups, with everything that a resume file may hold."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from laboratory import fresh
+from laboratory import fresh, spec_of
 
 from frustration import Architecture, SimpleMLP, TrialSpec
 from frustration.modes import Scene, mode_named
@@ -145,3 +145,17 @@ def test_noise_touches_all_weights_and_spares_the_units_that_hidden_would_take()
     scene = Scene(Streams(1, 1, HIDDEN), 5, np.ones((5, 6), np.float32))
     mode_named("noise")().intervene(after, scene)
     assert (before.vector != after.vector).mean() > 0.99
+
+
+def test_a_unit_without_weights_is_passed_over_when_units_are_ranked_by_utility(data):
+    """Its utility is 0 for ever: it would be taken again and again, and nothing would happen."""
+    trial = fresh(spec_of("[1*6]", "none"), data)
+    scene = Scene(Streams(0, 0, trial.spec.architecture), 2, data.pixel_values[data.train.images[:50]])
+    network, mode = (
+        trial.shape.view(trial.base.copy()),
+        mode_named("hidden").with_knobs({"selector": "lowest-utility"}),
+    )
+    taken = [mode.intervene(network, scene) for _ in range(7)]
+    assert sorted(evidence["units"][0][1] for evidence in taken[:6]) == [0, 1, 2, 3, 4, 5]
+    assert all(evidence["removed"] > 0 for evidence in taken[:6])
+    assert taken[6] == {}

@@ -140,12 +140,14 @@ def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     from frustration.commands.study_tables import plan_table
     from frustration.study.run import prepare
 
+    store.check(study)
     prepared = prepare(study, options.backend, options.device)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
-    _say(
-        f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
-        f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
-    )
+    if not options.json:
+        _say(
+            f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
+            f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
+        )
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
         _say(*(f"  {architecture}" for architecture in study.architectures))
@@ -316,6 +318,7 @@ def _merge(arguments: list[str]) -> int:
     return 0
 
 
+AXES = ("architecture", "mode", "trial", "dataset", "train_fraction", "learning_rate", "seed")
 CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bounty", "adopted", "diverged")
 
 
@@ -344,10 +347,11 @@ def _trial_rows(store: Store) -> Iterator[Sequence[Any]]:
 
 
 def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
-    yield ["id", "architecture", "mode", "trial", "learning_rate", *CURVE]
+    yield ["id", *AXES, *CURVE]
     for record in store.records():
         spec = record.spec
-        who = [spec.id, str(spec.architecture), spec.label, spec.trial, spec.learning_rate]
+        axes = (spec.dataset, spec.train_fraction, spec.learning_rate, spec.seed)
+        who = [spec.id, str(spec.architecture), spec.label, spec.trial, *axes]
         for entry in record.curve:
             yield [*who, *(getattr(entry, name) for name in CURVE)]
 

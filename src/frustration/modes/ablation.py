@@ -25,7 +25,10 @@ def read_dose(value: Any) -> Dose:
     text = str(value).strip()
     if text.isascii() and text.isdigit():
         return int(text)
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
     if not 0 <= share <= 1:
         raise ValueError("a dose is a number of units (3) or a share of them (0.1)")
     return share
@@ -78,8 +81,14 @@ def _by_utility(sign: float) -> Callable[..., list[Unit]]:
     def ranked(
         network: Network, layers: list[int], widths: list[int], count: int, scene: Scene
     ) -> list[Unit]:
+        # A unit that was ablated before has nothing left to take; its utility of 0 would win for ever.
         utility = utilities(network, scene.probe)
-        units = [(layer, unit) for layer, width in zip(layers, widths, strict=True) for unit in range(width)]
+        units = [
+            (layer, unit)
+            for layer, width in zip(layers, widths, strict=True)
+            for unit in range(width)
+            if _has_weights(network, layer, unit)
+        ]
         return sorted(units, key=lambda unit: (sign * utility[unit[0]][unit[1]], unit))[:count]
 
     return ranked
@@ -93,6 +102,12 @@ SELECTORS: dict[str, Callable[..., list[Unit]]] = {
 }
 
 UTILITY_SELECTORS = ("lowest-utility", "highest-utility")
+
+
+def _has_weights(network: Network, layer: int, unit: int) -> bool:
+    """Whether any weight of a hidden unit, on either side, is not zero."""
+    parts = (network.weights[layer][unit], network.biases[layer][unit], network.weights[layer + 1][:, unit])
+    return any(np.any(part) for part in parts)
 
 
 def utilities(network: Network, images: Vector) -> list[NDArray[np.float64]]:

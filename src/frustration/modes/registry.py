@@ -46,22 +46,23 @@ def _modes() -> tuple[dict[str, type[Mode]], dict[str, str]]:
         if not (isinstance(mode, type) and issubclass(mode, Mode)):
             unusable[entry.name] = f"{entry.value} is not a subclass of Mode"
         elif mode.name in modes:
-            unusable[entry.name] = f'{entry.value} brings a second mode named "{mode.name}"'
+            unusable[mode.name] = f'{entry.value} brings a second mode named "{mode.name}"'
         else:
             modes[mode.name] = mode
     return modes, unusable
 
 
 def mode_names() -> list[str]:
-    return list(_modes()[0])
+    modes, unusable = _modes()
+    return [name for name in modes if name not in unusable]
 
 
 def mode_named(name: str) -> type[Mode]:
     modes, unusable = _modes()
+    if name in unusable:
+        raise ModeError(f'the mode "{name}" cannot be used: {unusable[name]}')
     if name in modes:
         return modes[name]
-    if name in unusable:
-        raise ModeError(f'the mode "{name}" of an installed package cannot be used: {unusable[name]}')
     near = difflib.get_close_matches(name, modes, n=1)
     hint = f' (did you mean "{near[0]}"?)' if near else ""
     raise ModeError(f'there is no mode "{name}"{hint}; modes are {", ".join(modes)}')

@@ -152,6 +152,7 @@ class Worker:
             except OSError as error:
                 raise WorkerError(f"cannot start a worker process: {error.strerror}") from None
         self.interrupted = False
+        self.sender: threading.Thread | None = None
         self.idle = False
         self.group: Group | None = None
 
@@ -162,7 +163,8 @@ class Worker:
             with contextlib.suppress(OSError):  # a worker that died is noticed where its messages are read
                 self.connection.send(work)
 
-        threading.Thread(target=send, daemon=True).start()
+        self.sender = threading.Thread(target=send, daemon=True)
+        self.sender.start()
 
     def start(self, group: Group) -> None:
         self.send(group)
@@ -198,6 +200,9 @@ class Worker:
 
     def end(self) -> None:
         """Leave no process behind."""
+        if self.sender and self.sender.is_alive():
+            self.process.kill()  # it has not even been told what to do
+            self.sender.join()
         self.connection.close()
         if self.process.poll() is None:
             self.interrupt()
