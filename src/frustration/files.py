@@ -12,6 +12,9 @@ from typing import IO
 
 from frustration.errors import FrustrationError
 
+LOCK = ".lock"
+"""The name of the lock of a model directory."""
+
 PARTIAL = ".partial"
 """How the names of files end that a killed process may leave half-written; nothing ever reads them."""
 
@@ -56,25 +59,35 @@ def locked(path: Path, busy: str) -> Iterator[None]:
     The lock goes with the process, however it ends; the empty file that stays behind means nothing.
     """
     make_folder(path.parent)
+    file = try_lock(path)
+    if file is None:
+        raise FrustrationError(busy)
+    with file:
+        yield
+
+
+def try_lock(path: Path) -> IO[str] | None:
+    """A lock file, held until it is closed; None if another process holds it."""
     while True:
         try:
             file = path.open("a")
         except OSError as error:
             raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise FrustrationError(busy) from None
-            except OSError as error:
-                raise StorageError(f"cannot lock {path}: {error.strerror}") from None
-            if _is_still(path, file):
-                yield
-                return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        except OSError as error:
+            file.close()
+            raise StorageError(f"cannot lock {path}: {error.strerror}") from None
+        if _is_still(path, file):
+            return file
+        file.close()
 
 
 def _is_still(path: Path, file: IO[str]) -> bool:
-    """Whether an open file is still the one at its path; `clean` may have removed it meanwhile."""
+    """Whether an open file is still the one at its path; its last holder may have removed it meanwhile."""
     try:
         return path.stat().st_ino == os.fstat(file.fileno()).st_ino
     except FileNotFoundError:

@@ -16,15 +16,13 @@ from frustration.engine.group import plan
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
-from frustration.files import PARTIAL, locked, make_folder
+from frustration.files import LOCK, PARTIAL, locked, make_folder
 from frustration.network import Shape
 from frustration.record import LoopEntry, TrialRecord
 from frustration.request import Request
 from frustration.runners.local import Queue, default_workers, run_groups
 from frustration.runners.work import Data, Event, TrialDone, Work
 from frustration.spec import TrialSpec
-
-LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,8 @@ from pathlib import Path
 from frustration.architecture import Architecture, ArchitectureError
 from frustration.commands.arguments import Parser, nearest, run
 from frustration.errors import InputError
-from frustration.files import PARTIAL, StorageError, locked
+from frustration.files import LOCK, PARTIAL, StorageError, locked
 
-LOCK = ".lock"
 DEFAULT = "mnist_lkg.safetensors"
 LKG, RESUME, RECORD = "_lkg.safetensors", "_lkg.resume.safetensors", "_lkg.record.json"
 _KEPT = f".+(?:{'|'.join(map(re.escape, (LKG, RESUME, RECORD)))})"

@@ -114,6 +114,14 @@ def lay_out(members: Iterable[M], backend: Backend) -> list[Layout[M]]:
     return layouts
 
 
+def work_left(members: Iterable[Member]) -> int:
+    """Roughly: multiplications that members still have before them, by which the costliest go first."""
+    return sum(
+        (member.spec.meta_loops - member.loop) * (member.shape.size + 1000 * member.spec.architecture.depth)
+        for member in members
+    )
+
+
 def _kind(member: Member) -> tuple[Any, ...]:
     """Members of one kind can share a population."""
     spec = member.spec

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe, wait
 
-from frustration.engine.group import Group
+from frustration.engine.group import Group, work_left
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError
 from frustration.runners.work import Emit, Event, Groups, Work, do
@@ -53,7 +53,7 @@ class Queue:
     """Groups of this run alone, the costliest first."""
 
     def __init__(self, groups: Iterable[Group]) -> None:
-        self._left = sorted(groups, key=cost)
+        self._left = sorted(groups, key=lambda group: work_left(group.trials.values()))
 
     def take(self) -> Group | None:
         return self._left.pop() if self._left else None
@@ -63,14 +63,6 @@ class Queue:
 
     def exhausted(self) -> bool:
         return not self._left
-
-
-def cost(group: Group) -> int:
-    """Roughly: multiplications still to be done."""
-    trials = group.trials.values()
-    return sum(
-        (t.spec.meta_loops - t.loop) * (t.shape.size + 1000 * t.spec.architecture.depth) for t in trials
-    )
 
 
 def run_groups(groups: Groups, work: Work, workers: int, emit: Emit, stop: threading.Event) -> None:

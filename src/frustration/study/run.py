@@ -8,22 +8,19 @@ that have no record. A lock goes with its process, so what a dead one left is cl
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from frustration.checkpoint import CheckpointError
 from frustration.dataset import load
 from frustration.engine.backends import backend_named, choose
-from frustration.engine.group import Group, Layout, lay_out, write_numerics
+from frustration.engine.group import Group, Layout, lay_out, work_left, write_numerics
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
-from frustration.files import StorageError
+from frustration.files import try_lock
 from frustration.network import Shape
 from frustration.record import LoopEntry
 from frustration.runners.local import default_workers, run_groups
@@ -106,14 +103,7 @@ def plan_study(study: Study, data: Data, backend: Backend) -> list[Layout[Planne
         ],
         backend,
     )
-    return sorted(layouts, key=layout_cost, reverse=True)
-
-
-def layout_cost(layout: Layout[Planned]) -> int:
-    return sum(
-        planned.spec.meta_loops * (planned.shape.size + 1000 * planned.spec.architecture.depth)
-        for planned in layout.members.values()
-    )
+    return sorted(layouts, key=lambda layout: work_left(layout.members.values()), reverse=True)
 
 
 def prepare(study: Study, backend: str | None = None, device: str | None = None) -> Prepared:
@@ -203,7 +193,7 @@ class Claims:
         """The first group that nobody else is training, with the trials of it that have no record."""
         for layout in list(self._left):
             key = _key(layout)
-            lock = _try_lock(self.store, key)
+            lock = try_lock(self.store.claim_path(key))
             if lock is None:
                 continue
             self._left.remove(layout)
@@ -275,35 +265,6 @@ def _ids(layout: Layout[Planned]) -> set[str]:
 
 def _key(layout: Layout[Planned]) -> str:
     return hashlib.sha256("".join(sorted(_ids(layout))).encode()).hexdigest()[:16]
-
-
-def _try_lock(store: Store, key: str) -> IO[str] | None:
-    """The lock of a group, or None if another process holds it."""
-    path = store.claim_path(key)
-    while True:
-        try:
-            file = path.open("a")
-        except OSError as error:
-            raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-        except OSError as error:
-            file.close()
-            raise StorageError(f"cannot lock {path}: {error.strerror}") from None
-        if _is_still(path, file):
-            return file
-        file.close()
-
-
-def _is_still(path: Path, file: IO[str]) -> bool:
-    """Its last holder may have removed the file between our opening and locking it."""
-    try:
-        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
-    except FileNotFoundError:
-        return False
 
 
 def _release(store: Store, key: str, lock: IO[str]) -> None:
