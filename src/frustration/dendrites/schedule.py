@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Protocol, Self
 
 from frustration.dendrites.settings import CAPACITY_DENDRITES, Settings
 from frustration.errors import FrustrationError
+from frustration.network import Network
 
 Action = Literal["train", "grow", "end"]
 Outcome = Literal["open", "kept", "failed"]
@@ -57,11 +58,20 @@ class Attempt:
 class GrowthSchedule(Protocol):
     """What the meta-loop asks: this schedule answers, and so does the library's own tracker."""
 
-    attempts: list[Attempt]
-
-    def observe(self, score: float) -> Decision: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def counts_growth(self) -> bool: ...
+    @property
+    def attempts(self) -> list[Attempt]: ...
     @property
     def added(self) -> int: ...
+    @property
+    def ended(self) -> bool: ...
+    def observe(self, score: float) -> Decision: ...
+    def grown(self) -> Network | None:
+        """The network as it has grown by itself, right after `observe` said so; None: the caller grows it."""
+
     def state(self) -> dict[str, Any]: ...
 
 
@@ -105,6 +115,8 @@ class Schedule:
         """All epochs, undone ones included."""
         self.attempts: list[Attempt] = []
         self.ended = False
+        self.foreign: dict[str, Any] = {}
+        """What another keeper of this state put beside it; it goes through untouched."""
         capacity = settings.testing_dendrite_capacity
         self._mode = "every" if capacity else settings.switch_mode
         self._retain = capacity or settings.retain_all_dendrites
@@ -135,11 +147,7 @@ class Schedule:
         takes its running average for NaN until the next switch and knows no best any more."""
         if self.ended:
             raise ScoreError("the dendrite schedule has ended; it takes no more scores")
-        if not math.isfinite(score):
-            raise ScoreError(
-                f"the validation score is {score} and not a number to compare; the network diverged: "
-                "try a smaller learning rate"
-            )
+        self.refuse(score)
         score = float(score)
         self.observed += 1
         save = self._note(score)
@@ -167,6 +175,19 @@ class Schedule:
             return decision
         return self._end(save, f"{reason}, and the last of {self._max_tries} tries did not beat the best")
 
+    @staticmethod
+    def refuse(score: float) -> None:
+        """Raise ScoreError for what is not a finite number."""
+        if not math.isfinite(score):
+            raise ScoreError(
+                f"the validation score is {score} and not a number to compare; the network diverged: "
+                "try a smaller learning rate"
+            )
+
+    def grown(self) -> Network | None:
+        """None: the caller lets the network grow."""
+        return None
+
     def loops_before_first_growth(self) -> int | None:
         """The earliest epoch, from 1, after which this schedule can grow from its start; None: never."""
         return None if self._max_dendrites == 0 else self.loops_before_first_switch()
@@ -188,6 +209,7 @@ class Schedule:
     def state(self) -> dict[str, Any]:
         """Everything, as JSON values; `from_state` goes on from it."""
         return {
+            **self.foreign,
             "settings": self.settings.to_dict(),
             "counts_growth": self.counts_growth,
             "now": asdict(self.now),
@@ -205,6 +227,7 @@ class Schedule:
         schedule.observed = state["observed"]
         schedule.attempts = [Attempt(**attempt) for attempt in state["attempts"]]
         schedule.ended = state["ended"]
+        schedule.foreign = {key: value for key, value in state.items() if key not in schedule.state()}
         return schedule
 
     def _note(self, score: float) -> bool:
