@@ -11,16 +11,39 @@ import time
 from collections.abc import Callable
 
 from frustration.dataset import Split
+from frustration.dendrites.growth import Conductor
 from frustration.engine.group import Group
-from frustration.engine.population import Order, Population, Populations
+from frustration.engine.population import Backend, Order, Population, Populations
 from frustration.engine.trial import Plan, Result, Trial
-from frustration.network import Vector
+from frustration.network import Shape, Vector
 from frustration.record import LoopEntry
 
 Observer = Callable[[Trial, LoopEntry], None]
 """Called after every loop of every trial; the trial is in the state to be kept."""
 
 PROBE_IMAGES = 1_000
+
+
+def train_group(
+    group: Group, backend: Backend, data: Split, observe: Observer, stop: threading.Event
+) -> None:
+    """Take every trial of a group to its target, in populations of a backend."""
+    first = next(iter(group.trials.values()))
+
+    def population(shape: Shape) -> Population:
+        return backend.population(shape, group.runs, data, first.spec.batch_size)
+
+    if not isinstance(backend, Conductor):
+        run(group, Populations(population), data, observe, stop)
+        return
+    # Where another program decides when to grow, it is at work in the population.
+    population(first.shape)
+    for trial in group.trials.values():
+        trial.conductor = backend
+    try:
+        run(group, Populations(population), data, observe, stop)
+    finally:
+        backend.close()
 
 
 def run(
