@@ -75,8 +75,10 @@ def meta_loop(
     plans = {slot: trial.intervene(trial.clone(), orders[slot], probe) for slot, trial in trials.items()}
     planned = (time.thread_time() - started) / len(trials)
     for population, alike in populations.sort({slot: plan.candidate for slot, plan in plans.items()}):
-        together = {slot: trials[slot] for slot in alike}
-        _train_and_judge(together, plans, planned, population, data, observe, stop)
+        # Slots of one population train at one rate, and growth may have lowered that of some.
+        for rate in dict.fromkeys(plans[slot].epoch.regime.learning_rate for slot in alike):
+            together = {s: trials[s] for s in alike if plans[s].epoch.regime.learning_rate == rate}
+            _train_and_judge(together, plans, planned, population, data, observe, stop)
 
 
 def _train_and_judge(
