@@ -19,6 +19,8 @@ template <class R, class F> R guarded(R failure, F f) {
     return failure;
 }
 
+constexpr int64_t MOST_ROWS = 1 << 24;
+
 void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
 }
@@ -56,15 +58,20 @@ EXPORT Images* images_new(const uint8_t* bytes, const int64_t* labels, int64_t c
 }
 EXPORT void images_free(Images* images) { delete images; }
 
-EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, const float* values, int32_t background,
-                      const int32_t* order, int32_t core, int64_t batch_size) {
+// dendrites: [widths - 1] per unit of every linear layer.
+EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, const int32_t* dendrites, int32_t function,
+                      const float* values, int32_t background, const int32_t* order, int32_t core, int64_t batch_size) {
     return guarded<Team*>(nullptr, [&] {
         require(networks >= 1, "a team needs a network");
         require(widths >= 2 && std::all_of(width, width + widths, [](int w) { return w >= 1; }), "layers need units");
+        for (int l = 0; l + 1 < widths; l++)
+            require(dendrites[l] >= 0 && (dendrites[l] + 1ll) * width[l + 1] <= MOST_ROWS, "a layer has at most 2^24 rows");
+        require(function >= 0 && function < 4, "there is no such forward function");
         require(batch_size >= 1 && batch_size <= 1 << 24, "a batch has 1 to 2^24 samples");
         require(background >= 0 && background < 256, "the background is a byte");
         require_order(order, width[0], core);
-        return new Team(networks, {width, width + widths}, {values, background}, order, core, batch_size);
+        return new Team(networks, {width, width + widths}, {dendrites, dendrites + widths - 1}, function,
+                        {values, background}, order, core, batch_size);
     });
 }
 EXPORT void team_free(Team* team) { delete team; }

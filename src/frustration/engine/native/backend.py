@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -67,7 +67,16 @@ class Prepared:
 class NativePopulation:
     """Teams of networks of one shape, one team per run of slots."""
 
-    def __init__(self, library: Library, shape: Shape, runs: Runs, data: Split, batch_size: int) -> None:
+    def __init__(
+        self,
+        library: Library,
+        shape: Shape,
+        runs: Runs,
+        data: Split,
+        batch_size: int,
+        dendrites: Sequence[int] = (),
+        forward_function: str = "sigmoid",
+    ) -> None:
         self.shape, self.batch_size = shape, batch_size
         self.data = prepared(library, data)
         widths = [shape.features, *(outputs for outputs, _ in shape.layers)]
@@ -77,6 +86,8 @@ class NativePopulation:
                 library,
                 len(run),
                 widths,
+                dendrites or [0] * len(shape.layers),
+                forward_function,
                 data.pixel_values,
                 self.data.layout,
                 largest_batch,

@@ -138,9 +138,7 @@ static void narrow_weight_gradient(const Dense& layer, const float* delta, const
         for (int i = 0; i <= layer.inputs; i++) {
             alignas(64) float lane[16];
             for (int part = 0; part < PARTS; part++) store(lane + part * LANES, sums[i][part]);
-            for (int half = 8; half; half /= 2)
-                for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-            gradient[i] = lane[0];
+            gradient[i] = sum_of_16(lane);
         }
         stepper.step(out.index[k], gradient);
     }
