@@ -16,7 +16,7 @@ struct Sigmoid {
         V e = exp_negative(z > 0.f ? -z : z), inverse = 1.f / (e + 1.f);
         return z > 0.f ? inverse : e * inverse;
     }
-    INLINE_MEMBER static V slope(V a) { return a - a * a; }
+    INLINE_MEMBER static V slope(V a) { return a * (1.f - a); }
 };
 struct Tanh {
     INLINE_MEMBER static V of(V z) {
