@@ -79,7 +79,10 @@ def test_rounding_is_no_worse_than_that_of_torch(digits, native):
     data = digits.head(64 * EARLY, 1, 1)
     distances = {"native": [], "torch": []}
     for seed in range(30):
-        weights, epoch = start(grown, seed), epoch_of(grown.shape, data, Regime(learning_rate=1e-4), trial=seed)
+        weights, epoch = (
+            start(grown, seed),
+            epoch_of(grown.shape, data, Regime(learning_rate=1e-4), trial=seed),
+        )
         _, exact = grown.train(data, epoch, weights, 64, EARLY)
         _, single = grown.train(data, epoch, weights, 64, EARLY, torch.float32)
         population, _ = trained(native.library, grown, data, {0: epoch}, weights=weights)

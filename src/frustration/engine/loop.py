@@ -29,10 +29,10 @@ def run(group: Group, population: Population, data: Split, observe: Observer, st
     The population is the group's: the same number of slots. Raises Interrupted when `stop` is set.
     """
     probe = data.pixel_values[data.train.images[:PROBE_IMAGES]]
-    _score_unscored(group, population, data)
+    _score_unscored(group, population, data, stop)
     while behind := group.behind():
         meta_loop(behind, population, data, probe, observe, stop)
-    _test(group, population, data)
+    _test(group, population, data, stop)
 
 
 def meta_loop(
@@ -54,9 +54,9 @@ def meta_loop(
         population.load(slot, candidate)
 
     anything_damaged = any(plan.damaged for plan in plans.values())
-    damaged = _accuracies(population, data) if anything_damaged else []
+    damaged = _accuracies(population, data, stop) if anything_damaged else []
     losses = population.train({slot: plan.epoch for slot, plan in plans.items()}, stop)
-    trained = _accuracies(population, data)
+    trained = _accuracies(population, data, stop)
 
     share = (time.thread_time() - started) / len(trials)
     for slot, trial in trials.items():
@@ -84,30 +84,31 @@ def _orders(trials: dict[int, Trial], samples: int) -> dict[int, Order]:
     return orders
 
 
-def _accuracies(population: Population, data: Split) -> list[float | None]:
+def _accuracies(population: Population, data: Split, stop: threading.Event) -> list[float | None]:
     """Validation accuracy of every slot in percent; None where outputs are not finite."""
     total = len(data.validation.labels)
-    return [100 * correct / total if correct >= 0 else None for correct in population.evaluate("validation")]
+    scores = population.evaluate("validation", stop)
+    return [100 * correct / total if correct >= 0 else None for correct in scores]
 
 
-def _score_unscored(group: Group, population: Population, data: Split) -> None:
+def _score_unscored(group: Group, population: Population, data: Split, stop: threading.Event) -> None:
     """Evaluate the LKGs that came without a bounty, as those of the original's checkpoints do."""
     unscored = {slot: trial for slot, trial in group.trials.items() if trial.unscored}
     for slot, trial in unscored.items():
         population.load(slot, trial.lkg)
-    accuracies = _accuracies(population, data) if unscored else []
+    accuracies = _accuracies(population, data, stop) if unscored else []
     for slot, trial in unscored.items():
         trial.bounty = trial.base_accuracy = accuracies[slot]
         trial.unscored = False
 
 
-def _test(group: Group, population: Population, data: Split) -> None:
+def _test(group: Group, population: Population, data: Split, stop: threading.Event) -> None:
     """Measure the test accuracy of the LKGs, in percent; a trial that only diverged has none."""
     untested = {
         slot: t for slot, t in group.trials.items() if t.test_accuracy is None and t.bounty is not None
     }
     for slot, trial in untested.items():
         population.load(slot, trial.lkg)
-    correct = population.evaluate("test") if untested else []
+    correct = population.evaluate("test", stop) if untested else []
     for slot, trial in untested.items():
         trial.test_accuracy = 100 * correct[slot] / len(data.test.labels)

@@ -1,20 +1,20 @@
 // The plain C interface that library.py opens with ctypes, which releases Python's lock during calls.
 // Functions return a negative number or null where they fail; frustration_error then says why.
 #include "team.h"
+#include <cstdio>
 #include <exception>
-#include <string>
 
 namespace {
 
-thread_local std::string last_error;
+thread_local char last_error[200];  // in place: where memory has run out, no string can be made
 
 template <class R, class F> R guarded(R failure, F f) {
     try {
         return f();
     } catch (const std::bad_alloc&) {
-        last_error = "not enough memory";
+        strcpy(last_error, "not enough memory; fewer workers, a smaller batch or smaller networks need less");
     } catch (const std::exception& error) {
-        last_error = error.what();
+        snprintf(last_error, sizeof last_error, "%s", error.what());
     }
     return failure;
 }
@@ -38,7 +38,7 @@ void require_order(const int32_t* order, int features, int core) {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT const char* frustration_error() { return last_error.c_str(); }
+EXPORT const char* frustration_error() { return last_error; }
 EXPORT int32_t frustration_lanes() { return LANES; }
 EXPORT int32_t frustration_has_fma() {
 #ifdef FRUSTRATION_NO_FMA

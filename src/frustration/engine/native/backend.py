@@ -125,13 +125,15 @@ class NativePopulation:
                 means[slot] = float(self.step_losses[slot].mean()) if len(losses) else float("nan")
         return means
 
-    def evaluate(self, part: Part) -> list[int]:
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
         images = self.data.parts[part]
         counts: list[int] = []
         for team in self.teams:
             correct = np.zeros(team.networks, np.int64)
             done = 0
             while done < images.count:
+                if stop is not None and stop.is_set():
+                    raise Interrupted
                 done = team.evaluate(images, done, correct, TURN)
             counts += correct.tolist()
         return counts

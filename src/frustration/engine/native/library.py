@@ -172,7 +172,9 @@ class Team:
         self.library, self.networks = library, networks
         sizes, counts = np.array(widths, np.int32), np.array(dendrites, np.int32)
         if len(counts) != len(sizes) - 1:
-            raise NativeError(f"native engine: {len(counts)} numbers of dendrites for {len(sizes) - 1} layers")
+            raise NativeError(
+                f"native engine: {len(counts)} numbers of dendrites for {len(sizes) - 1} layers"
+            )
         values = np.ascontiguousarray(pixel_values, np.float32)
         if values.shape != (256,):
             raise NativeError(f"native engine: 256 bytes have 256 values, not {values.shape}")
