@@ -46,6 +46,6 @@ def test_a_network_that_does_not_fit_is_refused_in_one_sentence_and_the_others_g
         [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=100
     )
     sentence = (
-        "native engine: not enough memory; fewer workers, a smaller batch or smaller networks need less\n"
+        "native engine: not enough memory; fewer threads, a smaller batch or smaller networks need less\n"
     )
     assert (done.stdout, done.stderr, done.returncode) == (3 * sentence, "", 0)

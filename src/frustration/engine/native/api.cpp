@@ -12,7 +12,7 @@ template <class R, class F> R guarded(R failure, F f) {
     try {
         return f();
     } catch (const std::bad_alloc&) {
-        strcpy(last_error, "not enough memory; fewer workers, a smaller batch or smaller networks need less");
+        strcpy(last_error, "not enough memory; fewer threads, a smaller batch or smaller networks need less");
     } catch (const std::exception& error) {
         snprintf(last_error, sizeof last_error, "%s", error.what());
     }
