@@ -12,7 +12,13 @@ from frustration.engine.population import Epoch
 from frustration.network import Shape, Vector
 from frustration.streams import dropout_keep
 
-FUNCTIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "identity": lambda z: z}
+FUNCTIONS = {
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "leaky_relu": functional.leaky_relu,
+    "softplus": functional.softplus,
+}
 
 
 @dataclass(frozen=True)

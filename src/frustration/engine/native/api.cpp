@@ -66,7 +66,7 @@ EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, co
         require(widths >= 2 && std::all_of(width, width + widths, [](int w) { return w >= 1; }), "layers need units");
         for (int l = 0; l + 1 < widths; l++)
             require(dendrites[l] >= 0 && (dendrites[l] + 1ll) * width[l + 1] <= MOST_ROWS, "a layer has at most 2^24 rows");
-        require(function >= 0 && function < 4, "there is no such forward function");
+        require(function >= 0 && function < 5, "there is no such forward function");
         require(batch_size >= 1 && batch_size <= 1 << 24, "a batch has 1 to 2^24 samples");
         require(background >= 0 && background < 256, "the background is a byte");
         require_order(order, width[0], core);

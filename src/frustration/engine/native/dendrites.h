@@ -32,9 +32,20 @@ struct Relu {
     INLINE_MEMBER static V of(V z) { return relu(z); }
     INLINE_MEMBER static V slope(V a) { return a > 0.f ? splat(1.f) : V{}; }
 };
-struct Identity {
-    INLINE_MEMBER static V of(V z) { return z; }
-    INLINE_MEMBER static V slope(V) { return splat(1.f); }
+struct LeakyRelu {
+    INLINE_MEMBER static V of(V z) { return z > 0.f ? z : z * 0.01f; }
+    INLINE_MEMBER static V slope(V a) { return a > 0.f ? splat(1.f) : splat(0.01f); }
+};
+struct Softplus {
+    INLINE_MEMBER static V of(V z) {
+        V e = exp_negative(z > 0.f ? -z : z), one_more = e + 1.f;
+        V exactly = e / (one_more - 1.f);  // what rounding took from e
+        return relu(z) + (one_more == 1.f ? e : log_above_one(one_more) * exactly);
+    }
+    INLINE_MEMBER static V slope(V a) {  // 1 - exp(-a), near 0 by its series
+        V near = a * (1.f - a * 0.5f * (1.f - a * (1.f / 3) * (1.f - a * 0.25f * (1.f - a * 0.2f))));
+        return a < 0.125f ? near : 1.f - exp_negative(-a);
+    }
 };
 
 // The dendrites of one layer of one network: T [K][units], then D, a row for (k, j) = (2, 1), (3, 1), (3, 2), …
@@ -139,9 +150,10 @@ private:
     template <class F> void with_function(F f) const {
         switch (function) {
             case 0: return f(Sigmoid{});
-            case 1: return f(Tanh{});
-            case 2: return f(Relu{});
-            case 3: return f(Identity{});
+            case 1: return f(Relu{});
+            case 2: return f(Tanh{});
+            case 3: return f(LeakyRelu{});
+            case 4: return f(Softplus{});
         }
     }
 };

@@ -16,7 +16,7 @@ from frustration.engine.native.build import BuildError, library_path
 from frustration.errors import FrustrationError
 
 WEIGHTS, MEANS, SQUARES = range(3)
-FORWARD_FUNCTIONS: Final = ("sigmoid", "tanh", "relu", "identity")
+FORWARD_FUNCTIONS: Final = ("sigmoid", "relu", "tanh", "leaky_relu", "softplus")
 """What dendrites make of their sums; dendrites.h has the same order."""
 MAX_RIM: Final = 65_536
 
