@@ -40,6 +40,13 @@ void require_order(const int32_t* order, int features, int core) {
 
 EXPORT const char* frustration_error() { return last_error; }
 EXPORT int32_t frustration_lanes() { return LANES; }
+EXPORT int32_t frustration_has_bf16() {
+#ifdef __AVX512BF16__
+    return 1;
+#else
+    return 0;
+#endif
+}
 EXPORT int32_t frustration_has_fma() {
 #ifdef FRUSTRATION_NO_FMA
     return 0;
@@ -60,7 +67,8 @@ EXPORT void images_free(Images* images) { delete images; }
 
 // dendrites: [widths - 1] per unit of every linear layer.
 EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, const int32_t* dendrites, int32_t function,
-                      const float* values, int32_t background, const int32_t* order, int32_t core, int64_t batch_size) {
+                      const float* values, int32_t background, const int32_t* order, int32_t core, int64_t batch_size,
+                      int32_t bf16) {
     return guarded<Team*>(nullptr, [&] {
         require(networks >= 1, "a team needs a network");
         require(widths >= 2 && std::all_of(width, width + widths, [](int w) { return w >= 1; }), "layers need units");
@@ -71,7 +79,7 @@ EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, co
         require(background >= 0 && background < 256, "the background is a byte");
         require_order(order, width[0], core);
         return new Team(networks, {width, width + widths}, {dendrites, dendrites + widths - 1}, function,
-                        {values, background}, order, core, batch_size);
+                        {values, background}, order, core, batch_size, bf16);
     });
 }
 EXPORT void team_free(Team* team) { delete team; }

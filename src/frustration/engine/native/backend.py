@@ -76,6 +76,7 @@ class NativePopulation:
         batch_size: int,
         dendrites: Sequence[int] = (),
         forward_function: str = "sigmoid",
+        bf16: bool = False,
     ) -> None:
         self.shape, self.batch_size = shape, batch_size
         self.data = prepared(library, data)
@@ -91,6 +92,7 @@ class NativePopulation:
                 data.pixel_values,
                 self.data.layout,
                 largest_batch,
+                bf16,
             )
             for run in runs
         ]

@@ -45,9 +45,10 @@ _SIGNATURES: Final[dict[str, tuple[Any, list[Any]]]] = {
     "frustration_error": (ctypes.c_char_p, []),
     "frustration_lanes": (_I32, []),
     "frustration_has_fma": (_I32, []),
+    "frustration_has_bf16": (_I32, []),
     "images_new": (_HANDLE, [_ARRAY, _ARRAY, _I64, _I32, _I32, _I32, _ARRAY, _I32]),
     "images_free": (None, [_HANDLE]),
-    "team_new": (_HANDLE, [_I32, _I32, _ARRAY, _ARRAY, _I32, _ARRAY, _I32, _ARRAY, _I32, _I64]),
+    "team_new": (_HANDLE, [_I32, _I32, _ARRAY, _ARRAY, _I32, _ARRAY, _I32, _ARRAY, _I32, _I64, _I32]),
     "team_free": (None, [_HANDLE]),
     "team_parameters": (_I64, [_HANDLE]),
     "team_read": (None, [_HANDLE, _I32, _ARRAY, _I32]),
@@ -82,6 +83,11 @@ class Library:
     def has_fma(self) -> bool:
         """Whether sums are fused, as on every CPU of the last ten years; if not, last bits differ."""
         return bool(self.calls.frustration_has_fma())
+
+    @property
+    def has_bf16(self) -> bool:
+        """Whether the CPU multiplies bfloat16 itself; if not, the same bits take longer."""
+        return bool(self.calls.frustration_has_bf16())
 
     def check(self, result: Any) -> Any:
         """The result of a call that may fail: negative or None then."""
@@ -168,6 +174,7 @@ class Team:
         pixel_values: NDArray[np.float32],
         layout: Layout,
         batch_size: int,
+        bf16: bool = False,
     ) -> None:
         self.library, self.networks = library, networks
         sizes, counts = np.array(widths, np.int32), np.array(dendrites, np.int32)
@@ -192,6 +199,7 @@ class Team:
                 layout.order.ctypes.data,
                 layout.core,
                 batch_size,
+                bf16,
             )
         )
         self.parameters = int(library.calls.team_parameters(self.handle))

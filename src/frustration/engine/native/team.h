@@ -37,14 +37,15 @@ private:
 class Team {
 public:
     // widths: features, hidden layers, classes. counts: dendrites per unit of every layer but the features.
-    // order: the pixels, those of the core first.
+    // order: the pixels, those of the core first. bf16: wide hidden layers train with rounded operands.
     Team(int networks, const std::vector<int>& widths, const std::vector<int>& counts, int function,
-         const PixelValues& values, const int32_t* order, int core, int64_t batch_size)
+         const PixelValues& values, const int32_t* order, int core, int64_t batch_size, bool bf16)
         : networks(networks),
           layers((int)widths.size() - 1),
           widths(widths),
           counts(counts),
           batch_size(batch_size),
+          bf16(bf16),
           columns(std::max<int64_t>(panels_for(batch_size), panels_for(EVALUATED)) * PANEL),
           input(arena, networks, rows(0), InputShape(widths[0], core, values), order, columns),
           batch(arena, values, core, columns),
@@ -121,7 +122,7 @@ public:
             batch.take(images, nullptr, first, count);
             input.forward(batch, layers > 1 && !counts[0], false, first_sums);
             for (int n = 0; n < networks; n++) {
-                const float* logits = forward_from_first(n, nullptr);
+                const float* logits = forward_from_first(n, false, nullptr);
                 int64_t right = count_correct(logits, widths[layers], count, batch.labels.data(), merged[layers - 1]);
                 correct[n] = right < 0 || correct[n] < 0 ? -1 : correct[n] + right;
             }
@@ -135,7 +136,9 @@ private:
     Arena arena;
     int networks, layers;
     std::vector<int> widths, counts;
-    int64_t batch_size, columns;
+    int64_t batch_size;
+    bool bf16;
+    int64_t columns;
     InputLayer input;
     Batch batch;
     std::vector<Dense> dense;          // [network][layer], from the second layer on
@@ -147,6 +150,7 @@ private:
     std::vector<float*> hidden;   // its activations, of the network at work
     // By linear layer: its rows' sums, of the network at work. Without dendrites they are its activations.
     std::vector<float*> row_sums;
+    PairRoom pairs;
     float *first_sums, *first_delta, *delta[3], *row_delta, *turned, *packed, *gradients, *per_class;
 
     const Images* training_images = nullptr;
@@ -203,6 +207,11 @@ private:
         turned = arena.zeros<float>((panels_for(widest + 1) * PANEL) * columns);
         packed = arena.zeros<float>(BLOCK * TILE_ROWS * (most_rows + 16));
         gradients = arena.zeros<float>(gradient_room(longest));
+        if (bf16) {
+            pairs.rows = arena.zeros<Pair>(std::max<int64_t>(BLOCK * TILE_ROWS * (most_rows + 32), most_rows * columns));
+            pairs.panels = arena.zeros<Pair>((most_rows + 2 * PANEL) * columns);
+            pairs.row = arena.zeros<float>(most_rows + 32);
+        }
         per_class = arena.zeros<float>(panels_for(widths[layers]) * PANEL);
         class_labels.resize(widths[layers]);
         std::iota(class_labels.begin(), class_labels.end(), 0);
@@ -222,6 +231,12 @@ private:
         }
     }
 
+    // Whether a layer is trained with paired operands: hidden ones from 64 inputs and outputs on.
+    const PairRoom* paired(int l, bool training) const {
+        bool wide = l > 0 && l + 1 < layers && std::min(widths[l], rows(l)) >= BF16_LEAST;
+        return bf16 && training && wide ? &pairs : nullptr;
+    }
+
     // In merged layers: one column per class, all the same on the way up.
     int panels_of(int l) const { return merged[l] ? panels_for(widths[layers]) : batch.panels; }
 
@@ -237,7 +252,7 @@ private:
                 continue;
             }
             Dropout dropout{p.dropout_key, p.dropout_threshold, p.dropout_scale};
-            float* logits = forward_from_first(n, p.dropout ? &dropout : nullptr);
+            float* logits = forward_from_first(n, true, p.dropout ? &dropout : nullptr);
             losses[step * networks + n] = loss(logits) / batch.samples;
             backward(n, logits, p.dropout ? p.dropout_scale : 1.f);
         }
@@ -252,7 +267,7 @@ private:
     }
 
     // The logits of one network, its first layer's sums done.
-    float* forward_from_first(int network, const Dropout* dropout) {
+    float* forward_from_first(int network, bool training, const Dropout* dropout) {
         row_sums[0] = first_sums + network * first_size();
         if (!counts[0]) hidden[1] = row_sums[0];
         merged[0] = merged[1] = false;
@@ -264,7 +279,7 @@ private:
                 if (dropout) drop(h, widths[l], live[l], batch.panels, *dropout, (uint32_t)step, (uint32_t)(l - 1));
                 merged[l] = l > 1 && (merged[l - 1] || may_merge(h, l, dropout));
                 auto product = with_relu && !counts[l] ? ::forward<true> : ::forward<false>;
-                product(layer(network, l), h, live[l], row_sums[l], panels_of(l));
+                product(layer(network, l), h, live[l], row_sums[l], panels_of(l), paired(l, training));
             }
             if (counts[l]) dendrites_of(network, l).forward(row_sums[l], hidden[l + 1], with_relu, panels_of(l));
         }
@@ -304,18 +319,27 @@ private:
             const Units &in = live[l], &out = counts[l] ? live_rows : live[l + 1];
             float* h = hidden[l];
             float* below = delta[l & 1];
-            if (l == 1) {
-                if (!counts[0]) below = first;
-                if (!in.all(widths[1])) memset(below, 0, sizeof(float) * widths[1] * batch.panels * PANEL);
-                input_gradient<true>(at, d, out, h, in, below, scale, batch.panels, packed);
+            int panels = panels_of(l), all_columns = panels * PANEL;
+            if (l == 1 && !counts[0]) below = first;
+            if (l == 1 && !in.all(widths[1])) memset(below, 0, sizeof(float) * widths[1] * all_columns);
+            const PairRoom* room = paired(l, true);
+            if (room) {
+                pair_rows(d, out.count, panels, room->panels, nullptr, out.count);
+                input_gradient(at, room->panels, out, h, in, below, l == 1, scale, panels, room->rows, (Pair*)room->row);
             } else {
-                input_gradient<false>(at, d, out, h, in, below, scale, panels_of(l), packed);
+                input_gradient(at, d, out, h, in, below, l == 1, scale, panels, packed);
             }
             if (at.inputs <= NARROW) {
-                narrow_weight_gradient(at, d, out, h, weight, panels_of(l), opt, gradients);
+                narrow_weight_gradient(at, d, out, h, weight, panels, opt, gradients);
             } else {
-                transpose_live(h, at.inputs, in, weight, turned, panels_of(l));
-                weight_gradient(at, d, out, in, turned, panels_of(l), opt, gradients);
+                transpose_live(h, at.inputs, in, weight, turned, panels);
+                if (room) {
+                    pair_neighbours(d, (int64_t)out.count * all_columns, room->rows);
+                    pair_rows(turned, all_columns, panels_for(in.count + 1), room->panels, nullptr, all_columns);
+                    weight_gradient(at, room->rows, out, in, room->panels, panels, opt, gradients);
+                } else {
+                    weight_gradient(at, d, out, in, turned, panels, opt, gradients);
+                }
             }
             d = below;
             // Where the gradient underflowed, nothing below moves.
