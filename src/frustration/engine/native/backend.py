@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -74,8 +74,6 @@ class NativePopulation:
         runs: Runs,
         data: Split,
         batch_size: int,
-        dendrites: Sequence[int] = (),
-        forward_function: str = "sigmoid",
         bf16: bool = False,
     ) -> None:
         self.shape, self.batch_size = shape, batch_size
@@ -87,8 +85,8 @@ class NativePopulation:
                 library,
                 len(run),
                 widths,
-                dendrites or [0] * len(shape.layers),
-                forward_function,
+                shape.dendrites,
+                shape.forward_function,
                 data.pixel_values,
                 self.data.layout,
                 largest_batch,
@@ -184,7 +182,7 @@ class NativeBackend:
         return NativePopulation(self.library, shape, runs, data, batch_size, bf16=self.bf16)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
-        first = shape.layers[0][0]
+        first = (shape.dendrites[0] + 1) * shape.layers[0][0]
         per_slot = 4 * (3 * shape.size + 2 * batch_size * first)
         by_cache = min(MOST_SLOTS, max(FEWEST_SLOTS, GROUP_PARAMETERS // shape.size))
         return max(1, min(by_cache, GROUP_BYTES // per_slot))
