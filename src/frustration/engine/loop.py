@@ -54,10 +54,10 @@ def run(
     The populations are the group's: as many slots. Raises Interrupted when `stop` is set.
     """
     probe = data.pixel_values[data.train.images[:PROBE_IMAGES]]
-    _score_unscored(group, populations, data)
+    _score_unscored(group, populations, data, stop)
     while behind := group.behind():
         meta_loop(behind, populations, data, probe, observe, stop)
-    _test(group, populations, data)
+    _test(group, populations, data, stop)
 
 
 def meta_loop(
@@ -95,9 +95,9 @@ def _train_and_judge(
     for slot in trials:
         population.load(slot, plans[slot].candidate.vector)
     anything_damaged = any(plans[slot].damaged for slot in trials)
-    damaged = _accuracies(population, data) if anything_damaged else []
+    damaged = _accuracies(population, data, stop) if anything_damaged else []
     losses = population.train({slot: plans[slot].epoch for slot in trials}, stop)
-    trained = _accuracies(population, data)
+    trained = _accuracies(population, data, stop)
 
     share = planned + (time.thread_time() - started) / len(trials)
     for slot, trial in trials.items():
@@ -125,26 +125,27 @@ def _orders(trials: dict[int, Trial], samples: int) -> dict[int, Order]:
     return orders
 
 
-def _accuracies(population: Population, data: Split) -> list[float | None]:
+def _accuracies(population: Population, data: Split, stop: threading.Event) -> list[float | None]:
     """Validation accuracy of every slot in percent; None where outputs are not finite."""
     total = len(data.validation.labels)
-    return [100 * correct / total if correct >= 0 else None for correct in population.evaluate("validation")]
+    scores = population.evaluate("validation", stop)
+    return [100 * correct / total if correct >= 0 else None for correct in scores]
 
 
-def _score_unscored(group: Group, populations: Populations, data: Split) -> None:
+def _score_unscored(group: Group, populations: Populations, data: Split, stop: threading.Event) -> None:
     """Evaluate the LKGs that came without a bounty, as those of the original's checkpoints do."""
     unscored = {slot: trial for slot, trial in group.trials.items() if trial.unscored}
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in unscored.items()}):
         for slot in alike:
             population.load(slot, unscored[slot].lkg.vector)
-        accuracies = _accuracies(population, data)
+        accuracies = _accuracies(population, data, stop)
         for slot in alike:
             trial = unscored[slot]
             trial.bounty = trial.base_accuracy = accuracies[slot]
             trial.unscored = False
 
 
-def _test(group: Group, populations: Populations, data: Split) -> None:
+def _test(group: Group, populations: Populations, data: Split, stop: threading.Event) -> None:
     """Measure the test accuracy of the LKGs, in percent; a trial that only diverged has none."""
     untested = {
         slot: t for slot, t in group.trials.items() if t.test_accuracy is None and t.bounty is not None
@@ -152,6 +153,6 @@ def _test(group: Group, populations: Populations, data: Split) -> None:
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in untested.items()}):
         for slot in alike:
             population.load(slot, untested[slot].lkg.vector)
-        correct = population.evaluate("test")
+        correct = population.evaluate("test", stop)
         for slot in alike:
             untested[slot].test_accuracy = 100 * correct[slot] / len(data.test.labels)
