@@ -37,6 +37,8 @@ class Outcome:
     """That lack nothing now."""
     without: int
     """Finished trials without a network."""
+    elsewhere: int
+    """That another process is measuring."""
     sentences: tuple[str, ...]
     """What could not be measured and why."""
     interrupted: bool
@@ -70,10 +72,13 @@ def run_probes(
     workers = max(1, min(workers or default_workers(), len(groups)))
     emit(Start(plan=before, wanted=wanted, workers=workers))
     sentences = list(before.complaints)
+    failed: set[str] = set()
 
     def heard(event: Event) -> None:
-        if isinstance(event, NotMeasured) and event.sentence not in sentences:
-            sentences.append(event.sentence)
+        if isinstance(event, NotMeasured):
+            failed.add(event.trial_id)
+            if event.sentence not in sentences:
+                sentences.append(event.sentence)
         emit(event)
 
     try:
@@ -88,6 +93,7 @@ def run_probes(
         left=len(after.missing),
         done=after.done,
         without=after.without,
+        elsewhere=0 if stop.is_set() else len({one.spec.id for one in after.missing} - failed),
         sentences=tuple(sentences),
         interrupted=stop.is_set(),
     )

@@ -1,7 +1,8 @@
 """A worker process: `python -m frustration.probes.worker`, started by `run.Worker`.
 
 A line in is what all groups have in common, every further one the ids of a group; lines out are events,
-"done" after each group, or the failure that ends it. All are JSON. It ends when its input does, or when nobody hears it any more.
+"done" after each group, or the failure that ends it. All are JSON. It ends when its input does, or when
+nobody hears it any more.
 """
 
 from __future__ import annotations
