@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED, Parser, run, whole
+from frustration.errors import InputError
 from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def parser() -> Parser:
         more=lambda: EXAMPLES,
     )
     result.usage = "probe STUDY [flags]"
-    result.add_argument("study", metavar="STUDY", help="a study in results/, or its folder")
+    result.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
     result.add_argument(
         "--what", nargs="+", metavar="MEASURE", help=f"{', '.join(MEASURES)} (default: all of them)"
     )
@@ -72,6 +73,10 @@ def _probe(arguments: list[str]) -> int:
     wanted = Wanted.of(options.what, options.draws, options.images)
     from frustration.study.store import Store
 
+    if options.study is None:
+        there = ", ".join(sorted(path.parent.name for path in options.results.glob("*/study.toml")))
+        known = f"there are {there}" if there else f"{options.results} holds none yet"
+        raise InputError(f"name a study, or its folder; {known}")
     store = Store.open(options.study, options.results)
     return _dry_run(store, wanted) if options.dry_run else _watched(options, store, wanted)
 
@@ -113,7 +118,12 @@ def _say_end(store: Store, outcome: Outcome, times: str) -> None:
     probes = read_probes(store.root)
     terminal = sys.stdout.isatty()
     console = Console(
-        file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if terminal else 200
+        file=sys.stdout,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=terminal,  # whatever FORCE_COLOR says: a pipe gets plain text
+        width=None if terminal else 200,
     )
     if len(probes):
         say(console, "")

@@ -95,7 +95,7 @@ def blur(bright: Tensor, stream: Stream) -> Callable[[float], Tensor]:
 
 def _blurring(pixels: int, sigma: float) -> Tensor:
     """[pixels, pixels]: what one row of pixels is multiplied by."""
-    reach = int(np.ceil(BLUR_REACH * sigma))
+    reach = int(BLUR_REACH * sigma + 0.5)
     offsets = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
     matrix = np.zeros((pixels, pixels))

@@ -14,6 +14,7 @@ import torch
 from frustration.checkpoint import CheckpointError
 from frustration.dataset.catalogue import entry_of
 from frustration.engine.one_thread import one_thread
+from frustration.engine.population import Interrupted
 from frustration.engine.products import ONEDNN
 from frustration.errors import FrustrationError
 from frustration.probes.calibration import calibration
@@ -177,6 +178,8 @@ def _corruptions(subjects: list[Subject], data: TestImages, stop: threading.Even
 def _own_measures(subject: Subject, images: Images, stop: threading.Event) -> None:
     """Everything else, one measure after another."""
     for measure, settings in list(subject.missing.items()):
+        if stop.is_set():
+            raise Interrupted
         began = time.thread_time()
         subject.keep(measure, _measured(measure, subject, images, settings, stop), began)
 
