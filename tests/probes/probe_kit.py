@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from frustration.architecture import Architecture
 from frustration.network import Shape
 from frustration.probes.files import ProbeFiles
 from frustration.probes.forward import Images
@@ -28,12 +29,20 @@ QUICK = Wanted.of(draws=6, images=500)
 NEVER = threading.Event()
 
 
-def random_network(architecture: str, features: int = 12, classes: int = 4, seed: int = 0) -> Kept:
-    from frustration.architecture import Architecture
+def random_network(
+    architecture: str,
+    features: int = 12,
+    classes: int = 4,
+    dendrites: tuple[int, ...] = (),
+    function: str = "sigmoid",
+) -> Kept:
+    shape = Shape(Architecture.parse(architecture), features, classes, dendrites, function)
+    weights = np.random.default_rng(0).normal(0, 0.7, shape.size).astype(np.float32)
+    return with_weights(shape, weights)
 
-    shape = Shape(Architecture.parse(architecture), features, classes)
-    weights = np.random.default_rng(seed).normal(0, 0.7, shape.size).astype(np.float32)
-    return Kept(shape, weights, "")
+
+def with_weights(shape: Shape, weights: np.ndarray) -> Kept:
+    return Kept(shape.view(weights), "")
 
 
 def layers(kept: Kept):

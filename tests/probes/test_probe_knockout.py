@@ -37,14 +37,27 @@ def test_with_everything_silenced_a_network_predicts_by_its_output_biases_alone(
     probed(store, ALL_IMAGES)
     for trial_id, one in measure(store, "knockout").items():
         kept = load_network(store.network_path(trial_id))
-        prediction = int(kept.shape.view(kept.weights).biases[-1].argmax())
+        prediction = int(kept.network.biases[-1].argmax())
         assert one["silenced"][-1] == one["units"] == sum(kept.shape.architecture.hidden)
         assert one["accuracy"][-1] == 100 * mnist.test.counts[prediction] / len(mnist.test)
 
 
-@pytest.mark.parametrize("architecture", ["[1*7]", "[3*5]", "[1*9, 2*3]", "[1*40]", "[6*1]"])
-def test_every_draw_is_a_plain_network_with_those_units_at_zero(architecture):
-    kept = random_network(architecture)
+@pytest.mark.parametrize(
+    "architecture, dendrites, function",
+    [
+        ("[1*7]", (), "sigmoid"),
+        ("[3*5]", (), "sigmoid"),
+        ("[1*9, 2*3]", (), "sigmoid"),
+        ("[1*40]", (), "sigmoid"),
+        ("[6*1]", (), "sigmoid"),
+        ("[1*7]", (1, 0), "sigmoid"),
+        ("[2*6]", (3, 3, 3), "sigmoid"),
+        ("[2*6]", (0, 2, 1), "tanh"),
+        ("[1*9, 1*3]", (2, 0, 3), "relu"),
+    ],
+)
+def test_every_draw_is_a_plain_network_with_those_units_at_zero(architecture, dendrites, function):
+    kept = random_network(architecture, dendrites=dendrites, function=function)
     images = random_images(kept)
     found = measured(kept, images)
     units = sum(kept.shape.architecture.hidden)

@@ -5,13 +5,12 @@ import time
 import numpy as np
 import pytest
 import torch
-from probe_kit import layers, random_images, random_network
+from probe_kit import layers, random_images, random_network, with_weights
 from torch.nn import functional
 
 from frustration.probes.calibration import binned, calibration, expected_calibration_error
 from frustration.probes.forward import Images
 from frustration.probes.latency import LEAST_RUNS, latency, peak_memory
-from frustration.probes.networks import Kept
 from frustration.probes.representation import effective_rank, representation
 from frustration.simple_mlp import SimpleMLP
 
@@ -91,7 +90,7 @@ def test_dead_units_are_those_that_no_image_turns_on():
     network.biases[0][[1, 4]] = (-1, 0)  # off for every image: one below 0, one at 0
     network.biases[0][2] = 1_000  # on for every image
     network.biases[1][:] = -1_000_000
-    found = representation(layers(Kept(kept.shape, weights, "")), random_images(kept))
+    found = representation(layers(with_weights(kept.shape, weights)), random_images(kept))
     assert found["units"] == [6, 5]
     assert found["dead"] == [2, 5]
     assert found["effective_rank"][1] == 0
@@ -99,10 +98,11 @@ def test_dead_units_are_those_that_no_image_turns_on():
     assert found["zero"][1] == 100
 
 
-def test_a_layer_is_judged_by_its_activations():
-    kept = random_network("[1*6]")
+@pytest.mark.parametrize("dendrites", [(), (2, 1)])
+def test_a_layer_is_judged_by_its_activations(dendrites):
+    kept = random_network("[1*6]", dendrites=dendrites)
     images = random_images(kept)
-    (activations,) = kept.shape.view(kept.weights).activations(images.pixels.numpy())
+    (activations,) = kept.network.activations(images.pixels.numpy())
     (found,) = representation(layers(kept), images)["effective_rank"]
     assert found == pytest.approx(rank(activations), rel=1e-4)
 

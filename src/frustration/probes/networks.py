@@ -15,27 +15,33 @@ import torch
 from torch import Tensor, nn
 
 from frustration.checkpoint import unpack_lkg
+from frustration.dendrites.module import DendriticMLP
+from frustration.engine.dendritic import join
 from frustration.engine.products import layer_outputs, times_transposed
-from frustration.network import Shape, Vector, to_state
-from frustration.simple_mlp import SimpleMLP
+from frustration.network import Network, Shape, Vector
 
 
 @dataclass(frozen=True, eq=False)
 class Kept:
     """A network as it was kept."""
 
-    shape: Shape
-    weights: Vector
-    """[size], flat."""
+    network: Network
     sha256: str
     """Of its file."""
+
+    @property
+    def shape(self) -> Shape:
+        return self.network.shape
+
+    @property
+    def weights(self) -> Vector:
+        """[size], flat."""
+        return self.network.vector
 
 
 def load_network(path: Path) -> Kept:
     """The network in a file; CheckpointError says what is wrong with it."""
-    saved = unpack_lkg(path)
-    shape = Shape(saved.architecture, saved.features, saved.classes)
-    return Kept(shape, saved.lkg, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Kept(unpack_lkg(path).lkg, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 class Layer(Protocol):
@@ -57,25 +63,49 @@ class Affine:
         return product(self.weight, self.bias, below, keep)
 
 
+@dataclass(frozen=True, eq=False)
+class Dendritic:
+    """Units with D dendrites each, as `frustration.engine.dendritic` joins them.
+
+    weight [K, (D + 1) outputs, inputs] and bias [K, (D + 1) outputs, 1]: the units' own, then those of their
+    first dendrites, and so on; tops [K, D, outputs, 1]; links [K, pairs, outputs, 1].
+    """
+
+    weight: Tensor
+    bias: Tensor
+    tops: Tensor
+    links: Tensor
+    function: str
+
+    def __call__(self, below: Tensor, keep: Tensor | None = None) -> Tensor:
+        dendrites, outputs = self.tops.shape[1:3]
+        sums = product(self.weight, self.bias, below, keep).unflatten(1, (dendrites + 1, outputs))
+        result = torch.empty_like(sums[:, 0])
+        join(sums, self.tops, self.links, self.function, result)
+        return result
+
+
 def layers_of(shape: Shape, weights: Tensor) -> list[Layer]:
     """The layers of K networks of one shape; weights [K, size], flat."""
     layers: list[Layer] = []
     start = 0
-    for outputs, inputs in shape.layers:
-        end = start + outputs * inputs
-        weight, bias = weights[:, start:end], weights[:, end : end + outputs]
-        layers.append(Affine(weight.reshape(-1, outputs, inputs), bias.reshape(-1, outputs, 1)))
-        start = end + outputs
+    for (outputs, inputs), dendrites, sizes in zip(shape.layers, shape.dendrites, shape.parts, strict=True):
+        weight, bias, tops, links = weights[:, start : start + sum(sizes)].split(sizes, dim=1)
+        start += sum(sizes)
+        weight, bias = weight.unflatten(1, (-1, inputs)), bias[:, :, None]
+        if dendrites:
+            tops, links = (
+                some.reshape(len(some), some.shape[1] // outputs, outputs, 1) for some in (tops, links)
+            )
+            layers.append(Dendritic(weight, bias, tops, links, shape.forward_function))
+        else:
+            layers.append(Affine(weight, bias))
     return layers
 
 
 def module_of(kept: Kept) -> nn.Module:
     """The network as a user would run it: [images, features] in, logits [images, classes] out."""
-    shape = kept.shape
-    module = SimpleMLP(shape.architecture, shape.features, shape.classes)
-    state = to_state(shape, kept.weights)
-    module.load_state_dict({name: torch.from_numpy(values.copy()) for name, values in state.items()})
-    return module.eval()
+    return DendriticMLP.of(kept.network).eval()
 
 
 def product(weight: Tensor, bias: Tensor, below: Tensor, keep: Tensor | None = None) -> Tensor:
