@@ -212,7 +212,7 @@ def test_the_live_picture_says_how_far_it_is():
     with paper.capture() as captured:
         paper.print(picture)
     text = captured.get()
-    assert "1/4 networks, 1 left out" in text
+    assert "2/8 measures, 1 network left out" in text
     assert " 50 %" in text
     assert "memory of [1*4] none, trial 0" in text
     assert "stopping; what is done is kept" in text

@@ -1,5 +1,6 @@
 """A run measures what is missing, writes whole files, and touches nothing else; whatever happens to it."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,15 +11,19 @@ import threading
 import time
 
 import pytest
-from probe_kit import QUICK, contents, measure, probed
+from probe_kit import QUICK, contents, measure, probed, random_network
 
+from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError, InputError
 from frustration.files import StorageError
+from frustration.network import Shape
 from frustration.probes import files as probe_files
 from frustration.probes.events import Measured, NotMeasured
 from frustration.probes.files import ProbeFiles
+from frustration.probes.networks import load_network
 from frustration.probes.run import Start
 from frustration.probes.settings import MEASURES, Wanted
+from frustration.spec import TrialSpec
 from frustration.study.definition import Study
 from frustration.study.merge import merge
 from frustration.study.store import Store
@@ -170,6 +175,18 @@ def test_a_damaged_network_is_one_sentence_and_the_rest_goes_on(measured, store)
     del expected[victim]
     assert contents(store) == expected
     assert {one.trial_id for one in heard if isinstance(one, NotMeasured)} == {victim}
+
+
+def test_a_grown_network_is_read_as_it_was_kept(tmp_path):
+    spec = TrialSpec.of("[1*6]", "dendrites")
+    trial = Trial.fresh(spec, Shape(spec.architecture, 12, 4))
+    trial.lkg = random_network("[1*6]", dendrites=(2, 1), function="tanh").network
+    store = Store(tmp_path)
+    store.write_network(trial)
+    kept = load_network(store.network_path(spec.id))
+    assert kept.shape == trial.lkg.shape
+    assert (kept.weights == trial.lkg.vector).all()
+    assert kept.sha256 == hashlib.sha256(store.network_path(spec.id).read_bytes()).hexdigest()
 
 
 def test_a_network_of_another_trial_is_found_out(store):

@@ -51,7 +51,7 @@ class Board:
         self._costs = {one.spec.id: one.cost / len(one.measures) for one in start.plan.missing}
         self._whole = sum(one.cost for one in start.plan.missing)
         self._gained = 0.0
-        self.total = len(self._left)
+        self.total = sum(map(len, self._left.values()))
         self.done = self.failed = 0
         self.last = ""
         self._names = {
@@ -72,8 +72,7 @@ class Board:
             left.discard(event.measure)
             self._gained += self._costs[event.trial_id]
             self.last = f"{event.measure} of {self._names[event.trial_id]}"
-            if not left:
-                self.done += 1
+            self.done += 1
 
     @property
     def share(self) -> float:
@@ -83,9 +82,11 @@ class Board:
     def __str__(self) -> str:
         elapsed = self._clock() - self._began
         left = elapsed * (1 - self.share) / self.share if self.share > 0 else None
-        failed = f", {self.failed} left out" if self.failed else ""
+        failed = (
+            f", {self.failed} {'network' if self.failed == 1 else 'networks'} left out" if self.failed else ""
+        )
         return (
-            f"{self.done:,}/{self.total:,} networks{failed}  {100 * self.share:3.0f} %  "
+            f"{self.done:,}/{self.total:,} measures{failed}  {100 * self.share:3.0f} %  "
             f"{clock_face(elapsed)} elapsed, {clock_face(left)} left"
         )
 
