@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import engines
 import machine
+import numpy as np
 import plain
 import torch
 from tabulate import tabulate
@@ -33,8 +34,8 @@ from frustration.dataset import Split
 from frustration.engine.backends import backend_named
 from frustration.engine.population import Epoch
 from frustration.modes import Regime
-from frustration.network import Shape
-from frustration.streams import Streams
+from frustration.network import Shape, Vector
+from frustration.streams import Stream, Streams
 
 TRIALS: Final = 10
 GOALS: Final = {"native": 5.0, "torch": 2.0}
@@ -107,7 +108,7 @@ class GrownTrials(engines.BackendEngine):
     def __init__(self, name: str, architecture: frustration.Architecture, count: int, data: Split) -> None:
         self.name, self.networks = name, TRIALS
         bare = Shape(architecture, data.features, data.classes)
-        shape = Shape(architecture, data.features, data.classes, dendrites=(count,) * len(bare.layers))
+        shape = bare.with_dendrites((count,) * len(bare.layers))
         backend = backend_named(name, "cpu")
         limit = backend.group_limit(shape, plain.BATCH_SIZE)
         self.populations = []
@@ -117,7 +118,7 @@ class GrownTrials(engines.BackendEngine):
             epochs = {}
             for slot, trial in enumerate(trials):
                 streams = Streams(0, trial, architecture)
-                population.load(slot, 0.1 * shape.initial(streams.stream("init", loop=1)))
+                population.load(slot, grown(bare, shape, streams.stream("init", loop=1)))
                 epochs[slot] = Epoch(
                     order=streams.order(1, len(data.train)),
                     regime=Regime(learning_rate=plain.LEARNING_RATE),
@@ -125,6 +126,18 @@ class GrownTrials(engines.BackendEngine):
                     moments=None,
                 )
             self.populations.append((population, epochs))
+
+
+def grown(bare: Shape, shape: Shape, stream: Stream) -> Vector:
+    """A fresh network right after growth: small dendrites that do not reach their units yet."""
+    network = shape.view((stream.uniform(shape.size) - np.float32(0.5)) * np.float32(0.03))
+    units = bare.view(bare.initial(stream))
+    for part in ("weights", "biases"):
+        for to, values in zip(getattr(network, part), getattr(units, part), strict=True):
+            to[...] = values
+    for tops in network.tops:
+        tops[...] = 0
+    return network.vector
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
+#include <utility>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
@@ -102,27 +103,13 @@ INLINE VQ multiply_low(VQ a, VQ b) {  // the low 32 bits of every 64-bit lane, m
 #endif
 }
 
-// Interleave the low or the high halves of two vectors, by 32 and by 64 bits.
-#if defined(FRUSTRATION_AVX512)
-INLINE V zip_low(V a, V b) {
-    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+// Interleave the low (FIRST = 0) or the high halves of two vectors: a[FIRST], b[FIRST], a[FIRST + 1], …
+template <int FIRST, class T, int... I> INLINE T interleave(T a, T b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, ((I & 1) * sizeof...(I) + FIRST + I / 2)...);
 }
-INLINE V zip_high(V a, V b) {
-    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-}
-INLINE VU zip_low(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-INLINE VU zip_high(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-#elif defined(FRUSTRATION_AVX2)
-INLINE V zip_low(V a, V b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-INLINE V zip_high(V a, V b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-INLINE VU zip_low(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 0, 4, 1, 5); }
-INLINE VU zip_high(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 2, 6, 3, 7); }
-#else
-INLINE V zip_low(V a, V b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
-INLINE V zip_high(V a, V b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
-INLINE VU zip_low(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 0, 2); }
-INLINE VU zip_high(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 1, 3); }
-#endif
+template <class T> using Places = std::make_integer_sequence<int, sizeof(T) / sizeof(T{}[0])>;
+template <class T> INLINE T zip_low(T a, T b) { return interleave<0>(a, b, Places<T>{}); }
+template <class T> INLINE T zip_high(T a, T b) { return interleave<Places<T>::size() / 2>(a, b, Places<T>{}); }
 
 INLINE void transpose(V* rows) {  // LANES x LANES, by log2(LANES) perfect shuffles
     for (int size = 1; size < LANES; size *= 2) {
