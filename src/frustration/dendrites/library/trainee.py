@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from perforatedai import globals_perforatedai as GPA
+from perforatedai import utils_perforatedai as UPA
 from torch.nn import functional
 
 from frustration.architecture import Architecture
 from frustration.dendrites.library.licence import EMAIL, TOKEN
 from frustration.dendrites.library.perforated import (
-    GPA,
     SAVE_NAME,
-    UPA,
     PerforatedNetwork,
     configure,
     fence_off,

@@ -1,0 +1,326 @@
+"""perforatedai as a backend: it trains what ours trains, can be stopped anywhere, and fails in one sentence."""
+
+import dataclasses
+import importlib.metadata
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from frustration import Architecture
+from frustration.dendrites import Schedule, Settings
+from frustration.dendrites.draws import GrowthDraws
+from frustration.dendrites.growth import grown
+from frustration.dendrites.library import wire
+from frustration.dendrites.library.available import why_not_library
+from frustration.dendrites.library.backend import LibraryBackend
+from frustration.dendrites.library.child import answer
+from frustration.dendrites.library.files import read_best_model
+from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
+from frustration.dendrites.schedule import ScoreError
+from frustration.engine.population import Epoch, Interrupted
+from frustration.errors import InputError
+from frustration.modes import Regime
+from frustration.network import Shape
+from frustration.streams import Streams
+
+installed = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
+
+ARCHITECTURE = Architecture.parse("[1*8]")
+BATCH, SAMPLES = 64, 320
+GROWING = Settings(n_epochs_to_switch=2, max_dendrites=2)
+
+
+@pytest.fixture(scope="module")
+def images(mnist):
+    return mnist.head(SAMPLES, 200, 200)
+
+
+class Drive:
+    """A trial in the small: what the meta-loop asks of a population and a schedule, and nothing else."""
+
+    def __init__(self, images, settings: Settings = GROWING, files: Files | None = None) -> None:
+        self.images, self.settings, self.files = images, settings, files or Files()
+        self.streams = Streams(0, 0, ARCHITECTURE)
+        self.shape = Shape(ARCHITECTURE, images.features, images.classes)
+        self.network = self.saved = self.shape.view(self.shape.initial(self.streams.stream("init", 1)))
+        self.draws = GrowthDraws.seeded(self.streams.growth_seed(1))
+        self.moments, self.loop, self.log = None, 0, []
+        self.open(Schedule(settings))
+
+    def open(self, schedule: Schedule) -> None:
+        self.backend = LibraryBackend(files=self.files)
+        self.population(self.shape)
+        seed = self.streams.growth_seed(1)
+        self.schedule = self.backend.conduct(schedule, seed, self.network, self.saved)
+
+    def population(self, shape: Shape):
+        return self.backend.population(shape, ("p",), self.images, BATCH)
+
+    def again(self) -> None:
+        """Go on in a new process, from what a checkpoint holds."""
+        state = json.loads(json.dumps(self.schedule.state()))
+        self.backend.close()
+        if self.moments is not None:
+            self.moments = dataclasses.replace(self.moments)
+        self.open(Schedule.from_state(state))
+
+    def epoch(self, **regime) -> Epoch:
+        return Epoch(
+            order=self.streams.order(self.loop, SAMPLES),
+            regime=Regime(**{"learning_rate": 5e-3, "dropout": 0.1} | regime),
+            dropout_key=self.streams.dropout_key(self.loop),
+            moments=self.moments,
+        )
+
+    def step(self) -> str:
+        self.loop += 1
+        population = self.population(self.network.shape)
+        population.load(0, self.network.vector)
+        (loss,) = population.train({0: self.epoch()}, threading.Event())
+        (correct,) = population.evaluate("validation")
+        self.network = self.network.shape.view(population.weights(0))
+        self.moments = population.moments(0)
+        decision = self.schedule.observe(correct / 200)
+        if decision.save:
+            self.saved = self.network
+        if decision.restore:
+            self.draws.restore(self.saved)
+            self.network, self.moments = self.saved, None
+        if decision.action == "grow":
+            self.network = grown(self.network, (True, True), self.settings, self.draws)
+        self.log.append((loss, correct, decision, self.schedule.added))
+        return decision.action
+
+    def to_the_end(self, again_before: int = 0):
+        while True:
+            if self.loop + 1 == again_before:
+                self.again()
+            if self.step() == "end" or self.loop == 60:
+                break
+        self.backend.close()
+        return self
+
+
+@pytest.fixture(scope="module")
+def whole(images) -> Drive:
+    return Drive(images).to_the_end()
+
+
+def growth_loops(drive: Drive) -> list[int]:
+    return [loop for loop, (_, _, decision, _) in enumerate(drive.log, start=1) if decision.action == "grow"]
+
+
+@installed
+def test_the_library_grows_the_network_that_our_draws_grow(images):
+    drive = Drive(images)
+    while drive.step() != "grow":
+        assert drive.loop < 60
+    theirs = drive.schedule.grown()
+    drive.backend.close()
+    assert theirs.shape == drive.network.shape
+    assert theirs.vector.tobytes() == drive.network.vector.tobytes()
+
+
+@installed
+def test_a_trial_that_goes_on_in_a_new_process_ends_with_the_same_bits(images, whole):
+    assert growth_loops(whole)
+    for before in (2, growth_loops(whole)[0] + 1, len(whole.log)):
+        resumed = Drive(images).to_the_end(again_before=before)
+        assert resumed.log == whole.log
+        assert resumed.network.vector.tobytes() == whole.network.vector.tobytes()
+
+
+@installed
+def test_nothing_is_left_on_disk_unless_a_folder_is_named(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    Drive(images).to_the_end()
+    assert list(tmp_path.iterdir()) == []
+
+
+@installed
+def test_its_own_files_are_kept_for_those_who_ask(images, tmp_path):
+    files = Files(tmp_path / "kept", graphs=True, test_saves=True)
+    drive = Drive(images, Settings(switch_mode="fixed", fixed_switch_num=2, max_dendrites=1), files)
+    drive.step()
+    drive.step()
+    best = drive.saved
+    drive.backend.close()
+    (folder,) = files.folder.iterdir()
+    names = {path.name for path in (folder / "run").iterdir()}
+    assert {"best_model.pt", "latest.pt", "run.png", "runScores.csv", "run_best_arch_scores.csv"} <= names
+    assert "Building dendrites without Perforated Backpropagation" in (folder / "library.log").read_text()
+    assert read_best_model(folder / "run" / "best_model.pt").vector.tobytes() == best.vector.tobytes()
+    assert "test" in (folder / "run" / "run_best_arch_scores.csv").read_text().splitlines()[0]
+
+
+@installed
+def test_growth_waits_for_the_least_number_of_epochs_there_too(images):
+    drive = Drive(images, Settings(switch_mode="every", min_epochs_before_growth=3, max_dendrites=1))
+    assert [drive.step() for _ in range(4)] == ["train", "train", "grow", "end"]
+    drive.backend.close()
+
+
+@installed
+def test_a_network_of_another_shape_can_be_evaluated_and_leaves_the_librarys_alone(images, whole):
+    drive = Drive(images)
+    drive.step()
+    guest = grown(drive.network, (True, True), GROWING, GrowthDraws.seeded(1))
+    population = drive.population(guest.shape)
+    population.load(0, guest.vector)
+    assert population.evaluate("validation") == [drive.log[0][1]]  # a new dendrite has no weight yet
+    with pytest.raises(LibraryError, match="grows by its own schedule only"):
+        population.train({0: drive.epoch()}, threading.Event())
+    drive.to_the_end()
+    assert drive.log == whole.log
+
+
+@installed
+def test_a_score_that_is_no_number_never_reaches_the_library(images):
+    drive = Drive(images)
+    drive.step()
+    with pytest.raises(ScoreError):
+        drive.schedule.observe(float("nan"))
+    assert drive.step() == "train"
+    drive.backend.close()
+
+
+@installed
+def test_networks_that_diverge_are_told_apart(images):
+    drive = Drive(images)
+    population = drive.population(drive.shape)
+    population.load(0, np.full(drive.shape.size, np.nan, np.float32))
+    assert population.evaluate("validation") == [-1]
+    drive.backend.close()
+
+
+@installed
+def test_stopping_in_an_epoch_ends_the_process_and_its_folder(images):
+    drive = Drive(images)
+    drive.population(drive.shape).load(0, drive.network.vector)
+    folder = drive.schedule._process.folder
+    stop = threading.Event()
+    stop.set()
+    long = dataclasses.replace(drive.epoch(), order=np.tile(drive.epoch().order, 300))
+    with pytest.raises(Interrupted):
+        drive.population(drive.shape).train({0: long}, stop)
+    assert not folder.exists()
+
+
+@installed
+def test_a_process_that_dies_is_reported_with_its_exit_code(images):
+    drive = Drive(images)
+    drive.schedule._process._process.kill()
+    with pytest.raises(LibraryError, match=r"ended by itself \(exit code -9\)"):
+        drive.step()
+
+
+@installed
+def test_what_would_mislead_the_library_is_not_inherited(images, monkeypatch):
+    monkeypatch.setenv("RANK", "1")  # it would save nothing, and miss it at the first growth
+    monkeypatch.setenv("PYTHONWARNINGS", "error")  # it warns in every backward pass
+    drive = Drive(images, Settings(switch_mode="every", max_dendrites=1))
+    assert [drive.step(), drive.step()] == ["grow", "end"]
+    drive.backend.close()
+
+
+@installed
+def test_a_decision_that_its_rules_do_not_explain_ends_the_trial(images):
+    drive = Drive(images, Settings(switch_mode="every"))
+    drive.schedule._mirror._mode = "none"
+    with pytest.raises(LibraryError, match="decided to grow at 1 dendrites where its rules"):
+        drive.step()
+    drive.backend.close()
+
+
+@installed
+def test_a_trial_of_another_backend_is_not_gone_on_with(images):
+    drive = Drive(images)
+    schedule = Schedule(GROWING)
+    schedule.observe(0.5)
+    with pytest.raises(LibraryError, match="begun by another backend"):
+        drive.open(schedule)
+    with pytest.raises(InputError, match="the mode reset"):
+        drive.open(Schedule(GROWING, counts_growth=False))
+    drive.backend.close()
+
+
+@installed
+def test_the_librarys_debugger_raises_and_waits_for_nobody(tmp_path):
+    program = """
+import torch
+from frustration.dendrites import Settings
+from frustration.dendrites.library.perforated import DebuggerReached, GPA, PerforatedNetwork, configure, fence_off
+from frustration.simple_mlp import SimpleMLP
+fence_off()
+settings = Settings(switch_mode="every")
+configure(settings, (True, True), False, False)
+network = PerforatedNetwork(SimpleMLP("[1*4]", 6, 3), settings, False)
+GPA.pai_tracker.set_optimizer_instance(torch.optim.SGD(network.module.parameters(), lr=0.1))
+try:
+    network.observe(0.5, False, None)  # it has to grow, and no gradient has told it how wide its layers are
+except DebuggerReached as stop:
+    print("RAISED", stop)
+try:
+    input("email:")
+except DebuggerReached as stop:
+    print("RAISED", stop)
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    raised = [line for line in done.stdout.splitlines() if "RAISED" in line]
+    assert len(raised) == 2, done.stderr[-2000:]
+
+
+def test_a_library_that_ends_its_process_with_success_has_failed():
+    held = io.BytesIO()
+    answer(held, lambda: sys.exit(0), {}, {}, ())
+    held.seek(0)
+    message, _ = wire.receive(held)
+    assert message["failed"] == "the library ended its process with sys.exit(0)"
+
+
+def test_messages_arrive_as_they_were_sent():
+    held = io.BytesIO()
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros((0, 4), np.int64)}
+    wire.send(held, {"x": [1, None, "ü"], "loss": float("inf")}, arrays)
+    held.seek(0)
+    message, got = wire.receive(held)
+    assert message == {"x": [1, None, "ü"], "loss": float("inf")}
+    assert all(np.array_equal(got[name], arrays[name]) and got[name].dtype == arrays[name].dtype for name in arrays)
+    with pytest.raises(EOFError):
+        wire.receive(held)
+
+
+@pytest.mark.parametrize("version", ["3.2.8", "3.0.1", None])
+def test_another_version_is_refused_in_one_sentence(version, monkeypatch):
+    def installed_version(name):
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", installed_version)
+    with pytest.raises(InputError) as refusal:
+        LibraryBackend()
+    said = str(refusal.value)
+    assert "\n" not in said
+    assert ("is not installed" in said) if version is None else (version in said and "3.2.9" in said)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LibraryError, match="cannot write perforatedai's files"):
+        LibraryProcess(Files(tmp_path / "file" / "below"))
