@@ -1,28 +1,30 @@
 """One network trained twice from one seed: by perforatedai 3.2.9, and by our schedule, draws and module.
 
-Run as a program with a case as JSON; prints what both did, as JSON. The library keeps its state in module
-globals and writes into the folder it is started in, so each case has a process and a folder of its own.
+The library keeps its state in module globals and writes into the folder it runs in, so each case has a
+process and a folder of its own. Run as a program this is a nursery: it imports everything once, reads
+cases as lines of JSON, forks a process for each, and prints what came of it as a line of JSON.
 """
 
 import json
 import os
 import pdb
 import sys
+import traceback
+from pathlib import Path
 
-sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115
+import numpy as np
+import torch
+import torch._dynamo  # every optimizer imports it with its first step: a second that the cases share
+from torch import nn
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
-
-from frustration import Architecture  # noqa: E402
-from frustration.dendrites.draws import GrowthDraws  # noqa: E402
-from frustration.dendrites.growth import grown  # noqa: E402
-from frustration.dendrites.library.files import read_best_model  # noqa: E402
-from frustration.dendrites.module import DendriticMLP  # noqa: E402
-from frustration.dendrites.schedule import Schedule  # noqa: E402
-from frustration.dendrites.settings import Settings  # noqa: E402
-from frustration.network import Network, Shape  # noqa: E402
+from frustration import Architecture
+from frustration.dendrites.draws import GrowthDraws
+from frustration.dendrites.growth import grown
+from frustration.dendrites.library.files import read_best_model
+from frustration.dendrites.module import DendriticMLP
+from frustration.dendrites.schedule import Schedule
+from frustration.dendrites.settings import Settings
+from frustration.network import Network, Shape
 
 FEATURES, CLASSES, SAMPLES, BATCH = 12, 4, 240, 48
 SAVE_NAME = "case"
@@ -178,37 +180,46 @@ def by_us(case: dict, settings: Settings, data: Data) -> tuple[list, Network, Sc
     return told, network, schedule
 
 
-def main() -> None:
-    case = json.loads(sys.argv[1])
+def compare(case: dict) -> dict:
     torch.set_num_threads(1)
     settings, data = Settings.of(case["settings"]), Data()
     theirs = by_library(case, settings, data)
     ours, network, schedule = by_us(case, settings, data)
-    last = read_best_model(_folder() / "last.pt")
-    best = read_best_model(_folder() / "best_model.pt")
+    last = read_best_model(Path(SAVE_NAME, "last.pt"))
     same_shape = last.shape == network.shape
-    print(
-        "RESULT "
-        + json.dumps(
-            {
-                "library": theirs,
-                "ours": ours,
-                "shapes": [repr(last.shape), repr(network.shape)],
-                "distance": float(np.abs(last.vector - network.vector).max()) if same_shape else None,
-                "same_bits": same_shape and last.vector.tobytes() == network.vector.tobytes(),
-                "best_dendrites": list(best.shape.dendrites),
-                "outcomes": [attempt.outcome for attempt in schedule.attempts],
-                "predicted": schedule.loops_before_first_growth(),
-            }
-        )
-    )
+    return {
+        "library": theirs,
+        "ours": ours,
+        "shapes": [repr(last.shape), repr(network.shape)],
+        "distance": float(np.abs(last.vector - network.vector).max()) if same_shape else None,
+        "same_bits": same_shape and last.vector.tobytes() == network.vector.tobytes(),
+        "outcomes": [attempt.outcome for attempt in schedule.attempts],
+        "predicted": schedule.loops_before_first_growth(),
+    }
 
 
-def _folder():
-    from pathlib import Path
-
-    return Path(SAVE_NAME)
+def in_a_process_of_its_own(case: dict) -> None:
+    """Write the result of a case into its folder."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.chdir(case["folder"])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        Path("result.json").write_text(json.dumps(compare(case)))
+    except BaseException:
+        Path("error.txt").write_text(traceback.format_exc())
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    import perforatedai.utils_perforatedai
+
+    assert perforatedai.utils_perforatedai  # imported for the cases
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        in_a_process_of_its_own(json.loads(line))
+        print("done", flush=True)

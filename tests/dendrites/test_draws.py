@@ -1,4 +1,4 @@
-"""New dendrites are drawn as the library draws them: from torch's generator, weight then bias, shape by shape."""
+"""New dendrites are drawn as the library draws them: from torch's generator, weight, then bias."""
 
 import numpy as np
 import torch

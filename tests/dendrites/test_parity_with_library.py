@@ -71,22 +71,33 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES.values(), ids=CASES.keys())
-def both(request, tmp_path) -> dict:
+@pytest.fixture(scope="session")
+def nursery():
+    """A process that has imported the library, and forks one for every case."""
     environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "PAIEMAIL", "PAITOKEN")}
     environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-P", str(SCRIPT), json.dumps(USUAL | request.param)],
-        cwd=tmp_path,
+    with subprocess.Popen(
+        [sys.executable, "-P", str(SCRIPT)],
         env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
-        timeout=120,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    assert lines, done.stderr[-3000:]
-    return json.loads(lines[0].removeprefix("RESULT ")) | {"case": USUAL | request.param}
+    ) as process:
+        yield process
+        process.stdin.close()
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def both(request, tmp_path, nursery) -> dict:
+    case = USUAL | request.param | {"folder": str(tmp_path)}
+    nursery.stdin.write(json.dumps(case) + "\n")
+    nursery.stdin.flush()
+    while (line := nursery.stdout.readline()) != "done\n":
+        assert line, "the nursery has died"
+    result = tmp_path / "result.json"
+    assert result.exists(), (tmp_path / "error.txt").read_text()
+    return json.loads(result.read_text()) | {"case": case}
 
 
 def test_scores_decisions_and_weights_are_the_librarys(both):

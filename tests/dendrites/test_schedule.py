@@ -32,7 +32,10 @@ def test_patience_without_a_new_best_grows_and_two_failed_tries_end_it():
     schedule, decisions = play(Settings(n_epochs_to_switch=4), PLATEAU)
     assert epochs(decisions, "grow") == [7, 12]
     assert epochs(decisions, "end") == [17]
-    assert [(a.loop, a.dendrites, a.outcome) for a in schedule.attempts] == [(7, 1, "failed"), (12, 1, "failed")]
+    assert [(a.loop, a.dendrites, a.outcome) for a in schedule.attempts] == [
+        (7, 1, "failed"),
+        (12, 1, "failed"),
+    ]
     assert schedule.added == 0
     assert all(decision.restore for decision in decisions if decision.action != "train")
 
@@ -83,7 +86,9 @@ def test_later_rounds_have_fewer_tries_as_in_the_library():
 
 
 def test_an_averaged_loss_switches_on_time_alone_as_in_the_library():
-    settings = Settings(n_epochs_to_switch=6, history_lookback=3, maximizing_score=False, max_dendrite_tries=99)
+    settings = Settings(
+        n_epochs_to_switch=6, history_lookback=3, maximizing_score=False, max_dendrite_tries=99
+    )
     falling = [0.6 + 0.4 / (epoch + 1) for epoch in range(40)]
     _, decisions = play(settings, falling)
     assert epochs(decisions, "grow")[0] == 8

@@ -11,8 +11,8 @@ from frustration.dataset import Split
 from frustration.dendrites.library.available import VERSION, why_not_library
 from frustration.dendrites.library.licence import Licence, find_licence
 from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
-from frustration.dendrites.library.schedule import LibrarySchedule
-from frustration.dendrites.schedule import Schedule
+from frustration.dendrites.library.schedule import STATE, LibrarySchedule
+from frustration.dendrites.schedule import GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
 from frustration.engine.population import Epoch, Moments, Part, Runs
 from frustration.errors import InputError
@@ -136,6 +136,7 @@ class LibraryBackend:
         self.name = "perforatedbp" if self.licence else "perforatedai"
         self.files = files or Files.from_environment()
         self._trainer: Trainer | None = None
+        self._schedule: LibrarySchedule | None = None
 
     @property
     def kind(self) -> str:
@@ -153,7 +154,7 @@ class LibraryBackend:
         return LibraryPopulation(self._trainer, shape)
 
     def conduct(
-        self, schedule: Schedule, seed: int, network: Network, saved: Network | None
+        self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
     ) -> LibrarySchedule:
         """The library's own tracker in the place of a schedule that has just begun or was kept.
 
@@ -167,16 +168,21 @@ class LibraryBackend:
                 "perforatedai cannot go back without growing, as the mode reset does; "
                 "--backend torch or native can"
             )
-        process = self._trainer.start(schedule.settings, seed)
-        conducted = LibrarySchedule(schedule, process, self._trainer.shape, mirrored=self.licence is None)
-        conducted.resume(network, saved)
-        return conducted
+        mirror = Schedule.from_state(schedule.state())  # not one that another process of the library holds
+        if mirror.observed and STATE not in mirror.foreign:
+            raise LibraryError("this trial was begun by another backend; the library cannot go on with it")
+        process = self._trainer.start(mirror.settings, seed)
+        self._schedule = LibrarySchedule(mirror, process, self._trainer.shape, mirrored=self.licence is None)
+        self._schedule.resume(network, saved)
+        return self._schedule
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
         return 1
 
     def close(self) -> None:
-        """End the trial's process."""
+        """End the trial's process; what its schedule knows stays with it."""
+        if self._schedule is not None:
+            self._schedule.state()
         if self._trainer is not None:
             self._trainer.end()
 

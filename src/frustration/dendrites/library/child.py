@@ -66,6 +66,7 @@ def answer(
             {"failed": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()},
             {},
         )
+    sys.stdout.flush()  # what the library printed is with the parent before the answer is
     if any(secrets):
         redact_files(Path.cwd(), secrets)
         message = {k: redact(v, secrets) if isinstance(v, str) else v for k, v in message.items()}

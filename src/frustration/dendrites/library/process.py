@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ class LibraryProcess:
         """Send a request and wait for its answer; with `stop` set meanwhile, end the child: Interrupted."""
         try:
             wire.send(self._requests, {"do": do, **request}, arrays)
-        except OSError:
+        except (OSError, ValueError):  # it has died, or was ended
             raise self._death() from None
         while True:
             try:
@@ -114,6 +115,7 @@ class LibraryProcess:
             raise self._death()
         message, held = answer
         if failed := message.get("failed"):
+            time.sleep(POLL_SECONDS)  # the other reader is about to have the library's last lines
             raise LibraryError(f"perforatedai failed: {failed}{self._last_lines()}")
         return message, held
 
