@@ -9,7 +9,7 @@ from frustration import LoopEntry, TrialSpec
 from frustration.dataset import Split
 from frustration.engine.backends import why_not_native
 from frustration.engine.group import Group, plan
-from frustration.engine.loop import run
+from frustration.engine.loop import train_group
 from frustration.engine.native import NativeBackend
 from frustration.engine.population import Backend, Epoch, Populations
 from frustration.engine.reference import ReferenceBackend
@@ -48,7 +48,7 @@ def trained(
     backend = backend or TorchBackend()
     trials = [fresh(spec, data) for spec in specs]
     for group in plan(trials, backend):
-        run(group, populations_of(group, data, backend), data, observe, threading.Event())
+        train_group(group, backend, data, observe, threading.Event())
     return trials
 
 

@@ -70,7 +70,7 @@ class ScriptedPopulation:
                 losses[slot], self.score[slot] = NAN, 99.0
         return losses
 
-    def evaluate(self, part: str) -> list[int]:
+    def evaluate(self, part: str, stop: threading.Event | None = None) -> list[int]:
         return [-1 if np.isnan(score) else round(score) for score in self.score]
 
 

@@ -11,16 +11,20 @@ import base64
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.schedule import GROW, Attempt, GrowthSchedule, Schedule
+from frustration.dendrites.schedule import GROW, Attempt, Schedule
 from frustration.dendrites.settings import Settings
+from frustration.errors import InputError
 from frustration.modes import Program, Regime, Segment
 from frustration.modes.base import Evidence
 from frustration.network import Network, Shape
+
+if TYPE_CHECKING:
+    from frustration.dendrites.library.schedule import LibrarySchedule
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +38,19 @@ class Course:
     ends: bool = False
 
 
+@runtime_checkable
+class Conductor(Protocol):
+    """A backend in which another program decides when a network grows, and lets it grow."""
+
+    def conduct(
+        self, schedule: Schedule, seed: int, network: Network, saved: Network | None
+    ) -> LibrarySchedule:
+        """That program's schedule in the place of one of ours, where that one stands."""
+
+    def close(self) -> None:
+        """It is not needed any more."""
+
+
 class Growth(Protocol):
     """What a trial asks of its dendrites, loop by loop."""
 
@@ -43,6 +60,9 @@ class Growth(Protocol):
     """A network that has to survive with it."""
 
     def belongs_to(self, segment: Segment) -> bool: ...
+    def hand_over(self, conductor: Conductor, base: Network) -> None:
+        """Leave decisions to another program; once more is harmless."""
+
     def treat(self, candidate: Network) -> tuple[Network, Evidence]:
         """The candidate, grown or as it was, and what the loop's evidence has to say."""
 
@@ -77,6 +97,7 @@ def begin_growth(segment: Segment, seed: int) -> Growth:
         adds=mode.adds_dendrites,
         schedule=Schedule(mode.settings, counts_growth=mode.adds_dendrites),
         draws=draws,
+        seed=seed,
     )
 
 
@@ -95,6 +116,7 @@ def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: Network
         return RatchetGrowth(attempts=attempts, sizes=sizes, **counts, **common)
     return ScheduledGrowth(
         adds=mode.adds_dendrites,
+        seed=fields["seed"],
         schedule=Schedule.from_state(fields["schedule"]),
         saved=saved,
         saved_accuracy=fields["saved_accuracy"],
@@ -135,8 +157,12 @@ class ScheduledGrowth:
     settings: Settings
     adds: bool
     """Whether it grows, or only goes back at the moments of growth."""
-    schedule: GrowthSchedule
+    schedule: Schedule | LibrarySchedule
     draws: GrowthDraws
+    seed: int
+    """Of the draws."""
+    library: LibrarySchedule | None = None
+    """The schedule, where it is another program's: it lets the network grow as well."""
     saved: Network | None = None
     saved_accuracy: float | None = None
     saved_loop: int = 0
@@ -150,6 +176,10 @@ class ScheduledGrowth:
 
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
+
+    def hand_over(self, conductor: Conductor, base: Network) -> None:
+        if isinstance(self.schedule, Schedule):
+            self.schedule = self.library = conductor.conduct(self.schedule, self.seed, base, self.saved)
 
     def treat(self, candidate: Network) -> tuple[Network, Evidence]:
         evidence, self.pending = self.pending, {}
@@ -175,7 +205,9 @@ class ScheduledGrowth:
 
     def _grow(self, start: Network, accuracy: float | None, from_loop: int, loop: int, save: bool) -> Course:
         layers = self.settings.grown_layers(len(start.shape.layers))
-        network = grown(start, layers, self.settings, self.draws) if self.adds else start.copy()
+        theirs = self.library.grown() if self.library else None
+        ours = grown(start, layers, self.settings, self.draws) if self.adds and not theirs else start.copy()
+        network = theirs or ours
         sizes = (start.shape.size, network.shape.size)
         self.sizes.append(sizes)
         self.pending = {"went_back_to_loop": from_loop, "attempt": len(self.sizes)}
@@ -197,6 +229,7 @@ class ScheduledGrowth:
             "name": self.name,
             "first": self.first,
             "schedule": self.schedule.state(),
+            "seed": self.seed,
             "draws": base64.b64encode(self.draws.to_bytes()).decode(),
             "saved_accuracy": self.saved_accuracy,
             "saved_loop": self.saved_loop,
@@ -229,6 +262,11 @@ class RatchetGrowth:
 
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
+
+    def hand_over(self, conductor: Conductor, base: Network) -> None:
+        raise InputError(
+            "with the ratchet growth is not the library's to decide; --backend torch or native can"
+        )
 
     def treat(self, candidate: Network) -> tuple[Network, Evidence]:
         dendrites = max(candidate.shape.dendrites)

@@ -70,8 +70,9 @@ class Population(Protocol):
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         """Train slots for their epochs; the mean loss of each (NaN or infinite where it diverged)."""
 
-    def evaluate(self, part: Part) -> list[int]:
-        """How many samples every slot classifies correctly; -1 where its outputs are not finite."""
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+        """How many samples every slot classifies correctly; -1 where its outputs are not finite. Raises
+        Interrupted soon after `stop` is set."""
 
 
 class Populations:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from frustration.dendrites.growth import Growth, begin_growth
+from frustration.dendrites.growth import Conductor, Growth, begin_growth
 from frustration.engine.population import Epoch, Moments, Order
 from frustration.modes import Evidence, Regime, Scene, Segment
 from frustration.network import Network, Shape, Vector
@@ -81,6 +81,8 @@ class Trial:
     runner_up: RunnerUp | None = None
     growth: Growth | None = None
     """What the growth of dendrites depends on, once it has begun."""
+    conductor: Conductor | None = None
+    """Who decides about growth in the place of our own schedule, while a backend trains it."""
     stopped: bool = False
     """Its schedule has ended before its loops did."""
     curve: list[LoopEntry] = field(default_factory=list)
@@ -177,6 +179,8 @@ class Trial:
             return None
         if self.growth is None or not self.growth.belongs_to(segment):
             self.growth = begin_growth(segment, self._streams.growth_seed(self.loop + 1))
+        if self.conductor is not None:
+            self.growth.hand_over(self.conductor, self.base)
         return self.growth
 
     def judge(self, plan: Plan, result: Result) -> LoopEntry:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import Group, write_numerics
-from frustration.engine.loop import run
-from frustration.engine.population import Backend, Populations
+from frustration.engine.loop import train_group
+from frustration.engine.population import Backend
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.record import LoopEntry, TrialRecord
@@ -119,10 +119,7 @@ def _again(record: TrialRecord, data: Data, backend: Backend) -> TrialRecord:
     place = record.numerics.get("group", {"runs": ["f" if not trial.keeps_moments else "p"], "slot": 0})
     group = Group(tuple(place["runs"]), {place["slot"]: trial})
     write_numerics(group, backend)
-    populations = Populations(
-        lambda grown: backend.population(grown, group.runs, split, record.spec.batch_size)
-    )
-    run(group, populations, split, lambda trial, entry: None, threading.Event())
+    train_group(group, backend, split, lambda trial, entry: None, threading.Event())
     return trial.record()
 
 

@@ -114,8 +114,8 @@ class LibraryPopulation:
         )
         return [float(message["loss"])]
 
-    def evaluate(self, part: Part) -> list[int]:
-        return [int(self.trainer.running().ask("evaluate", part=part)[0]["correct"])]
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+        return [int(self.trainer.running().ask("evaluate", None, stop, part=part)[0]["correct"])]
 
 
 class LibraryBackend:
