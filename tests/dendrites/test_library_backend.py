@@ -1,5 +1,6 @@
 """perforatedai as a backend: it grows what ours grows, can be stopped anywhere, fails in one sentence."""
 
+import copy
 import dataclasses
 import importlib.metadata
 import io
@@ -12,9 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from laboratory import same_bits
+from laboratory import same_bits, spec_of, trained
 
 from frustration import Architecture
+from frustration.checkpoint import CheckpointFiles
 from frustration.dendrites import Schedule, Settings
 from frustration.dendrites.draws import GrowthDraws
 from frustration.dendrites.growth import grown
@@ -25,7 +27,10 @@ from frustration.dendrites.library.child import answer
 from frustration.dendrites.library.files import read_best_model
 from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
 from frustration.dendrites.schedule import ScoreError
+from frustration.engine.group import plan
+from frustration.engine.loop import train_group
 from frustration.engine.population import Epoch, Interrupted
+from frustration.engine.reference import ReferenceBackend
 from frustration.errors import InputError
 from frustration.modes import Regime
 from frustration.network import Shape
@@ -162,6 +167,39 @@ def test_nothing_that_happens_between_epochs_changes_a_bit(images, whole, tmp_pa
     disturbed = Drive(images).to_the_end(disturb)
     assert disturbed.log == whole.log
     assert list(tmp_path.glob("frustration-*")) == []  # and the process cleans up
+
+
+def of_trial(mode: str, loops: int = 14):
+    return spec_of("[1*12]", f"{mode}:n_epochs_to_switch=2", meta_loops=loops, learning_rate=1e-2)
+
+
+@installed
+def test_whole_trials_with_damage_and_dropout_are_those_of_the_reference(images):
+    spec = of_trial("hidden+dropout+dendrites")
+    (theirs,) = trained([spec], images, LibraryBackend())
+    (ours,) = trained([spec], images, ReferenceBackend())
+    assert ours.growth.summary()["attempts"]
+    assert theirs.curve == ours.curve
+    assert theirs.record().growth == ours.record().growth
+    assert same_bits(theirs.lkg.vector, ours.lkg.vector)
+    assert theirs.numerics["dendrites"] == "gradient-descent dendrites"
+
+
+@installed
+def test_a_trial_that_was_cut_off_goes_on_from_its_checkpoint(images, tmp_path):
+    spec, files = of_trial("dendrites"), CheckpointFiles(tmp_path / "mnist_lkg")
+    (half,) = trained([spec.until(9)], images, LibraryBackend())
+    files.save(half, [], lkg_too=True)
+    half.spec = spec
+    resumed = files.resumed()
+    resumed.spec = spec
+    (whole,) = trained([spec], images, ReferenceBackend())
+    for trial in (half, resumed):  # in one program, where its process has ended; and in another
+        (group,) = plan([trial], LibraryBackend())
+        train_group(group, LibraryBackend(), images, lambda trial, entry: None, threading.Event())
+        assert trial.curve == whole.curve
+        assert same_bits(trial.lkg.vector, whole.lkg.vector)
+    assert isinstance(copy.deepcopy(half).growth.schedule, Schedule)
 
 
 @installed

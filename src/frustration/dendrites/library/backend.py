@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -181,10 +182,15 @@ class LibraryBackend:
 
     def close(self) -> None:
         """End the trial's process; what its schedule knows stays with it."""
-        if self._schedule is not None:
-            self._schedule.state()
+        if self._schedule is not None and not self._schedule.closed:
+            with contextlib.suppress(LibraryError):  # then what was asked for last is what it knows
+                self._schedule.state()
         if self._trainer is not None:
             self._trainer.end()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no process, and no licence to give away."""
+        return {**vars(self), "licence": None, "_trainer": None, "_schedule": None}
 
     def numerics(self) -> dict[str, Any]:
         import torch

@@ -119,6 +119,10 @@ class LibraryProcess:
             raise LibraryError(f"perforatedai failed: {failed}{self._last_lines()}")
         return message, held
 
+    @property
+    def alive(self) -> bool:
+        return self._end.alive and self._process.poll() is None
+
     def end(self) -> None:
         """Let the child end; it removes its folder if nobody wants it."""
         self._end()

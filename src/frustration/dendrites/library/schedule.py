@@ -81,6 +81,15 @@ class LibrarySchedule:
         """The network that the library put in place when it last decided to grow or to end."""
         return self._grown
 
+    @property
+    def closed(self) -> bool:
+        """Whether its process is gone; what it knew is in `state`."""
+        return not self._process.alive
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or sent elsewhere it is our schedule, with what the library would forget beside it."""
+        return Schedule.from_state, (self.state(),)
+
     def loops_before_first_growth(self) -> int | None:
         return self._mirror.loops_before_first_growth()
 
