@@ -87,7 +87,13 @@ def play(mode: str, script: Sequence[float], **settings) -> tuple[Trial, Scripte
 
 
 def play_group(group: Group, population: ScriptedPopulation, observe=lambda trial, entry: None) -> None:
-    run(group, Populations(lambda shape: population), DATA, observe, threading.Event())
+    run(
+        group,
+        Populations(lambda shape, runs: population, group.runs, whole=True),
+        DATA,
+        observe,
+        threading.Event(),
+    )
 
 
 def origin(network: Network) -> int:

@@ -221,7 +221,8 @@ class ScheduledGrowth:
         """The schedule counts the epochs that it is told of."""
 
     def summary(self) -> dict[str, Any]:
-        return _summary(self.schedule.attempts, self.sizes, self.why, self.adds, self.ended)
+        why = self.why if self.sizes or self.ended else "no plateau was long enough for its schedule"
+        return _summary(self.schedule.attempts, self.sizes, why, self.adds, self.ended)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from frustration.dataset import Split
 from frustration.dendrites.growth import Conductor
 from frustration.engine.group import Group
-from frustration.engine.population import Backend, Order, Population, Populations
+from frustration.engine.population import Backend, Order, Population, Populations, Runs
 from frustration.engine.trial import Plan, Result, Trial
 from frustration.network import Shape, Vector
 from frustration.record import LoopEntry
@@ -30,18 +30,19 @@ def train_group(
     """Take every trial of a group to its target, in populations of a backend."""
     first = next(iter(group.trials.values()))
 
-    def population(shape: Shape) -> Population:
-        return backend.population(shape, group.runs, data, first.spec.batch_size)
+    def population(shape: Shape, runs: Runs) -> Population:
+        return backend.population(shape, runs, data, first.spec.batch_size)
 
+    populations = Populations(population, group.runs, whole=backend.depends_on_group)
     if not isinstance(backend, Conductor):
-        run(group, Populations(population), data, observe, stop)
+        run(group, populations, data, observe, stop)
         return
     # Where another program decides when to grow, it is at work in the population.
-    population(first.shape)
+    population(first.shape, group.runs)
     for trial in group.trials.values():
         trial.conductor = backend
     try:
-        run(group, Populations(population), data, observe, stop)
+        run(group, populations, data, observe, stop)
     finally:
         backend.close()
 
