@@ -35,6 +35,11 @@ def _watched(options: argparse.Namespace) -> int:
         from frustration import session
 
         request = build_request(options)
+        if options.library_files:
+            from frustration.dendrites.library.process import Files
+
+            chosen = Files(options.library_files.resolve(), options.library_graphs, options.library_saves)
+            chosen.to_environment()
         for remark in remarks(options, request):
             print(f"note: {remark}", file=sys.stderr)
         view = view_for(request, options.json, stopper.event)

@@ -26,6 +26,7 @@ from frustration.errors import FrustrationError
 POLL_SECONDS: Final = 0.1
 LINES_SHOWN: Final = 3
 LOG: Final = "library.log"
+FILES_VARIABLES: Final = tuple(f"FRUSTRATION_PERFORATEDAI_{what}" for what in ("FILES", "GRAPHS", "SAVES"))
 NOT_INHERITED: Final = ("RANK", "PYTHONWARNINGS", "PYTHONSTARTUP", EMAIL, TOKEN)
 """RANK makes the library save nothing; warnings turned into errors end it; credentials are handed over."""
 
@@ -48,13 +49,14 @@ class Files:
 
     @classmethod
     def from_environment(cls) -> Files:
-        """Set for this process and its workers by FRUSTRATION_PERFORATEDAI_FILES, _GRAPHS and _SAVES."""
-        folder = os.environ.get("FRUSTRATION_PERFORATEDAI_FILES")
+        """As `to_environment` set them, for this process and its workers."""
+        folder, graphs, saves = (os.environ.get(name, "") for name in FILES_VARIABLES)
+        return cls(Path(folder) if folder else None, graphs == "1", saves == "1")
 
-        def on(name: str) -> bool:
-            return os.environ.get(f"FRUSTRATION_PERFORATEDAI_{name}", "") not in ("", "0")
-
-        return cls(Path(folder) if folder else None, on("GRAPHS"), on("SAVES"))
+    def to_environment(self) -> None:
+        """Where a trial is trained is not part of what it is, so this does not travel with its spec."""
+        values = (str(self.folder or ""), str(int(self.graphs)), str(int(self.test_saves)))
+        os.environ.update(dict(zip(FILES_VARIABLES, values, strict=True)))
 
 
 class LibraryProcess:
