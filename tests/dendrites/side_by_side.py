@@ -9,6 +9,7 @@ import json
 import os
 import pdb
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -18,13 +19,19 @@ import torch._dynamo  # every optimizer imports it with its first step: a second
 from torch import nn
 
 from frustration import Architecture
+from frustration.dataset import Part, Split
 from frustration.dendrites.draws import GrowthDraws
 from frustration.dendrites.growth import grown
+from frustration.dendrites.library import perforated
 from frustration.dendrites.library.files import read_best_model
 from frustration.dendrites.module import DendriticMLP
 from frustration.dendrites.schedule import Schedule
 from frustration.dendrites.settings import Settings
+from frustration.engine.population import Epoch
+from frustration.engine.torch import TorchBackend
+from frustration.modes import Regime
 from frustration.network import Network, Shape
+from frustration.simple_mlp import SimpleMLP
 
 FEATURES, CLASSES, SAMPLES, BATCH = 12, 4, 240, 48
 SAVE_NAME = "case"
@@ -77,7 +84,7 @@ def optimizer_of(module: nn.Module, case: dict) -> torch.optim.Optimizer:
     parameters = [p for p in module.parameters() if p.requires_grad]
     if case.get("optimizer") == "sgd":
         return torch.optim.SGD(parameters, lr=case["lr"])
-    return torch.optim.AdamW(parameters, lr=case["lr"], foreach=False)
+    return torch.optim.AdamW(parameters, lr=case["lr"], weight_decay=0.01, foreach=False)
 
 
 def by_library(case: dict, settings: Settings, data: Data) -> list:
@@ -198,6 +205,51 @@ def compare(case: dict) -> dict:
     }
 
 
+def stacked(case: dict) -> dict:
+    """Largest distance of weights after every step: three networks in one population of the torch
+    backend, and each alone as a network of the library."""
+    shape = start(case).shape.with_dendrites(case["dendrites"])
+    random = np.random.Generator(np.random.Philox(7))
+    starts = [random.normal(0, 0.3, shape.size).astype(np.float32) for _ in range(3)]
+    images = random.integers(0, 256, (SAMPLES, FEATURES), dtype=np.uint8)
+    part = Part(images, random.integers(0, CLASSES, SAMPLES), CLASSES)
+    values = np.linspace(-1, 1, 256, dtype=np.float32)
+    steps = np.split(np.arange(SAMPLES), SAMPLES // BATCH)
+
+    population = TorchBackend().population(shape, ("ppp",), Split.of("x", part, part, part, values), BATCH)
+    ours: list = []
+    moments: list = [None] * 3
+    for slot, weights in enumerate(starts):
+        population.load(slot, weights)
+    for order in steps:
+        regime = Regime(learning_rate=case["lr"], weight_decay=0.01)
+        epochs = {
+            slot: Epoch(order=order, regime=regime, dropout_key=0, moments=moments[slot]) for slot in range(3)
+        }
+        population.train(epochs, threading.Event())
+        moments = [population.moments(slot) for slot in range(3)]
+        ours.append([population.weights(slot) for slot in range(3)])
+
+    settings = Settings()
+    perforated.configure(settings, (True,) * len(shape.layers), False, False)
+    distances = [0.0] * len(steps)
+    pixels, labels = torch.from_numpy(values[images]), torch.from_numpy(part.labels)
+    for slot, weights in enumerate(starts):
+        mlp = SimpleMLP(shape.architecture, FEATURES, CLASSES)
+        network = perforated.PerforatedNetwork(mlp, settings, False)
+        network.grow_to(shape.dendrites)
+        network.load(weights)
+        optimizer = optimizer_of(network.module, case)
+        for step, order in enumerate(steps):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network.module(pixels[order]), labels[order]).backward()
+            optimizer.step()
+            apart = float(np.abs(network.weights() - ours[step][slot]).max())
+            distances[step] = max(distances[step], apart)
+    moved = min(float(np.abs(end - start).max()) for end, start in zip(ours[-1], starts, strict=True))
+    return {"distances": distances, "moved": moved}
+
+
 def in_a_process_of_its_own(case: dict) -> None:
     """Write the result of a case into its folder."""
     child = os.fork()
@@ -208,7 +260,7 @@ def in_a_process_of_its_own(case: dict) -> None:
         os.chdir(case["folder"])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
-        Path("result.json").write_text(json.dumps(compare(case)))
+        Path("result.json").write_text(json.dumps((stacked if "dendrites" in case else compare)(case)))
     except BaseException:
         Path("error.txt").write_text(traceback.format_exc())
     finally:
@@ -216,9 +268,6 @@ def in_a_process_of_its_own(case: dict) -> None:
 
 
 if __name__ == "__main__":
-    import perforatedai.utils_perforatedai
-
-    assert perforatedai.utils_perforatedai  # imported for the cases
     torch.set_num_threads(1)
     for line in sys.stdin:
         in_a_process_of_its_own(json.loads(line))

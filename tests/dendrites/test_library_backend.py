@@ -149,14 +149,20 @@ def test_nothing_that_happens_between_epochs_changes_a_bit(images, whole, tmp_pa
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
     def disturb(drive: Drive) -> None:
-        if drive.loop != 3:
+        if drive.loop not in (3, 9):
             return
+        population = drive.population(drive.network.shape)  # an epoch that diverges and is discarded
+        population.load(0, drive.network.vector)
+        population.train({0: drive.epoch(learning_rate=1e30)}, threading.Event())
+        assert population.evaluate("validation") == [-1]
+        population.load(0, drive.network.vector)
+        right = population.evaluate("validation")
         more = (True, True)
         once = grown(drive.network, more, GROWING, GrowthDraws.seeded(1))
         guest = grown(once, more, GROWING, GrowthDraws.seeded(2))
         population = drive.population(guest.shape)
         population.load(0, guest.vector)
-        assert population.evaluate("validation") == [drive.log[-1][1]]  # a new dendrite has no weight yet
+        assert population.evaluate("validation") == right  # a new dendrite has no weight yet
         with pytest.raises(LibraryError, match="grows by its own schedule only"):
             population.train({0: drive.epoch()}, threading.Event())
         population.load(0, np.full(guest.shape.size, np.nan, np.float32))
@@ -252,6 +258,10 @@ def test_a_trial_of_another_backend_is_not_gone_on_with(images):
     schedule.observe(0.5)
     with pytest.raises(LibraryError, match="begun by another backend"):
         backend.conduct(schedule, 0, network, network)
+    with pytest.raises(InputError, match="starts from a network without dendrites"):
+        backend.conduct(
+            Schedule(GROWING), 0, grown(network, (True, True), GROWING, GrowthDraws.seeded(1)), None
+        )
     with pytest.raises(InputError, match="the mode reset"):
         backend.conduct(Schedule(GROWING, counts_growth=False), 0, network, None)
 

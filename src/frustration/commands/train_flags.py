@@ -159,8 +159,8 @@ def _add_run(result: Parser) -> None:
         "--backend",
         metavar="NAME",
         help="native, for CPUs; native-bf16: its wide hidden layers rounded, quicker; torch, for any device; "
-        "reference: slow, for checking; perforatedai: the library of that name (default: native on a CPU where "
-        "there is a compiler, else torch)",
+        "reference: slow, for checking; perforatedai: the library of that name (default: native on a CPU "
+        "where there is a compiler, else torch)",
     )
     group.add_argument(
         "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"

@@ -100,6 +100,7 @@ class LibraryPopulation:
         epoch, moments = epochs[0], epochs[0].moments
         arrays: dict[str, Any] = {"order": epoch.order}
         goes_on = moments is not None and moments is self.trainer.handed_out
+        self.trainer.handed_out = None  # from here on AdamW has others
         if moments is not None and not goes_on:
             arrays |= {"mean": moments.mean, "square": moments.square}
         message, _ = self.trainer.running().ask(
@@ -172,6 +173,11 @@ class LibraryBackend:
         mirror = Schedule.from_state(schedule.state())  # not one that another process of the library holds
         if mirror.observed and STATE not in mirror.foreign:
             raise LibraryError("this trial was begun by another backend; the library cannot go on with it")
+        if not mirror.observed and network.shape.grown:
+            raise InputError(
+                "perforatedai starts from a network without dendrites, and this one has some; "
+                "--backend torch or native can go on from it"
+            )
         process = self._trainer.start(mirror.settings, seed)
         self._schedule = LibrarySchedule(mirror, process, self._trainer.shape, mirrored=self.licence is None)
         self._schedule.resume(network, saved)
