@@ -126,6 +126,7 @@ def test_without_a_licence_an_installed_perforatedbp_stays_off_and_that_is_said(
     backend.close()
     assert told == [("grow", (1, 1)), ("grow", (2, 2))]
     assert backend.kind == backend.numerics()["dendrites"] == "gradient-descent dendrites"
+    assert "trains gradient-descent dendrites; licensed Perforated Backpropagation is off" in backend.said()
     assert held_anywhere(tmp_path / "kept") == []
     (log,) = (tmp_path / "kept").rglob("library.log")
     assert "without Perforated Backpropagation" in log.read_text()
@@ -169,7 +170,7 @@ def test_with_a_licence_it_is_used_and_the_secrets_stay_where_they_belong(stand_
     state = str(backend._schedule.state())
     backend.close()
     assert backend.name == backend.numerics()["backend"] == "perforatedbp"
-    assert backend.kind == "Perforated Backpropagation"
+    assert backend.said() == "perforatedai 3.2.9 trains Perforated Backpropagation"
     assert told == [("grow", (0, 0)), ("grow", (1, 1)), ("grow", (1, 1))]  # a phase of its own before each
     (log,) = (tmp_path / "kept").rglob("library.log")
     assert "licensed to *" in log.read_text()

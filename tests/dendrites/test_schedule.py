@@ -187,11 +187,3 @@ def test_nothing_is_heard_after_the_end():
     schedule, _ = play(Settings(n_epochs_to_switch=2, max_dendrites=0), PLATEAU)
     with pytest.raises(ScoreError, match="has ended"):
         schedule.observe(0.9)
-
-
-def test_a_lower_learning_rate_after_growth_is_asked_for_only_then():
-    settings = Settings(n_epochs_to_switch=4, post_growth_lr_factor=0.5)
-    schedule, _ = play(settings, PLATEAU[:6])
-    assert schedule.learning_rate_factor == 1.0
-    schedule.observe(0.7)
-    assert schedule.learning_rate_factor == 0.5

@@ -113,9 +113,3 @@ def test_layers_are_chosen_by_kind_or_by_number():
         Settings(layers="0;2").grown_layers(2)
     with pytest.raises(SettingsError, match="no hidden layer"):
         Settings(layers="hidden").grown_layers(1)
-
-
-def test_the_librarys_fault_with_averaged_losses_is_warned_about():
-    assert Settings(history_lookback=3).warnings() == []
-    (said,) = Settings(history_lookback=3, maximizing_score=False).warnings()
-    assert "switches on time alone" in said

@@ -47,6 +47,7 @@ def _watched(options: argparse.Namespace) -> int:
         def observe(event: SessionEvent) -> None:
             if isinstance(event, session.Start):
                 stopper.training_begins()
+                _say_which_dendrites(event)
                 if options.debug:
                     _explain_start(event)
             tell(view, event)
@@ -59,6 +60,13 @@ def _watched(options: argparse.Namespace) -> int:
     if options.debug:
         _explain_end(outcome)
     return INTERRUPTED if outcome.interrupted else 0
+
+
+def _say_which_dendrites(start: Start) -> None:
+    if start.backend.startswith("perforated"):
+        from frustration.dendrites.library.backend import LibraryBackend
+
+        print(f"note: {LibraryBackend(start.backend == 'perforatedbp').said()}", file=sys.stderr)
 
 
 def _explain_start(start: Start) -> None:

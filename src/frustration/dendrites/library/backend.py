@@ -145,6 +145,11 @@ class LibraryBackend:
         """Which dendrites it trains."""
         return "Perforated Backpropagation" if self.licence else "gradient-descent dendrites"
 
+    def said(self) -> str:
+        """Which dendrites it trains, and why no others, in one sentence."""
+        off = "" if self.licence else "; licensed Perforated Backpropagation is off (--backend perforatedbp)"
+        return f"perforatedai {VERSION} trains {self.kind}{off}"
+
     def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> LibraryPopulation:
         if sum(map(len, runs)) != 1:
             raise ValueError("perforatedai trains one network at a time")

@@ -45,14 +45,6 @@ class LibrarySchedule:
         return self._added
 
     @property
-    def dendrites(self) -> int:
-        return self._added
-
-    @property
-    def observed(self) -> int:
-        return self._mirror.observed
-
-    @property
     def ended(self) -> bool:
         return self._mirror.ended
 
@@ -89,9 +81,6 @@ class LibrarySchedule:
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied or sent elsewhere it is our schedule, with what the library would forget beside it."""
         return Schedule.from_state, (self.state(),)
-
-    def loops_before_first_growth(self) -> int | None:
-        return self._mirror.loops_before_first_growth()
 
     def state(self) -> dict[str, Any]:
         """The witness's state, and what the library would forget."""
