@@ -6,6 +6,7 @@ import collections
 import contextlib
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,7 @@ class LibraryProcess:
         ]
         for reader in self._readers:
             reader.start()
-        self._end = weakref.finalize(self, _end, self._process)
+        self._end = weakref.finalize(self, _end, self._process, self.folder if self.ephemeral else None)
 
     def ask(
         self, do: str, arrays: wire.Arrays | None = None, stop: threading.Event | None = None, **request: Any
@@ -126,17 +127,13 @@ class LibraryProcess:
         return self._end.alive and self._process.poll() is None
 
     def end(self) -> None:
-        """Let the child end; it removes its folder if nobody wants it."""
+        """Let the child end, and remove its folder if nobody wants it."""
         self._end()
 
     def kill(self) -> None:
         """End the child in the middle of what it does."""
         self._process.kill()
         self._end()
-        if self.ephemeral:
-            import shutil
-
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _death(self) -> LibraryError:
         code = self._process.wait()
@@ -180,8 +177,11 @@ def _read_lines(
                     file.write(text + "\n")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Closing the requests ends the child; one that does not is in the middle of an epoch nobody wants."""
+def _end(process: subprocess.Popen[bytes], folder: Path | None) -> None:
+    """Closing the requests ends the child; one that does not is in the middle of an epoch nobody wants.
+
+    The child removes its folder, so that nothing stays when this process is killed; but it may be dead.
+    """
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
@@ -190,3 +190,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
