@@ -356,6 +356,12 @@ def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
             yield [*who, *(getattr(entry, name) for name in CURVE)]
 
 
+def _preset(arguments: list[str]) -> int:
+    from frustration.commands.study_preset import run_preset
+
+    return run_preset(arguments, _watched)
+
+
 def _presets(arguments: list[str]) -> int:
     options = flags.presets_parser().read(arguments)
     from frustration.study.presets import preset, preset_names, preset_text
@@ -395,6 +401,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "retry": (_retry, "run again what has failed"),
     "merge": (_merge, "put the trials of several folders into one"),
     "export": (_export, "all trials, or all their curves, as CSV"),
+    "preset": (_preset, "run one of the studies that come with the package; abc for any two architectures"),
     "presets": (_presets, "the studies that come with the package"),
 }
 
