@@ -128,7 +128,7 @@ def markdown(found: Sequence[Arm]) -> str:
     """The table and what follows from it, in sentences that say no more than the tests do."""
     from tabulate import tabulate
 
-    rows: list[list[object]] = [
+    rows: list[Sequence[object]] = [
         ["architecture", *(arm.architecture for arm in found)],
         ["mode", *(arm.mode for arm in found)],
         ["trials", *(len(arm.tests) for arm in found)],
