@@ -17,6 +17,7 @@ from frustration.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from frustration.runners.work import Engine
     from frustration.study.definition import Study
     from frustration.study.estimate import Estimate
     from frustration.study.run import Prepared, StudyOutcome
@@ -90,6 +91,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
         from frustration.study.run import StudyEvent, prepare, run_study
 
         store.check(study)
+        engine = _engine(options)
         prepared = prepare(study, options.backend, options.device)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
@@ -102,7 +104,13 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
 
         try:
             outcome = run_study(
-                prepared, store, workers=options.threads, retry=retry, emit=observe, stop=stopper.event
+                prepared,
+                store,
+                engine=engine,
+                workers=options.threads,
+                retry=retry,
+                emit=observe,
+                stop=stopper.event,
             )
             view.end(outcome)
         finally:
@@ -135,12 +143,19 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
     yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
 
 
+def _engine(options: argparse.Namespace) -> Engine:
+    from frustration.runners.engines import engine_named
+
+    return engine_named(options.engine, options.address, options.device or "cpu")
+
+
 def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
     from frustration.study.run import prepare
 
     store.check(study)
+    _engine(options)
     prepared = prepare(study, options.backend, options.device)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
     if not options.json:

@@ -123,6 +123,14 @@ def _add_engine(result: Parser) -> None:
     group.add_argument("--backend", metavar="NAME", help="native, torch or reference (default: as train)")
     group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
     group.add_argument(
+        "--engine", default="local", metavar="NAME", help="local: this machine; ray: a Ray cluster (local)"
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help='of the Ray cluster, or "auto" on one of its nodes (default: RAY_ADDRESS, else this machine)',
+    )
+    group.add_argument(
         "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
     )
     group.add_argument("--no-estimate", action="store_true", help="begin without measuring what it will cost")
