@@ -89,9 +89,11 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
     with Stopper() as stopper:
         from frustration.commands.study_views import view_for
         from frustration.study.run import StudyEvent, prepare, run_study
+        from frustration.trackers import Trail
 
         store.check(study)
         engine = _engine(options)
+        trail = Trail(options.tracker, store.root)
         prepared = prepare(study, options.backend, options.device)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
@@ -101,6 +103,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
         def observe(event: StudyEvent) -> None:
             stopper.training_begins()
             view.tell(event)
+            trail.tell(event)
 
         try:
             outcome = run_study(
@@ -115,6 +118,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
             view.end(outcome)
         finally:
             view.close()
+            trail.end(interrupted=stopper.event.is_set())
     if not options.json:
         _say(*_summary(study, store, outcome))
     if outcome.interrupted:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, whole
+from frustration.commands.arguments import Parser, add_tracker, whole
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ def _add_engine(result: Parser) -> None:
         "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
     )
     group.add_argument("--no-estimate", action="store_true", help="begin without measuring what it will cost")
+    add_tracker(group)
     group.add_argument("--json", action="store_true", help="print one JSON object per event")
 
 

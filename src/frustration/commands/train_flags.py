@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, help_width, real, whole
+from frustration.commands.arguments import Parser, add_tracker, help_width, real, whole
 
 if TYPE_CHECKING:
     from frustration.request import Request
@@ -169,6 +169,7 @@ def _add_run(result: Parser) -> None:
         action="store_true",
         help="go on although the checkpoint comes from another backend, device or version",
     )
+    add_tracker(group)
     group.add_argument("--json", action="store_true", help="print one JSON object per loop")
     group.add_argument("--debug", action="store_true", help="say more on stderr; errors with a traceback")
     group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data lies in memory")
