@@ -224,6 +224,8 @@ def _status(arguments: list[str]) -> int:
     options = flags.status_parser().read(arguments)
     from frustration.study.store import Store
 
+    if options.live:
+        return _look_on(options)
     if options.study is None:
         stores = [Store(path.parent) for path in sorted(options.results.glob("*/study.toml"))]
         if not stores and not options.json:
@@ -241,6 +243,27 @@ def _status(arguments: list[str]) -> int:
         for cause, count in state["causes"].items():
             print(f"  {count:,} failed with {cause}")
     return 0
+
+
+def _look_on(options: argparse.Namespace) -> int:
+    """`status NAME --live`."""
+    from frustration.commands.stopping import Stopper
+
+    if options.study is None or options.json:
+        raise InputError(
+            "--live is of one study and cannot be with --json" if options.study else "--live needs a NAME"
+        )
+    with Stopper() as stopper:
+        from frustration.commands.study_live import Onlooker
+        from frustration.commands.study_tables import main_table
+
+        store = flags.open_store(options)
+        onlooker = Onlooker(store)
+        stopper.training_begins()
+        onlooker.follow(stopper.event)
+    if onlooker.over:
+        _say("", main_table(store.study(), store), "std: over trials, divided by n (ddof 0).")
+    return INTERRUPTED if stopper.event.is_set() else 0
 
 
 _STATES = {"failed": "failed", "begun": "begun", "groups_at_work": "groups being trained now"}

@@ -68,6 +68,9 @@ def retry_parser() -> Parser:
 def status_parser() -> Parser:
     result = Parser("study status", "How far a study is, and what has failed; of all of them without a name.")
     result.add_argument("study", nargs="?", metavar="NAME", help="a study in results/, or its folder")
+    result.add_argument(
+        "--live", action="store_true", help="open the view of study run: until it is over, or Ctrl-C"
+    )
     result.add_argument("--json", action="store_true", help="print JSON")
     _add_common(result)
     return result

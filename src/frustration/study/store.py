@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frustration.checkpoint import CheckpointFiles
+from frustration.checkpoint import CheckpointError, CheckpointFiles
 from frustration.errors import InputError
 from frustration.files import PARTIAL, make_folder, write_atomically
 from frustration.record import TrialRecord
@@ -148,6 +148,15 @@ class Store:
         """Trials that have a checkpoint and no record."""
         names = (path.name.split(".")[0] for path in (self.root / "work").glob("*.resume.safetensors"))
         return {trial_id for trial_id in names if not self.is_done(trial_id)}
+
+    def under_way(self) -> list[tuple[str, int, float | None]]:
+        """Of every trial that is begun: its id, the loops behind it and its bounty, as far as it is kept."""
+        found = []
+        for trial_id in sorted(self.begun()):
+            with contextlib.suppress(CheckpointError):  # finished meanwhile, or damaged
+                state = self.work(trial_id).state()
+                found.append((trial_id, state["loop"], state["bounty"]))
+        return found
 
     def at_work(self) -> int:
         """How many groups are being trained by any process right now: locks that somebody holds."""
