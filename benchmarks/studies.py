@@ -144,7 +144,8 @@ def main() -> None:
     after, whole, work = busy(options.mixed_trials, options.mixed_loops, options.workers)
     print(
         f"\n{len(MIXED)} architectures, {options.workers} workers, {work:.0f} s of work: "
-        f"workers x wall / work = {after:.3f} from the first group on, {whole:.3f} with the start of the workers"
+        f"workers x wall / work = {after:.3f} from the first group on, "
+        f"{whole:.3f} with the start of the workers"
     )
 
 

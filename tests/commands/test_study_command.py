@@ -23,7 +23,9 @@ from frustration.commands.study_board import StudyBoard
 from frustration.commands.study_live import LiveView, Onlooker
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
-from frustration.runners.work import LoopDone, TrialFailed
+from frustration.runners import engines
+from frustration.runners.local import LocalEngine
+from frustration.runners.work import LoopDone, Money, TrialFailed
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
 from frustration.study.run import StudyStart
@@ -102,6 +104,20 @@ def test_a_dry_run_says_what_it_costs_and_writes_nothing(study, grid):
     assert re.search(r"\[1\*2\] +4 +0:0\d +100.0", printed)
     assert re.search(r"estimate: .* core-hours, .* of memory beside the data, .* of disk", printed)
     assert not study.results.exists()
+
+
+class Rented(LocalEngine):
+    """Somebody else's machine at a dollar for every core-second."""
+
+    def money(self, core_seconds: float) -> Money:
+        return Money(usd=core_seconds, basis="1 USD a second")
+
+
+def test_a_dry_run_on_an_engine_with_prices_says_what_it_costs_in_money(study, grid, monkeypatch):
+    monkeypatch.setattr(engines, "engine_named", lambda *_: Rented())
+    assert re.search(r"money: about \d+\.\d\d USD \(1 USD a second\)\n$", study(*run_of(grid, "--dry-run")))
+    plan = json.loads(study(*run_of(grid, "--dry-run", "--json")))
+    assert plan["usd"] == pytest.approx(sum(plan["seconds"].values()), abs=0.01)
 
 
 def test_small_studies_are_not_measured(study, grid):

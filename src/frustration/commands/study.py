@@ -156,10 +156,11 @@ def _engine(options: argparse.Namespace) -> Engine:
 def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
+    from frustration.runners.work import Priced
     from frustration.study.run import prepare
 
     store.check(study)
-    _engine(options)
+    engine = _engine(options)
     prepared = prepare(study, options.backend, options.device)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
     if not options.json:
@@ -170,11 +171,15 @@ def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
         _say(*(f"  {architecture}" for architecture in study.architectures))
-    elif options.json:
-        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture()}))
+        return 0
+    money = engine.money(estimate.core_seconds) if isinstance(engine, Priced) else None
+    if options.json:
+        usd = {"usd": round(money.usd, 2)} if money else {}
+        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture(), **usd}))
     else:
         _say(plan_table(study, estimate))
         _say_estimate(estimate)
+        _say(*([f"money: about {money.usd:,.2f} USD ({money.basis})"] if money else []))
     return 0
 
 

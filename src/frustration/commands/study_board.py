@@ -114,6 +114,11 @@ class StudyBoard:
         return min(1.0, (self._before + self._gained) / self._whole) if self._whole else 1.0
 
     @property
+    def moved(self) -> bool:
+        """Whether anything was done since it was opened."""
+        return self._gained > 0
+
+    @property
     def elapsed(self) -> float:
         """Seconds."""
         return self._clock() - self._began

@@ -129,8 +129,11 @@ def opening(start: StudyStart) -> str:
 def counted(board: StudyBoard) -> str:
     """`12/96 trials  43 %  8.1 trials/min  0:12 elapsed, 0:16 left`."""
     failed = f", {len(board.failed)} failed" if board.failed else ""
+    trials = f"{len(board.done):,}/{board.total:,} trials{failed}  {100 * board.share:3.0f} %"
+    if not board.moved and board.share == 1:
+        return trials  # all was done before we looked
     return (
-        f"{len(board.done):,}/{board.total:,} trials{failed}  {100 * board.share:3.0f} %  "
+        f"{trials}  "
         f"{board.per_minute:.1f} trials/min  {clock_face(board.elapsed)} elapsed, "
         f"{clock_face(board.left)} left"
     )

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from frustration.dataset import Split
 from frustration.engine.backends import backend_named
@@ -92,6 +92,23 @@ class Engine(Protocol):
         self, groups: RecoverableGroups, work: Work, workers: int, emit: Emit, stop: threading.Event
     ) -> None:
         """Train all groups to their ends, `workers` at a time; raises Interrupted if `stop` is set first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """What a run would cost."""
+
+    usd: float
+    basis: str
+    """At which prices, for people."""
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An engine that somebody has to pay for."""
+
+    def money(self, core_seconds: float) -> Money:
+        """For so much CPU time of this machine."""
 
 
 @dataclass(frozen=True, eq=False)
