@@ -38,7 +38,7 @@ def train_and_report(
     import frustration
     from frustration.engine.backends import backend_named
     from frustration.engine.group import Group
-    from frustration.engine.loop import run
+    from frustration.engine.loop import train_group
     from frustration.engine.population import Order
     from frustration.engine.trial import Trial
     from frustration.network import Shape
@@ -65,8 +65,8 @@ def train_and_report(
     def observe(trial: Trial, entry: LoopEntry) -> None:
         peaks[f"meta-loop {entry.loop}"] = peak_bytes()
 
-    population = backend_named(backend, "cpu").population(shape, group.runs, data, specs[0].batch_size)
-    run(group, population, data, observe, threading.Event())
+    engine = backend_named(backend, "cpu")
+    train_group(group, engine, data, observe, threading.Event())
     peaks["tested"] = peak_bytes()
     return peaks
 

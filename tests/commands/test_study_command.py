@@ -217,7 +217,9 @@ def test_the_presets_are_what_they_are_called(capsys):
     assert preset_names()[0] == "quickstart"
     assert preset("paper-98").architectures == SETS["paper-98"]
     assert preset("paper-98").size == 5880
-    assert {"none", "plain", "hidden", "dropout", "decay", "noise"} == set(preset("quickstart").modes)
+    assert {"none", "plain", "hidden", "dropout", "noise", "dendrites", "wide@1"} == set(
+        preset("quickstart").modes
+    )
     assert preset("quickstart").trials >= 8
     digests = {("mnist", 1.0): ""}
     squares = {

@@ -20,6 +20,7 @@ from frustration.commands.tables import NOTHING, architecture_table, plain_table
 from frustration.commands.views import notes_of, opening, say, verdict
 
 if TYPE_CHECKING:
+    from frustration.record import LoopEntry
     from frustration.request import Request
     from frustration.runners.work import LoopDone, TrialDone
     from frustration.session import Outcome, Start
@@ -85,7 +86,11 @@ def heading(start: Start) -> list[RenderableType]:
 def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
     """One row per loop, the newest last; the rightmost columns go where there is no room for them."""
     headers = ["loop", "validation %", "bounty % @ loop", "verdict", "damage", "recovery", "loss"]
-    columns = _fitting([4, 12, 15, 10, 6, 8, 6], width)
+    widths = [4, 12, 15, 10, 6, 8, 6]
+    growing = any(done.entry.dendrites is not None for done in loops)
+    if growing:
+        headers[4:6], widths[4:6] = ["dendrites", "parameters"], [9, 10]
+    columns = _fitting(widths, width)
     table = plain_table(*headers[:columns], left=(3,))
     for done in loops:
         entry = done.entry
@@ -95,8 +100,7 @@ def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
             _number(entry.accuracy),
             bounty,
             verdict(entry),
-            _number(entry.harm),
-            _number(entry.recovery),
+            *(_size(entry) if growing else (_number(entry.harm), _number(entry.recovery))),
             _number(entry.loss, digits=4),
         ]
         style = "green" if entry.accepted else "red" if entry.diverged else "dim"
@@ -108,8 +112,12 @@ def modes_table(modes: Sequence[ModeTally], width: int, rows: int) -> Table:
     """One row per mode."""
     name = min(24, max(4, *(len(mode.label) for mode in modes)))
     headers = ["mode", "trials", "loop", "validation %", "bounty %", "accepted", "bounty so far"]
-    columns = _fitting([name, 7, 7, 12, 8, 8, 13], width)
-    table = plain_table(*headers[:columns], left=(0, 6))
+    widths = [name, 7, 7, 12, 8, 8, 13]
+    growing = any(mode.sizes for mode in modes)
+    if growing:
+        headers[5:5], widths[5:5] = ["dendrites", "parameters"], [9, 15]
+    columns = _fitting(widths, width)
+    table = plain_table(*headers[:columns], left=(0, len(headers) - 1))
     low, high = _range_of([mode.curve for mode in modes])
     for mode in modes if len(modes) <= rows else modes[: rows - 1]:
         cells = [
@@ -118,6 +126,7 @@ def modes_table(modes: Sequence[ModeTally], width: int, rows: int) -> Table:
             _loops(mode),
             _number(mode.accuracy),
             _number(mode.bounty),
+            *([mode.dendrites or NOTHING, mode.parameters or NOTHING] if growing else []),
             f"{100 * mode.accepted / mode.judged:.0f} %" if mode.judged else NOTHING,
             sparkline(mode.curve, low, high, width=13),
         ]
@@ -158,6 +167,11 @@ def _loops(mode: ModeTally) -> str:
     under_way = [at for trial, at in mode.at.items() if mode.behind[trial] < at < mode.target]
     low, high = (min(under_way), max(under_way)) if under_way else (mode.slowest, mode.fastest)
     return f"{low}/{mode.target}" if low == high else f"{low}-{high}/{mode.target}"
+
+
+def _size(entry: LoopEntry) -> tuple[str, str]:
+    parameters = NOTHING if entry.parameters is None else f"{entry.parameters:,}"
+    return str(NOTHING if entry.dendrites is None else entry.dendrites), parameters
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -63,7 +63,7 @@ class Store:
         before = self.study()
         axes = ("architectures", "modes", "datasets", "learning_rates", "train_fractions")
         grows = all(set(getattr(before, axis)) <= set(getattr(study, axis)) for axis in axes)
-        fixed = ("meta_loops", "seed", "batch_size", "optimizer", "acceptance", "knobs")
+        fixed = ("meta_loops", "seed", "batch_size", "optimizer", "acceptance", "knobs", "only")
         changed = [name for name in fixed if getattr(before, name) != getattr(study, name)]
         if changed:
             raise InputError(
@@ -259,6 +259,8 @@ def summary(record: TrialRecord) -> dict[str, Any]:
         "accepted": sum(entry.accepted for entry in record.curve),
         "diverged": sum(entry.diverged for entry in record.curve),
         "inert": list(record.inert),
+        "loops": record.loop,
+        "dendrites": record.growth["added"] if record.growth else None,
         "parameters": record.parameters,
         "flops": record.flops,
         "seconds": round(record.seconds, 3),
