@@ -65,12 +65,12 @@ def parse_trials(lines: list[str], path: Path) -> StudyResults:
             raise InputError(f"{path}, line {number}: {error}") from None
     if not tables:
         raise InputError(
-            f'{path} holds no trials: wanted are headings "### Architecture: 1*2048", each with a table under it'
+            f'{path} holds no trials: wanted is "### Architecture: 1*2048" with a table under it, and so on'
         )
-    cells = [
+    found = [
         _cell(a, mode, trials) for a, table in tables.items() for mode, trials in table.items() if trials
     ]
-    return StudyResults(name=path.stem, source=path, published=True, cells=tuple(cells))
+    return StudyResults(name=path.stem, source=path, published=True, cells=tuple(found))
 
 
 def _row(cells: list[str], modes: list[str], table: dict[str, dict[int, float]]) -> None:
