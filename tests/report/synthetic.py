@@ -1,4 +1,4 @@
-"""Studies of trials that nobody ran: records as a study leaves them, made up quickly, the same ones each time."""
+"""Studies of trials that nobody ran: records as a study leaves them, made up quickly, always the same."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ def write_study(root: Path, study: Study, accuracy: Callable[[TrialSpec], float]
 
 
 def plausible(spec: TrialSpec) -> float:
-    """Better with more parameters, at chance when too deep; damage costs a little, batch orders are shared."""
+    """Better when wider, at chance when too deep; damage costs a little; trials of one number share noise."""
     shape = spec.architecture
     mode = str(spec.program)
     depth_cost = 4.0 * max(0, shape.depth - 8)

@@ -135,6 +135,7 @@ def compare_group(
             treatment=label,
             control=control.label,
             member=family[label],
+            acted=label not in inert,
             explored_p=None,
             difference=pair.difference(terms),
             cliffs_delta=_delta(improvement),
@@ -164,8 +165,8 @@ def _detectable(pair: Pair, alpha: float) -> float:
 
 
 def explore(found: Sequence[Mapping[str, Comparison]]) -> list[dict[str, Comparison]]:
-    """The same comparisons with p adjusted by Benjamini and Hochberg over all of them but the inert ones."""
-    active = [one for group in found for one in group.values() if one.finding != "inert"]
+    """The same comparisons with p adjusted by Benjamini and Hochberg over all that are in a family."""
+    active = [one for group in found for one in group.values() if one.tested]
     adjusted: dict[int, float] = {}
     if active:
         p = families.benjamini_hochberg([one.test.p for one in active])

@@ -82,6 +82,8 @@ class Comparison:
     control: str
     member: Member
     """Test, finding and Holm-adjusted p within the architecture's family."""
+    acted: bool
+    """False where the treatment is inert by its own records."""
     explored_p: float | None
     """Adjusted by Benjamini and Hochberg over all comparisons of the study; None for inert ones."""
     difference: Estimate
@@ -101,13 +103,22 @@ class Comparison:
 
     @property
     def finding(self) -> str:
-        """better, worse, undecided, n too small, too few draws or inert."""
-        return self.member.finding
+        """better, worse, undecided, n too small, too few draws, inert, or identical.
+
+        Identical: the treatment acted, and yet every trial came out as control did, as in networks that all
+        stay at chance. Such a pair leaves its family like an inert one.
+        """
+        return "identical" if self.member.finding == "inert" and self.acted else self.member.finding
 
     @property
     def verdict(self) -> str:
         """The finding in words, with the n it needs."""
-        return self.member.verdict
+        return "identical" if self.finding == "identical" else self.member.verdict
+
+    @property
+    def tested(self) -> bool:
+        """Whether it is in its family: neither inert nor identical."""
+        return self.member.adjusted_p is not None
 
 
 @dataclass(frozen=True, kw_only=True)

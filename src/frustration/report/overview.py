@@ -55,7 +55,7 @@ def _claims_of(setting: Setting, groups: Sequence[Group], terms: Terms) -> list[
     rows: dict[str, list[Group]] = {}
     for group in members:
         for label, comparison in group.comparisons.items():
-            if comparison.finding != "inert":
+            if comparison.acted:
                 rows.setdefault(label, []).append(group)
     rows = {label: having for label, having in rows.items() if len(having) > 1}
     arms = {label: _arms(label, control, having, terms) for label, having in rows.items()}
