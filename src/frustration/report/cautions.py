@@ -64,14 +64,14 @@ def costs(analysis: Analysis) -> Iterator[str]:
     """Each treatment's training FLOPs and CPU time against control, over the architectures that have both."""
     ratios: dict[tuple[Setting, str, str], list[tuple[float, float]]] = {}
     for group in analysis.groups:
-        for label, cell in group.cells.items():
-            if group.control is not None and label != group.control:
-                control = group.cells[group.control]
+        for name, cell in group.cells.items():
+            if group.control is not None and name != group.control:
+                bare = group.cells[group.control]
                 pair = (
-                    _ratio(cell.training_flops, control.training_flops),
-                    _ratio(cell.seconds, control.seconds),
+                    _ratio(cell.training_flops, bare.training_flops),
+                    _ratio(cell.seconds, bare.seconds),
                 )
-                ratios.setdefault((group.setting, label, group.control), []).append(pair)
+                ratios.setdefault((group.setting, name, group.control), []).append(pair)
     if not ratios:
         return
     several = len({setting for setting, _, _ in ratios}) > 1

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from frustration.architecture import Architecture
-from frustration.report.results import Cell, Floats, Setting
+from frustration.report.results import Cell, Floats, Setting, parameters_of
 from frustration.statistics.chance import Success
 from frustration.statistics.equivalence import Equivalence
 from frustration.statistics.families import Family, Member
@@ -172,7 +172,7 @@ class Group:
     @property
     def parameters(self) -> int:
         """Of the plain network."""
-        return self.architecture.parameters()
+        return parameters_of(summary.cell for summary in self.cells.values())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ follows from one record alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -264,3 +264,8 @@ class StudyResults:
             found.setdefault((cell.setting, cell.architecture), []).append(cell)
         for (setting, architecture), cells in found.items():
             yield setting, architecture, tuple(cells)
+
+
+def parameters_of(cells: Iterable[Cell]) -> int:
+    """Of the plain network of an architecture: its cells' smallest, for some treatments make it larger."""
+    return int(min((float(np.nanmin(cell.parameters)) for cell in cells if cell.n), default=0.0))
