@@ -42,13 +42,14 @@ def p_value(p: float | None) -> str:
 
 
 def interval(estimate: Estimate | None, signed: bool = True) -> str:
-    """`+0.02 to +0.22`, or `none: n too small` where these trials set no bound."""
+    """`+0.02 to +0.22`; an accuracy, which is not `signed`, lies between 0 and 100 whatever t says."""
     if estimate is None:
         return DASH
     if math.isinf(estimate.low) and math.isinf(estimate.high):
         return "unbounded"
-    said = points if signed else percent
-    return f"{said(estimate.low)} to {said(estimate.high)}"
+    if signed:
+        return f"{points(estimate.low)} to {points(estimate.high)}"
+    return f"{percent(max(0.0, estimate.low))} to {percent(min(100.0, estimate.high))}"
 
 
 def with_interval(estimate: Estimate | None, signed: bool = True) -> str:
