@@ -16,6 +16,7 @@ COMMANDS = {
     "doctor": ("doctor", "main", "which backend trains here, why, and how fast"),
     "analyze-dataset": ("analyze_dataset", "main", "class counts and ZeroR of every part of a data set"),
     "study": ("study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
+    "report": ("report", "main", "what a study shows: tests, tables, figures, one page; and two compared"),
     "generate-reproduction-tests": (
         "generate_reproduction_tests",
         "main",

@@ -19,6 +19,7 @@ from frustration.report.published import read_trials_file
 from frustration.report.reading import read_study
 from frustration.report.results import StudyResults
 from frustration.report.sentences import plain_sentences
+from frustration.study.store import Store
 
 REPORT = "report.md"
 PAGE = "report.html"
@@ -29,13 +30,14 @@ def write_report(folder: Path) -> Path:
     return write_all(usable(read_study(folder)), folder / "report")
 
 
-def results_of(source: Path, results: Path = Path("results")) -> StudyResults:
+def results_of(source: str, results: Path) -> StudyResults:
     """Of a trials file, of a study's folder, or of a study by its name in `results`."""
-    if source.is_file():
-        return usable(read_trials_file(source))
-    from frustration.study.store import Store
+    return read_trials_file(Path(source)) if Path(source).is_file() else study_named(source, results)
 
-    return usable(read_study(Store.open(str(source), results).root))
+
+def study_named(name: str, results: Path) -> StudyResults:
+    """Of a study by its name in `results`, or by its folder."""
+    return usable(read_study(Store.open(name, results).root))
 
 
 def usable(results: StudyResults) -> StudyResults:
