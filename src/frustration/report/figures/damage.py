@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
 from frustration.report.figures.labels import label_points
+from frustration.report.figures.looks import Look
 from frustration.report.figures.scene import Plate, Scene, bars
 from frustration.report.results import Cell
 from frustration.statistics.results import Estimate
@@ -83,7 +84,7 @@ def harm_and_recovery(scene: Scene) -> Iterator[Plate]:
     )
 
 
-def _over_loops(axes: Axes, cells: Sequence[Cell], look: style.Look) -> None:
+def _over_loops(axes: Axes, cells: Sequence[Cell], look: Look) -> None:
     longest = max(cell.curves.harm.shape[1] for cell in cells if cell.curves is not None)
     rows = [
         np.pad(cell.curves.harm, ((0, 0), (0, longest - cell.curves.harm.shape[1])), constant_values=np.nan)

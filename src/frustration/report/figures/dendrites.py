@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from frustration.report.cells import mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
+from frustration.report.figures.looks import Look
 from frustration.report.figures.scene import Plate, Scene, ends
 from frustration.report.results import Cell
 
@@ -64,7 +65,7 @@ def dendrites_over_time(scene: Scene) -> Iterator[Plate]:
     )
 
 
-def _scores(axes: Axes, cell: Cell, look: style.Look) -> None:
+def _scores(axes: Axes, cell: Cell, look: Look) -> None:
     curves = cell.curves
     assert curves is not None
     loops = np.arange(1, curves.accuracy.shape[1] + 1)
@@ -82,7 +83,7 @@ def _scores(axes: Axes, cell: Cell, look: style.Look) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _parameters(axes: Axes, cell: Cell, look: style.Look) -> None:
+def _parameters(axes: Axes, cell: Cell, look: Look) -> None:
     curves = cell.curves
     assert curves is not None
     loops = np.arange(1, curves.parameters.shape[1] + 1)
@@ -94,7 +95,7 @@ def _parameters(axes: Axes, cell: Cell, look: style.Look) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _best_of_each(axes: Axes, cell: Cell, look: style.Look) -> None:
+def _best_of_each(axes: Axes, cell: Cell, look: Look) -> None:
     """Per number of dendrites: each trial's best, and their mean."""
     curves = cell.curves
     assert curves is not None

@@ -17,6 +17,7 @@ from frustration.architecture import Architecture
 from frustration.report.figures import style
 from frustration.report.figures.families import Family, families, shape, short
 from frustration.report.figures.labels import label_points
+from frustration.report.figures.looks import KNOWN
 from frustration.report.figures.panels import short_count
 from frustration.report.figures.scene import Plate, Scene
 
@@ -52,7 +53,7 @@ def design_space(scene: Scene) -> Iterator[Plate]:
     axes.set(xlabel="units per hidden layer", ylabel="hidden layers")
     _equal_parameters(axes, uniform)
     groups = families(uniform)
-    colours = [look.colour for mode, look in style.KNOWN.items() if mode not in ("none", "decay")]
+    colours = [look.colour for mode, look in KNOWN.items() if mode not in ("none", "decay")]
     for index, family in enumerate(groups):
         xs, ys = [_shape(a)[1] for a in family.members], [_shape(a)[0] for a in family.members]
         axes.scatter(

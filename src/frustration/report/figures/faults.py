@@ -14,6 +14,7 @@ from frustration.architecture import Architecture
 from frustration.report.cells import mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
+from frustration.report.figures.looks import Look
 from frustration.report.figures.scene import Plate, Scene, ends
 
 Floats = NDArray[np.float64]
@@ -128,7 +129,7 @@ def _curves(
     return curves or None
 
 
-def _draw(axes: Axes, arms: Sequence[dict[int, Curve]], look: style.Look) -> None:
+def _draw(axes: Axes, arms: Sequence[dict[int, Curve]], look: Look) -> None:
     """The mean over architectures of each trial number, then mean and interval over trial numbers."""
     if not arms:
         return

@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from numpy.typing import NDArray
 
 from frustration.report.figures import style
+from frustration.report.figures.looks import Look
 
 _LEFT: Final = 0.5
 _BOTTOM: Final = 0.42
@@ -51,9 +52,7 @@ def _legend_columns(names: Sequence[str], width: float) -> int:
     return max(1, min(len(names), int((width - 0.2) / longest)))
 
 
-def legend(
-    figure: Figure, names: Sequence[str], looks: Mapping[str, style.Look], *, line: bool = True
-) -> None:
+def legend(figure: Figure, names: Sequence[str], looks: Mapping[str, Look], *, line: bool = True) -> None:
     """What the modes look like, along the top of the figure."""
     handles = [
         Line2D(

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from frustration.architecture import Architecture
-from frustration.report.figures import families, style
+from frustration.report.figures import families
+from frustration.report.figures.looks import Look, looks_of
 from frustration.report.findings import Analysis, CellSummary, Group
 from frustration.report.results import Cell, Setting, StudyResults
 from frustration.statistics.results import Estimate
@@ -50,9 +51,9 @@ class Scene:
         return tuple(dict.fromkeys(cell.label for cell in self.cells))
 
     @cached_property
-    def looks(self) -> dict[str, style.Look]:
+    def looks(self) -> dict[str, Look]:
         """Of all treatments of the study, so that one is drawn alike in every setting."""
-        return style.looks(self.results.labels)
+        return looks_of(self.results.labels)
 
     @cached_property
     def groups(self) -> dict[Architecture, Group]:

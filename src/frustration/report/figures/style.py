@@ -1,18 +1,15 @@
 """The look of all figures: one palette, one type size, one way to write a file.
 
-Colours are Okabe and Ito's, and Tol's where more than eight are needed: told apart by people with any common
-colour blindness. From the ninth mode on no palette can promise that, so every mode has a marker and a dash
-of its own too. Sizes are those of a printed page: 7.1 inches are the width of its text.
+Sizes are those of a printed page: 7.1 inches are the width of its text. looks.py says how treatments look.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -36,62 +33,11 @@ QUIET: Final = "#6B6B6B"
 NOTHING: Final = "#E4E4E4"
 """Where there is no value, or no claim."""
 
-Dash = Literal["-"] | tuple[float, tuple[float, ...]]
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a mode is drawn, everywhere."""
-
-    colour: str
-    dark: str
-    """The same colour on a dark page."""
-    marker: str
-    dash: Dash
-
-
-_SOLID: Final[Dash] = "-"
-_LONG: Final = (0.0, (5.0, 1.5))
-_SHORT: Final = (0.0, (2.2, 1.2))
-_DOTS: Final = (0.0, (1.0, 1.1))
-_DASHDOT: Final = (0.0, (5.0, 1.2, 1.0, 1.2))
-
-KNOWN: Final = {
-    "none": Look("#000000", "#F0F0F0", "o", _SOLID),
-    "decay": Look("#7F7F7F", "#A3A3A3", "s", _DOTS),
-    "dropout": Look("#56B4E9", "#56B4E9", "D", _LONG),
-    "full": Look("#E69F00", "#F0B429", "^", _SOLID),
-    "hidden": Look("#0072B2", "#5AA9E0", "v", _SOLID),
-    "output": Look("#D55E00", "#F07F3C", "P", _SOLID),
-    "noise": Look("#CC79A7", "#DD9AC0", "X", _SHORT),
-    "plain": Look("#882255", "#D46A9F", "h", _DASHDOT),
-    "dendrites": Look("#009E73", "#2FC49B", "*", _SOLID),
-    "restart": Look("#999933", "#C4C45A", "d", _SHORT),
-    "early-stop": Look("#44AA99", "#62CDBB", "p", _DASHDOT),
-    "reset": Look("#332288", "#9A8CE8", "<", _DASHDOT),
-}
-_SPARE: Final = (
-    Look("#AA4499", "#D17BC3", ">", _LONG),
-    Look("#117733", "#4FB573", "8", _LONG),
-    Look("#CC6677", "#E58A99", "H", _SHORT),
-    Look("#B8860B", "#DDB347", "s", _SHORT),
-    Look("#5C4033", "#B08D7C", "D", _DOTS),
-)
-
 SEQUENTIAL: Final = "cividis"
 DIVERGING: Final = LinearSegmentedColormap.from_list(
     "harm-help", ["#8C3B00", "#D55E00", "#F3B98F", "#F7F7F7", "#8EC3E3", "#0072B2", "#00436B"]
 )
 """Vermilion where control is better, blue where the treatment is; white at no difference."""
-
-
-def looks(modes: Iterable[str]) -> dict[str, Look]:
-    """A look for every mode: its own where it has one, else what the others leave over."""
-    names = list(modes)
-    taken = {name: KNOWN[name] for name in names if name in KNOWN}
-    free = [look for look in (*_SPARE, *KNOWN.values()) if look not in taken.values()] or list(_SPARE)
-    rest = [name for name in names if name not in taken]
-    return {**taken, **{name: free[i % len(free)] for i, name in enumerate(rest)}}
 
 
 _RC: Final[dict[str, Any]] = {
