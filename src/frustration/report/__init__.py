@@ -18,9 +18,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frustration.errors import InputError
+
+PAGE = "report.html"
+
 
 def write_report(folder: Path) -> Path:
     """Write the report of the study in this folder; returns the page to open."""
-    from frustration.report.writing import write_report as write  # numpy and what is above, only when used
+    from frustration.report.writing import write_study  # numpy and what is above, only when used
 
-    return write(folder)
+    return write_study(folder)
+
+
+def report_line(folder: Path) -> str:
+    """`report: PAGE`, written anew if a record or a probe came since; or why there is none."""
+    page = folder / "report" / PAGE
+    try:
+        return f"report: {page if _is_fresh(page, folder) else write_report(folder)}"
+    except InputError as error:
+        return f"no report: {error}"
+
+
+def _is_fresh(page: Path, folder: Path) -> bool:
+    """Whether nothing was written into the study since; folders change when a file is renamed into them."""
+    if not page.exists():
+        return False
+    inside = (path for part in ("trials", "probes") for path in (folder / part).glob("*"))
+    return all(path.stat().st_mtime < page.stat().st_mtime for path in inside)

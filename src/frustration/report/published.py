@@ -13,7 +13,7 @@ import numpy as np
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
-from frustration.report.results import Cell, Setting, StudyResults
+from frustration.report.results import Cell, Floats, Ints, Setting, StudyResults
 
 PUBLISHED = Setting(
     dataset="mnist",
@@ -93,9 +93,17 @@ def _row(cells: list[str], modes: list[str], table: dict[str, dict[int, float]])
 
 def _cell(architecture: Architecture, mode: str, trials: dict[int, float]) -> Cell:
     number = np.array(sorted(trials))
-    unknown = np.full(len(number), np.nan)
+    return outcome_cell(PUBLISHED, architecture, mode, number, np.array([trials[one] for one in number]))
+
+
+def outcome_cell(
+    setting: Setting, architecture: Architecture, mode: str, trial: Ints, bounty: Floats
+) -> Cell:
+    """A cell of which bounties alone are known, by trial number: both (trials,)."""
+    n = len(trial)
+    unknown = np.full(n, np.nan)
     return Cell(
-        setting=PUBLISHED,
+        setting=setting,
         architecture=architecture,
         label=mode,
         modes=(mode,),
@@ -103,19 +111,19 @@ def _cell(architecture: Architecture, mode: str, trials: dict[int, float]) -> Ce
         knobs=({"mode": mode},),
         program=mode,
         policies=("fresh", "strict"),
-        trial=number,
-        ids=("",) * len(number),
-        bounty=np.array([trials[trial] for trial in number]),
+        trial=trial,
+        ids=("",) * n,
+        bounty=bounty,
         bounty_loop=unknown,
         test_accuracy=unknown,
-        parameters=np.full(len(number), float(architecture.parameters())),
-        flops=np.full(len(number), float(architecture.flops())),
+        parameters=np.full(n, float(architecture.parameters())),
+        flops=np.full(n, float(architecture.flops())),
         seconds=unknown,
-        loops=np.full(len(number), PUBLISHED.meta_loops),
-        ended_early=np.zeros(len(number), dtype=bool),
-        inert=((),) * len(number),
-        diverged=np.zeros(len(number), dtype=np.int64),
-        backends=("",) * len(number),
-        growth=(None,) * len(number),
+        loops=np.full(n, setting.meta_loops),
+        ended_early=np.zeros(n, dtype=bool),
+        inert=((),) * n,
+        diverged=np.zeros(n, dtype=np.int64),
+        backends=("",) * n,
+        growth=(None,) * n,
         curves=None,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
+from frustration.report import PAGE
 from frustration.report.analysis import ALPHA, MARGIN, analyse
 from frustration.report.exports import curves_csv, trials_csv
 from frustration.report.findings import Analysis
@@ -22,10 +22,9 @@ from frustration.report.sentences import plain_sentences
 from frustration.study.store import Store
 
 REPORT = "report.md"
-PAGE = "report.html"
 
 
-def write_report(folder: Path) -> Path:
+def write_study(folder: Path) -> Path:
     """The report of the study in this folder, into its folder `report`; returns the page to open."""
     return write_all(usable(read_study(folder)), folder / "report")
 
@@ -62,7 +61,7 @@ def write_all(
     """Text, tables, CSV, figures and the page; returns the page (or, without figures, report.md)."""
     analysis = analyse(results, alpha=alpha, margin=margin)
     write_text(results, analysis, folder)
-    if not figures or not _drawable():
+    if not figures:
         return folder / REPORT
     from frustration.report import html
     from frustration.report.figures import draw_all
@@ -96,7 +95,3 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _drawable() -> bool:
-    return hasattr(importlib.import_module("frustration.report.html"), "write")
