@@ -117,7 +117,7 @@ class BackendEngine:
         ]
         for group, (population, _) in zip(groups, self.populations, strict=True):
             for slot, trial in group.trials.items():
-                population.load(slot, trial.base)
+                population.load(slot, trial.base.vector)
 
     @staticmethod
     def _epochs(group: Group, data: Split) -> dict[int, Epoch]:

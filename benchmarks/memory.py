@@ -39,7 +39,7 @@ def train_and_report(
     from frustration.engine.backends import backend_named
     from frustration.engine.group import Group
     from frustration.engine.loop import run
-    from frustration.engine.population import Order
+    from frustration.engine.population import Order, Populations
     from frustration.engine.trial import Trial
     from frustration.network import Shape
     from frustration.record import LoopEntry
@@ -65,8 +65,9 @@ def train_and_report(
     def observe(trial: Trial, entry: LoopEntry) -> None:
         peaks[f"meta-loop {entry.loop}"] = peak_bytes()
 
-    population = backend_named(backend, "cpu").population(shape, group.runs, data, specs[0].batch_size)
-    run(group, population, data, observe, threading.Event())
+    engine = backend_named(backend, "cpu")
+    populations = Populations(lambda shape: engine.population(shape, group.runs, data, specs[0].batch_size))
+    run(group, populations, data, observe, threading.Event())
     peaks["tested"] = peak_bytes()
     return peaks
 

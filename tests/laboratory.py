@@ -8,15 +8,15 @@ import numpy as np
 from frustration import LoopEntry, TrialSpec
 from frustration.dataset import Split
 from frustration.engine.backends import why_not_native
-from frustration.engine.group import plan
-from frustration.engine.loop import run
+from frustration.engine.group import Group, plan
+from frustration.engine.loop import train_group
 from frustration.engine.native import NativeBackend
-from frustration.engine.population import Backend, Epoch
+from frustration.engine.population import Backend, Epoch, Populations
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.engine.trial import Trial
 from frustration.modes import Regime
-from frustration.network import Shape
+from frustration.network import Network
 from frustration.streams import Streams
 
 BATCH = 64
@@ -35,7 +35,7 @@ def spec_of(architecture: str, mode: str, **fields) -> TrialSpec:
 
 
 def fresh(spec: TrialSpec, data: Split) -> Trial:
-    return Trial.fresh(spec, Shape(spec.architecture, data.features, data.classes))
+    return Trial.fresh(spec, spec.shape(data.features, data.classes))
 
 
 def trained(
@@ -48,10 +48,13 @@ def trained(
     backend = backend or TorchBackend()
     trials = [fresh(spec, data) for spec in specs]
     for group in plan(trials, backend):
-        first = next(iter(group.trials.values()))
-        population = backend.population(first.shape, group.runs, data, first.spec.batch_size)
-        run(group, population, data, observe, threading.Event())
+        train_group(group, backend, data, observe, threading.Event())
     return trials
+
+
+def populations_of(group: Group, data: Split, backend: Backend) -> Populations:
+    batch_size = next(iter(group.trials.values())).spec.batch_size
+    return Populations(lambda shape: backend.population(shape, group.runs, data, batch_size))
 
 
 def epoch_of(spec: TrialSpec, samples: int, loop: int = 1, moments=None) -> Epoch:
@@ -69,6 +72,9 @@ def epoch_of(spec: TrialSpec, samples: int, loop: int = 1, moments=None) -> Epoc
 
 
 def same_bits(left, right) -> bool:
+    """Of two arrays, or of two networks of one shape."""
+    if isinstance(left, Network):
+        return left.shape == right.shape and same_bits(left.vector, right.vector)
     return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
 
 

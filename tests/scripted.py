@@ -10,9 +10,9 @@ from frustration import Architecture, TrialSpec
 from frustration.dataset import Part, Split
 from frustration.engine.group import Group
 from frustration.engine.loop import run
-from frustration.engine.population import Epoch, Moments
+from frustration.engine.population import Epoch, Moments, Populations
 from frustration.engine.trial import Trial
-from frustration.network import Shape
+from frustration.network import Network, Shape
 
 NAN = float("nan")
 SHAPE = Shape(Architecture(()), features=2, classes=3)
@@ -87,10 +87,10 @@ def play(mode: str, script: Sequence[float], **settings) -> tuple[Trial, Scripte
 
 
 def play_group(group: Group, population: ScriptedPopulation, observe=lambda trial, entry: None) -> None:
-    run(group, population, DATA, observe, threading.Event())
+    run(group, Populations(lambda shape: population), DATA, observe, threading.Event())
 
 
-def origin(weights: np.ndarray) -> int:
+def origin(network: Network) -> int:
     """The epoch after which these weights were as they are; 0 for initial weights."""
-    values = np.unique(weights)
+    values = np.unique(network.vector)
     return int(values[0]) if len(values) == 1 else 0

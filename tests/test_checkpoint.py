@@ -25,8 +25,10 @@ SESSION = {"batch_size": 64, "learning_rate": 3e-3, "threads": 1}
 def trial(data):
     """A trial with everything that a trial can have: moments, a runner-up, a base that is not its LKG."""
     (trial,) = trained([spec_of(ARCHITECTURE, "hidden/persist/patience-3", meta_loops=4)], data)
-    trial.base = trial.lkg + np.float32(0.5)
-    trial.runner_up = RunnerUp(weights=trial.lkg * np.float32(2), accuracy=12.5, loop=3)
+    trial.base = trial.shape.view(trial.lkg.vector + np.float32(0.5))
+    trial.runner_up = RunnerUp(
+        network=trial.shape.view(trial.lkg.vector * np.float32(2)), accuracy=12.5, loop=3
+    )
     trial.failures, trial.patience, trial.seconds, trial.continued = 2, 6, 1.5, True
     trial.numerics = {"backend": "torch", "group": {"runs": ["fp"], "slot": 1}}
     trial.past_numerics = [{"backend": "reference", "until_loop": 2}]
@@ -92,7 +94,7 @@ def test_everything_a_trial_knows_survives(files, trial):
     for name in ("mean", "square"):
         assert same_bits(getattr(again.moments, name), getattr(trial.moments, name))
     assert again.moments.steps == trial.moments.steps
-    assert same_bits(again.runner_up.weights, trial.runner_up.weights)
+    assert same_bits(again.runner_up.network, trial.runner_up.network)
     assert (again.runner_up.accuracy, again.runner_up.loop) == (12.5, 3)
     known = {"base", "lkg", "moments", "runner_up", "shape"}
     for field in trial.__dataclass_fields__:  # so that a new field cannot be forgotten
@@ -117,8 +119,8 @@ def test_what_a_trial_does_not_have_is_not_made_up(trial, tmp_path, missing):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.0, 1e-45, 3e38])
 def test_unusual_numbers_keep_their_bits(trial, tmp_path, value):
     odd = copy.copy(trial)
-    odd.base = np.full_like(trial.base, value)
-    odd.moments = Moments(odd.base, odd.base, 7)
+    odd.base = trial.shape.view(np.full_like(trial.base.vector, value))
+    odd.moments = Moments(odd.base.vector, odd.base.vector, 7)
     files = CheckpointFiles(tmp_path / "x")
     files.save(odd, [], lkg_too=False)
     assert same_bits(files.load().trial.base, odd.base)
@@ -135,7 +137,8 @@ def test_equal_states_are_equal_files(trial, tmp_path):
 
 def test_where_the_two_files_disagree_the_resume_file_wins(files, trial):
     other = copy.copy(trial)
-    other.lkg, other.loop, other.bounty = trial.lkg * np.float32(3), 99, 99.0
+    other.lkg = trial.shape.view(trial.lkg.vector * np.float32(3))
+    other.loop, other.bounty = 99, 99.0
     files.save_lkg(other, HISTORY)
     saved = files.load()
     assert (saved.loop, saved.bounty) == (trial.loop, trial.bounty)
@@ -277,7 +280,7 @@ def test_every_historical_form_is_read(form, tmp_path):
     saved = files.load()
     assert str(saved.architecture) == ARCHITECTURE
     weights = torch.nn.utils.parameters_to_vector(network.parameters()).detach().numpy()
-    assert same_bits(saved.lkg, weights)
+    assert same_bits(saved.lkg.vector, weights)
     assert (saved.loop, saved.bounty_loop) == HISTORICAL[form]
     assert (saved.bounty, saved.seed, saved.dataset) == (None, None, None)
 

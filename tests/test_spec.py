@@ -37,6 +37,11 @@ GOLDEN_IDS = {
     "plain": "13057d8e7bddcead",
     "restart": "f642b0bf8bbf7ede",
     "noise": "18d1a0a9d065878f",
+    "ratchet": "4d9748b454780634",
+    "dendrites": "905bc8d23979dba3",
+    "early-stop": "feb6c2984e48d011",
+    "reset": "48532fecbeff5df0",
+    "wide": "4fe3a1021302aeff",
 }
 GOLDEN_ID_OF_EVERY_FIELD = "70dc5fede1550c29"
 
@@ -79,17 +84,57 @@ def test_every_field_changes_the_id(field):
     assert changed.id != usual.id
 
 
-KNOBS = [(name, field.name) for name in mode_names() for field in dataclasses.fields(mode_named(name))]
+OTHER_KNOBS = {
+    "selector": ("lowest-utility",),
+    "switch_mode": ("none",),
+    "fixed_switch_num": (9, "switch_mode=fixed"),
+    "first_fixed_switch_num": (9, "switch_mode=fixed"),
+    "initial_history_after_switches": (3,),
+    "improvement_threshold": ("0.01;0.001",),
+    "retain_all_dendrites": (True,),
+    "candidate_weight_init_by_main": (True,),
+    "pai_forward_function": ("tanh",),
+    "layers": ("0;1",),
+    "min_epochs_before_growth": (7,),
+    "testing_dendrite_capacity": (True,),
+    "maximizing_score": (False,),
+}
+"""Values that are not the default, with the knobs that they need beside them."""
+
+
+def _order(setting: str) -> int:
+    names = [field.name for field in dataclasses.fields(mode_named("dendrites"))]
+    name = setting.partition("=")[0]
+    return names.index(name) if name in names else 0
+
+
+WITHOUT_GROWTH = ("max_dendrites", "retain_all_dendrites", "testing_dendrite_capacity")
+"""What early-stop cannot be told, because it grows nothing."""
+
+KNOBS = [
+    (name, field.name)
+    for name in mode_names()
+    for field in dataclasses.fields(mode_named(name))
+    if not (name == "early-stop" and field.name in WITHOUT_GROWTH)
+]
 
 
 @pytest.mark.parametrize("mode, knob", KNOBS)
 def test_every_knob_changes_the_id_and_the_label(mode, knob):
     usual = TrialSpec.of("[1*32]", mode)
     before = usual.program.segments[0].components[0].knobs[knob]
-    value = "lowest-utility" if knob == "selector" else before * 2 if isinstance(before, int) else before / 2
-    changed = TrialSpec.of("[1*32]", f"{mode}:{knob}={value}")
-    assert changed.id != usual.id
-    assert changed.label == f"{mode}:{knob}={value}"
+    if knob in OTHER_KNOBS:
+        value, *needed = OTHER_KNOBS[knob]
+    else:
+        value, needed = before * 2 if isinstance(before, int) and before else before / 2, []
+    written = "".join(f":{name}" for name in sorted([f"{knob}={value}", *needed], key=_order))
+    changed, beside = (
+        TrialSpec.of("[1*32]", f"{mode}{knobs}") for knobs in (written, ":".join(["", *needed]))
+    )
+    assert changed.id not in (usual.id, beside.id)
+    label = f"wide@{value}" if mode == "wide" else f"{mode}{written}"
+    assert changed.label == label
+    assert TrialSpec.of("[1*32]", label).id == changed.id
 
 
 @pytest.mark.parametrize("mode", ["hidden", "full", "output", "noise"])

@@ -23,11 +23,12 @@ import safetensors
 import safetensors.numpy
 
 from frustration.architecture import Architecture
+from frustration.dendrites.growth import growth_from_dict
 from frustration.engine.population import Moments
 from frustration.engine.trial import RunnerUp, Trial
 from frustration.errors import FrustrationError, InputError
 from frustration.files import StorageError, write_atomically
-from frustration.network import Shape, Vector, from_state, state_names, to_state
+from frustration.network import DENDRITES, Network, Shape, Vector, from_state, state_names, to_state
 from frustration.record import LoopEntry
 from frustration.spec import TrialSpec
 
@@ -78,10 +79,10 @@ class CheckpointFiles:
             except OSError as error:
                 raise StorageError(f"cannot remove {path}: {error.strerror}") from None
 
-    def lkg_holds(self, weights: Vector) -> bool:
+    def lkg_holds(self, network: Network) -> bool:
         """Whether the LKG file is there, is whole, and is this network."""
         try:
-            return self.lkg.exists() and np.array_equal(unpack_lkg(self.lkg).lkg, weights)
+            return self.lkg.exists() and np.array_equal(unpack_lkg(self.lkg).lkg.vector, network.vector)
         except CheckpointError:
             return False
 
@@ -146,20 +147,19 @@ class Saved:
     """The sessions it went through: treatment, first loop, target."""
     trial: Trial | None
     """The whole state, where the resume file was there."""
-    lkg: Vector
+    lkg: Network
     loop: int
     bounty: float | None
     bounty_loop: int | None
 
     def revive(self, spec: TrialSpec) -> Trial:
         """A trial that goes on from here under a spec of the caller's."""
-        shape = Shape(spec.architecture, self.features, self.classes)
         if self.trial is not None:
             self.trial.spec = spec
             return self.trial
         return Trial(
             spec=spec,
-            shape=shape,
+            shape=Shape(self.architecture, self.features, self.classes),
             base=self.lkg,
             lkg=self.lkg,
             loop=self.loop,
@@ -175,7 +175,7 @@ class Saved:
 def pack_lkg(trial: Trial, history: list[dict[str, Any]]) -> bytes:
     metadata = {
         "format": LKG_FORMAT,
-        "architecture": str(trial.spec.architecture),
+        "architecture": str(trial.shape.architecture),
         "features": str(trial.shape.features),
         "classes": str(trial.shape.classes),
         "dataset": trial.spec.dataset,
@@ -186,21 +186,31 @@ def pack_lkg(trial: Trial, history: list[dict[str, Any]]) -> bytes:
         "seed": str(trial.spec.seed),
         "trial": str(trial.spec.trial),
     }
-    return _pack(dict(to_state(trial.shape, trial.lkg)), metadata)
+    if trial.lkg.shape.grown:
+        metadata |= dendrites_of(trial.lkg.shape)
+    return _pack(dict(to_state(trial.lkg)), metadata)
+
+
+def dendrites_of(shape: Shape) -> dict[str, str]:
+    """What the metadata of a grown network says: how many dendrites each linear layer has, and which."""
+    return {"dendrites": json.dumps(shape.dendrites), "forward_function": shape.forward_function}
 
 
 def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
-    vectors: dict[str, Vector] = {"lkg": trial.lkg}
+    networks: dict[str, Network] = {"lkg": trial.lkg}
     if trial.base is not trial.lkg:
-        vectors["base"] = trial.base
+        networks["base"] = trial.base
     if trial.runner_up is not None:
-        vectors["runner_up"] = trial.runner_up.weights
+        networks["runner_up"] = trial.runner_up.network
     if trial.moments is not None:
-        vectors |= {"mean": trial.moments.mean, "square": trial.moments.square}
+        moments = {"mean": trial.moments.mean, "square": trial.moments.square}
+        networks |= {role: trial.base.shape.view(vector) for role, vector in moments.items()}
+    if trial.growth is not None and trial.growth.saved is not None:
+        networks["saved"] = trial.growth.saved
     tensors = {
         name: array
-        for role, vector in vectors.items()
-        for name, array in to_state(trial.shape, vector, f"{role}.").items()
+        for role, network in networks.items()
+        for name, array in to_state(network, f"{role}.").items()
     }
     runner_up = trial.runner_up
     state = {
@@ -225,6 +235,11 @@ def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
         "history": history,
         "curve": [entry.to_dict() for entry in trial.curve],
     }
+    if trial.growth is not None:
+        state |= {"growth": trial.growth.to_dict(), "stopped": trial.stopped}
+    functions = {role: network.shape.forward_function for role, network in networks.items()}
+    if any(network.shape.grown for network in networks.values()):
+        state["forward_functions"] = functions
     return _pack(tensors, {"format": RESUME_FORMAT, "state": json.dumps(state, allow_nan=False)})
 
 
@@ -240,16 +255,26 @@ def unpack_resume(content: bytes) -> Saved:
 
 def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
     spec = TrialSpec.from_dict(state["spec"])
-    shape = Shape(spec.architecture, state["features"], state["classes"])
+    shape = spec.shape(state["features"], state["classes"])
+    functions = state.get("forward_functions", {})
 
-    def vector(role: str) -> Vector | None:
-        held = any(name.startswith(f"{role}.") for name in tensors)
-        return from_state(shape, tensors, f"{role}.") if held else None
+    def network(role: str) -> Network | None:
+        prefix = f"{role}."
+        if not any(name.startswith(prefix) for name in tensors):
+            return None
+        grown = shape.with_dendrites(_dendrites(shape.architecture, tensors, prefix), functions.get(role))
+        return from_state(grown, tensors, prefix)
 
-    lkg, base, mean, square = vector("lkg"), vector("base"), vector("mean"), vector("square")
+    lkg, base, mean, square = network("lkg"), network("base"), network("mean"), network("square")
     if lkg is None:
         raise CheckpointError("it holds no LKG")
-    best = vector("runner_up")
+    best = network("runner_up")
+    moments = None
+    if mean is not None and square is not None:
+        moments = Moments(mean.vector, square.vector, state["steps"])
+    growth = None
+    if "growth" in state:
+        growth = growth_from_dict(spec.program, state["growth"], network("saved"))
     trial = Trial(
         spec=spec,
         shape=shape,
@@ -259,10 +284,12 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
         base_accuracy=state["base_accuracy"],
         bounty=state["bounty"],
         bounty_loop=state["bounty_loop"],
-        moments=Moments(mean, square, state["steps"]) if mean is not None and square is not None else None,
+        moments=moments,
         failures=state["failures"],
         patience=state["patience"],
-        runner_up=RunnerUp(weights=best, **state["runner_up"]) if best is not None else None,
+        runner_up=RunnerUp(network=best, **state["runner_up"]) if best is not None else None,
+        growth=growth,
+        stopped=state.get("stopped", False),
         curve=[LoopEntry(**entry) for entry in state["curve"]],
         seconds=state["seconds"],
         numerics=state["numerics"],
@@ -273,7 +300,7 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
         test_accuracy=state["test_accuracy"],
     )
     return Saved(
-        architecture=spec.architecture,
+        architecture=shape.architecture,
         features=shape.features,
         classes=shape.classes,
         dataset=spec.dataset,
@@ -297,20 +324,19 @@ def unpack_lkg(path: Path) -> Saved:
     else:
         tensors, metadata = _unpack(content)
         counts = {}
-    architecture, features, classes = _shape_of(tensors)
-    shape = Shape(architecture, features, classes)
+    shape = _shape_of(tensors, metadata)
     try:
         lkg = from_state(shape, tensors)
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise CheckpointError(f"its layers do not fit together: {error}") from None
     ours = _is_ours(metadata)
     if ours and metadata["format"] != LKG_FORMAT:
         raise CheckpointError(f'its format is "{metadata["format"]}"; this version reads "{LKG_FORMAT}"')
     bounty_loop = json.loads(metadata["bounty_loop"]) if ours else counts.get("bounty_meta_loop")
     return Saved(
-        architecture=architecture,
-        features=features,
-        classes=classes,
+        architecture=shape.architecture,
+        features=shape.features,
+        classes=shape.classes,
         dataset=metadata.get("dataset"),
         seed=int(metadata["seed"]) if ours else None,
         trial_number=int(metadata["trial"]) if ours else None,
@@ -328,17 +354,25 @@ def _loops_of_original(counts: Mapping[str, int]) -> int:
     return max(1, counts.get("global_meta_loops", 1), counts.get("bounty_meta_loop", 1))
 
 
-def _shape_of(tensors: Mapping[str, Vector]) -> tuple[Architecture, int, int]:
-    """Architecture, features and classes of a state dict of SimpleMLP."""
-    names = state_names(Architecture((1,) * (len(tensors) // 2 - 1))) if len(tensors) >= 2 else []
-    if {name for pair in names for name in pair} != set(tensors) or not names:
+def _shape_of(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> Shape:
+    """The shape of a state dict of SimpleMLP, with its dendrites if it has any."""
+    own = [name for name in tensors if not name.endswith(DENDRITES)]
+    names = state_names(Architecture((1,) * (len(own) // 2 - 1))) if len(own) >= 2 else []
+    if {f"{name}.{part}" for name in names for part in ("weight", "bias")} != set(own) or not names:
         found = ", ".join(sorted(tensors)[:4]) or "nothing"
         raise CheckpointError(f"it does not hold the layers of a SimpleMLP but {found}")
-    weights = [tensors[weight] for weight, _ in names]
+    weights = [tensors[f"{name}.weight"] for name in names]
     if any(weight.ndim != 2 for weight in weights):
         raise CheckpointError("its weights are not matrices")
-    widths = tuple(int(weight.shape[0]) for weight in weights[:-1])
-    return Architecture(widths), int(weights[0].shape[1]), int(weights[-1].shape[0])
+    architecture = Architecture(tuple(int(weight.shape[0]) for weight in weights[:-1]))
+    shape = Shape(architecture, int(weights[0].shape[1]), int(weights[-1].shape[0]))
+    return shape.with_dendrites(_dendrites(architecture, tensors, ""), metadata.get("forward_function"))
+
+
+def _dendrites(architecture: Architecture, tensors: Mapping[str, Vector], prefix: str) -> list[int]:
+    """How many dendrites the units of every linear layer have."""
+    tops = [tensors.get(f"{prefix}{name}.tops") for name in state_names(architecture)]
+    return [0 if top is None else len(top) for top in tops]
 
 
 def _pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:

@@ -33,7 +33,7 @@ class Found:
     def of(cls, spec: TrialSpec, files: CheckpointFiles, request: Request, data: Split) -> Found:
         """Look; refuse what belongs to another architecture, data set or seed."""
         saved = None if request.fresh else files.load()
-        shape = Shape(spec.architecture, data.features, data.classes)
+        shape = spec.shape(data.features, data.classes)
         if saved is not None:
             _refuse_foreign(spec, files, saved, shape, request)
         return cls(spec, files, saved, shape)
@@ -88,7 +88,7 @@ class Found:
         if not trial.keeps_moments:
             trial.moments = None
         if self.switches:
-            trial.rebase_on_lkg()
+            trial.change_treatment()
         if self.switches or spec.meta_loops != self.target:
             trial.continued = True
             history = [*history, session]
@@ -204,8 +204,8 @@ def _refuse_foreign(
     in_the_way = files.stem.parent.parent if request.comparison else files.lkg
     instead = f"remove it with {files.removed_by(in_the_way)}, or name another --model-dir"
     there = files.resume if saved.trial else files.lkg
-    if saved.architecture != spec.architecture:
-        raise InputError(f"{there} holds {saved.architecture}, not {spec.architecture}: {instead}")
+    if saved.architecture != shape.architecture:
+        raise InputError(f"{there} holds {saved.architecture}, not {shape.architecture}: {instead}")
     if saved.dataset not in (None, spec.dataset) or (saved.features, saved.classes) != (
         shape.features,
         shape.classes,

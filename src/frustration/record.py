@@ -17,6 +17,8 @@ from frustration.files import write_atomically
 from frustration.spec import TrialSpec
 
 RECORD_SCHEMA = 1
+GROWN = ("dendrites", "parameters", "flops")
+"""What only loops of growing networks have to say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,11 @@ class LoopEntry:
     """The loss was not finite: the epoch left no trace."""
     evidence: dict[str, Any] = field(default_factory=dict)
     """What each mode really did, by its name."""
+    dendrites: int | None = None
+    """On each unit of the network that was trained; with the two below, only where networks can grow."""
+    parameters: int | None = None
+    flops: int | None = None
+    """Of one forward pass of one sample."""
 
     @property
     def harm(self) -> float | None:
@@ -56,7 +63,8 @@ class LoopEntry:
         return None if self.damaged is None or self.accuracy is None else self.accuracy - self.damaged
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        return fields if self.flops is not None else {k: v for k, v in fields.items() if k not in GROWN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +92,10 @@ class TrialRecord:
     """Other numerics it was trained under before, because the user said so, each with its last loop."""
     continued: bool = False
     """Whether it came out of more than one session of `train`; such a trial never enters a study."""
+    ended_early: bool = False
+    """Its schedule came to an end before its loops did."""
+    growth: dict[str, Any] | None = None
+    """What became of its dendrites; None where none could grow."""
 
     @property
     def inert(self) -> tuple[str, ...]:
@@ -98,9 +110,10 @@ class TrialRecord:
 
     @property
     def finished(self) -> bool:
-        return self.loop >= self.spec.meta_loops
+        return self.ended_early or self.loop >= self.spec.meta_loops
 
     def to_dict(self) -> dict[str, Any]:
+        grown = {"ended_early": self.ended_early, "growth": self.growth} if self.growth is not None else {}
         return {
             "record_schema": RECORD_SCHEMA,
             "id": self.spec.id,
@@ -116,6 +129,7 @@ class TrialRecord:
             "numerics": self.numerics,
             "past_numerics": list(self.past_numerics),
             "continued": self.continued,
+            **grown,
             "curve": [entry.to_dict() for entry in self.curve],
         }
 
@@ -140,6 +154,8 @@ class TrialRecord:
             spec=TrialSpec.from_dict(fields["spec"]),
             curve=tuple(LoopEntry(**entry) for entry in fields["curve"]),
             past_numerics=tuple(fields["past_numerics"]),
+            ended_early=fields.get("ended_early", False),
+            growth=fields.get("growth"),
             **{name: fields[name] for name in names},
         )
 

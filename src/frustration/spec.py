@@ -18,6 +18,7 @@ from frustration.architecture import Architecture
 from frustration.errors import InputError
 from frustration.modes import Program
 from frustration.modes.grammar import ModeChoice
+from frustration.network import Shape
 from frustration.policy import STRICT, Acceptance, optimizer_policy
 
 SCHEMA = 1
@@ -88,6 +89,10 @@ class TrialSpec:
 
     def until(self, meta_loops: int) -> Self:
         return replace(self, meta_loops=meta_loops)
+
+    def shape(self, features: int, classes: int) -> Shape:
+        """Of the network that the trial begins with: the architecture's, unless its mode widens it."""
+        return Shape(self.program.widened(self.architecture, features, classes), features, classes)
 
     def check(self, classes: int) -> None:
         """Raise InputError where the treatment cannot be given to this architecture."""

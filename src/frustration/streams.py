@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
 
-PURPOSES: Final = ("init", "order", "ablation", "noise", "dropout")
+PURPOSES: Final = ("init", "order", "ablation", "noise", "dropout", "growth")
 
 
 class Stream:
@@ -73,6 +73,10 @@ class Streams:
     def dropout_key(self, loop: int) -> int:
         """The 64-bit key of the dropout masks of a loop (see `philox4x32`)."""
         return int.from_bytes(self._key("dropout", loop, size=8), "little")
+
+    def growth_seed(self, loop: int) -> int:
+        """The seed, of 63 bits, of the torch generator from which dendrites are drawn."""
+        return int.from_bytes(self._key("growth", loop, size=8), "little") >> 1
 
     def _key(self, purpose: str, loop: int, size: int) -> bytes:
         if purpose not in PURPOSES:

@@ -12,7 +12,7 @@ import threading
 
 import numpy as np
 import pytest
-from laboratory import backends, fresh, same_bits, scores, spec_of, trained
+from laboratory import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
 from frustration import Architecture, TrialSpec
 from frustration.engine.group import plan
@@ -22,7 +22,7 @@ from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes import Mode, ModeError, Program, Regime, Scene, mode_named, mode_names, registry
 from frustration.modes.ablation import Ablation
-from frustration.network import Shape
+from frustration.network import Network
 from frustration.streams import Streams
 
 ARCHITECTURE = "[1*6, 1*5]"
@@ -30,9 +30,10 @@ LOOPS = 6
 MODES = mode_names()
 DOSED = [name for name in MODES if mode_named(name).dose_knob]
 DAMAGING = [name for name in MODES if mode_named(name).damages]
+WIDENING = [name for name in MODES if mode_named(name).widens]
 REGIME = Regime(learning_rate=1e-3)
 IN_TRAINING = [name for name in MODES if mode_named(name)().training(REGIME) != REGIME]
-ONLY_BEFORE_TRAINING = [name for name in MODES if name not in IN_TRAINING]
+ONLY_BEFORE_TRAINING = [name for name in MODES if name not in (*IN_TRAINING, *WIDENING)]
 BACKENDS = pytest.mark.parametrize("backend", backends(), ids=lambda b: b.name)
 
 
@@ -52,19 +53,19 @@ def population(data):
     }
 
 
-def intervention(mode: str, weights, loop: int, data, architecture: str = ARCHITECTURE):
-    """(weights after it, evidence) of a mode's intervention alone, in a loop of trial 0."""
-    shape = Shape(Architecture.parse(architecture), data.features, data.classes)
-    scene = Scene(Streams(0, 0, shape.architecture), loop, data.pixel_values[data.train.images[:1_000]])
-    candidate = weights.copy()
+def intervention(mode: str, before, loop: int, data, architecture: str = ARCHITECTURE):
+    """(network after it, evidence) of a mode's intervention alone, in a loop of trial 0."""
+    probe = data.pixel_values[data.train.images[:1_000]]
+    scene = Scene(Streams(0, 0, Architecture.parse(architecture)), loop, probe)
+    candidate = before.copy()
     evidence: dict = {}
     for component in Program.parse(mode).at(loop).components:
-        evidence |= component.intervene(shape.view(candidate), scene)
+        evidence |= component.intervene(candidate, scene)
     return candidate, evidence
 
 
-def weights_for(architecture: str, data, trial: int = 0):
-    """Initial weights: none of them is zero."""
+def network_for(architecture: str, data, trial: int = 0):
+    """Fresh: none of its weights is zero."""
     return fresh(TrialSpec.of(architecture, "none", trial=trial), data).base
 
 
@@ -115,8 +116,12 @@ def test_it_is_reported_as_inert_exactly_if_it_never_acted(name, population):
     assert trial.record().inert == (() if acted or mode.control else (name,))
 
 
-def test_every_built_in_treatment_acts_at_these_settings(population):
-    assert not any(population[mode.name][0].record().inert for mode in registry.BUILT_IN)
+def test_every_built_in_treatment_acts_at_these_settings(population, data):
+    waiting = {"dendrites"}  # for a plateau, which six loops do not reach
+    inert = {mode.name for mode in registry.BUILT_IN if population[mode.name][0].record().inert}
+    assert inert == waiting
+    impatient = [spec_of(ARCHITECTURE, f"{mode}:switch_mode=every", meta_loops=LOOPS) for mode in waiting]
+    assert not any(trial.record().inert for trial in trained(impatient, data))
 
 
 @BACKENDS
@@ -158,10 +163,19 @@ def test_what_it_changes_in_training_no_other_mode_changes(name):
         assert other == name or not changed(other) & changed(name)
 
 
-@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("name", WIDENING)
+def test_if_it_widens_the_network_it_says_so_and_does_so_for_all_loops(name, data):
+    spec = spec_of(ARCHITECTURE, name)
+    assert fresh(spec, data).lkg.shape.architecture != spec.architecture
+    assert fresh(spec, data).lkg.shape.architecture.depth == spec.architecture.depth
+    with pytest.raises(ModeError, match="cannot change its width"):
+        spec_of(ARCHITECTURE, f"{name}@1-4,none@5-")
+
+
+@pytest.mark.parametrize("name", [name for name in MODES if name not in WIDENING])
 def test_it_leaves_nothing_behind_for_the_mode_that_follows_it(name, data):
     """The contamination that spoilt published runs: one mode's setting left on in another."""
-    for other in MODES:
+    for other in ONLY_BEFORE_TRAINING + IN_TRAINING:
         alone, after = (
             fresh(spec_of(ARCHITECTURE, mode, meta_loops=9), data)
             for mode in (other, f"{name}@1-4,{other}@5-")
@@ -187,32 +201,31 @@ def test_the_lkg_never_falls(name, population, data):
     if mode_named(name).ratchet:
         assert [entry.accepted for entry in trial.curve] == [entry.new_bounty for entry in trial.curve]
         assert same_bits(trial.base, trial.lkg)
-    assert evaluated(trial.lkg, trial.shape, data) == trial.bounty
+    assert evaluated(trial.lkg, data) == trial.bounty
 
 
-def evaluated(weights, shape, data, part: str = "validation") -> float:
+def evaluated(network, data, part: str = "validation") -> float:
     """Accuracy in percent, of the reference."""
-    network = ReferenceBackend().population(shape, ("f",), data, 64)
-    network.load(0, weights)
-    return 100 * network.evaluate(part)[0] / len(getattr(data, part))
+    population = ReferenceBackend().population(network.shape, ("f",), data, 64)
+    population.load(0, network.vector)
+    return 100 * population.evaluate(part)[0] / len(getattr(data, part))
 
 
 @pytest.mark.parametrize("name", MODES)
 @pytest.mark.parametrize("loop", [2, 3, 17])
 def test_its_evidence_tells_the_truth_about_the_weights(name, loop, data):
-    before = weights_for(ARCHITECTURE, data)
+    before = network_for(ARCHITECTURE, data)
     after, evidence = intervention(name, before, loop, data)
     acted = not same_bits(before, after)
     assert bool(evidence) == acted
     assert mode_named(name).damages or not acted
     json.dumps(evidence, allow_nan=False)
-    norm = float(np.linalg.norm(after.astype(np.float64) - before))
+    norm = float(np.linalg.norm(after.vector.astype(np.float64) - before.vector))
     for claim in ("removed", "norm"):
         if claim in evidence:
             assert evidence[claim] == pytest.approx(norm, rel=1e-6)
     if "units" in evidence:
-        shape = Shape(Architecture.parse(ARCHITECTURE), data.features, data.classes)
-        network, listed = shape.view(after), shape.view(np.zeros(shape.size, np.float32))
+        network, listed = after, Network(after.shape, np.zeros_like(after.vector))
         for layer, unit in evidence["units"]:
             assert not network.weights[layer][unit].any()
             assert not network.biases[layer][unit]
@@ -220,7 +233,7 @@ def test_its_evidence_tells_the_truth_about_the_weights(name, loop, data):
             if layer < len(network.weights) - 1 and name == "hidden":
                 assert not network.weights[layer + 1][:, unit].any()
                 listed.weights[layer + 1][:, unit] = 1
-        assert np.array_equal(before != after, listed.vector == 1)
+        assert np.array_equal(before.vector != after.vector, listed.vector == 1)
 
 
 @pytest.mark.parametrize("name", MODES)
@@ -234,26 +247,26 @@ def test_the_record_tells_the_truth_about_harm_and_recovery(name, population, da
         after, evidence = intervention(name, base, entry.loop, data)
         recorded = entry.evidence.get(name, {})
         assert recorded == {**evidence, **{k: v for k, v in recorded.items() if k not in evidence}}
-        assert entry.before == evaluated(base, trial.shape, data)
+        assert entry.before == evaluated(base, data)
         if same_bits(base, after):  # it hit a unit that was dead already
             assert (entry.damaged, entry.harm, entry.recovery) == (None, None, None)
             continue
-        assert entry.damaged == evaluated(after, trial.shape, data)
+        assert entry.damaged == evaluated(after, data)
         assert entry.harm == entry.before - entry.damaged
         assert entry.recovery == entry.accuracy - entry.damaged
 
 
 @pytest.mark.parametrize("name", DAMAGING)
 def test_the_same_loop_takes_the_same_damage(name, data):
-    before = weights_for(ARCHITECTURE, data)
+    before = network_for(ARCHITECTURE, data)
     one, again = (intervention(name, before, 5, data)[0] for _ in range(2))
     assert same_bits(one, again)
 
 
 @pytest.mark.parametrize("name", ["full", "hidden", "output", "noise", "restart"])
 def test_another_loop_takes_other_damage(name, data):
-    before = weights_for(ARCHITECTURE, data)
-    outcomes = {intervention(name, before, loop, data)[0].tobytes() for loop in range(2, 30)}
+    before = network_for(ARCHITECTURE, data)
+    outcomes = {intervention(name, before, loop, data)[0].vector.tobytes() for loop in range(2, 30)}
     assert len(outcomes) > 5
 
 
@@ -266,7 +279,7 @@ def test_a_larger_dose_takes_the_units_of_a_smaller_one_first(name, selector, da
     except ModeError as refusal:
         assert "cannot select by utility" in str(refusal)  # noqa: PT017
         return
-    before = weights_for(ARCHITECTURE, data)
+    before = network_for(ARCHITECTURE, data)
     taken = []
     for dose in ("0", "1", "2", "4", "0.5", "1.0", "999"):
         _, evidence = intervention(f"{name}:selector={selector}:dose={dose}", before, 3, data)
@@ -281,7 +294,7 @@ def test_a_larger_dose_takes_the_units_of_a_smaller_one_first(name, selector, da
 
 
 def test_modes_that_ablate_alike_do_the_same_damage(data):
-    before = weights_for(ARCHITECTURE, data)
+    before = network_for(ARCHITECTURE, data)
     for loop in range(2, 8):
         _, hidden = intervention("hidden", before, loop, data)
         assert intervention("hidden+dropout", before, loop, data)[1] == hidden
@@ -316,7 +329,7 @@ def test_it_can_be_interrupted_in_any_epoch(name, data):
     stop, backend = threading.Event(), TorchBackend()
     trial = fresh(spec_of(ARCHITECTURE, name, meta_loops=9), data)
     (group,) = plan([trial], backend)
-    network = backend.population(trial.shape, group.runs, data, 64)
+    networks = populations_of(group, data, backend)
     with pytest.raises(Interrupted):
-        run(group, network, data, lambda trial, entry: entry.loop == 2 and stop.set(), stop)
+        run(group, networks, data, lambda trial, entry: entry.loop == 2 and stop.set(), stop)
     assert trial.loop == len(trial.curve) == 2

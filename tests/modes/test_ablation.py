@@ -110,11 +110,11 @@ def test_utility_is_mean_activation_times_the_norm_of_the_outgoing_weights(data)
     trial = fresh(TrialSpec.of("[1*7, 1*5]", "none"), data)
     images = data.pixel_values[data.train.images[:100]]
     module = SimpleMLP("[1*7, 1*5]", data.features, data.classes)
-    state = to_state(trial.shape, trial.base)
+    state = to_state(trial.base)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
     layers = module.double().linear_layers
     below = torch.from_numpy(images).double()
-    for layer, of_layer in enumerate(utilities(trial.shape.view(trial.base), images)):
+    for layer, of_layer in enumerate(utilities(trial.base, images)):
         below = torch.relu(layers[layer](below))
         expected = below.abs().mean(0) * layers[layer + 1].weight.norm(dim=0)
         assert of_layer == pytest.approx(expected.detach().numpy(), rel=1e-9)
@@ -122,14 +122,14 @@ def test_utility_is_mean_activation_times_the_norm_of_the_outgoing_weights(data)
 
 def test_selecting_by_utility_takes_the_least_or_the_most_useful_units(data):
     trial = fresh(TrialSpec.of("[1*7, 1*5]", "none"), data)
-    view = trial.shape.view(trial.base)
+    view = trial.base
     images = data.pixel_values[data.train.images[:100]]
     useful = np.concatenate(utilities(view, images))
     ranks = [(layer, unit) for layer, width in enumerate((7, 5)) for unit in range(width)]
     by_utility = [list(ranks[n]) for n in np.argsort(useful, kind="stable")]
     for selector, expected in (("lowest-utility", by_utility[:4]), ("highest-utility", by_utility[:-5:-1])):
         mode = mode_named("hidden").with_knobs({"selector": selector, "dose": 4})
-        candidate = trial.shape.view(trial.base.copy())
+        candidate = trial.base.copy()
         evidence = mode.intervene(candidate, Scene(Streams(0, 0, HIDDEN), 2, images))
         assert evidence["units"] == expected
 
@@ -152,7 +152,7 @@ def test_a_unit_without_weights_is_passed_over_when_units_are_ranked_by_utility(
     trial = fresh(spec_of("[1*6]", "none"), data)
     scene = Scene(Streams(0, 0, trial.spec.architecture), 2, data.pixel_values[data.train.images[:50]])
     network, mode = (
-        trial.shape.view(trial.base.copy()),
+        trial.base.copy(),
         mode_named("hidden").with_knobs({"selector": "lowest-utility"}),
     )
     taken = [mode.intervene(network, scene) for _ in range(7)]

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from laboratory import populations_of
 from native_cases import EXACT, REGIMES, bits, epoch_of, initial, reference_losses, shape_of, trained
 
 from frustration.engine.group import plan
@@ -32,7 +33,11 @@ def test_early_losses_are_those_of_the_reference_for_mixed_treatments(architectu
 
 def test_early_losses_are_those_of_the_reference_for_every_mode(digits, native):
     """Each mode as it acts in its second loop, all of them in one population."""
-    specs = [TrialSpec.of("[3*20]", mode, batch_size=64, learning_rate=1e-3) for mode in mode_names()]
+    specs = [
+        TrialSpec.of("[3*20]", mode, batch_size=64, learning_rate=1e-3)
+        for mode in mode_names()
+        if mode != "wide"
+    ]
     shape = shape_of("[3*20]", digits)
     order = epoch_of(shape, digits, REGIMES[0]).order
     population = native.population(shape, ("f" * len(specs),), digits, 64)
@@ -43,10 +48,10 @@ def test_early_losses_are_those_of_the_reference_for_every_mode(digits, native):
         candidates[slot] = trial.base.copy()
         probe = digits.pixel_values[digits.train.images[:100]]
         epochs[slot] = trial.intervene(candidates[slot], order, probe).epoch
-        population.load(slot, candidates[slot])
+        population.load(slot, candidates[slot].vector)
     population.train(epochs, threading.Event())
     for slot, spec in enumerate(specs):
-        expected = reference_losses(shape, digits, epochs[slot], weights=candidates[slot])
+        expected = reference_losses(shape, digits, epochs[slot], weights=candidates[slot].vector)
         assert np.abs(population.step_losses[slot][:EARLY] - expected[:EARLY]).max() < 1e-5, spec.label
 
 
@@ -116,8 +121,13 @@ def test_the_ratchet_decides_as_in_the_reference(digits, native):
         ]
         trials = [Trial.fresh(spec, shape_of("[1*12]", digits)) for spec in specs]
         for group in plan(trials, backend):
-            population = backend.population(trials[0].shape, group.runs, digits, 64)
-            run(group, population, digits, lambda trial, entry: None, threading.Event())
+            run(
+                group,
+                populations_of(group, digits, backend),
+                digits,
+                lambda trial, entry: None,
+                threading.Event(),
+            )
         return [
             [(e.accuracy, e.damaged, e.accepted, e.new_bounty) for e in trial.curve] for trial in trials
         ], [trial.test_accuracy for trial in trials]

@@ -9,7 +9,7 @@ from typing import Final
 from frustration.engine.population import Backend
 from frustration.errors import InputError
 
-BACKENDS: Final = ("native", "torch", "reference")
+BACKENDS: Final = ("native", "torch", "reference", "perforatedai", "perforatedbp")
 DEVICES: Final = ("cpu", "cuda", "mps")
 
 
@@ -27,6 +27,10 @@ def backend_named(name: str, device: str) -> Backend:
         from frustration.engine.reference import ReferenceBackend
 
         return ReferenceBackend()
+    if name.startswith("perforated"):
+        from frustration.dendrites.library.backend import LibraryBackend
+
+        return LibraryBackend(licensed=name == "perforatedbp")
     if reason := why_not_native():
         raise InputError(f"the native engine cannot run here: {reason}; --backend torch can")
     from frustration.engine.native import NativeBackend

@@ -117,7 +117,7 @@ def lay_out(members: Iterable[M], backend: Backend) -> list[Layout[M]]:
 def work_left(members: Iterable[Member]) -> int:
     """Roughly: multiplications that members still have before them, by which the costliest go first."""
     return sum(
-        (member.spec.meta_loops - member.loop) * (member.shape.size + 1000 * member.spec.architecture.depth)
+        (member.spec.meta_loops - member.loop) * (member.shape.size + 1000 * member.shape.architecture.depth)
         for member in members
     )
 
@@ -126,7 +126,7 @@ def _kind(member: Member) -> tuple[Any, ...]:
     """Members of one kind can share a population."""
     spec = member.spec
     return (
-        str(spec.architecture),
+        str(member.shape.architecture),
         spec.dataset,
         spec.train_fraction,
         spec.batch_size,

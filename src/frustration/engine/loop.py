@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 
 from frustration.dataset import Split
+from frustration.dendrites.growth import Conductor
 from frustration.engine.group import Group
-from frustration.engine.population import Order, Population
+from frustration.engine.population import Backend, Order, Population, Populations
 from frustration.engine.trial import Plan, Result, Trial
-from frustration.network import Vector
+from frustration.network import Shape, Vector
 from frustration.record import LoopEntry
 
 Observer = Callable[[Trial, LoopEntry], None]
@@ -23,21 +24,45 @@ Observer = Callable[[Trial, LoopEntry], None]
 PROBE_IMAGES = 1_000
 
 
-def run(group: Group, population: Population, data: Split, observe: Observer, stop: threading.Event) -> None:
+def train_group(
+    group: Group, backend: Backend, data: Split, observe: Observer, stop: threading.Event
+) -> None:
+    """Take every trial of a group to its target, in populations of a backend."""
+    first = next(iter(group.trials.values()))
+
+    def population(shape: Shape) -> Population:
+        return backend.population(shape, group.runs, data, first.spec.batch_size)
+
+    if not isinstance(backend, Conductor):
+        run(group, Populations(population), data, observe, stop)
+        return
+    # Where another program decides when to grow, it is at work in the population.
+    population(first.shape)
+    for trial in group.trials.values():
+        trial.conductor = backend
+    try:
+        run(group, Populations(population), data, observe, stop)
+    finally:
+        backend.close()
+
+
+def run(
+    group: Group, populations: Populations, data: Split, observe: Observer, stop: threading.Event
+) -> None:
     """Take every trial of a group to its target and measure its LKG on the test set.
 
-    The population is the group's: the same number of slots. Raises Interrupted when `stop` is set.
+    The populations are the group's: as many slots. Raises Interrupted when `stop` is set.
     """
     probe = data.pixel_values[data.train.images[:PROBE_IMAGES]]
-    _score_unscored(group, population, data)
+    _score_unscored(group, populations, data)
     while behind := group.behind():
-        meta_loop(behind, population, data, probe, observe, stop)
-    _test(group, population, data)
+        meta_loop(behind, populations, data, probe, observe, stop)
+    _test(group, populations, data)
 
 
 def meta_loop(
     trials: dict[int, Trial],
-    population: Population,
+    populations: Populations,
     data: Split,
     probe: Vector,
     observe: Observer,
@@ -47,18 +72,32 @@ def meta_loop(
     started = time.thread_time()
     orders = _orders(trials, samples=len(data.train.labels))
 
-    plans: dict[int, Plan] = {}
-    for slot, trial in trials.items():
-        candidate = trial.clone()
-        plans[slot] = trial.intervene(candidate, orders[slot], probe)
-        population.load(slot, candidate)
+    plans = {slot: trial.intervene(trial.clone(), orders[slot], probe) for slot, trial in trials.items()}
+    planned = (time.thread_time() - started) / len(trials)
+    for population, alike in populations.sort({slot: plan.candidate for slot, plan in plans.items()}):
+        together = {slot: trials[slot] for slot in alike}
+        _train_and_judge(together, plans, planned, population, data, observe, stop)
 
-    anything_damaged = any(plan.damaged for plan in plans.values())
+
+def _train_and_judge(
+    trials: dict[int, Trial],
+    plans: dict[int, Plan],
+    planned: float,
+    population: Population,
+    data: Split,
+    observe: Observer,
+    stop: threading.Event,
+) -> None:
+    """The second half of the turn, for trials whose candidates have one shape."""
+    started = time.thread_time()
+    for slot in trials:
+        population.load(slot, plans[slot].candidate.vector)
+    anything_damaged = any(plans[slot].damaged for slot in trials)
     damaged = _accuracies(population, data) if anything_damaged else []
-    losses = population.train({slot: plan.epoch for slot, plan in plans.items()}, stop)
+    losses = population.train({slot: plans[slot].epoch for slot in trials}, stop)
     trained = _accuracies(population, data)
 
-    share = (time.thread_time() - started) / len(trials)
+    share = planned + (time.thread_time() - started) / len(trials)
     for slot, trial in trials.items():
         result = Result(
             loss=losses[slot],
@@ -90,24 +129,27 @@ def _accuracies(population: Population, data: Split) -> list[float | None]:
     return [100 * correct / total if correct >= 0 else None for correct in population.evaluate("validation")]
 
 
-def _score_unscored(group: Group, population: Population, data: Split) -> None:
+def _score_unscored(group: Group, populations: Populations, data: Split) -> None:
     """Evaluate the LKGs that came without a bounty, as those of the original's checkpoints do."""
     unscored = {slot: trial for slot, trial in group.trials.items() if trial.unscored}
-    for slot, trial in unscored.items():
-        population.load(slot, trial.lkg)
-    accuracies = _accuracies(population, data) if unscored else []
-    for slot, trial in unscored.items():
-        trial.bounty = trial.base_accuracy = accuracies[slot]
-        trial.unscored = False
+    for population, alike in populations.sort({slot: trial.lkg for slot, trial in unscored.items()}):
+        for slot in alike:
+            population.load(slot, unscored[slot].lkg.vector)
+        accuracies = _accuracies(population, data)
+        for slot in alike:
+            trial = unscored[slot]
+            trial.bounty = trial.base_accuracy = accuracies[slot]
+            trial.unscored = False
 
 
-def _test(group: Group, population: Population, data: Split) -> None:
+def _test(group: Group, populations: Populations, data: Split) -> None:
     """Measure the test accuracy of the LKGs, in percent; a trial that only diverged has none."""
     untested = {
         slot: t for slot, t in group.trials.items() if t.test_accuracy is None and t.bounty is not None
     }
-    for slot, trial in untested.items():
-        population.load(slot, trial.lkg)
-    correct = population.evaluate("test") if untested else []
-    for slot, trial in untested.items():
-        trial.test_accuracy = 100 * correct[slot] / len(data.test.labels)
+    for population, alike in populations.sort({slot: trial.lkg for slot, trial in untested.items()}):
+        for slot in alike:
+            population.load(slot, untested[slot].lkg.vector)
+        correct = population.evaluate("test")
+        for slot in alike:
+            untested[slot].test_accuracy = 100 * correct[slot] / len(data.test.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from frustration.dataset import Split
 from frustration.modes import Regime
-from frustration.network import Shape, Vector
+from frustration.network import Network, Shape, Vector
 
 Part = Literal["validation", "test"]
 
@@ -72,6 +72,28 @@ class Population(Protocol):
 
     def evaluate(self, part: Part) -> list[int]:
         """How many samples every slot classifies correctly; -1 where its outputs are not finite."""
+
+
+class Populations:
+    """The populations of one group: networks that have grown alike train side by side.
+
+    Each has all the slots of the group, so that nothing depends on how many of the others have grown.
+    """
+
+    def __init__(self, make: Callable[[Shape], Population]) -> None:
+        self._make = make
+        self._of: dict[Shape, Population] = {}
+
+    def sort(self, networks: Mapping[int, Network]) -> Iterator[tuple[Population, list[int]]]:
+        """Slots with the population that their networks fit into; populations without any are let go."""
+        slots: dict[Shape, list[int]] = {}
+        for slot, network in networks.items():
+            slots.setdefault(network.shape, []).append(slot)
+        self._of = {shape: population for shape, population in self._of.items() if shape in slots}
+        for shape, alike in slots.items():
+            if shape not in self._of:
+                self._of[shape] = self._make(shape)
+            yield self._of[shape], alike
 
 
 class Backend(Protocol):

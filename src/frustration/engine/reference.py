@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from frustration.dataset import Split
+from frustration.dendrites.module import DendriticMLP
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
 from frustration.modes import Regime
-from frustration.network import Shape, Vector
+from frustration.network import Shape, Vector, from_state, to_state
 from frustration.simple_mlp import SimpleMLP
 from frustration.streams import dropout_keep
+
+Module = SimpleMLP | DendriticMLP
 
 
 class ReferencePopulation:
@@ -28,25 +30,30 @@ class ReferencePopulation:
 
     def __init__(self, shape: Shape, slots: int, data: Split, batch_size: int, dtype: torch.dtype) -> None:
         self.shape, self.data, self.batch_size, self.dtype = shape, data, batch_size, dtype
-        self.networks = [SimpleMLP(shape.architecture, shape.features, shape.classes) for _ in range(slots)]
+        self.networks = [_module(shape) for _ in range(slots)]
         self.optimizers: list[torch.optim.AdamW | None] = [None] * slots
         for network in self.networks:
             network.to(dtype)
         self.pixel_values = torch.from_numpy(data.pixel_values).to(dtype)
 
     def load(self, slot: int, weights: Vector) -> None:
-        nn.utils.vector_to_parameters(self._copy(weights), self.networks[slot].parameters())
+        parameters = dict(self.networks[slot].named_parameters())
+        for name, values in self._named(weights).items():
+            parameters[name].data = values
 
     def weights(self, slot: int) -> Vector:
-        return _vector(list(self.networks[slot].parameters()))
+        return self._vector(dict(self.networks[slot].named_parameters()))
 
     def moments(self, slot: int) -> Moments:
         network, optimizer = self.networks[slot], self.optimizers[slot]
         if optimizer is None:
             raise ValueError(f"slot {slot} has not been trained")
-        states = [optimizer.state[parameter] for parameter in network.parameters()]
-        mean, square = (_vector([state[name] for state in states]) for name in ("exp_avg", "exp_avg_sq"))
-        return Moments(mean, square, int(states[0]["step"]))
+        states = {name: optimizer.state[parameter] for name, parameter in network.named_parameters()}
+        mean, square = (
+            self._vector({name: state[moment] for name, state in states.items()})
+            for moment in ("exp_avg", "exp_avg_sq")
+        )
+        return Moments(mean, square, int(next(iter(states.values()))["step"]))
 
     @one_thread()
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
@@ -77,7 +84,7 @@ class ReferencePopulation:
         return sum(losses) / len(losses)
 
     def _forward(
-        self, network: SimpleMLP, pixels: torch.Tensor, regime: Regime, key: int, step: int
+        self, network: Module, pixels: torch.Tensor, regime: Regime, key: int, step: int
     ) -> torch.Tensor:
         """Logits in training, with the masks of the dropout stream in place of nn.Dropout's own."""
         if regime.dropout == 0:
@@ -87,13 +94,13 @@ class ReferencePopulation:
         activations = pixels
         for layer, linear in enumerate(hidden):
             activations = functional.relu(linear(activations))
-            units, samples = linear.out_features, len(pixels)
+            units, samples = activations.shape[1], len(pixels)
             keep = torch.from_numpy(dropout_keep(key, step, layer, units, samples, regime.dropout).T)
             activations = torch.where(keep, activations * (1 / (1 - regime.dropout)), 0.0)
         logits: torch.Tensor = output(activations)
         return logits
 
-    def _optimizer(self, network: SimpleMLP, epoch: Epoch) -> torch.optim.AdamW:
+    def _optimizer(self, network: Module, epoch: Epoch) -> torch.optim.AdamW:
         optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=epoch.regime.learning_rate,
@@ -101,17 +108,22 @@ class ReferencePopulation:
             foreach=False,
         )
         if epoch.moments is not None:
-            mean, square = ([torch.empty_like(p) for p in network.parameters()] for _ in range(2))
-            nn.utils.vector_to_parameters(self._copy(epoch.moments.mean), mean)
-            nn.utils.vector_to_parameters(self._copy(epoch.moments.square), square)
-            for parameter, m, v in zip(network.parameters(), mean, square, strict=True):
+            mean, square = self._named(epoch.moments.mean), self._named(epoch.moments.square)
+            for name, parameter in network.named_parameters():
                 step = torch.tensor(float(epoch.moments.steps))
-                optimizer.state[parameter] = {"step": step, "exp_avg": m, "exp_avg_sq": v}
+                moments = {"exp_avg": mean[name], "exp_avg_sq": square[name]}
+                optimizer.state[parameter] = {"step": step, **moments}
         return optimizer
 
-    def _copy(self, vector: Vector) -> torch.Tensor:
-        """Not the caller's memory: vector_to_parameters makes parameters views of what it is given."""
-        return torch.tensor(vector, dtype=self.dtype)
+    def _named(self, vector: Vector) -> dict[str, torch.Tensor]:
+        """The parts of a flat vector by the names of the parameters, copied."""
+        state = to_state(self.shape.view(vector))
+        return {name: torch.tensor(values, dtype=self.dtype) for name, values in state.items()}
+
+    def _vector(self, named: Mapping[str, torch.Tensor]) -> Vector:
+        """Float32 whatever is computed in: what leaves a population is what a checkpoint can keep."""
+        arrays = {name: values.detach().float().numpy() for name, values in named.items()}
+        return from_state(self.shape, arrays).vector
 
     def _pixels(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
         return self.pixel_values[torch.from_numpy(images).long()]
@@ -149,6 +161,7 @@ class ReferenceBackend:
         return {"backend": self.name, "torch": torch.__version__, "device": "cpu", "vector": cpu}
 
 
-def _vector(tensors: list[Any]) -> Vector:
-    """Float32 whatever the network computes in: what leaves a population is what a checkpoint can keep."""
-    return nn.utils.parameters_to_vector(tensors).detach().float().numpy().copy()
+def _module(shape: Shape) -> Module:
+    if shape.grown:
+        return DendriticMLP.of(shape.view(np.zeros(shape.size, np.float32)))
+    return SimpleMLP(shape.architecture, shape.features, shape.classes)

@@ -25,14 +25,17 @@ def aligned(count: int) -> int:
 
 
 class Stack:
-    """K flat vectors, layer by layer: `weights[l]` is [K, outputs, inputs], `biases[l]` [K, outputs, 1].
+    """K flat vectors, layer by layer: `weights[l]` is [K, rows, inputs], `biases[l]` [K, rows, 1].
+
+    A unit is a row, and so is each of its D dendrites; `tops[l]` [K, D, units, 1] and `links[l]` [K, pairs,
+    units, 1] are what they weigh.
 
     Every matrix begins on a cache line. The first layer alone is dense in all cases, because the networks
     that share a batch are multiplied as one matrix; with 784 or 3,072 features it is aligned by itself.
     """
 
     def __init__(self, shape: Shape, slots: int, device: torch.device) -> None:
-        sizes = [part for outputs, inputs in shape.layers for part in (outputs * inputs, outputs)]
+        sizes = [part for layer in shape.parts for part in layer if part]
         room = [sizes[0], *map(aligned, sizes[1:])]
         lengths = [aligned(slots * size) for size in room]
         self.flat = torch.zeros(sum(lengths), device=device)
@@ -40,24 +43,38 @@ class Stack:
             part[: slots * size].view(slots, size)
             for part, size in zip(self.flat.split(lengths), room, strict=True)
         ]
-        self._parts = [rows[:, :size] for rows, size in zip(self._rows, sizes, strict=True)]
-        self.weights = [
-            part.unflatten(1, layer) for part, layer in zip(self._parts[0::2], shape.layers, strict=True)
-        ]
-        self.biases = [part.unsqueeze(2) for part in self._parts[1::2]]
+        self.parts = [rows[:, :size] for rows, size in zip(self._rows, sizes, strict=True)]
+        """[K, size] of everything, in the order of the flat vectors."""
+        self.weights: list[Tensor] = []
+        self.biases: list[Tensor] = []
+        self.tops: list[Tensor] = []
+        self.links: list[Tensor] = []
+        parts = iter(self.parts)
+        for (units, inputs), dendrites in zip(shape.layers, shape.dendrites, strict=True):
+            none = self.flat.new_empty(slots, 0, units, 1)
+            self.weights.append(next(parts).unflatten(1, (-1, inputs)))
+            self.biases.append(next(parts).unsqueeze(2))
+            self.tops.append(_vectors(next(parts), units) if dendrites else none)
+            self.links.append(_vectors(next(parts), units) if dendrites > 1 else none)
 
     def spans(self, slot: int) -> list[Tensor]:
         """Where one network lies, padding included, which is and stays zero."""
         return [rows[slot] for rows in self._rows]
 
     def write(self, slot: int, vector: Vector) -> None:
-        views = [part[slot] for part in self._parts]
+        views = [part[slot] for part in self.parts]
         source = torch.from_numpy(vector).split([len(view) for view in views])
         for view, values in zip(views, source, strict=True):
             view.copy_(values)
 
     def read(self, slot: int) -> Vector:
-        return torch.cat([part[slot] for part in self._parts]).cpu().numpy()
+        return torch.cat([part[slot] for part in self.parts]).cpu().numpy()
+
+
+def _vectors(part: Tensor, units: int) -> Tensor:
+    """[K, count, units, 1] of [K, count * units]."""
+    vectors: Tensor = part.unflatten(1, (-1, units))
+    return vectors.unsqueeze(3)
 
 
 class FusedAdamW:

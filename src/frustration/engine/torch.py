@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from frustration.dataset import Split
+from frustration.engine.dendritic import join, part
 from frustration.engine.masks import Masks
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
@@ -55,7 +56,7 @@ class Treatment:
     """What an epoch does besides training, for all slots at once; None where it does nothing."""
 
     learning_rate: float
-    decay: Tensor | None  # [K, 1, 1], what weights are multiplied by before every step
+    decay: Tensor | None  # [K, 1], what weights are multiplied by before every step
     dropped: slice | Tensor | None  # the R slots with dropout: a slice where they are evenly spaced
     keep: Tensor | None  # [R, all hidden units, batch], the current step's masks: `scale` where kept, else 0
     scale: Tensor | None  # [R, 1, 1], 1 / (1 - p)
@@ -121,7 +122,7 @@ class TorchPopulation:
     @torch.inference_mode()
     def evaluate(self, part: Part) -> list[int]:
         samples = on_device(self.data, part, self.device)
-        widest = max(outputs for outputs, _ in self.shape.layers)
+        widest = max(biases for _, biases, _, _ in self.shape.parts)
         width = aligned(min(max(64, EVALUATION_FLOATS // (self.slots * widest)), 2048))
         correct = torch.zeros(self.slots, dtype=torch.int64, device=self.device)
         finite = torch.ones(self.slots, dtype=torch.bool, device=self.device)
@@ -135,11 +136,40 @@ class TorchPopulation:
         """[K, classes, samples] for pixels [samples, features] that all networks see."""
         first, bias = self.parameters.weights[0], self.parameters.biases[0]
         wide = times_transposed(first.view(-1, self.shape.features), pixels)
-        below = wide.view(self.slots, -1, len(pixels)).add_(bias)
-        for weight, bias in zip(self.parameters.weights[1:], self.parameters.biases[1:], strict=True):
-            above = torch.empty(self.slots, weight.shape[1], len(pixels), device=self.device)
-            below = layer_outputs(weight, below.relu_(), bias, above)
+        below = self._joined(0, wide.view(self.slots, -1, len(pixels)).add_(bias))
+        for layer, (units, _) in enumerate(self.shape.layers[1:], start=1):
+            rows = (self.shape.dendrites[layer] + 1) * units
+            above = torch.empty(self.slots, rows, len(pixels), device=self.device)
+            weight, bias = self.parameters.weights[layer], self.parameters.biases[layer]
+            below = self._joined(layer, layer_outputs(weight, below.relu_(), bias, above))
         return below
+
+    def _joined(self, layer: int, sums: Tensor, out: Tensor | None = None) -> Tensor:
+        """[K, units, samples] of a layer whose dendrites, if it has any, have joined their units."""
+        if not self.shape.dendrites[layer]:
+            return sums
+        units = self.shape.layers[layer][0]
+        out = sums.new_empty(self.slots, units, sums.shape[2]) if out is None else out
+        tops, links = self.parameters.tops[layer], self.parameters.links[layer]
+        join(sums.unflatten(1, (-1, units)), tops, links, self.shape.forward_function, out)
+        return out
+
+    def _parted(self, layer: int, work: Workspace, delta: Tensor) -> Tensor:
+        """[K, rows, batch]: the way back through the dendrites, from the deltas of a layer's units."""
+        if not self.shape.dendrites[layer]:
+            return delta
+        rows, deltas = ((-1, self.shape.layers[layer][0]), work.sum_deltas[layer])
+        part(
+            work.sums[layer].unflatten(1, rows),
+            delta,
+            self.parameters.tops[layer],
+            self.parameters.links[layer],
+            self.shape.forward_function,
+            deltas.unflatten(1, rows),
+            self.gradients.tops[layer],
+            self.gradients.links[layer],
+        )
+        return deltas
 
     def _step(self, work: Workspace, treatment: Treatment) -> None:
         """One training step of all networks on `work.batch`."""
@@ -151,7 +181,7 @@ class TorchPopulation:
         delta = self._loss(work.activations[-1], labels, work.shares)
         self._backward(work, treatment, delta)
         if treatment.decay is not None:
-            for parameter in (*self.parameters.weights, *self.parameters.biases):
+            for parameter in self.parameters.parts:
                 parameter.mul_(treatment.decay)
         self.optimizer.step(treatment.learning_rate)
 
@@ -160,17 +190,16 @@ class TorchPopulation:
         weights, biases = self.parameters.weights, self.parameters.biases
         for run, pixels in zip(self.runs, work.pixels, strict=True):
             # Networks that share a batch share the product: their units are rows of one matrix.
-            rows = work.activations[0][run].view(-1, work.width)
+            rows = work.sums[0][run].view(-1, work.width)
             times_transposed(weights[0][run].view(-1, self.shape.features), pixels, rows)
-        work.activations[0].add_(biases[0])
-        masks = _per_layer(treatment.keep, self.shape)
-        for below, above, weight, bias, keep in zip(
-            work.activations[:-1], work.activations[1:], weights[1:], biases[1:], masks, strict=True
-        ):
-            below.relu_()
+        work.sums[0].add_(biases[0])
+        self._joined(0, work.sums[0], work.activations[0])
+        for layer, keep in enumerate(_per_layer(treatment.keep, self.shape), start=1):
+            below = work.activations[layer - 1].relu_()
             if treatment.dropped is not None and keep is not None:
                 _multiply(below, treatment.dropped, keep)
-            layer_outputs(weight, below, bias, above)
+            layer_outputs(weights[layer], below, biases[layer], work.sums[layer])
+            self._joined(layer, work.sums[layer], work.activations[layer])
 
     def _loss(self, logits: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
         """Add the mean cross-entropy of each network to `losses`; return its gradient, [K, classes, B]."""
@@ -184,6 +213,7 @@ class TorchPopulation:
         """Gradients of every layer, from the output down."""
         for layer in range(len(work.deltas), 0, -1):
             below = work.activations[layer - 1]
+            delta = self._parted(layer, work, delta)
             gradient(delta, below, self.gradients.weights[layer])
             torch.sum(delta, 2, keepdim=True, out=self.gradients.biases[layer])
             propagated = propagate(self.parameters.weights[layer], delta, work.deltas[layer - 1])
@@ -191,6 +221,7 @@ class TorchPopulation:
             delta = torch.ops.aten.threshold_backward.grad_input(propagated, below, 0, grad_input=propagated)
             if treatment.dropped is not None and treatment.scale is not None:
                 _multiply(delta, treatment.dropped, treatment.scale)
+        delta = self._parted(0, work, delta)
         for run, pixels in zip(self.runs, work.pixels, strict=True):
             rows = delta[run].view(-1, work.width)
             times_transposed(rows, pixels.t(), self.gradients.weights[0][run].view(-1, self.shape.features))
@@ -222,7 +253,9 @@ class TorchPopulation:
             work = Workspace(self.room, width)
             treatment = Treatment(
                 learning_rate=rate,
-                decay=_column(factors, device) if any(factor != 1.0 for factor in factors) else None,
+                decay=_column(factors, device).squeeze(2)
+                if any(factor != 1.0 for factor in factors)
+                else None,
                 dropped=_slots(dropped, device) if dropped else None,
                 keep=torch.empty(len(dropped), units, work.width, device=device) if dropped else None,
                 scale=_column(scales, device) if dropped else None,

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from frustration.dendrites.growth import Conductor, Growth, begin_growth
 from frustration.engine.population import Epoch, Moments, Order
 from frustration.modes import Evidence, Regime, Scene, Segment
-from frustration.network import Shape, Vector
+from frustration.network import Network, Shape, Vector
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
 from frustration.streams import Streams
@@ -22,7 +23,7 @@ from frustration.streams import Streams
 class RunnerUp:
     """The best of the candidates discarded since the last acceptance; `patience` may fall back on it."""
 
-    weights: Vector
+    network: Network
     accuracy: float
     loop: int
 
@@ -31,6 +32,7 @@ class RunnerUp:
 class Plan:
     """What was done to a candidate, and how it is to be trained."""
 
+    candidate: Network
     segment: Segment
     epoch: Epoch
     evidence: dict[str, Evidence]
@@ -64,9 +66,10 @@ class Trial:
 
     spec: TrialSpec
     shape: Shape
-    base: Vector
+    """Of the network it began with; the base and the LKG may have grown since."""
+    base: Network
     """Where the next candidate starts: the LKG itself under `strict` with the ratchet."""
-    lkg: Vector
+    lkg: Network
     """The network with the best validation accuracy so far: the Last Known Good."""
     loop: int = 0
     base_accuracy: float | None = None
@@ -76,6 +79,12 @@ class Trial:
     failures: int = 0
     patience: int = 0
     runner_up: RunnerUp | None = None
+    growth: Growth | None = None
+    """What the growth of dendrites depends on, once it has begun."""
+    conductor: Conductor | None = None
+    """Who decides about growth in the place of our own schedule, while a backend trains it."""
+    stopped: bool = False
+    """Its schedule has ended before its loops did."""
     curve: list[LoopEntry] = field(default_factory=list)
     test_accuracy: float | None = None
     seconds: float = 0.0
@@ -91,17 +100,18 @@ class Trial:
     @classmethod
     def fresh(cls, spec: TrialSpec, shape: Shape) -> Trial:
         weights = shape.initial(Streams(spec.seed, spec.trial, spec.architecture).stream("init", loop=1))
+        network = shape.view(weights)
         return cls(
             spec=spec,
             shape=shape,
-            base=weights,
-            lkg=weights,
+            base=network,
+            lkg=network,
             patience=spec.acceptance.patience,
         )
 
     @property
     def finished(self) -> bool:
-        return self.loop >= self.spec.meta_loops
+        return self.stopped or self.loop >= self.spec.meta_loops
 
     @property
     def complete(self) -> bool:
@@ -120,14 +130,14 @@ class Trial:
         """[samples]: the order of training samples in the next loop."""
         return self._streams.order(self.loop + 1, samples)
 
-    def clone(self) -> Vector:
+    def clone(self) -> Network:
         """A copy of the base: the next candidate. Where a schedule turns the ratchet on, that is the LKG."""
         at = self.spec.program.at
         if self.loop > 0 and at(self.loop + 1).ratchet and not at(self.loop).ratchet:
             self.rebase_on_lkg()
         return self.base.copy()
 
-    def intervene(self, weights: Vector, order: Order, probe: Vector) -> Plan:
+    def intervene(self, candidate: Network, order: Order, probe: Vector) -> Plan:
         """Treat a copy of the base in place, from global loop 2 on, and plan its epoch.
 
         `probe` [images, features] is what modes may judge units by.
@@ -136,22 +146,42 @@ class Trial:
         segment, scene = self.spec.program.at(loop), Scene(self._streams, loop, probe)
         regime = Regime(learning_rate=self.spec.learning_rate)
         evidence: dict[str, Evidence] = {}
+        growing = self._begin_growth(segment)
+        untreated = self.base
+        if growing:
+            candidate, evidence[growing.name] = growing.treat(candidate)
+            untreated = untreated if candidate.shape == untreated.shape else candidate.copy()
         for mode in segment.components:
             regime = mode.training(regime)
-            done = mode.intervene(self.shape.view(weights), scene) if loop > 1 else {}
-            if done := {**done, **mode.training_evidence(regime)}:
+            done = mode.intervene(candidate, scene) if loop > 1 else {}
+            if done := {**evidence.get(mode.name, {}), **done, **mode.training_evidence(regime)}:
                 evidence[mode.name] = done
-        moments = self.moments if self.keeps_moments else None
+        if growing:
+            regime = growing.training(regime, candidate.shape)
+        # Grown just now, a network has weights that AdamW knows nothing of.
+        moments = self.moments if self.keeps_moments and untreated is self.base else None
         if moments is not None and self.spec.optimizer == "persist-masked":
-            moments = moments.without(weights != self.base)
+            moments = moments.without(candidate.vector != untreated.vector)
         return Plan(
+            candidate=candidate,
             segment=segment,
             epoch=Epoch(
                 order=order, regime=regime, dropout_key=self._streams.dropout_key(loop), moments=moments
             ),
-            evidence=evidence,
-            damaged=not np.array_equal(weights, self.base),
+            evidence={name: done for name, done in evidence.items() if done},
+            damaged=not np.array_equal(candidate.vector, untreated.vector),
         )
+
+    def _begin_growth(self, segment: Segment) -> Growth | None:
+        """What follows the dendrites in a segment; begun when a segment that grows them is entered."""
+        mode = segment.growing
+        if mode is None:
+            return None
+        if self.growth is None or not self.growth.belongs_to(segment):
+            self.growth = begin_growth(segment, self._streams.growth_seed(self.loop + 1))
+        if self.conductor is not None:
+            self.growth.hand_over(self.conductor, self.base)
+        return self.growth
 
     def judge(self, plan: Plan, result: Result) -> LoopEntry:
         """Accept or discard a trained candidate; the trial moves on by one loop."""
@@ -160,19 +190,23 @@ class Trial:
         before = self.base_accuracy
         bounty = accepted = False
         adopted = None
+        shape = plan.candidate.shape
         if result.accuracy is not None and not result.diverged:
             bounty = self.bounty is None or result.accuracy > self.bounty
             accepted = not plan.segment.ratchet or self.spec.acceptance.accepts(result.accuracy, before)
             if bounty:
-                self.bounty, self.bounty_loop, self.lkg = result.accuracy, self.loop, result.weights
+                self.bounty, self.bounty_loop = result.accuracy, self.loop
+                self.lkg = shape.view(result.weights)
                 self.test_accuracy = None
                 self.patience = self.spec.acceptance.patience
             if accepted:
-                self._rebase(result.weights, result.accuracy)
+                self._rebase(shape.view(result.weights), result.accuracy)
             if self.keeps_moments:
-                self.moments = result.fetch_moments()
+                self.moments = result.fetch_moments() if shape == self.base.shape else None
         if not accepted:
-            adopted = self._lose_patience(result)
+            adopted = self._lose_patience(shape, result)
+        if self.growth is not None and plan.segment.growing:
+            self._follow_growth(self.growth, plan, result, accepted)
         entry = LoopEntry(
             loop=self.loop,
             mode=plan.segment.label(),
@@ -185,12 +219,25 @@ class Trial:
             adopted=adopted,
             diverged=result.diverged,
             evidence=plan.evidence,
+            **(size_of(shape) if plan.segment.growing else {}),
         )
         self.curve.append(entry)
         return entry
 
+    def _follow_growth(self, growth: Growth, plan: Plan, result: Result, accepted: bool) -> None:
+        """Let the dendrites' schedule see the loop: it may put another network in place, or end the trial."""
+        if result.diverged or result.accuracy is None:
+            growth.discard(self.loop)
+            return
+        course = growth.follow(
+            self.loop, result.accuracy, plan.candidate.shape.view(result.weights), accepted
+        )
+        if course.network is not None:
+            self._rebase(course.network, course.accuracy)
+            self.moments = None
+        self.stopped = course.ends and len(self.spec.program.segments) == 1
+
     def record(self) -> TrialRecord:
-        features, classes = self.shape.features, self.shape.classes
         return TrialRecord(
             spec=self.spec,
             loop=self.loop,
@@ -198,12 +245,14 @@ class Trial:
             bounty=self.bounty,
             bounty_loop=self.bounty_loop,
             test_accuracy=self.test_accuracy,
-            parameters=self.spec.architecture.parameters(features, classes),
-            flops=self.spec.architecture.flops(features, classes),
+            parameters=self.lkg.shape.size,
+            flops=self.lkg.shape.flops,
             seconds=self.seconds,
             numerics=self.numerics,
             past_numerics=tuple(self.past_numerics),
             continued=self.continued,
+            ended_early=self.stopped,
+            growth=self.growth.summary() if self.growth else None,
         )
 
     def rebase_on_lkg(self) -> None:
@@ -212,11 +261,18 @@ class Trial:
         if self.bounty is not None:
             self._rebase(self.lkg, self.bounty)
 
-    def _rebase(self, weights: Vector, accuracy: float) -> None:
-        self.base, self.base_accuracy = weights, accuracy
+    def change_treatment(self) -> None:
+        """Go on from the LKG under another treatment: what the old one remembers is forgotten."""
+        self.rebase_on_lkg()
+        self.growth, self.stopped = None, False
+
+    def _rebase(self, network: Network, accuracy: float | None) -> None:
+        if network.shape != self.base.shape:
+            self.moments = None
+        self.base, self.base_accuracy = network, accuracy
         self.failures, self.runner_up = 0, None
 
-    def _lose_patience(self, result: Result) -> int | None:
+    def _lose_patience(self, shape: Shape, result: Result) -> int | None:
         """Count a failure; at the limit the best failure since the last acceptance becomes the base."""
         if not self.spec.acceptance.patience:
             return None
@@ -224,10 +280,16 @@ class Trial:
         if result.accuracy is not None and not result.diverged:
             best = self.runner_up
             if best is None or result.accuracy > best.accuracy:
-                self.runner_up = RunnerUp(weights=result.weights, accuracy=result.accuracy, loop=self.loop)
+                network = shape.view(result.weights)
+                self.runner_up = RunnerUp(network=network, accuracy=result.accuracy, loop=self.loop)
         if self.failures < self.patience or self.runner_up is None:
             return None
         adopted = self.runner_up
         self.patience *= 2
-        self._rebase(adopted.weights, adopted.accuracy)
+        self._rebase(adopted.network, adopted.accuracy)
         return adopted.loop
+
+
+def size_of(shape: Shape) -> dict[str, int]:
+    """What a loop trained, where that changes from loop to loop."""
+    return {"dendrites": max(shape.dendrites), "parameters": shape.size, "flops": shape.flops}

@@ -23,6 +23,11 @@ class Room:
         self.units = [outputs for outputs, _ in shape.layers]
         self.pixels = floats(runs * widest * shape.features)
         self.activations = [floats(slots * units * widest) for units in self.units]
+        # With dendrites a layer has more sums than units, and they are needed on the way back.
+        self.dendrites = shape.dendrites
+        rows = [(k + 1) * units if k else 0 for units, k in zip(self.units, shape.dendrites, strict=True)]
+        self.sums = [floats(slots * count * widest) for count in rows]
+        self.sum_deltas = floats(slots * max(rows) * widest)
         # A layer's deltas are made from those of the layer above, and of no other: two buffers take turns.
         hidden = self.units[:-1]
         self.deltas = [floats(slots * max(hidden[n::2], default=0) * widest) for n in range(2)]
@@ -50,6 +55,13 @@ class Workspace:
         self.batch = torch.empty(room.runs, width, dtype=torch.int64, device=room.pixels.device)
         self.activations = [view(room.activations[n], slots, units, width) for n, units in layers]
         self.deltas = [view(room.deltas[n % 2], slots, units, width) for n, units in layers[:-1]]
+        grown = [(k + 1) * units if k else 0 for units, k in zip(room.units, room.dendrites, strict=True)]
+        self.sums = [
+            view(room.sums[n], slots, rows, width) if rows else self.activations[n]
+            for n, rows in enumerate(grown)
+        ]
+        """[slots, rows, width] before dendrites join their units: the activations where there are none."""
+        self.sum_deltas = [view(room.sum_deltas, slots, rows, width) for rows in grown]
 
     def fill(self, batch: Tensor) -> None:
         """Take the samples [runs, samples] of the next step."""

@@ -106,25 +106,25 @@ UTILITY_SELECTORS = ("lowest-utility", "highest-utility")
 
 def _has_weights(network: Network, layer: int, unit: int) -> bool:
     """Whether any weight of a hidden unit, on either side, is not zero."""
-    parts = (network.weights[layer][unit], network.biases[layer][unit], network.weights[layer + 1][:, unit])
-    return any(np.any(part) for part in parts)
+    return any(np.any(part) for part in (*network.incoming(layer, unit), *network.outgoing(layer, unit)))
 
 
 def utilities(network: Network, images: Vector) -> list[NDArray[np.float64]]:
     """Per hidden layer [units]: mean |activation| over the images x norm of the outgoing weights."""
     return [
-        np.abs(hidden).mean(axis=0) * np.linalg.norm(outgoing.astype(np.float64), axis=0)
-        for hidden, outgoing in zip(network.activations(images), network.weights[1:], strict=True)
+        np.abs(hidden).mean(axis=0)
+        * np.linalg.norm(outgoing.astype(np.float64).reshape(-1, hidden.shape[1]), axis=0)
+        for hidden, outgoing in zip(network.activations(images), network.all_weights[1:], strict=True)
     ]
 
 
 def ablate(network: Network, units: Sequence[Unit], outgoing: bool) -> Evidence:
-    """Zero the incoming weights and biases of units and, if asked, their outgoing weights."""
+    """Zero all that drives some units, dendrites included, and, if asked, their outgoing weights."""
     removed = 0.0
     for layer, unit in units:
-        parts = [network.weights[layer][unit], network.biases[layer][unit : unit + 1]]
+        parts = network.incoming(layer, unit)
         if outgoing:
-            parts.append(network.weights[layer + 1][:, unit])
+            parts += network.outgoing(layer, unit)
         for part in parts:
             removed += float(np.sum(np.square(part, dtype=np.float64)))
             part[...] = 0.0

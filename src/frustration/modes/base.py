@@ -61,6 +61,10 @@ class Mode:
     """Whether `intervene` changes weights; only said here, and held to by the contract tests."""
     ratchet: ClassVar[bool] = True
     """Whether the next candidate starts from the LKG; if not, training goes on from where it is."""
+    widens: ClassVar[bool] = False
+    """Whether another architecture is trained than the one that was asked for."""
+    insists: ClassVar[bool] = False
+    """Whether the ratchet holds, and the optimizer is fresh, whatever the other modes would do."""
     optimizer: ClassVar[str] = "fresh"
     """The optimizer policy that belongs to this mode unless the user names another."""
     dose_knob: ClassVar[str | None] = None
@@ -91,6 +95,17 @@ class Mode:
         """All knobs with their values, defaults included."""
         return dataclasses.asdict(self)
 
+    def label(self) -> str:
+        """As a user would write it: knobs that differ from their defaults are shown."""
+        usual = type(self)().knobs
+        # As text, because 1 == 1.0, and yet one is a unit and the other all of them.
+        changed = {knob: v for knob, v in self.knobs.items() if str(v) != str(usual[knob])}
+        return self.name + "".join(f":{knob}={_text(value)}" for knob, value in changed.items())
+
+    def widened(self, architecture: Architecture, features: int, classes: int) -> Architecture:
+        """The architecture that is trained in the place of the one that was asked for."""
+        return architecture
+
     def check(self, architecture: Architecture, classes: int) -> None:
         """Raise ModeError where this mode has nothing to act on."""
 
@@ -109,6 +124,10 @@ class Mode:
     def acted(self, evidence: Evidence) -> bool:
         """Whether the evidence of one loop shows that the treatment did anything."""
         return bool(evidence)
+
+
+def _text(value: Any) -> str:
+    return ";".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def probability(text: Any) -> float:

@@ -18,6 +18,7 @@ from typing import Any
 from frustration.architecture import Architecture
 from frustration.errors import InputError
 from frustration.modes.base import Mode, ModeError
+from frustration.modes.dendrites import Dendrites
 from frustration.modes.registry import mode_named
 from frustration.policy import OPTIMIZERS, Acceptance
 
@@ -36,10 +37,17 @@ class Segment:
 
     @property
     def ratchet(self) -> bool:
-        return all(mode.ratchet for mode in self.components)
+        return any(mode.insists for mode in self.components) or all(m.ratchet for m in self.components)
+
+    @property
+    def growing(self) -> Dendrites | None:
+        """The mode whose schedule says when the network grows."""
+        return next((mode for mode in self.components if isinstance(mode, Dendrites)), None)
 
     @property
     def optimizer(self) -> str:
+        if any(mode.insists for mode in self.components):
+            return "fresh"
         return next((mode.optimizer for mode in self.components if mode.optimizer != "fresh"), "fresh")
 
     def __str__(self) -> str:
@@ -47,7 +55,7 @@ class Segment:
 
     def label(self) -> str:
         """As a user would write it: knobs that differ from their defaults are shown."""
-        return "+".join(_label(mode) for mode in self.components) + self._range()
+        return "+".join(mode.label() for mode in self.components) + self._range()
 
     def _range(self) -> str:
         if (self.first, self.last) == (1, None):
@@ -73,11 +81,14 @@ class Program:
             if not closed and number < len(self.segments) - 1:
                 raise ModeError(f'mode "{self}": only the last range may be left open, not "{segment}"')
             due = (segment.last or 0) + 1
+        if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
+            raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
 
     @classmethod
     def parse(cls, text: str, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> Program:
         """Read the part before any "/"; `defaults` are knobs for components that do not name them."""
-        return cls(tuple(_segment(text, part, defaults or {}) for part in text.split(",")))
+        spelt = _WIDE.sub(r"wide:dendrites=\1", text)
+        return cls(tuple(_segment(text, part, defaults or {}) for part in spelt.split(",")))
 
     @classmethod
     def of_knobs(cls, text: str, knobs: Sequence[Mapping[str, Any]]) -> Program:
@@ -109,6 +120,12 @@ class Program:
             for mode in segment.components:
                 mode.check(architecture, classes)
         self.at(loops)
+
+    def widened(self, architecture: Architecture, features: int, classes: int) -> Architecture:
+        """The architecture that is trained."""
+        for mode in self.segments[0].components:
+            architecture = mode.widened(architecture, features, classes)
+        return architecture
 
     @property
     def optimizer(self) -> str:
@@ -154,6 +171,8 @@ class ModeChoice:
         return choice
 
 
+_WIDE = re.compile(r"\bwide@([0-9]+)(?![0-9-])", re.ASCII)
+"""The dendrites that `wide` stands in for; a range of loops has a hyphen."""
 _RANGE = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})?", re.ASCII)
 
 
@@ -169,6 +188,10 @@ def _segment(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]]) -
     names = [mode.name for mode in components]
     if len(set(names)) < len(names):
         raise ModeError(f'mode "{whole}": "{text.strip()}" names one mode twice; use its dose instead')
+    if sum(isinstance(mode, Dendrites) for mode in components) > 1:
+        raise ModeError(f'mode "{whole}": "{text.strip()}" has two schedules of growth; name one')
+    if "restart" in names and any(isinstance(mode, Dendrites) for mode in components):
+        raise ModeError(f'mode "{whole}": "restart" leaves no time to grow; use one or the other')
     if "none" in names and len(names) > 1:
         raise ModeError(f'mode "{whole}": "none" adds nothing to other modes; leave it out')
     return Segment(components, first, last)
@@ -185,9 +208,3 @@ def _component(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]])
             raise ModeError(f'mode "{whole}": "{setting}" is not knob=value, as in "hidden:dose=3"')
         knobs[knob] = value
     return mode_named(name).with_knobs(knobs)
-
-
-def _label(mode: Mode) -> str:
-    usual = type(mode)().knobs
-    # As text, because 1 == 1.0, and yet one is a unit and the other all of them.
-    return mode.name + "".join(f":{k}={v}" for k, v in mode.knobs.items() if str(v) != str(usual[k]))

@@ -19,7 +19,7 @@ class Noise(Hidden):
     name: ClassVar[str] = "noise"
 
     def intervene(self, candidate: Network, scene: Scene) -> Evidence:
-        spared = candidate.shape.view(candidate.vector.copy())
+        spared = candidate.copy()
         removed = super().intervene(spared, scene).get("removed", 0.0)
         if removed == 0.0:
             return {}

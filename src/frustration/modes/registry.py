@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 from frustration.modes.base import Mode, ModeError
 from frustration.modes.decay import Decay
+from frustration.modes.dendrites import Dendrites, EarlyStop, Reset
 from frustration.modes.dropout import Dropout
 from frustration.modes.full import Full
 from frustration.modes.hidden import Hidden
@@ -15,7 +16,9 @@ from frustration.modes.noise import Noise
 from frustration.modes.none import NoTreatment
 from frustration.modes.output import Output
 from frustration.modes.plain import Plain
+from frustration.modes.ratchet import Ratchet
 from frustration.modes.restart import Restart
+from frustration.modes.wide import Wide
 
 ENTRY_POINTS = "frustration.modes"
 
@@ -29,6 +32,11 @@ BUILT_IN: tuple[type[Mode], ...] = (
     Plain,
     Restart,
     Noise,
+    Ratchet,
+    Dendrites,
+    EarlyStop,
+    Reset,
+    Wide,
 )
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from frustration.dataset import Split
 from frustration.engine.backends import backend_named
 from frustration.engine.group import Group
-from frustration.engine.loop import run
+from frustration.engine.loop import train_group
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError
@@ -135,8 +135,7 @@ def _train(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
     trials = list(group.trials.values())
     data = work.data.of(trials[0].spec)
     backend = backend_named(work.backend, work.device)
-    population = backend.population(trials[0].shape, group.runs, data, trials[0].spec.batch_size)
-    run(group, population, data, observe, stop)
+    train_group(group, backend, data, observe, stop)
     for trial in trials:
         work.keeper.finish(trial)
         emit(TrialDone(trial.spec.id, trial.record()))

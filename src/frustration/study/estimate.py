@@ -153,9 +153,9 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     plans = {}
     shared = {trial.spec.trial: trial.order(some) for trial in group.trials.values()}
     for slot, trial in group.trials.items():
-        weights = trial.clone()
-        plans[slot] = trial.intervene(weights, shared[trial.spec.trial], probe).epoch
-        population.load(slot, weights)
+        plan = trial.intervene(trial.clone(), shared[trial.spec.trial], probe)
+        plans[slot] = plan.epoch
+        population.load(slot, plan.candidate.vector)
     stop = threading.Event()
     population.train(plans, stop)  # the first time prepares what later times reuse
     training = _fastest(lambda: population.train(plans, stop))

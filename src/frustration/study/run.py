@@ -98,7 +98,7 @@ def plan_study(study: Study, data: Data, backend: Backend) -> list[Layout[Planne
     """All groups of a study, the costliest first, whatever is done already."""
     layouts = lay_out(
         [
-            Planned(spec, Shape(spec.architecture, data.of(spec).features, data.of(spec).classes))
+            Planned(spec, spec.shape(data.of(spec).features, data.of(spec).classes))
             for spec in study.specs(digests(study, data))
         ],
         backend,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import Group, write_numerics
-from frustration.engine.loop import run
+from frustration.engine.loop import train_group
 from frustration.engine.population import Backend
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
-from frustration.network import Shape
 from frustration.record import LoopEntry, TrialRecord
 from frustration.runners.work import Data
 from frustration.study.run import digests, load_data
@@ -115,13 +114,12 @@ def _check(record: TrialRecord, data: Data, backend: Backend) -> Check:
 def _again(record: TrialRecord, data: Data, backend: Backend) -> TrialRecord:
     """The same trial, alone, in its own slot of a group of the recorded shape."""
     split = data.of(record.spec)
-    shape = Shape(record.spec.architecture, split.features, split.classes)
+    shape = record.spec.shape(split.features, split.classes)
     trial = Trial.fresh(record.spec, shape)
     place = record.numerics.get("group", {"runs": ["f" if not trial.keeps_moments else "p"], "slot": 0})
     group = Group(tuple(place["runs"]), {place["slot"]: trial})
     write_numerics(group, backend)
-    population = backend.population(shape, group.runs, split, record.spec.batch_size)
-    run(group, population, split, lambda trial, entry: None, threading.Event())
+    train_group(group, backend, split, lambda trial, entry: None, threading.Event())
     return trial.record()
 
 

@@ -1,0 +1,76 @@
+"""What new dendrites start from: a torch generator, consumed as perforatedai 3.2.9 consumes torch's own.
+
+Every growth draws, for each layer that grows, in the order of the model, a weight and then a bias. Every
+return to a saved network draws all its dendrites anew and throws them away, because the library builds
+them before it loads them. Numbers depend on the shape of each draw, so shapes are kept to as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from frustration.dendrites.settings import Settings
+from frustration.network import Network, Vector
+
+if TYPE_CHECKING:
+    import torch
+
+
+class GrowthDraws:
+    """The growth stream of one trial."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
+
+    @classmethod
+    def seeded(cls, seed: int) -> Self:
+        """As `torch.manual_seed(seed)` leaves torch's own generator; 0 <= seed < 2^63."""
+        import torch
+
+        return cls(torch.Generator().manual_seed(seed))
+
+    def dendrite(self, main: tuple[Vector, Vector], settings: Settings) -> tuple[Vector, Vector]:
+        """Weight [outputs, inputs] and bias [outputs] of one more dendrite on every unit of a layer.
+
+        `main` is the layer's own weight and bias. Layers are to be asked for in the order of the model.
+        """
+        multiplier = settings.candidate_weight_initialization_multiplier
+        scale = _mean_magnitude(main) if settings.candidate_weight_init_by_main else 1.0
+        weight, bias = (self._normal(part.shape) * multiplier * scale for part in main)
+        return weight.numpy(), bias.numpy()
+
+    def restore(self, network: Network) -> None:
+        """Move on as the library does when it goes back to this network."""
+        for (outputs, inputs), dendrites in zip(network.shape.layers, network.shape.dendrites, strict=True):
+            for _ in range(dendrites):
+                self._normal((outputs, inputs))
+                self._normal((outputs,))
+
+    def to_bytes(self) -> bytes:
+        """Where the stream stands, for a checkpoint."""
+        return bytes(self._generator.get_state().numpy().tobytes())
+
+    @classmethod
+    def from_bytes(cls, state: bytes) -> Self:
+        import torch
+
+        draws = cls(torch.Generator())
+        draws._generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+        return draws
+
+    def _normal(self, shape: tuple[int, ...]) -> torch.Tensor:
+        import torch
+
+        return torch.randn(shape, generator=self._generator)
+
+
+def _mean_magnitude(main: tuple[Vector, Vector]) -> float:
+    """Of a layer's own weights and biases, each summed as the library sums it: in float32, by torch."""
+    import torch
+
+    total = 0.0
+    for part in main:
+        total += torch.from_numpy(np.ascontiguousarray(part)).abs().sum().item()
+    return total / sum(part.size for part in main)

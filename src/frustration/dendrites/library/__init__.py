@@ -1,0 +1,1 @@
+"""perforatedai itself as a backend: one process per trial, its traps fenced off."""

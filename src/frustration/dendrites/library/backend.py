@@ -1,0 +1,193 @@
+"""perforatedai as a backend: a population of one network, and the library's own tracker as its schedule."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from frustration.dataset import Split
+from frustration.dendrites.library.available import VERSION, why_not_library
+from frustration.dendrites.library.licence import Licence, find_licence
+from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
+from frustration.dendrites.library.schedule import LibrarySchedule
+from frustration.dendrites.schedule import Schedule
+from frustration.dendrites.settings import Settings
+from frustration.engine.population import Epoch, Moments, Part, Runs
+from frustration.errors import InputError
+from frustration.network import Network, Shape, Vector
+
+NO_GROWTH = Settings(switch_mode="none")
+"""What a trial is started with whose dendrites have not begun, or that has none."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Trainer:
+    """One trial's process, and what it takes to start it again."""
+
+    shape: Shape
+    """Without dendrites."""
+    data: Split
+    batch_size: int
+    files: Files
+    licence: Licence | None
+    process: LibraryProcess | None = None
+    handed_out: Moments | None = None
+    """The moments that AdamW in the child still has."""
+
+    def start(self, settings: Settings, seed: int) -> LibraryProcess:
+        """A new process; the one before ends."""
+        self.end()
+        self.process = LibraryProcess(self.files, self.licence)
+        parts = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
+        arrays: dict[str, Any] = {"pixel_values": self.data.pixel_values}
+        for name, part in parts.items():
+            arrays |= {f"{name}_images": part.images, f"{name}_labels": part.labels}
+        self.process.ask(
+            "start",
+            arrays,
+            architecture=str(self.shape.architecture),
+            features=self.shape.features,
+            classes=self.shape.classes,
+            settings=settings.to_dict(),
+            seed=seed,
+            batch_size=self.batch_size,
+            ephemeral=self.process.ephemeral,
+            graphs=self.files.graphs,
+            test_saves=self.files.test_saves,
+            licensed=self.licence is not None,
+        )
+        return self.process
+
+    def running(self) -> LibraryProcess:
+        return self.process or self.start(NO_GROWTH, seed=0)
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.end()
+        self.process = self.handed_out = None
+
+
+class LibraryPopulation:
+    """One network of one shape. Of the shape that the library has at this moment it can be trained."""
+
+    def __init__(self, trainer: Trainer, shape: Shape) -> None:
+        self.trainer, self.shape = trainer, shape
+
+    def load(self, slot: int, weights: Vector) -> None:
+        shape = self.shape
+        self.trainer.running().ask(
+            "load",
+            {"weights": weights},
+            dendrites=list(shape.dendrites),
+            forward_function=shape.forward_function,
+        )
+
+    def weights(self, slot: int) -> Vector:
+        weights: Vector = self.trainer.running().ask("weights")[1]["weights"]
+        return weights
+
+    def moments(self, slot: int) -> Moments:
+        message, arrays = self.trainer.running().ask("moments")
+        self.trainer.handed_out = Moments(arrays["mean"], arrays["square"], message["steps"])
+        return self.trainer.handed_out
+
+    def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
+        if 0 not in epochs:
+            return [float("nan")]
+        epoch, moments = epochs[0], epochs[0].moments
+        arrays: dict[str, Any] = {"order": epoch.order}
+        goes_on = moments is not None and moments is self.trainer.handed_out
+        if moments is not None and not goes_on:
+            arrays |= {"mean": moments.mean, "square": moments.square}
+        message, _ = self.trainer.running().ask(
+            "train",
+            arrays,
+            stop,
+            learning_rate=epoch.regime.learning_rate,
+            weight_decay=epoch.regime.weight_decay,
+            dropout=epoch.regime.dropout,
+            dropout_key=str(epoch.dropout_key),
+            goes_on=goes_on,
+            steps=moments.steps if moments else 0,
+        )
+        return [float(message["loss"])]
+
+    def evaluate(self, part: Part) -> list[int]:
+        return [int(self.trainer.running().ask("evaluate", part=part)[0]["correct"])]
+
+
+class LibraryBackend:
+    """perforatedai with gradient-descent dendrites, or with licensed Perforated Backpropagation if asked.
+
+    It serves one trial: its populations and its schedule share the trial's process.
+    """
+
+    depends_on_group = False
+
+    def __init__(self, licensed: bool = False, files: Files | None = None) -> None:
+        if reason := why_not_library():
+            raise InputError(reason)
+        found = find_licence()
+        if licensed and not isinstance(found, Licence):
+            raise InputError(f"{found}; --backend perforatedai trains gradient-descent dendrites without it")
+        self.licence = found if licensed and isinstance(found, Licence) else None
+        self.name = "perforatedbp" if self.licence else "perforatedai"
+        self.files = files or Files.from_environment()
+        self._trainer: Trainer | None = None
+
+    @property
+    def kind(self) -> str:
+        """Which dendrites it trains."""
+        return "Perforated Backpropagation" if self.licence else "gradient-descent dendrites"
+
+    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> LibraryPopulation:
+        if sum(map(len, runs)) != 1:
+            raise ValueError("perforatedai trains one network at a time")
+        if self._trainer is None:
+            bare = shape.with_dendrites((0,) * len(shape.dendrites))
+            self._trainer = Trainer(
+                shape=bare, data=data, batch_size=batch_size, files=self.files, licence=self.licence
+            )
+        return LibraryPopulation(self._trainer, shape)
+
+    def conduct(
+        self, schedule: Schedule, seed: int, network: Network, saved: Network | None
+    ) -> LibrarySchedule:
+        """The library's own tracker in the place of a schedule that has just begun or was kept.
+
+        `seed` is that of its growth draws, `network` what is trained next, `saved` the schedule's saved one.
+        Asked after `population`.
+        """
+        if self._trainer is None:
+            raise LibraryError("the schedule was asked for before there was a population")
+        if not schedule.counts_growth:
+            raise InputError(
+                "perforatedai cannot go back without growing, as the mode reset does; "
+                "--backend torch or native can"
+            )
+        process = self._trainer.start(schedule.settings, seed)
+        conducted = LibrarySchedule(schedule, process, self._trainer.shape, mirrored=self.licence is None)
+        conducted.resume(network, saved)
+        return conducted
+
+    def group_limit(self, shape: Shape, batch_size: int) -> int:
+        return 1
+
+    def close(self) -> None:
+        """End the trial's process."""
+        if self._trainer is not None:
+            self._trainer.end()
+
+    def numerics(self) -> dict[str, Any]:
+        import torch
+
+        return {
+            "backend": self.name,
+            "dendrites": self.kind,
+            "perforatedai": VERSION,
+            "torch": torch.__version__,
+            "device": "cpu",
+            "vector": torch.backends.cpu.get_cpu_capability(),
+        }

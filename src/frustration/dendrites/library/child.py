@@ -1,0 +1,86 @@
+"""The process of one trial with perforatedai: `python -P -m frustration.dendrites.library.child`.
+
+It runs in a folder of its own and answers requests over the pipes that were its stdin and stdout; the
+library gets /dev/null to read from, and its prints go to stderr. It ends when the requests do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from numpy.typing import NDArray
+
+from frustration.dendrites.library import wire
+from frustration.dendrites.library.licence import EMAIL, TOKEN, redact, redact_files
+
+Reply = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+
+
+def main() -> None:
+    requests, replies = take_pipes()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
+    # Credentials are out of the environment before anything else runs, and back only while the library
+    # looks for them.
+    secrets = tuple(os.environ.pop(name, "") for name in (TOKEN, EMAIL))
+    os.environ.pop("RANK", None)  # with a RANK other than 0 the library saves nothing, and then fails
+    from frustration.dendrites.library.trainee import Trainee
+
+    trainee = Trainee(secrets)
+    try:
+        while True:
+            try:
+                request, arrays = wire.receive(requests)
+            except EOFError:
+                break
+            answer(replies, trainee.handlers[request.pop("do")], request, arrays, secrets)
+    finally:
+        if trainee.ephemeral:
+            shutil.rmtree(Path.cwd(), ignore_errors=True)
+
+
+def answer(
+    replies: BinaryIO,
+    handler: Callable[..., Reply],
+    request: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    secrets: tuple[str, ...],
+) -> None:
+    """Do what is asked and say how it went."""
+    message: dict[str, Any]
+    held: dict[str, NDArray[Any]]
+    try:
+        message, held = handler(**request, **arrays)
+    except SystemExit as ending:  # the library ends its process where it cannot go on, with 0 as well
+        message, held = {"failed": f"the library ended its process with sys.exit({ending.code!r})"}, {}
+    except Exception as error:  # the boundary of the process: whatever the library raised is reported
+        message, held = (
+            {"failed": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()},
+            {},
+        )
+    if any(secrets):
+        redact_files(Path.cwd(), secrets)
+        message = {k: redact(v, secrets) if isinstance(v, str) else v for k, v in message.items()}
+    wire.send(replies, message, held)
+
+
+def take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes to the parent, out of the library's reach."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    os.dup2(2, 1)
+    return requests, replies
+
+
+if __name__ == "__main__":
+    main()

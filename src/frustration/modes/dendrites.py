@@ -1,0 +1,79 @@
+"""`dendrites`, and two controls that share its schedule: `early-stop` and `reset`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from frustration.architecture import Architecture
+from frustration.dendrites.settings import Settings, SettingsError
+from frustration.modes.base import Evidence, Mode, ModeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dendrites(Settings, Mode):
+    """Grow dendrites as perforatedai does: where validation no longer improves, one more on every unit.
+
+    Weights and optimizer are carried on from loop to loop; growth goes back to the best network and takes
+    a fresh optimizer; the trial ends when growth no longer helps. Behind "ratchet+" growth is an
+    intervention on a candidate, and goes with it.
+    """
+
+    name: ClassVar[str] = "dendrites"
+    ratchet: ClassVar[bool] = False
+    optimizer: ClassVar[str] = "persist"
+    adds_dendrites: ClassVar[bool] = True
+    """Whether something grows where the schedule says so, or the network only goes back."""
+
+    @classmethod
+    def with_knobs(cls, knobs: Mapping[str, str | Any]) -> Self:
+        given: dict[str, Any] = dict(knobs)
+        try:
+            return cls.of(given)
+        except SettingsError as error:
+            raise ModeError(f'mode "{cls.name}": {error}') from None
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        return self.to_dict()
+
+    @property
+    def settings(self) -> Settings:
+        return self
+
+    def check(self, architecture: Architecture, classes: int) -> None:
+        if not self.maximizing_score:
+            raise ModeError(
+                f'mode "{self.name}": the score is validation accuracy, so maximizing_score is true'
+            )
+        try:
+            self.grown_layers(architecture.depth + 1)
+        except SettingsError as error:
+            raise ModeError(f'mode "{self.name}": {error}') from None
+
+    def acted(self, evidence: Evidence) -> bool:
+        return "dendrites" in evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStop(Dendrites):
+    """The dendrites' schedule without dendrites: train on, stop where it would grow, keep the best."""
+
+    name: ClassVar[str] = "early-stop"
+    control: ClassVar[bool] = True
+    max_dendrites: int = field(default=0, metadata=Settings.__dataclass_fields__["max_dendrites"].metadata)
+
+    def check(self, architecture: Architecture, classes: int) -> None:
+        super().check(architecture, classes)
+        if self.max_dendrites:
+            raise ModeError('mode "early-stop" grows nothing: leave out max_dendrites, or use "dendrites"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reset(Dendrites):
+    """What else a dendrite brings: at the moments of growth, back to the best with a fresh optimizer."""
+
+    name: ClassVar[str] = "reset"
+    control: ClassVar[bool] = True
+    adds_dendrites: ClassVar[bool] = False
