@@ -45,14 +45,18 @@ def records(store: Store) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def grow(store: Store, at: tuple[int, ...] = (8, 14)) -> None:
-    """Every trial of `plain` gets a dendrite per neuron before each of these loops, as a growing mode records it."""
+    """Trials of `plain` get a dendrite per neuron before each of these loops, recorded as growing modes do."""
     for path, record in records(store):
         if record["spec"]["mode"] != "plain":
             continue
         bare = record["parameters"]
         for entry in record["curve"]:
             dendrites = sum(entry["loop"] >= loop for loop in at)
-            entry |= {"dendrites": dendrites, "parameters": bare * (1 + dendrites), "flops": 2 * bare * (1 + dendrites)}
+            entry |= {
+                "dendrites": dendrites,
+                "parameters": bare * (1 + dendrites),
+                "flops": 2 * bare * (1 + dendrites),
+            }
         attempts = [
             {
                 "loop": loop,
@@ -70,7 +74,7 @@ def grow(store: Store, at: tuple[int, ...] = (8, 14)) -> None:
 def probe(store: Store) -> None:
     """A probe of every network: accuracy falls with damage, faster without dropout."""
     fractions, sigmas = [i / 10 for i in range(11)], [0.0, 0.1, 0.2, 0.4]
-    for path, record in records(store):
+    for _, record in records(store):
         steep = {"dropout": 1.0}.get(record["spec"]["mode"], 1.6)
         noise = np.random.default_rng(record["spec"]["trial"]).normal(0, 0.5)
         top = record["test_accuracy"]
@@ -80,8 +84,16 @@ def probe(store: Store) -> None:
             "probe_schema": 1,
             "id": record["id"],
             "measures": {
-                "knockout": {"settings": {"fractions": fractions, "draws": 5}, "accuracy": falls, "area": float(np.mean(falls))},
-                "weight_noise": {"settings": {"sigmas": sigmas}, "accuracy": shaken, "area": float(np.mean(shaken))},
+                "knockout": {
+                    "settings": {"fractions": fractions, "draws": 5},
+                    "accuracy": falls,
+                    "area": float(np.mean(falls)),
+                },
+                "weight_noise": {
+                    "settings": {"sigmas": sigmas},
+                    "accuracy": shaken,
+                    "area": float(np.mean(shaken)),
+                },
                 "corruptions": {
                     "settings": {"severities": {"blur": [1, 2, 3], "shift": [1, 2, 3]}},
                     "accuracy": {"blur": [top - 1, top - 4, top - 9], "shift": [top - 2, top - 8, top - 20]},

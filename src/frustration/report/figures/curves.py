@@ -66,8 +66,7 @@ def learning_curves(scene: Scene) -> Iterator[Plate]:
             title=title + (f" {page + 1}" if pages > 1 else ""),
             caption="Best validation accuracy so far: thin lines are trials, thick ones the median, "
             "bands the middle half of the trials. Where networks come close to 100 %, the axis is that of "
-            "the error, "
-            f"which halves at equal steps.{where}",
+            f"the error, which halves at equal steps.{where}",
             figure=figure,
         )
 
@@ -261,7 +260,6 @@ def _late_dots(scene: Scene, name: str, title: str, gains: dict[tuple[Architectu
         name=name,
         title=title,
         caption=f"Points of validation accuracy that the last {LATE * 100:g} % of the loops added to "
-        "the bounty: "
-        f"dots are trials, bars their mean.",
+        "the bounty: dots are trials, bars their mean.",
         figure=figure,
     )

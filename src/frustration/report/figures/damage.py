@@ -76,10 +76,9 @@ def harm_and_recovery(scene: Scene) -> Iterator[Plate]:
         name=name,
         title=title,
         caption="Left: mean over all damaged loops of a trial, then over trials, with 95 % t intervals "
-        "over trials. "
-        "On the dotted line the epoch wins back what the intervention took; above it, more. Right: "
-        "harm over twentieths of the loops, "
-        "median and middle half of all trials and architectures. Validation accuracy, percentage points.",
+        "over trials. On the dotted line the epoch wins back what the intervention took; above it, more. "
+        "Right: harm over twentieths of the loops, median and middle half of all trials and architectures. "
+        "Validation accuracy, percentage points.",
         figure=figure,
     )
 

@@ -55,11 +55,10 @@ def dendrites_over_time(scene: Scene) -> Iterator[Plate]:
         name=name,
         title=title,
         caption="Left: validation accuracy of each trial after every loop (thin), with a mark where "
-        "dendrites were added, "
-        "and the median of the best so far (thick). Middle: parameters of the network in training. "
-        "Right: the best "
-        "validation accuracy that each trial reached with each number of dendrites per neuron, against its "
-        "parameters; bars are means with 95 % t intervals. A network with more dendrites has also "
+        "dendrites were added, and the median of the best so far (thick). Middle: parameters of the network "
+        "in training. Right: the best validation accuracy that each trial reached with each number of "
+        "dendrites per neuron, against its parameters; bars are means with 95 % t intervals. A network with "
+        "more dendrites has also "
         "trained longer." + more,
         figure=figure,
     )

@@ -75,8 +75,8 @@ def design_space(scene: Scene) -> Iterator[Plate]:
         axes.legend(loc="upper right", handletextpad=0.2, frameon=True, framealpha=0.9, edgecolor="none")
     left = len(scene.architectures) - len(uniform)
     caption = (
-        f"The {len(uniform)} architectures, layers*units. Grey lines join networks of equal parameters "
-        f"(784 inputs, 10 classes). Where labels had no room they were left out."
+        f"The {len(uniform)} architectures, layers*units. Grey lines join networks of equal parameters (784 "
+        "inputs, 10 classes). Where labels had no room they were left out."
     )
     if left:
         caption += f" {left} whose layers differ in width are not shown."

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
@@ -89,6 +90,7 @@ def fault_tolerance(scene: Scene) -> Iterator[Plate]:
             _draw(axis, arms, scene.looks[label])
         axis.set_ylim(0, 100)
         axis.set_xlim(left=0 if panel < 2 else None)
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=panel == 2))
         panels.mark_panel(
             axis, f"{words}: {_PANELS[panel][0]}" if index % len(columns) == 0 else _PANELS[panel][0]
         )
@@ -101,8 +103,7 @@ def fault_tolerance(scene: Scene) -> Iterator[Plate]:
         name=name,
         title=title,
         caption="Test accuracy of the kept networks, mean over trials with pointwise 95 % t intervals "
-        "over trials "
-        "(each trial the mean over its draws"
+        "over trials (each trial the mean over its draws"
         + (" and over architectures" if len(order) > FEW else "")
         + "). All treatments of one trial number lose the same units and get the same noise. Tests are in "
         "the tables.",

@@ -33,9 +33,9 @@ _DASHDOT: Final = (0.0, (5.0, 1.2, 1.0, 1.2))
 KNOWN: Final = {
     "none": Look("#000000", "#F0F0F0", "o", _SOLID),
     "decay": Look("#7F7F7F", "#A3A3A3", "s", _DOTS),
-    "dropout": Look("#56B4E9", "#56B4E9", "D", _LONG),
+    "dropout": Look("#56B4E9", "#8FD8FF", "D", _LONG),
     "full": Look("#E69F00", "#F0B429", "^", _SOLID),
-    "hidden": Look("#0072B2", "#5AA9E0", "v", _SOLID),
+    "hidden": Look("#0072B2", "#4C93F0", "v", _SOLID),
     "output": Look("#D55E00", "#F07F3C", "P", _SOLID),
     "noise": Look("#CC79A7", "#DD9AC0", "X", _SHORT),
     "plain": Look("#882255", "#D46A9F", "h", _DASHDOT),

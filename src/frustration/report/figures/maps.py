@@ -71,8 +71,7 @@ def baseline(scene: Scene) -> Iterator[Plate]:
         name=name,
         title=title,
         caption=f"Mean accuracy (%) of the control ({names}): the LKG on the test set and its bounty, "
-        "the best of "
-        "all looks at validation. Colours follow the logarithm of the error."
+        "the best of all looks at validation. Colours follow the logarithm of the error."
         if norm is not None
         else f"Mean accuracy (%) of the control ({names}).",
         figure=tile_map(scene.families, tuple(rows.values()), tile, scale=(mapping, "accuracy (%)", options)),
@@ -107,7 +106,7 @@ def effect(scene: Scene) -> Iterator[Plate]:
         one = found.get((architecture, row))
         if one is None:
             return NO_VALUE
-        if not one.acted:
+        if not one.tested:
             return Tile("white", "inert" if one.finding == "inert" else "=")
         claimed = one.finding in ("better", "worse")
         text = _signed(one.difference.value) + ("*" if claimed else "")
@@ -116,16 +115,15 @@ def effect(scene: Scene) -> Iterator[Plate]:
     ticks = [s * t for t in (0.1, 1.0, 10.0) for s in (-1, 1) if t <= most]
     options = {"ticks": [0.0, *ticks], "format": "%g"}
     claims = sum(one.finding in ("better", "worse") for one in found.values())
-    tested = sum(one.acted for one in found.values())
+    tested = sum(one.tested for one in found.values())
     controls = ", ".join(dict.fromkeys(one.control for one in found.values()))
     yield Plate(
         name=name,
         title=title,
         caption=f"Mean difference of the {scene.metric_name} to {controls}, in points. Bold with an "
-        "asterisk: better "
-        f"or worse than control at {scene.analysis.alpha:g} by exact tests, Holm within the "
-        f"architecture ({claims} of {tested}); all "
-        "others are undecided. inert: the treatment never acted; =: equal to control in every trial.",
+        f"asterisk: better or worse than control at {scene.analysis.alpha:g} by exact tests, Holm within the "
+        f"architecture ({claims} of {tested}); all others are undecided. inert: the treatment never acted; "
+        "=: equal to control in every trial.",
         figure=tile_map(
             scene.families, rows, tile, scale=(mapping, "difference to control (points)", options)
         ),
@@ -202,10 +200,8 @@ def winner(scene: Scene) -> Iterator[Plate]:
         name=name,
         title=title,
         caption=f"The treatment with the highest mean {scene.metric_name}, where it beats every other "
-        f"one at {scene.analysis.alpha:g} "
-        f"({decided} of {len(learning)} architectures that learn); elsewhere the data leave it "
-        "undecided. Inert treatments equal "
-        "control, so control cannot beat them.",
+        f"one at {scene.analysis.alpha:g} ({decided} of {len(learning)} architectures that learn); elsewhere "
+        "the data leave it undecided. Inert treatments equal control, so control cannot beat them.",
         figure=tile_map(scene.families, ("",), tile, key=key, height=max(0.37, 0.06 * longest)),
     )
 
@@ -234,9 +230,8 @@ def regimes(scene: Scene) -> Iterator[Plate]:
     key.append((f"label in under {100 * SURE:g} %", Tile("#9A9A9A", hatched=True)))
     missing = {mode for g in scene.groups.values() for found in g.regimes.values() for mode in found.missing}
     caption = (
-        "Regime of each architecture by the rules of the paper and by those of its published code, on "
-        "the bounty. Numbers: "
-        "percent of bootstrap resamples of the trials that give the same label."
+        "Regime of each architecture by the rules of the paper and by those of its published code, on the "
+        "bounty. Numbers: percent of bootstrap resamples of the trials that give the same label."
     )
     if missing:
         caption += (

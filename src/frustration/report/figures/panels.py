@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from frustration.report.figures import style
@@ -113,9 +113,14 @@ def accuracy_axis(axes: Axes, values: Sequence[float] | NDArray[np.float64]) -> 
     axes.set_ylim(max(float(bottom), -5.0), float(top))
     span = ends[1] - ends[0] + 2 * room
     chosen: list[float] = []
-    for tick in _TICKS:
+    # Round numbers first; whole ones and halves where those are too few.
+    for tick in (*_TICKS, *range(101), *(n / 2 for n in range(201))):
         place = float(_stretch(np.array(tick)))
-        apart = all(abs(place - float(_stretch(np.array(other)))) > 0.13 * span for other in chosen)
+        apart = all(
+            abs(place - float(_stretch(np.array(other))))
+            > (0.13 if tick in _TICKS or len(chosen) < 3 else 1.0) * span
+            for other in chosen
+        )
         if bottom <= tick <= top and apart:
             chosen.append(tick)
     axes.yaxis.set_major_locator(FixedLocator(sorted(chosen)))
@@ -127,10 +132,20 @@ def count_axis(axes: Axes) -> None:
     """A log x axis of counts, once everything is drawn: 1k, 10k, 1M."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    narrow = high / low < 30
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=8))
+    tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in (
+        (1.0,),
+        (1.0, 2.0, 5.0),
+        (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
+        tuple(n / 10 for n in range(10, 100)),
+    ):
+        ticks = [step * 10.0**ten for ten in tens for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) >= 3:
+            break
+    axes.xaxis.set_major_locator(FixedLocator(ticks[:: math.ceil(len(ticks) / 7)]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def short_count(value: float) -> str:

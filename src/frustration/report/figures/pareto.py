@@ -56,9 +56,9 @@ def pareto(scene: Scene) -> Iterator[Plate]:
         name=name,
         title=title,
         caption=f"Mean {scene.metric_name} of every architecture and treatment with 95 % t intervals "
-        "over trials, against "
-        "mean cost. The line joins the means that no other beats at the same or lower cost: it is drawn "
-        "through point estimates, so neighbours whose intervals overlap may change places.",
+        "over trials, against mean cost. The line joins the means that no other beats at the same or lower "
+        "cost: it is drawn through point estimates, so neighbours whose intervals overlap may change "
+        "places.",
         figure=figure,
     )
 

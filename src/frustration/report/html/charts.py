@@ -9,7 +9,6 @@ from frustration.report.findings import Analysis
 from frustration.report.html.markup import text
 from frustration.report.results import StudyResults
 
-
 _LOOPED: Final = (
     ("accepted", "accepted loops"),
     ("harm", "harm"),
@@ -28,11 +27,10 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
             _chart(
                 "effects",
                 "Effect of each treatment",
-                f"Difference of the mean {headline} to control, in points, with its 95 % interval. "
-                "Filled: better or "
-                f"worse at {analysis.alpha:g} by exact tests after Holm within the architecture; "
-                "hollow: not told from "
-                "control. The scale is linear up to a tenth of a point and logarithmic beyond.",
+                f"Difference of the mean {headline} to control, in points, with its 95 % interval. Filled: "
+                f"better or worse at {analysis.alpha:g} by exact tests after Holm within the architecture; "
+                "hollow: not told from control. The scale is linear up to a tenth of a point and "
+                "logarithmic beyond.",
                 "table-comparisons",
             )
         )
@@ -49,9 +47,9 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
             _chart(
                 "map",
                 "Map of architectures",
-                "One tile for each architecture and treatment. A dot marks differences that are better "
-                "or worse than "
-                "control after Holm.",
+                "One tile for each architecture and treatment. An asterisk or a dot marks differences that "
+                "are better or worse than control after Holm; white ones are inert, or identical to "
+                "control in every trial.",
                 "table-cells",
                 _select("map-metric", "Colour", options),
             )
@@ -64,8 +62,8 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
             _chart(
                 "curves",
                 "Learning curves",
-                "Best validation accuracy so far: median over trials, and the middle half of the "
-                "trials as a band.",
+                "Best validation accuracy so far: median over trials, and the middle half of the trials as "
+                "a band.",
                 "table-dynamics",
                 _select("curves-architecture", "Architecture", choices),
             )
@@ -81,8 +79,8 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
             _chart(
                 "cost",
                 "Accuracy against cost",
-                f"Mean {headline} with its 95 % interval. The line joins the means that nothing as "
-                "cheap surpasses.",
+                f"Mean {headline} with its 95 % interval. The line joins the means that nothing as cheap "
+                "surpasses.",
                 "table-pareto",
                 _select("cost-axis", "Cost", costs),
             )

@@ -12,7 +12,7 @@ from typing import Final
 from PIL import Image
 
 from frustration.report.figures import DrawnFigure
-from frustration.report.html.markup import text
+from frustration.report.html.markup import marked, text
 
 BUDGET: Final = 1_900_000
 """Bytes of base64 that all images of a page may take together."""
@@ -36,18 +36,18 @@ def gallery(figures: Sequence[DrawnFigure], page: Path) -> str:
             image = _embedded(source)
             image = image if len(image[0]) <= left else None
         if image is None:
-            others.append(f"<li>{text(figure.title)}: {_links(figure, page)}</li>")
+            others.append(f"<li>{text(figure.title)} {_links(figure, page)}</li>")
             continue
         left -= len(image[0])
         content, width, height = image
         shown.append(
-            f'<figure><img alt="{text(figure.title)}. {text(figure.caption)}" loading="lazy" width="{width}" '
+            f'<figure><img alt="{text(figure.title)}. {text(figure.caption)}" width="{width}" '
             f'height="{height}" src="data:image/png;base64,{content}">'
             f"<figcaption><strong>{text(figure.title)}.</strong> {text(figure.caption)} "
             f"{_links(figure, page)}</figcaption></figure>"
         )
     missing = [
-        f"<li>{text(figure.title)}: {text(figure.left_out)}.</li>" for figure in figures if figure.left_out
+        f"<li>{text(figure.title)}: {marked(figure.left_out)}.</li>" for figure in figures if figure.left_out
     ]
     files = f"<h3>Further figures, as files</h3><ul>{''.join(others)}</ul>" if others else ""
     none = f"<h3>Left out</h3><ul>{''.join(missing)}</ul>" if missing else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -25,6 +26,7 @@ from frustration.report.tables import all_tables
 
 SHOWN: Final = 7
 """Sentences of the answer that stand on the first screen; the rest are folded."""
+_NAMES: Final = re.compile(r"`[^`]*`")
 _ABOVE: Final = ("claims",)
 """Tables that belong to the answer."""
 
@@ -105,7 +107,8 @@ def _at(results: StudyResults, analysis: Analysis, names: Names) -> At:
 
 
 def _answer(plain: Plain) -> str:
-    first, rest = plain.helps[:SHOWN], plain.helps[SHOWN:]
+    ordered = sorted(plain.helps, key=lambda line: not _finds(line))
+    first, rest = ordered[:SHOWN], ordered[SHOWN:]
     more = fold(f"{len(rest)} more", sentences(rest)) if rest else ""
     helps = (
         sentences(first) or "<p>There is nothing to compare yet: no treatment stands beside a control.</p>"
@@ -121,6 +124,12 @@ def _answer(plain: Plain) -> str:
         parts.append(f'<div class="beware"><h3>Beware</h3>{sentences(plain.beware)}</div>')
     about = " ".join(marked(line) for line in plain.about)
     return f'<p class="lead">{about}</p><div class="answers">{"".join(parts)}</div>'
+
+
+def _finds(line: str) -> bool:
+    """Whether a sentence says that something was found; what could not be told comes after those."""
+    words = _NAMES.sub("", line)
+    return any(found in words for found in (" raises ", " lowers ", " more often ", " beats every other "))
 
 
 def _filters(results: StudyResults, names: Names) -> str:

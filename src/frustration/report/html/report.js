@@ -113,7 +113,7 @@ const trials = {
   page: 0,
   rows: DATA.trials.map(([cell, trial, bounty, loop, test, loops, seconds]) => {
     const [s, a, m] = DATA.cells[cell];
-    return [s, a, m, architecture(a), DATA.labels[m], trial, test, bounty, loop, loops, seconds];
+    return [s, a, m, DATA.architectures[a][2], DATA.labels[m], trial, test, bounty, loop, loops, seconds];
   }),
   sort(column, down) {
     const values = trials.rows.map((row) => row[column + 3]);
@@ -140,7 +140,7 @@ const trials = {
         const cell = document.createElement(index ? "td" : "th");
         if (!index) cell.scope = "row";
         if (index > 1) cell.className = "n";
-        cell.textContent = value === null ? "–" : index === 3 || index === 4 ? value.toFixed(2) : value;
+        cell.textContent = value === null ? "–" : index === 3 || index === 4 || index === 7 ? value.toFixed(2) : value;
         line.append(cell);
       });
       return line;
@@ -250,11 +250,11 @@ function accuracies(values, from, to) {
     const room = Math.max(0.05, 0.06 * (high - low));
     return linear(low - room, Math.min(100, high + room), from, to);
   }
-  const best = [90, 99, 50, 97, 80, 95, 98, 20, 70, 60, 94, 96, 92, 99.5, 98.5, 97.5, 85, 40, 30, 10, 0];
+  const best = [90, 99, 50, 97, 80, 95, 98, 20, 70, 60, 94, 96, 92, 99.5, 98.5, 97.5, 85, 40, 30, 10, 0, ...Array.from({ length: 100 }, (_, i) => i)];
   const stretch = (v) => -Math.log10(Math.max(100.05 - v, 1e-6));
   const room = 0.04 * (stretch(high) - stretch(low));
   const shrink = (v) => 100.05 - 10 ** -v;
-  return warped(stretch, shrink(stretch(low) - room), shrink(stretch(high) + room), from, to, best, 20);
+  return warped(stretch, shrink(stretch(low) - room), shrink(stretch(high) + room), from, to, best, 28);
 }
 
 function axes(svg, x, y, box, words) {
@@ -327,6 +327,12 @@ function blend(stops, share) {
   return `rgb(${mix(0)},${mix(1)},${mix(2)})`;
 }
 
+function inkOn(colour) {
+  const [r, g, b] = colour.match(/\d+/g).map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  const light = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  return 1.05 / (light + 0.05) > (light + 0.05) / 0.05 ? "#fff" : "#111";
+}
+
 const isDark = () => {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches;
@@ -339,7 +345,8 @@ function tiles(metric) {
     const colours = HARM_HELP[isDark() ? "dark" : "light"];
     const scale = (v) => blend(colours, 0.5 + symlog(v) / symlog(most) / 2);
     return {
-      rows: rows.map((row) => ({ a: row[1], m: row[2], colour: row[6] > 4 ? null : scale(row[3]), dot: SURE(row[6]), title: verdict(row) })),
+      rows: rows.map((row) => ({ a: row[1], m: row[2], colour: row[6] > 4 ? null : scale(row[3]), dot: SURE(row[6]), title: verdict(row),
+        value: row[6] > 4 ? (DATA.findings[row[6]] === "inert" ? "inert" : "=") : signed(row[3], Math.abs(row[3]) < 9.95 ? 2 : 1) })),
       scale, key: [-most, -most / 10, 0, most / 10, most], unit: "points",
     };
   }
@@ -351,7 +358,7 @@ function tiles(metric) {
   const words = $("map-metric").selectedOptions[0].textContent;
   const unit = metric === "mean" || metric === "accepted" ? "%" : "points";
   return {
-    rows: rows.map((row) => ({ a: row[1], m: row[2], colour: scale(row[CELL[metric]]), title: `${architecture(row[1])} ${DATA.labels[row[2]]}: ${words} ${fixed(row[CELL[metric]])} ${unit}, n ${row[3]}` })),
+    rows: rows.map((row) => ({ a: row[1], m: row[2], colour: scale(row[CELL[metric]]), value: fixed(row[CELL[metric]], unit === "%" ? 1 : 2), title: `${architecture(row[1])} ${DATA.labels[row[2]]}: ${words} ${fixed(row[CELL[metric]])} ${unit}, n ${row[3]}` })),
     scale, key: [low, (low + high) / 2, high], unit,
   };
 }
@@ -365,7 +372,7 @@ CHARTS.map = (chart) => {
   const left = 12 + 6.6 * Math.max(...modes.map((m) => DATA.labels[m].length));
   const room = Math.max(260, chart.querySelector(".drawing").clientWidth) - left - 10;
   const longest = Math.max(...blocks.map((block) => block.members.length));
-  const step = Math.max(15, Math.min(46, Math.floor(room / Math.max(longest, 6))));
+  const step = Math.max(15, Math.min(52, Math.floor(room / Math.max(longest, 6))));
   const across = Math.max(1, Math.floor(room / step));
   /* Families side by side while there is room, long ones in pieces. */
   const pieces = blocks.flatMap((block) => {
@@ -380,7 +387,7 @@ CHARTS.map = (chart) => {
     lines.at(-1).push(piece);
     free -= piece.members.length + 1;
   }
-  const head = 26 + 6.2 * Math.max(...[...there].map((a) => architecture(a).length));
+  const head = 26 + 7 * Math.max(...[...there].map((a) => architecture(a).length));
   const tall = 20, line = head + modes.length * tall + 10;
   const { svg, width } = canvas(chart, lines.length * line + 40);
   legend(chart, []);
@@ -399,7 +406,12 @@ CHARTS.map = (chart) => {
           if (!tile) return svg.append(node("rect", { ...place, class: "nothing" }));
           const group = node("g", {}, tile.title);
           group.append(tile.colour ? node("rect", { ...place, fill: tile.colour }) : node("rect", { ...place, class: "inert" }));
-          if (tile.dot) group.append(node("circle", { cx: x + step / 2, cy: top + (row + 0.5) * tall, r: 3, class: "claim" }));
+          const middle = top + (row + 0.5) * tall;
+          if (step >= 44) {
+            const bold = tile.dot ? { "font-weight": 700 } : {};
+            const ink = tile.colour ? { style: `fill:${inkOn(tile.colour)}` } : {};
+            write(group, x + step / 2, middle + 4, tile.value + (tile.dot ? "*" : ""), { "text-anchor": "middle", class: "value", ...bold, ...ink });
+          } else if (tile.dot) group.append(node("circle", { cx: x + step / 2, cy: middle, r: 3, class: "claim" }));
           svg.append(group);
         });
         x += step;
