@@ -15,6 +15,18 @@ from frustration.study.store import Store
 
 SIX = ("none", "decay", "dropout", "full", "hidden", "output")
 DIGEST = "synthetic"
+_REMOVED = {"units": [[0, 1]], "removed": 0.5}
+ACTED = {
+    "full": _REMOVED,
+    "hidden": _REMOVED,
+    "output": _REMOVED,
+    "noise": {"norm": 0.5},
+    "dropout": {"p": 0.1},
+    "decay": {"factor": 1.0},
+}
+"""What a mode leaves behind in a loop in which it acts (and `decay` in one in which it does not)."""
+ALWAYS = ("dropout", "decay")
+"""Modes that act in loop 1 too."""
 
 
 def paper_study(name: str = "paper", trials: int = 10, meta_loops: int = 100) -> Study:
@@ -84,7 +96,7 @@ def loops(spec: TrialSpec, test: float) -> list[dict[str, Any]]:
     accuracy = np.round(np.clip(rise + (draws - 0.5), 0.0, 100.0), 2)
     best = np.maximum.accumulate(accuracy)
     bounty = np.concatenate([[True], accuracy[1:] > best[:-1]])
-    damages = mode in ("full", "hidden", "output")
+    damages = mode in ACTED and mode not in ALWAYS
     damaged = np.round(best - 3.0 * draws, 2)
     at = list(map(float, accuracy))
     before: Sequence[float | None] = [None, *map(float, best[:-1])]
@@ -100,7 +112,7 @@ def loops(spec: TrialSpec, test: float) -> list[dict[str, Any]]:
             "new_bounty": bool(bounty[loop]),
             "adopted": None,
             "diverged": False,
-            "evidence": {mode: {"units": [[0, 1]]}} if damages and loop else {},
+            "evidence": {mode: ACTED[mode]} if mode in ALWAYS or (mode in ACTED and loop) else {},
         }
         for loop in range(count)
     ]

@@ -60,8 +60,8 @@ def _compare_parser() -> Parser:
         "Compare two studies, or trials files of the original project: tests of a difference and of "
         "equivalence for every treatment that both have, and a verdict per architecture.",
     )
-    parser.add_argument("a", metavar="A", help="a study in results/, its folder, or a trials file")
-    parser.add_argument("b", metavar="B", help="the other one; differences are B minus A")
+    parser.add_argument("a", nargs="?", metavar="A", help="a study in results/, its folder, or a trials file")
+    parser.add_argument("b", nargs="?", metavar="B", help="the other one; differences are B minus A")
     _add_common(parser, "also write compare.md and compare.tex there")
     return parser
 
@@ -144,6 +144,8 @@ def _print(results: StudyResults, options: argparse.Namespace) -> None:
 
 def _compare(arguments: list[str]) -> int:
     options = _compare_parser().read(arguments)
+    if options.b is None:
+        raise InputError('name two studies or trials files, as in "report compare A B"')
     from frustration.files import make_folder, write_atomically
     from frustration.report.compare import compare, compare_sentences, compare_table, verdict_table
     from frustration.report.latex import latex

@@ -105,7 +105,7 @@ def _reached(cells: Sequence[Cell]) -> int | None:
     """The dendrites per neuron that most trials of growing arms kept; None if nothing grew."""
     counts: Counter[int] = Counter()
     for cell in cells:
-        if GROWING in cell.modes:
+        if cell.grows:
             counts.update(int(one) for one in last_dendrites(cell) if np.isfinite(one) and one > 0)
     return max(counts, key=lambda count: (counts[count], -count), default=None)
 

@@ -173,7 +173,7 @@ def beware(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     if results.expected is not None and results.trials < results.expected:
         left = results.expected - results.trials - len(results.failures) - len(results.skipped)
         if left > 0:
-            yield f"{many(left, 'trial')} of the study are not there yet."
+            yield f"{many(left, 'trial')} of the study {'is' if left == 1 else 'are'} not there yet."
     for skipped in results.skipped[:6]:
         yield f"Passed over: {skipped.path.name} {skipped.reason}."
     if len(results.skipped) > 6:

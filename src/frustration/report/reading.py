@@ -20,6 +20,8 @@ from frustration.study.definition import Study
 from frustration.study.manifest import read as read_manifest
 from frustration.study.store import Store
 
+PROBE_SCHEMA = 1
+
 
 def read_study(root: Path) -> StudyResults:
     """All finished trials of the study in this folder."""
@@ -41,6 +43,7 @@ def read_study(root: Path) -> StudyResults:
         parts.setdefault(key, CellParts(setting, architecture, identity)).rows.append(row)
     study, text = _definition(store, skipped)
     failures = tuple(_failures(store, failed, identities, skipped))
+    probes = _probes(root, finished, skipped)
     return StudyResults(
         name=study.name if study else root.resolve().name,
         source=root,
@@ -51,7 +54,7 @@ def read_study(root: Path) -> StudyResults:
         skipped=tuple(skipped),
         manifest=tuple(read_manifest(root / "manifest.json")),
         definition=text,
-        probes=_probes(root, finished, skipped),
+        probes=probes,
     )
 
 
@@ -148,6 +151,11 @@ def _probes(root: Path, finished: set[str], skipped: list[Skipped]) -> dict[str,
         except (OSError, ValueError) as error:
             skipped.append(Skipped(path=path, reason=f"a probe that cannot be read ({error})"))
             continue
-        if isinstance(content, dict):
+        schema = content.get("probe_schema") if isinstance(content, dict) else None
+        if schema == PROBE_SCHEMA:
             found[path.stem] = content
+        else:
+            newer = isinstance(schema, int) and schema > PROBE_SCHEMA
+            reason = f"a probe of schema {schema}; this version reads schema {PROBE_SCHEMA}"
+            skipped.append(Skipped(path=path, reason=reason, newer=newer))
     return found

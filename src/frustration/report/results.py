@@ -166,9 +166,9 @@ class Cell:
 
     @property
     def grows(self) -> bool:
-        return any(growth is not None for growth in self.growth) or (
-            self.curves is not None and bool(np.any(self.curves.dendrites > 0))
-        )
+        """Whether some trial really had a dendrite."""
+        added = any(growth is not None and growth.added > 0 for growth in self.growth)
+        return added or (self.curves is not None and bool(np.any(self.curves.dendrites > 0)))
 
     @property
     def training_flops(self) -> Floats:
