@@ -45,7 +45,7 @@ def records(store: Store) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def grow(store: Store, at: tuple[int, ...] = (8, 14)) -> None:
-    """Trials of `plain` get a dendrite per neuron before each of these loops, recorded as growing modes do."""
+    """Trials of `plain` get a dendrite per neuron before each of these loops, as growing modes record it."""
     for path, record in records(store):
         if record["spec"]["mode"] != "plain":
             continue

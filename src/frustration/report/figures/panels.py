@@ -132,6 +132,9 @@ def count_axis(axes: Axes) -> None:
     """A log x axis of counts, once everything is drawn: 1k, 10k, 1M."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
+    if high < 1.3 * low:  # one size of network only
+        low, high = low / 1.5, high * 1.5
+        axes.set_xlim(low, high)
     tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in (
         (1.0,),
