@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +121,3 @@ def rewrite(store: Store, spec: TrialSpec, **changed: Any) -> None:
     """One record of the study again, with other fields."""
     path = store.record_path(spec.id)
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}) + "\n")
-
-
-def until(study: Study, trials: int) -> Study:
-    return replace(study, trials=trials)

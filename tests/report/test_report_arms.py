@@ -55,10 +55,11 @@ def test_at_equal_flops_a_grown_network_has_had_fewer_loops(tmp_path):
     assert arm(analysis, "dendrites").epochs_bounty.value == pytest.approx(65.025)
 
 
-def test_a_trial_that_ended_early_sets_the_epochs_that_all_are_read_at(tmp_path):
+def test_a_trial_that_its_own_schedule_ended_keeps_its_best_and_cuts_nobody_short(tmp_path):
     analysis = grown(tmp_path, loops=4)
-    assert analysis.arms[0].epochs == 4
-    assert arm(analysis, "none").epochs_bounty.value == pytest.approx(53.025)
+    assert analysis.arms[0].epochs == 6
+    assert arm(analysis, "none").epochs_bounty.value == pytest.approx(55.025)
+    assert arm(analysis, "dendrites").epochs_bounty.value == pytest.approx(63.025)
 
 
 @pytest.mark.parametrize("added", [1, 2])
@@ -70,6 +71,7 @@ def test_the_widened_network_of_the_size_that_was_reached_is_the_reference(tmp_p
     assert arm(analysis, f"wide@{3 - added}").against_epochs is None
     assert arm(analysis, "dendrites").against_epochs.value == pytest.approx(10.0)
     assert arm(analysis, "dendrites").epochs_p.finding == "better"
+    assert arm(analysis, "dendrites").against_test.value == pytest.approx(10.0)
 
 
 def test_where_nothing_grew_the_arms_say_so(tmp_path):

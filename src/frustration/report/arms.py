@@ -1,8 +1,9 @@
 """Networks that grow, beside fixed ones: at equal epochs and at equal training FLOPs, parameters beside all.
 
-A trial that grows trains longer loops, and as long as it likes. So its best validation accuracy is read where
-every arm has trained as many epochs, and where every arm has spent as many operations. Test accuracy is known
-of the final LKG only, and is given with its parameters.
+A network that grows makes its loops dearer. So the best validation accuracy of every arm is read within one
+number of epochs, and within one number of operations: the least that any trial spent which was not ended by a
+schedule of its own. A trial that was keeps its best, for it had the rest of the budget and did not want it.
+Test accuracy is known of the final LKG only, and is given with its parameters.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from frustration.report.cells import last_dendrites, mean_of
 from frustration.report.comparisons import Pair, Terms, paired_values
 from frustration.report.findings import Arm, Arms, Group
-from frustration.report.results import Cell, Curves, Floats
+from frustration.report.results import Cell, Curves, Floats, Ints
 from frustration.statistics import families
 from frustration.statistics.results import Estimate
 
@@ -31,14 +32,12 @@ def arms_of(group: Group, terms: Terms) -> Arms | None:
     if len(cells) < 2 or not any(cell.grows or GROWING in cell.modes for cell in cells):
         return None
     reached = _reached(cells)
-    epochs = min(int(cell.loops.min()) for cell in cells)
-    budget = min(float(np.nanmin(cell.training_flops)) for cell in cells)
-    if epochs < 1:
-        return None
+    epochs, budget = _budgets(cells)
     reference = _reference(cells, reached, group.control)
-    at_epochs = {cell.label: _curves(cell).best[:, epochs - 1] for cell in cells}
+    at_epochs = {cell.label: best_at(_curves(cell), np.minimum(cell.loops, epochs)) for cell in cells}
     within = {cell.label: loops_within(_curves(cell), budget) for cell in cells}
     at_flops = {cell.label: best_at(_curves(cell), within[cell.label]) for cell in cells}
+    by_test = _Family(cells, reference, {cell.label: cell.test_accuracy for cell in cells}, terms)
     by_epochs = _Family(cells, reference, at_epochs, terms)
     by_flops = _Family(cells, reference, at_flops, terms)
     return Arms(
@@ -62,14 +61,26 @@ def arms_of(group: Group, terms: Terms) -> Arms | None:
                 epochs_bounty=mean_of(at_epochs[cell.label]),
                 flops_bounty=mean_of(at_flops[cell.label]),
                 flops_loops=float(within[cell.label].mean()),
+                against_test=by_test.difference(cell.label, terms),
                 against_epochs=by_epochs.difference(cell.label, terms),
                 against_flops=by_flops.difference(cell.label, terms),
+                test_p=by_test.member(cell.label),
                 epochs_p=by_epochs.member(cell.label),
                 flops_p=by_flops.member(cell.label),
             )
             for cell in cells
         ),
     )
+
+
+def _budgets(cells: Sequence[Cell]) -> tuple[int, float]:
+    """Epochs and training FLOPs; where every trial ended by a schedule of its own, nothing is cut off."""
+    loops = np.concatenate([cell.loops for cell in cells])
+    flops = np.concatenate([cell.training_flops for cell in cells])
+    whole = ~np.concatenate([cell.ended_early for cell in cells])
+    if not whole.any():
+        return int(loops.max()), float(flops.max())
+    return int(loops[whole].min()), float(flops[whole].min())
 
 
 def widened(cell: Cell) -> int | None:
@@ -84,15 +95,15 @@ def widened(cell: Cell) -> int | None:
     return int(found[0]) if found else None
 
 
-def loops_within(curves: Curves, budget: float) -> Floats:
+def loops_within(curves: Curves, budget: float) -> Ints:
     """How many loops of each trial `budget` training FLOPs pay for, (trials,)."""
     spent = curves.training_flops
-    return np.asarray((curves.trained & (spent <= budget * (1.0 + 1e-9))).sum(axis=1), dtype=np.float64)
+    return np.asarray((curves.trained & (spent <= budget * (1.0 + 1e-9))).sum(axis=1))
 
 
-def best_at(curves: Curves, loops: Floats) -> Floats:
+def best_at(curves: Curves, loops: Ints) -> Floats:
     """Best validation accuracy after so many loops of each trial, (trials,); NaN after none."""
-    last = np.maximum(loops.astype(int) - 1, 0)
+    last = np.maximum(loops - 1, 0)
     return np.where(loops > 0, curves.best[np.arange(len(loops)), last], np.nan)
 
 

@@ -193,6 +193,9 @@ def why_inert(cell: Cell) -> str:
         if knobs.get("mode") == "decay" and "weight_decay" in knobs:
             product = f"{cell.setting.learning_rate:g} * {knobs['weight_decay']:g}"
             return f"its factor 1 - lr * weight_decay = 1 - {product} is 1 in float32, so no weight changes."
+    grown = next((growth for growth in cell.growth if growth is not None), None)
+    if grown is not None:
+        return f"nothing grew ({grown.why}); what it differs in is ordinary training."
     if cell.loops.max(initial=0) <= 1:
         return "only loop 1 was trained, which is never damaged."
     return "by its own records it never changed anything."

@@ -254,9 +254,12 @@ class Arm:
     """Best validation accuracy within the common budget of training FLOPs."""
     flops_loops: float
     """Loops that the budget pays for, mean over trials."""
+    against_test: Estimate | None
+    """Paired difference to the reference in test accuracy, with its interval; None for the reference."""
     against_epochs: Estimate | None
-    """Paired difference to the reference at equal epochs, with its interval; None for the reference."""
+    """In best validation accuracy, at equal epochs."""
     against_flops: Estimate | None
+    test_p: Member | None
     epochs_p: Member | None
     flops_p: Member | None
     """Holm over the arms."""
@@ -270,9 +273,9 @@ class Arms:
     architecture: Architecture
     reference: str
     epochs: int
-    """The fewest that any trial had."""
+    """The fewest of any trial that was not ended by a schedule of its own."""
     flops: float
-    """The least total training cost of any trial, in forward operations per training image."""
+    """The least training cost of any such trial, in forward operations per training image."""
     reached: int | None
     """Dendrites per neuron that most growing trials kept."""
     arms: tuple[Arm, ...]

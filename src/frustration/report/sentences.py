@@ -204,11 +204,17 @@ def _winners(groups: Sequence[Group]) -> Iterator[str]:
     decided = Counter(group.winner.label for group in settled if group.winner and group.winner.decided)
     total = sum(decided.values())
     if not total:
-        yield (
-            f"In none of the {many(len(settled), 'architecture')} that can be judged does the best treatment "
-            f"beat all others significantly."
-        )
+        yield _no_winner(len(settled))
         return
     said = [f"{code(label)} in {count}" for label, count in decided.most_common()]
     rest = f"; undecided in the other {len(settled) - total}" if total < len(settled) else ""
     yield f"A best treatment that beats every other one significantly: {listed(said)}{rest}."
+
+
+def _no_winner(count: int) -> str:
+    if count == 1:
+        return "The treatment with the highest mean does not beat every other one significantly."
+    return (
+        f"In none of {count} architectures does the treatment with the highest mean beat every other one "
+        "significantly."
+    )

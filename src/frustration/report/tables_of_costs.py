@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from frustration.report.findings import Analysis, CellSummary
+from frustration.report.findings import Analysis, Arms, CellSummary
 from frustration.report.table import Table, each_cell, place_of
 from frustration.report.words import (
     amount,
+    many,
     number,
     p_value,
     seconds,
@@ -61,7 +62,7 @@ def arms_table(analysis: Analysis) -> Table:
     rows = []
     for arms in analysis.arms:
         for arm in arms.arms:
-            note = [] if arm.chosen else ["another size than was reached"]
+            note = [] if arm.chosen else [_other_size(arms)]
             note += [f"{arm.inert} of {arm.n} never grew"] if arm.inert else []
             rows.append(
                 (
@@ -71,6 +72,8 @@ def arms_table(analysis: Analysis) -> Table:
                     amount(arm.parameters),
                     number(arm.dendrites, 1),
                     with_interval(arm.test, signed=False),
+                    "reference" if arm.label == arms.reference else with_interval(arm.against_test),
+                    p_value(arm.test_p.adjusted_p if arm.test_p else None),
                     with_interval(arm.epochs_bounty, signed=False),
                     "reference" if arm.label == arms.reference else with_interval(arm.against_epochs),
                     p_value(arm.epochs_p.adjusted_p if arm.epochs_p else None),
@@ -84,16 +87,17 @@ def arms_table(analysis: Analysis) -> Table:
     scale = "; ".join(
         f"{place_of(analysis, arms.setting, arms.architecture)}: {arms.epochs} epochs, "
         f"{arms.flops:,.0f} FLOPs per training image"
-        + (f", {arms.reached} dendrites reached" if arms.reached else ", nothing grew")
+        + (f", {many(arms.reached, 'dendrite')} reached" if arms.reached else ", nothing grew")
         for arms in analysis.arms
     )
     return Table(
         name="arms",
         title="Arms at equal epochs and at equal FLOPs",
         note=(
-            "Test accuracy is that of each trial's own final LKG, beside its parameters. Equal epochs "
-            "and equal FLOPs compare the best validation accuracy up to the budget that every trial has "
-            f"spent; Holm over the arms of an architecture. Budgets: {scale}."
+            "Test accuracy is that of each trial's own final LKG, beside its parameters. Equal epochs and "
+            "equal FLOPs compare the best validation accuracy within one budget, the least that any trial "
+            "spent that ran through; one that its own schedule ended keeps its best. Holm over the arms of "
+            f"an architecture. Budgets: {scale}."
         ),
         headers=(
             "architecture",
@@ -102,6 +106,8 @@ def arms_table(analysis: Analysis) -> Table:
             "parameters",
             "dendrites",
             "LKG test % at its end",
+            "difference",
+            "p (Holm)",
             "validation % at equal epochs",
             "difference",
             "p (Holm)",
@@ -112,7 +118,7 @@ def arms_table(analysis: Analysis) -> Table:
             "note",
         ),
         rows=tuple(rows),
-        left=(0, 1, 13),
+        left=(0, 1, 15),
     )
 
 
@@ -153,6 +159,10 @@ def pareto_table(analysis: Analysis) -> Table:
         rows=rows,
         left=(0, 1, 7),
     )
+
+
+def _other_size(arms: Arms) -> str:
+    return "another size than was reached" if arms.reached else "widened, though nothing grew"
 
 
 _COSTS = {
