@@ -8,6 +8,7 @@ from report_kit import made, specs_of, study
 from frustration.report.analysis import analyse
 from frustration.report.probes import curve
 from frustration.report.reading import read_study
+from frustration.report.robustness import probe_sentences
 from frustration.report.tables_of_costs import probes_table
 
 
@@ -51,6 +52,13 @@ def test_more_of_what_is_bad_is_worse(tmp_path):
     verdicts = {row[1]: row[-1] for row in table.rows}
     assert verdicts["knock-out area"] == "better"
     assert verdicts["ECE"] == "worse"
+
+
+def test_the_first_screen_tells_who_withstands_more(tmp_path):
+    sentences = list(probe_sentences(analyse(read_study(probed(tmp_path).root))))
+    assert any(
+        "by the area under the knock-out curve, `hidden` is above `none`: +5.00" in one for one in sentences
+    )
 
 
 def test_measures_of_layers_become_one_number(tmp_path):

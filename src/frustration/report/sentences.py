@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from frustration.report import cautions
 from frustration.report.findings import Analysis, Claim, Comparison, Group
 from frustration.report.results import StudyResults
+from frustration.report.robustness import arms_sentences, probe_sentences
 from frustration.report.words import code, interval, listed, many, p_value, points
 from frustration.statistics.results import Estimate
 
@@ -40,7 +41,7 @@ def plain_sentences(results: StudyResults, analysis: Analysis) -> Plain:
     """Everything that belongs on top."""
     return Plain(
         about=tuple(_about(results, analysis)),
-        helps=tuple(_helps(analysis)),
+        helps=(*_helps(analysis), *arms_sentences(analysis), *probe_sentences(analysis)),
         surely=tuple(cautions.surely(analysis)),
         costs=tuple(cautions.costs(analysis)),
         beware=tuple(cautions.beware(results, analysis)),
