@@ -28,6 +28,8 @@ PER_PAGE: Final = 20
 SAMPLED: Final = 200
 """Points of a curve that are drawn at most."""
 BINS: Final = 20
+SHORTEST: Final = 4
+"""Loops of a bin at least."""
 FEW: Final = 8
 """Up to this many architectures get a panel each; more are put together."""
 
@@ -139,7 +141,7 @@ def acceptance(scene: Scene) -> Iterator[Plate]:
                 panel.plot(x, share, color=look.colour, linestyle=look.dash)
             panels.mark_panel(panel, short(architecture))
         _outer_labels(axes, min(3 if len(order) > 2 else 2, len(order)), "meta-loop", "accepted (%)")
-        what = "Share of the trials' candidates that became the base, by twentieths of the loops."
+        what = "Share of the trials' candidates that became the base, by stretches of the loops."
     else:
         figure, axes = panels.grid(2, columns=2, height=2.5, legend_rows=rows)
         for label in labels:
@@ -149,7 +151,7 @@ def acceptance(scene: Scene) -> Iterator[Plate]:
             shares = np.array([s for c in cells if len(s := _binned_acceptance(c)[1]) == len(x)])
             axes[0].plot(x, np.median(shares, axis=0), color=look.colour, linestyle=look.dash)
             axes[1].scatter(
-                [c.architecture.parameters() for c in cells],
+                [scene.parameters(c.architecture) for c in cells],
                 [_share(c) for c in cells],
                 color=look.colour, marker=look.marker, s=7, linewidths=0, alpha=0.75,
             )  # fmt: skip
@@ -183,7 +185,11 @@ def _binned_acceptance(cell: Cell) -> tuple[Floats, Floats]:
     assert cell.curves is not None
     accepted, trained = cell.curves.accepted[:, 1:], cell.curves.trained[:, 1:]
     loops = np.arange(2, accepted.shape[1] + 2)
-    pieces = [piece for piece in np.array_split(np.arange(len(loops)), min(BINS, len(loops))) if piece.size]
+    pieces = [
+        piece
+        for piece in np.array_split(np.arange(len(loops)), max(1, min(BINS, len(loops) // SHORTEST)))
+        if piece.size
+    ]
     some = [piece for piece in pieces if trained[:, piece].any()]
     shares = [100.0 * accepted[:, piece][trained[:, piece]].mean() for piece in some]
     return np.array([loops[piece].mean() for piece in some]), np.array(shares)

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from frustration.report.figures import panels, style
+from frustration.report.figures.curves import BINS, SHORTEST
 from frustration.report.figures.families import short
 from frustration.report.figures.labels import label_points
 from frustration.report.figures.looks import Look
@@ -19,8 +20,6 @@ from frustration.report.figures.scene import Plate, Scene, bars
 from frustration.report.results import Cell
 from frustration.statistics.results import Estimate
 
-BINS: Final = 20
-"""Stretches of loops over which harm is averaged before its median is drawn."""
 _MOST_LABELS: Final = 24
 
 
@@ -77,7 +76,7 @@ def harm_and_recovery(scene: Scene) -> Iterator[Plate]:
         title=title,
         caption="Left: mean over all damaged loops of a trial, then over trials, with 95 % t intervals "
         "over trials. On the dotted line the epoch wins back what the intervention took; above it, more. "
-        "Right: harm over twentieths of the loops, median and middle half of all trials and architectures. "
+        "Right: harm over stretches of the loops, median and middle half of all trials and architectures. "
         "Validation accuracy, percentage points.",
         figure=figure,
     )
@@ -91,7 +90,7 @@ def _over_loops(axes: Axes, cells: Sequence[Cell], look: Look) -> None:
         if cell.curves is not None
     ]
     harm: NDArray[np.float64] = np.concatenate(rows)
-    bins = np.array_split(np.arange(longest), min(BINS, longest))
+    bins = np.array_split(np.arange(longest), max(1, min(BINS, longest // SHORTEST)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # loop 1 is never damaged: NaN in all trials
         means = np.column_stack([np.nanmean(harm[:, some], axis=1) for some in bins])

@@ -51,7 +51,7 @@ def design_space(scene: Scene) -> Iterator[Plate]:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
     axes.set(xlabel="units per hidden layer", ylabel="hidden layers")
-    _equal_parameters(axes, uniform)
+    _equal_parameters(axes, scene, uniform)
     groups = families(uniform)
     colours = [look.colour for mode, look in KNOWN.items() if mode not in ("none", "decay")]
     for index, family in enumerate(groups):
@@ -75,8 +75,8 @@ def design_space(scene: Scene) -> Iterator[Plate]:
         axes.legend(loc="upper right", handletextpad=0.2, frameon=True, framealpha=0.9, edgecolor="none")
     left = len(scene.architectures) - len(uniform)
     caption = (
-        f"The {len(uniform)} architectures, layers*units. Grey lines join networks of equal parameters (784 "
-        "inputs, 10 classes). Where labels had no room they were left out."
+        f"The {len(uniform)} architectures, layers*units. Grey lines join networks of equal parameters "
+        f"({scene.ends[0]} inputs, {scene.ends[1]} classes). Where labels had no room they were left out."
     )
     if left:
         caption += f" {left} whose layers differ in width are not shown."
@@ -112,12 +112,13 @@ def _spread(count: int) -> list[float]:
     return ranks
 
 
-def _equal_parameters(axes: Axes, uniform: Sequence[Architecture]) -> None:
+def _equal_parameters(axes: Axes, scene: Scene, uniform: Sequence[Architecture]) -> None:
     """Lines of equal parameters, each with its number where the fewest networks are."""
     (low_x, high_x), (low_y, high_y) = axes.get_xlim(), axes.get_ylim()
-    counts = [architecture.parameters() for architecture in uniform]
+    counts = [scene.parameters(architecture) for architecture in uniform]
+    features, classes = scene.ends
     width, depth = np.meshgrid(np.geomspace(low_x, high_x, 200), np.geomspace(max(low_y, 1.0), high_y, 200))
-    parameters = (depth - 1) * width**2 + (794 + depth) * width + 10
+    parameters = (depth - 1) * width**2 + (features + classes + depth) * width + classes
     lowest, highest = math.floor(math.log10(min(counts))), math.ceil(math.log10(max(counts)))
     levels = [m * 10.0**e for e in range(lowest, highest + 1) for m in (1, 3)]
     lines = axes.contour(width, depth, parameters, levels=levels, colors="#BDBDBD", linewidths=0.5, zorder=1)
@@ -151,7 +152,7 @@ def parameter_matching(scene: Scene) -> Iterator[Plate]:
         (row, column): found
         for row, family in enumerate(groups)
         for column, target in enumerate(anchor.members)
-        if (found := _nearest(family, target, anchor)) is not None
+        if (found := _nearest(scene, family, target, anchor)) is not None
     }
     having = sorted({row for row, _ in matched})
     groups = [groups[row] for row in having]
@@ -168,7 +169,9 @@ def parameter_matching(scene: Scene) -> Iterator[Plate]:
     mapping = ScalarMappable(norm, style.DIVERGING)
     for column, target in enumerate(anchor.members):
         x = left + (column + 0.5) * step
-        axes.text(x, 0.33, short_count(target.parameters()), ha="center", va="bottom", fontsize=style.SMALL)
+        axes.text(
+            x, 0.33, short_count(scene.parameters(target)), ha="center", va="bottom", fontsize=style.SMALL
+        )
     axes.text(
         left - 0.06, 0.33, "parameters", ha="right", va="bottom", fontsize=style.SMALL, fontweight="bold"
     )
@@ -210,11 +213,13 @@ def parameter_matching(scene: Scene) -> Iterator[Plate]:
     )
 
 
-def _nearest(family: Family, target: Architecture, anchor: Family) -> tuple[Architecture, float] | None:
+def _nearest(
+    scene: Scene, family: Family, target: Architecture, anchor: Family
+) -> tuple[Architecture, float] | None:
     """The member nearest to `target` in parameters, if `target` is the nearest of the heads to it as well."""
-    off = {a: 100.0 * (a.parameters() / target.parameters() - 1.0) for a in family.members}
+    off = {a: 100.0 * (scene.parameters(a) / scene.parameters(target) - 1.0) for a in family.members}
     best = min(off, key=lambda a: abs(off[a]))
-    heads = [abs(math.log(best.parameters() / head.parameters())) for head in anchor.members]
+    heads = [abs(math.log(scene.parameters(best) / scene.parameters(head))) for head in anchor.members]
     if abs(off[best]) > MATCHED or anchor.members[int(np.argmin(heads))] != target:
         return None
     return best, off[best]

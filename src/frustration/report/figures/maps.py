@@ -227,7 +227,8 @@ def regimes(scene: Scene) -> Iterator[Plate]:
 
     rows = tuple(f"{rules} rules" for rules in ("paper", "code"))
     key = [(label, Tile(colour)) for label, colour in REGIMES.items() if label in seen]
-    key.append((f"label in under {100 * SURE:g} %", Tile("#9A9A9A", hatched=True)))
+    if any(one.confidence < SURE for group in scene.groups.values() for one in group.regimes.values()):
+        key.append((f"label in under {100 * SURE:g} %", Tile("#9A9A9A", hatched=True)))
     missing = {mode for g in scene.groups.values() for found in g.regimes.values() for mode in found.missing}
     caption = (
         "Regime of each architecture by the rules of the paper and by those of its published code, on the "

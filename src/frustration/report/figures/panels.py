@@ -33,7 +33,7 @@ def grid(
     top = _TOP + legend_rows * _LEGEND
     total = top + rows * height + (rows - 1) * _GAP_Y + _BOTTOM
     figure = style.sheet(width, total)
-    inner = (width - _LEFT - 0.08 - (columns - 1) * _GAP_X) / columns
+    inner = (width - _LEFT - 0.14 - (columns - 1) * _GAP_X) / columns
     axes = []
     for index in range(count):
         row, column = divmod(index, columns)
@@ -136,16 +136,12 @@ def count_axis(axes: Axes) -> None:
         low, high = low / 1.5, high * 1.5
         axes.set_xlim(low, high)
     tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in (
-        (1.0,),
-        (1.0, 2.0, 5.0),
-        (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
-        tuple(n / 10 for n in range(10, 100)),
-    ):
-        ticks = [step * 10.0**ten for ten in tens for step in steps]
-        ticks = [tick for tick in ticks if low <= tick <= high]
+    for steps in ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)):
+        ticks = [step * 10.0**ten for ten in tens for step in steps if low <= step * 10.0**ten <= high]
         if len(ticks) >= 3:
             break
+    else:  # a range so small that it is nearly linear
+        ticks = [tick for tick in MaxNLocator(3).tick_values(low, high) if low <= tick <= high]
     axes.xaxis.set_major_locator(FixedLocator(ticks[:: math.ceil(len(ticks) / 7)]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
     axes.xaxis.set_minor_locator(NullLocator())

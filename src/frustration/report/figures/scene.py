@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from frustration.architecture import Architecture
+from frustration.dataset.catalogue import ENTRIES
 from frustration.report.figures import families
 from frustration.report.figures.looks import Look, looks_of
 from frustration.report.findings import Analysis, CellSummary, Group
@@ -72,6 +73,16 @@ class Scene:
     def curved(self) -> tuple[Cell, ...]:
         """The cells whose loops are known."""
         return tuple(cell for cell in self.cells if cell.curves is not None and cell.curves.trained.any())
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Inputs and outputs of the networks; those of MNIST where the data set is not in the catalogue."""
+        entry = ENTRIES.get(self.setting.dataset)
+        return (entry.features, entry.classes) if entry else (784, 10)
+
+    def parameters(self, architecture: Architecture) -> int:
+        """Of the plain network on this setting's data."""
+        return architecture.parameters(*self.ends)
 
     def cell(self, architecture: Architecture, label: str) -> Cell | None:
         return self.results.cell(self.setting, architecture, label)

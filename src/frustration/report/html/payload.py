@@ -46,7 +46,7 @@ def payload(results: StudyResults, analysis: Analysis, names: Names) -> dict[str
         "alpha": analysis.alpha,
         "settings": [setting.name for setting in names.settings],
         "labels": list(names.labels),
-        "architectures": [[short(a), a.parameters(), str(a)] for a in names.architectures],
+        "architectures": [[short(a), str(a)] for a in names.architectures],
         "families": [[family.name, len(family.members)] for family in groups],
         "findings": FINDINGS,
         "cells": [_cell(summary, names) for summary in summaries],

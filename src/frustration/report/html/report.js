@@ -113,7 +113,7 @@ const trials = {
   page: 0,
   rows: DATA.trials.map(([cell, trial, bounty, loop, test, loops, seconds]) => {
     const [s, a, m] = DATA.cells[cell];
-    return [s, a, m, DATA.architectures[a][2], DATA.labels[m], trial, test, bounty, loop, loops, seconds];
+    return [s, a, m, DATA.architectures[a][1], DATA.labels[m], trial, test, bounty, loop, loops, seconds];
   }),
   sort(column, down) {
     const values = trials.rows.map((row) => row[column + 3]);
