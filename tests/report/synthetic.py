@@ -90,7 +90,11 @@ def loops(spec: TrialSpec, test: float) -> list[dict[str, Any]]:
     """A curve that rises to about `test` under a ratchet."""
     count, mode = spec.meta_loops, str(spec.program)
     number = np.arange(1, count + 1)
-    draws = np.random.default_rng([spec.trial, count, *map(ord, mode)]).random(count)
+    name = "none" if mode == "decay" else mode
+    shape = spec.architecture
+    draws = np.random.default_rng(
+        [spec.trial, count, shape.depth, *shape.hidden[:1], *map(ord, name)]
+    ).random(count)
     rise = test - (test - 9.8) * np.exp(-5.0 * number / count)
     accuracy = np.round(np.clip(rise + (draws - 0.5), 0.0, 100.0), 2)
     best = np.maximum.accumulate(accuracy)

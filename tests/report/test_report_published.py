@@ -8,6 +8,7 @@ from frustration.report.analysis import analyse
 from frustration.report.original import TRIALS, original_files, summary
 from frustration.report.published import read_trials_file
 from frustration.report.reading import read_study
+from frustration.report.sentences import plain_sentences
 
 PUBLISHED = {
     "1*64": ("96.74 0.12", "96.78 0.16", "96.98 0.14", "95.46 0.14", "95.81 0.23", "94.65 0.29"),
@@ -84,6 +85,19 @@ def test_trials_without_seeds_are_not_paired_and_their_tests_are_rank_sums(tmp_p
 def test_published_decay_stays_in_its_family_because_no_record_says_that_it_never_acted(tmp_path):
     analysis = analyse(published(tmp_path))
     assert all(group.comparisons["decay"].tested for group in analysis.groups)
+
+
+def test_gains_that_pass_exploration_in_networks_that_never_learn_are_told_apart(tmp_path):
+    rows = {
+        "1*64": ("96.00 0.10", "96.00 0.10", "97.00 0.10", "96.00 0.10", "96.00 0.10", "95.00 0.10"),
+        "31*31": ("9.80 0.05", "9.80 0.05", "9.80 0.05", "9.80 0.05", "9.80 0.05", "10.50 0.05"),
+    }
+    results = published(tmp_path, trials_file(rows))
+    text = " ".join(plain_sentences(results, analyse(results)).surely)
+    assert (
+        "3 of 10 comparisons pass Benjamini and Hochberg at 0.05 "
+        "(2 better, 1 of them in networks that never beat chance; 1 worse)"
+    ) in text
 
 
 MISTAKES = {

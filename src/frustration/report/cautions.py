@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from frustration.report.findings import Analysis
+from frustration.report.findings import Analysis, Comparison
 from frustration.report.results import Cell, Floats, Setting, StudyResults
 from frustration.report.words import amount, code, listed, many, number, p_value, percent
 
@@ -53,10 +53,20 @@ def surely(analysis: Analysis) -> Iterator[str]:
             f"In {alike} of {len(active)} comparisons treatment and control agree within {analysis.margin:g} "
             f"points (two one-sided tests at {analysis.alpha:g})."
         )
-    explored = sum(one.explored_p is not None and one.explored_p <= analysis.alpha for one in active)
-    yield (
-        f"For exploration: {explored} of {len(active)} comparisons pass Benjamini and Hochberg at "
-        f"{analysis.alpha:g}; on average at most {100 * analysis.alpha:g} % of such finds are false."
+    yield _explored(analysis, active)
+
+
+def _explored(analysis: Analysis, active: list[Comparison]) -> str:
+    """How many pass Benjamini and Hochberg, in which direction, and how many gains are worth nothing."""
+    passed = [one for one in active if one.explored_p is not None and one.explored_p <= analysis.alpha]
+    gains = [one for one in passed if one.test.effect > 0]
+    stuck = {(g.setting, g.architecture) for g in analysis.groups if g.learns is False}
+    idle = sum((one.setting, one.architecture) in stuck for one in gains)
+    but = f", {idle} of them in networks that never beat chance" if idle else ""
+    found = f" ({len(gains)} better{but}; {len(passed) - len(gains)} worse)" if passed else ""
+    return (
+        f"For exploration: {len(passed)} of {len(active)} comparisons pass Benjamini and Hochberg at "
+        f"{analysis.alpha:g}{found}; on average at most {100 * analysis.alpha:g} % of such finds are false."
     )
 
 
@@ -88,10 +98,14 @@ def costs(analysis: Analysis) -> Iterator[str]:
         said += [f"{_range(times)} times the CPU time"] if times.size else []
         yield f"{where}{code(name)} takes {' and '.join(said)} of {code(control)}."
     if alike:
-        yield (
-            f"{listed(list(dict.fromkeys(alike)))} cost what control costs, within 1 %. (Trials that are "
-            f"trained together share their CPU time alike, so it cannot tell treatments of one group apart.)"
+        known = any(math.isfinite(time) for pairs in ratios.values() for _, time in pairs)
+        shared = (
+            " (Trials that are trained together share their CPU time alike, so it cannot tell "
+            "treatments of one group apart.)"
         )
+        names = listed(list(dict.fromkeys(alike)))
+        verb = "costs" if len(set(alike)) == 1 else "cost"
+        yield f"{names} {verb} what control costs, within 1 %.{shared if known else ''}"
     yield from _costs_of_networks(analysis)
 
 
