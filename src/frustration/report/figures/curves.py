@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from frustration.architecture import Architecture
 from frustration.report.cells import LATE, late_gains, mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
+from frustration.report.figures.quartiles import quartiles
 from frustration.report.figures.scene import Plate, Scene
 from frustration.report.figures.strips import Tile, tile_map
 from frustration.report.results import Cell
@@ -87,7 +87,7 @@ def _curves_of(axes: Axes, scene: Scene, architecture: Architecture) -> None:
             LineCollection(lines, colors=look.colour, linewidths=0.35, alpha=0.3, rasterized=True),
             autolim=False,
         )
-        middle, low, high = _quartiles(best)
+        middle, low, high = quartiles(best)
         axes.fill_between(loops + 1, low, high, color=look.colour, alpha=0.16, linewidth=0, rasterized=True)
         axes.plot(loops + 1, middle, color=look.colour, linestyle=look.dash, linewidth=1.0, zorder=3)
         seen.append(best)
@@ -102,13 +102,6 @@ def _curves_of(axes: Axes, scene: Scene, architecture: Architecture) -> None:
 
 def _sampled(loops: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, loops - 1, min(loops, SAMPLED)).round().astype(np.int64))
-
-
-def _quartiles(values: Floats) -> Floats:
-    """(trials, loops) -> (median, lower, upper quartile), each (loops,), of the trials that have the loop."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # loops that no trial has stay NaN
-        return np.asarray(np.nanquantile(values, (0.5, 0.25, 0.75), axis=0))
 
 
 def _outer_labels(axes: Sequence[Axes], columns: int, x: str, y: str) -> None:

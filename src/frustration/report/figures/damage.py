@@ -16,6 +16,7 @@ from frustration.report.figures.curves import BINS, SHORTEST
 from frustration.report.figures.families import short
 from frustration.report.figures.labels import label_points
 from frustration.report.figures.looks import Look
+from frustration.report.figures.quartiles import quartiles
 from frustration.report.figures.scene import Plate, Scene, bars
 from frustration.report.results import Cell
 from frustration.statistics.results import Estimate
@@ -94,7 +95,7 @@ def _over_loops(axes: Axes, cells: Sequence[Cell], look: Look) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # loop 1 is never damaged: NaN in all trials
         means = np.column_stack([np.nanmean(harm[:, some], axis=1) for some in bins])
-        middle, low, high = np.nanquantile(means, (0.5, 0.25, 0.75), axis=0)
+    middle, low, high = quartiles(means)
     loops = np.array([some.mean() + 1 for some in bins])
     axes.plot(loops, middle, color=look.colour, linestyle=look.dash, linewidth=1.0)
     axes.fill_between(loops, low, high, color=look.colour, alpha=0.13, linewidth=0)

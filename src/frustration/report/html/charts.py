@@ -9,6 +9,13 @@ from frustration.report.findings import Analysis
 from frustration.report.html.markup import text
 from frustration.report.results import StudyResults
 
+_COSTS: Final = (
+    ("13", "parameters", "parameters"),
+    ("14", "FLOPs of one forward pass", "flops"),
+    ("15", "training FLOPs", "training_flops"),
+    ("16", "CPU time (s)", "seconds"),
+)
+"""Column in the payload's cells, words, and name in the analysis."""
 _LOOPED: Final = (
     ("accepted", "accepted loops"),
     ("harm", "harm"),
@@ -70,10 +77,11 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
         )
     if len(results.cells) > 1:
         costs = [
-            ("13", "parameters"),
-            ("14", "FLOPs of one forward pass"),
-            ("15", "training FLOPs"),
-            ("16", "CPU time (s)"),
+            (column, words)
+            for column, words, cost in _COSTS
+            if any(
+                getattr(summary, cost) > 0 for group in analysis.groups for summary in group.cells.values()
+            )
         ]
         charts.append(
             _chart(

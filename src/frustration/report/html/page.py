@@ -27,6 +27,7 @@ from frustration.report.tables import all_tables
 SHOWN: Final = 7
 """Sentences of the answer that stand on the first screen; the rest are folded."""
 _NAMES: Final = re.compile(r"`[^`]*`")
+_FOUND: Final = (" raises ", " lowers ", " more often ", " beats every other ", " better in ", " worse in ")
 _ABOVE: Final = ("claims",)
 """Tables that belong to the answer."""
 
@@ -129,7 +130,7 @@ def _answer(plain: Plain) -> str:
 def _finds(line: str) -> bool:
     """Whether a sentence says that something was found; what could not be told comes after those."""
     words = _NAMES.sub("", line)
-    return any(found in words for found in (" raises ", " lowers ", " more often ", " beats every other "))
+    return any(found in words for found in _FOUND)
 
 
 def _filters(results: StudyResults, names: Names) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, Final
 
 import numpy as np
 
 from frustration.report.figures.families import families, short
+from frustration.report.figures.quartiles import quartiles
 from frustration.report.findings import Analysis, CellSummary, Comparison
 from frustration.report.results import Cell, Curves, StudyResults
 from frustration.statistics.results import Estimate
@@ -104,10 +104,10 @@ def _curve(curves: Curves, points: int) -> list[Any] | None:
     if not length:
         return None
     at = np.unique(np.linspace(0, length - 1, min(points, length)).round().astype(int))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # loops that no trial has stay NaN, so null
-        quartiles = np.nanquantile(curves.best[:, at], (0.5, 0.25, 0.75), axis=0)
-    return [(at + 1).tolist(), *[[rounded(value, 2) for value in row] for row in quartiles.tolist()]]
+    return [
+        (at + 1).tolist(),
+        *[[rounded(v, 2) for v in row] for row in quartiles(curves.best[:, at]).tolist()],
+    ]
 
 
 def _trials(summaries: list[CellSummary]) -> list[Any]:
