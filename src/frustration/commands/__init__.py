@@ -17,6 +17,13 @@ COMMANDS = {
     "analyze-dataset": ("analyze_dataset", "main", "class counts and ZeroR of every part of a data set"),
     "study": ("study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
     "probe": ("probe", "main", "what the networks of a study withstand, measured without training"),
+    "report": ("report", "main", "what a study shows: tests, tables, figures, one page; and two compared"),
+    "make-architecture-table": ("original", "architecture_table", "architectures and parameters, in LaTeX"),
+    "make-trial-accuracy-table": ("original", "accuracy_table", "bounties of every treatment, in LaTeX"),
+    "make-figure-design-space": ("original", "design_space", "depth against width of the architectures"),
+    "make-design-space-figure": ("original", "design_space", "the same"),
+    "make-figure-heatmaps": ("original", "heatmaps", "six maps of the architectures"),
+    "make-convergence-plots": ("original", "convergence", "learning curves of some architectures"),
     "generate-reproduction-tests": (
         "generate_reproduction_tests",
         "main",

@@ -129,6 +129,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
 def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:
     """The main table, what to beware of, and where everything lies."""
     from frustration.commands.study_tables import last_line, main_table
+    from frustration.report import report_line
 
     yield ""
     yield main_table(study, store)
@@ -145,6 +146,8 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
             f"and go on where they were when the same command is given again"
         )
     yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
+    if not outcome.interrupted:
+        yield report_line(store.root)
 
 
 def _engine(options: argparse.Namespace) -> Engine:
