@@ -1,0 +1,59 @@
+"""No test of the cloud may reach one: dummy credentials, and an endpoint on this very machine or none."""
+
+import ipaddress
+import logging
+import os
+from collections.abc import Iterator
+from urllib.parse import urlparse
+
+import pytest
+
+NOWHERE = "http://127.0.0.1:9"
+"""The port of the discard service: nothing listens there."""
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch) -> Iterator[None]:
+    """Every test begins without credentials of anybody's, and fails if its endpoint is not loopback."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "S3_"))]:
+        monkeypatch.delenv(name)
+    given = {
+        "AWS_ACCESS_KEY_ID": "dummy",
+        "AWS_SECRET_ACCESS_KEY": "dummy-secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_ENDPOINT_URL": NOWHERE,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    yield
+    host = urlparse(os.environ.get("AWS_ENDPOINT_URL", "")).hostname
+    assert host, "no endpoint: boto3 would go to AWS"
+    assert ipaddress.ip_address(host).is_loopback, f"the endpoint {host} is not loopback"
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """moto's server for all of AWS, on loopback; its address."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def aws(moto_server, only_loopback, monkeypatch) -> Iterator[str]:
+    """An empty AWS: its address, which AWS_ENDPOINT_URL holds."""
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+    from moto.moto_api._internal import moto_api_backend
+
+    assert DEFAULT_ACCOUNT_ID == "123456789012"
+    moto_api_backend.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    yield moto_server
+    moto_api_backend.reset()
