@@ -59,7 +59,7 @@ def _comprehensive(record: TrialRecord) -> dict[str, Any]:
 
 
 def read_results(text: str, source: str) -> list[OriginalTrial]:
-    """The trials of a `results.txt`; a line that is no accuracy is an error (the original put states there)."""
+    """The trials of a `results.txt`; a line that is no accuracy, such as a state, is an error."""
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.strip().removesuffix("%").strip()
