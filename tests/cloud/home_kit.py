@@ -85,7 +85,9 @@ class Cloud:
     """moto's AWS, and the states of jobs that it cannot have by itself."""
 
     def __init__(self) -> None:
-        self.s3, self.sagemaker, self.logs = (boto3.client(name) for name in ("s3", "sagemaker", "logs"))
+        self.s3, self.sagemaker, self.logs = (
+            boto3.client(name, region_name=REGION) for name in ("s3", "sagemaker", "logs")
+        )
         self.s3.create_bucket(Bucket=BUCKET)
 
     def launch(self, plan: Plan, place: Place) -> None:

@@ -1,7 +1,8 @@
 """Bring a study's records home: every pack from the jobs that tried it, into the ordinary store.
 
 A pack's jobs are tried from the best on, until none of its trials is missing: a later job that failed hides
-nothing, and what a stopped one left is taken too. What could not be had is named with its reason.
+nothing, and what a stopped one left is taken too, at last from its checkpoints. What could not be had is
+named with its reason.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from frustration.cloud.jobs import RANK, Job, PackJobs, by_pack, list_jobs, pars
 from frustration.cloud.parcel import unpack
 from frustration.cloud.place import Place
 from frustration.cloud.plan import Pack, Plan
+from frustration.cloud.salvage import finished_in_checkpoints
 from frustration.cloud.settings import masked
 from frustration.files import make_folder
 from frustration.study.merge import merge
@@ -202,6 +204,11 @@ class Collector:
             fetched.read.append(job.name)
             fetched.stores.append(staging)
             fetched.remarks += [f"{job.name}: {sentence}" for sentence in parcel.refused]
+        if missing and jobs:
+            kept = Store(folder / f"{pack.id}.kept")
+            kept.create(self.plan.study)
+            if finished_in_checkpoints(self.s3, self.place, pack.id, missing, kept, belongs):
+                fetched.stores.append(kept)
         return fetched
 
     def _keep(self, fetched: _Fetched, harvest: Harvest) -> None:

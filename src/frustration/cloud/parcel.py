@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -55,10 +55,17 @@ def unpack(
     limits: Limits = LIMITS,
 ) -> Parcel:
     """Read an archive into a store that nobody else uses; ArchiveError if nothing of it can be taken."""
+    return gather(members(path, limits), into, belongs)
+
+
+def gather(
+    found: Iterable[Member], into: Store, belongs: Callable[[TrialSpec], bool] = lambda spec: True
+) -> Parcel:
+    """Take what is whole of these files."""
     parcel = Parcel()
     texts: dict[str, str] = {}
     networks: set[str] = set()
-    for member in members(path, limits):
+    for member in found:
         try:
             if member.base in (RESULTS, COMPREHENSIVE):
                 texts[member.base] = _text(member)
