@@ -167,8 +167,11 @@ def _read_original(parcel: Parcel, texts: dict[str, str]) -> None:
             continue
         try:
             found = read(texts[name], name)
-        except (InputError, RecursionError) as error:
-            parcel.refused.append(str(error) or f"{name} is nested too deeply")
+        except InputError as error:
+            parcel.refused.append(str(error))
+            continue
+        except RecursionError:
+            parcel.refused.append(f"{name} is nested too deeply")
             continue
         if parcel.original is None:
             parcel.original = found
