@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlparse
 
 import pytest
@@ -21,6 +22,7 @@ def only_loopback(monkeypatch) -> Iterator[None]:
         "AWS_ACCESS_KEY_ID": "dummy",
         "AWS_SECRET_ACCESS_KEY": "dummy-secret",
         "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -57,3 +59,30 @@ def aws(moto_server, only_loopback, monkeypatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
     yield moto_server
     moto_api_backend.reset()
+
+
+@pytest.fixture
+def service(aws, monkeypatch) -> Iterator[Any]:
+    """A SageMaker whose jobs are real processes, with the bucket that the launch kit uses."""
+    import boto3
+    from launch_kit import BUCKET
+    from simulator.service import Service
+
+    clients = {name: boto3.client(name) for name in ("s3", "logs")}
+    clients["s3"].create_bucket(Bucket=BUCKET)
+    service = Service(clients)
+    service.install(monkeypatch)
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once() -> Iterator[None]:
+    """MNIST is read once for all studies of this process."""
+    import functools
+
+    from frustration.study import run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "load", functools.cache(run.load))
+        yield
