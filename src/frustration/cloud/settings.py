@@ -15,7 +15,8 @@ ENV_FILE = Path("aws/sagemaker/.env")
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """May stand in .env as well; they go to boto3 and nowhere else."""
 
-_ACCOUNT = re.compile(r"(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])")
+_ACCOUNT = re.compile(r"(?<![0-9A-Za-z])(?<![0-9]\.)[0-9]{12}(?![0-9A-Za-z])")
+"""Twelve digits by themselves, but not those behind a decimal point."""
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 KEYS: Mapping[str, tuple[str, str, str]] = {

@@ -41,7 +41,7 @@ class Bar:
                 return
             self._last, self._drawn = now, True
             speed = size / (now - self._begun)
-            line = f"{done:,} of {total:,} {self._what}"
+            line = f"{done:,} of {total:,} {self._what}" if total > done else f"{done:,} {self._what}"
             line += f", {megabytes(size)} at {megabytes(int(speed))}/s" if size else ""
             if self._live:
                 print(f"{CLEAR}{line}", end="", file=sys.stderr, flush=True)
@@ -50,5 +50,5 @@ class Bar:
 
 
 def megabytes(size: int) -> str:
-    """`3.2 MB`; a MB is a million bytes, as S3 bills."""
+    """`3.2 MB`; a MB is a million bytes."""
     return f"{size / 1e6:,.1f} MB"
