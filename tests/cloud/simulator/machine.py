@@ -97,12 +97,19 @@ class Machine:
         self._reader.start()
 
     def _read(self, stream: str) -> None:
+        """Lines are counted at once, and sent on a few times a second."""
         self._logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
         assert self.process.stdout
+        events: list[dict[str, Any]] = []
+        sent = time.monotonic()
         for line in self.process.stdout:
             self.loops += line.startswith('{"type": "loop"')
-            event = {"timestamp": int(time.time() * 1000), "message": line.rstrip("\n") or " "}
-            self._logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=[event])
+            events.append({"timestamp": int(time.time() * 1000), "message": line.rstrip("\n") or " "})
+            if time.monotonic() - sent > SYNC_SECONDS:
+                self._logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=events)
+                events, sent = [], time.monotonic()
+        if events:
+            self._logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=events)
 
     def signal(self, number: signal.Signals) -> None:
         """To the container's process 1 alone, as a container runtime does; SIGKILL ends all of it."""

@@ -57,6 +57,8 @@ class Service:
     """Whether jobs have instances at all; if not, they stay in progress."""
     throttle: int = 0
     """How many of the next calls are refused because there were too many."""
+    time_of: Callable[[Machine, float], float] = lambda machine, seconds: seconds
+    """What the time limit of a job is held against."""
     archives: bool = True
     """Whether model.tar.gz arrives."""
     interruptions: list[Interruption] = field(default_factory=list)
@@ -192,7 +194,9 @@ class Service:
                 synced = now
             if self._over.is_set():
                 machine.signal(signal.SIGKILL)
-            if not why and (why := self._reason(job, machine, now - began > limit, spot)):
+            if not why and (
+                why := self._reason(job, machine, limit - self.time_of(machine, now - began), spot)
+            ):
                 hard = isinstance(why, Interruption) and why.hard
                 machine.signal(signal.SIGKILL if hard else signal.SIGTERM)
                 if hard:
@@ -205,10 +209,10 @@ class Service:
         machine.sync()
         return why
 
-    def _reason(self, job: Any, machine: Machine, late: bool, spot: bool) -> str | Interruption:
+    def _reason(self, job: Any, machine: Machine, left: float, spot: bool) -> str | Interruption:
         if job.training_job_status == "Stopping":
             return "Stopped"
-        if late:
+        if left < 0:
             return "MaxRuntimeExceeded"
         with self._lock:
             if spot and self.interruptions and self.interruptions[0].when(machine):
