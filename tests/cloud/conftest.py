@@ -86,3 +86,30 @@ def read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "load", functools.cache(run.load))
         yield
+
+
+@pytest.fixture
+def plan() -> Any:
+    """Of a study that nobody trained, in four packs."""
+    from cloud_study import plan_of_nothing
+
+    return plan_of_nothing()
+
+
+@pytest.fixture
+def cloud(aws, plan) -> Any:
+    """An AWS in which that plan was launched; jobs are made by the tests."""
+    from cloud_study import PLACE
+    from home_kit import Cloud
+
+    made = Cloud()
+    made.launch(plan, PLACE)
+    return made
+
+
+@pytest.fixture
+def names(plan) -> list[str]:
+    """The first job of each pack."""
+    from cloud_study import PLACE
+
+    return [PLACE.job_name(pack.id, 1) for pack in plan.packs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from frustration.cloud.clients import code_of, spoken
 from frustration.cloud.settings import masked
 
 PARALLEL = 8
+_UNKNOWN = re.compile("not found|could not find", re.IGNORECASE)
+"""How the service words a job that it does not know: by a ValidationException like any other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ def describe(sagemaker: Any, name: str) -> Facts | None:
         try:
             found = sagemaker.describe_training_job(TrainingJobName=name)
         except ClientError as error:
-            if code_of(error) == "ResourceNotFound" or "not found" in str(error).lower():
+            if code_of(error) == "ResourceNotFound" or _UNKNOWN.search(str(error)):
                 return None
             raise
     return facts(found)

@@ -162,8 +162,8 @@ def _before(options: argparse.Namespace) -> int:
     flags = {"region": options.region, "instance_type": options.instance_type}
     settings = Settings.read(flags, ("region",), options.env_file)
     kind = settings.instance_type
-    price = _price(options, settings, kind)
     study = _study(options)
+    price = _price(options, settings, kind)
     prepared = prepare(study, device="cpu")
     backend = backend_named(prepared.backend, prepared.device)
     costs = estimate(prepared.layouts, prepared.data, backend, 1, study.networks).costs
