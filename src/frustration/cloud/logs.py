@@ -137,8 +137,10 @@ def _pages(logs: Any, stream: str, mark: Mark) -> Iterator[list[dict[str, Any]]]
     known, token = mark.at_last, None
     with spoken(f"cannot read the log {stream}"):
         while True:
-            more = {"nextToken": token} if token else {"startTime": mark.last}
-            answer = logs.get_log_events(logGroupName=GROUP, logStreamName=stream, startFromHead=True, **more)
+            # A token is a place among the events of this very request, so it goes with the same startTime.
+            where = {"logGroupName": GROUP, "logStreamName": stream, "startTime": mark.last}
+            more: dict[str, str] = {"nextToken": token} if token else {}
+            answer = logs.get_log_events(**where, startFromHead=True, **more)
             page = answer["events"]
             while known and page and page[0]["timestamp"] <= mark.last:
                 page, known = page[1:], known - 1
