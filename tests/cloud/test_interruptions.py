@@ -12,6 +12,8 @@ from simulator.service import Interruption
 
 from frustration.study.store import Store
 
+pytestmark = pytest.mark.cloud
+
 LONG = {"architectures": '["[1*8]"]', "meta_loops": "30"}
 """Four trials of thirty loops, in one job."""
 

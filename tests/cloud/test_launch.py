@@ -54,6 +54,7 @@ def test_an_account_without_any_quota_is_told_so_at_once(idle, tmp_path, capsys)
     assert ACCOUNT not in said.out + said.err
 
 
+@pytest.mark.filterwarnings("ignore:Exception.Throttled")
 def test_throttling_is_waited_for(idle, tmp_path):
     idle.throttle = 3
     assert kit.launch(tmp_path) == 0

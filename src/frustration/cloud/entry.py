@@ -39,6 +39,7 @@ class Task:
     study: Study
     trials: frozenset[str] | None
     """Ids; None: all of the study."""
+    device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
@@ -62,7 +63,7 @@ def _run(base: Path, stopper: Stopper) -> int:
     if (data := base / "input" / "data" / "data").is_dir():
         os.environ["FRUSTRATION_DATASETS"] = str(data)
     task = read_task(base)
-    prepared = prepare(task.study)
+    prepared = prepare(task.study, device=task.device)
     wanted = task.trials if task.trials is not None else frozenset(spec.id for spec in prepared.specs)
     _check(prepared.specs, wanted)
     layouts = [
@@ -116,16 +117,28 @@ def write_original_forms(records: list[TrialRecord], folder: Path) -> None:
 def read_task(base: Path) -> Task:
     """What hyperparameters.json says, with the plan that it names."""
     given = read_hyperparameters(base / "input" / "config" / "hyperparameters.json")
-    seconds = _number(given, "checkpoint-seconds", CHECKPOINT_SECONDS)
-    if "pack" not in given:
-        return Task(study=_small_study(given), trials=None, checkpoint_seconds=seconds)
-    from frustration.cloud.plan import parse_plans
+    study, trials = _planned(base, given["pack"]) if "pack" in given else (_small_study(given), None)
+    return Task(
+        study=study,
+        trials=trials,
+        device=given.get("device", "cpu"),
+        checkpoint_seconds=_number(given, "checkpoint-seconds", CHECKPOINT_SECONDS),
+    )
 
-    # plan.json comes first, then plan-002.json and so on: those of later growths.
-    paths = sorted((base / "input" / "data" / "plan").glob("plan*.json"), key=lambda path: path.stem)
-    plan = parse_plans([(path.name, path.read_text("utf-8")) for path in paths])
-    pack = plan.pack(given["pack"])
-    return Task(study=plan.study, trials=frozenset(pack.trials), checkpoint_seconds=seconds)
+
+def _planned(base: Path, pack: str) -> tuple[Study, frozenset[str]]:
+    """The pack, and the study as it was when the pack was planned.
+
+    It may have grown since. Trials that came later would change the groups that trials of this pack stand in.
+    """
+    from frustration.cloud.plan import Plan
+
+    paths = sorted((base / "input" / "data" / "plan").glob("plan*.json"))
+    for plan in (Plan.from_json(path.read_text("utf-8"), path.name) for path in paths):
+        for one in plan.packs:
+            if one.id == pack:
+                return plan.study, frozenset(one.trials)
+    raise InputError(f"no plan in the channel has the pack {pack} ({len(paths)} plans are there)")
 
 
 def read_hyperparameters(path: Path) -> dict[str, str]:
@@ -162,7 +175,7 @@ def _small_study(given: Mapping[str, str]) -> Study:
     """A job of one architecture, or of a few, that no plan describes."""
     from frustration.study.sets import architectures
 
-    known = {*SMALL, "train-fraction", "study", "checkpoint-seconds"}
+    known = {*SMALL, "train-fraction", "study", "device", "checkpoint-seconds"}
     if unknown := sorted(set(given) - known):
         raise InputError(f"unknown hyperparameter {unknown[0]}; there are pack, {', '.join(sorted(known))}")
     if "arch" not in given:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from frustration.cloud.instances import is_gpu
 from frustration.cloud.packing import Budget, Machine, pack_costs
 from frustration.study.estimate import Cost
 
@@ -71,7 +70,7 @@ def table(offers: Sequence[Offer]) -> str:
     rows = [
         [
             one.machine.instance_type,
-            f"{one.machine.cores} cores" + (" (its GPU idle)" if is_gpu(one.machine.instance_type) else ""),
+            one.machine.cores,
             one.jobs,
             f"{one.hours:.2f}",
             f"{one.elapsed:.2f}",
@@ -80,5 +79,5 @@ def table(offers: Sequence[Offer]) -> str:
         ]
         for one in offers
     ]
-    headers = ["instance", "trains on", "jobs", "instance hours", "hours from first to last"]
+    headers = ["instance", "cores", "jobs", "instance hours", "hours from first to last"]
     return tabulate(rows, [*headers, "an hour", "on demand"], disable_numparse=True)

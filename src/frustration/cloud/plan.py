@@ -7,7 +7,7 @@ architectures) gets a further plan for what was added; `Plan` holds all of them 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -143,17 +143,6 @@ def read_plan(s3: Any, place: Place) -> Plan | None:
         one = Plan.from_json(text, place.uri(place.plan(generation)))
         plan = one if plan is None else plan.joined(one)
     return plan
-
-
-def parse_plans(texts: Sequence[tuple[str, str]]) -> Plan:
-    """The plan out of (source, content) pairs in the order of their generations."""
-    if not texts:
-        raise InputError("there is no plan")
-    plans = [Plan.from_json(text, source) for source, text in texts]
-    joined = plans[0]
-    for later in plans[1:]:
-        joined = joined.joined(later)
-    return joined
 
 
 def write_plan(s3: Any, place: Place, plan: Plan, generation: int) -> bool:

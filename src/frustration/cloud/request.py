@@ -34,6 +34,7 @@ def request(
     uploaded: Uploaded,
     *,
     checkpoint_seconds: float,
+    device: str = "cpu",
     rerun: bool = False,
 ) -> dict[str, Any]:
     """The parameters of CreateTrainingJob. A rerun starts from nothing, a retry from the checkpoints."""
@@ -52,6 +53,7 @@ def request(
             "study": place.study,
             "pack": pack.id,
             "trials": str(len(pack.trials)),
+            "device": device,
             "checkpoint-seconds": f"{checkpoint_seconds:g}",
         },
         "InputDataConfig": [

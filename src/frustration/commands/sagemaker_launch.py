@@ -218,8 +218,9 @@ def _say_offers(work: Calibrated, stands: Standing, chosen: Offer) -> None:
     gpu = next((one for one in offers if is_gpu(one.machine.instance_type)), None)
     if cpu and gpu:
         print(
-            f"{gpu.machine.instance_type} would be the cheaper one if its GPU did the work of more than "
-            f"{gpu_pays_above(cpu, gpu):.0f} cores of this machine; `frustration doctor` measures both"
+            f"{gpu.machine.instance_type} is counted with its cores, its GPU idle. With --device cuda it "
+            f"would be cheaper than {cpu.machine.instance_type} if its GPU did the work of more than "
+            f"{gpu_pays_above(cpu, gpu):.1f} cores of this machine"
         )
     print(
         "Hours follow from a calibration on this machine, a group of trials on each physical core; --speed "
@@ -343,6 +344,7 @@ def _requests(
             task.attempt,
             digests,
             checkpoint_seconds=options.checkpoint_seconds,
+            device=options.device,
             rerun=task.rerun,
         )
 

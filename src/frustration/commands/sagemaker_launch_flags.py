@@ -86,6 +86,12 @@ def parser(name: str) -> Parser:
     group.add_argument("--role", metavar="ARN", help="AWS_SAGEMAKER_ROLE")
     group.add_argument("--image", metavar="URI", help="SAGEMAKER_IMAGE (default: AWS's for PyTorch)")
     group.add_argument("--instance-type", metavar="TYPE", help="INSTANCE_TYPE (default: ml.c5.4xlarge)")
+    group.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="what trains there (default: cpu)",
+    )
     group.add_argument("--spot", metavar="BOOL", help="USE_SPOT_INSTANCES (default: true)")
     group.add_argument("--max-run-seconds", metavar="N", help="MAX_RUN_SECONDS (default: a day)")
     group.add_argument("--max-wait-seconds", metavar="N", help="MAX_WAIT_SECONDS (default: two days)")
@@ -132,13 +138,21 @@ def settings_of(options: argparse.Namespace) -> Settings:
         raise InputError("--offline is for --dry-run: nothing can be launched without asking AWS")
     given = {name: getattr(options, name) for name in KEYS}
     if not options.offline:
-        return Settings.read(given, ("role", "region", "bucket"), options.env_file)
-    settings = Settings.read(given, ("region",), options.env_file)
+        return _fitting(options, Settings.read(given, ("role", "region", "bucket"), options.env_file))
+    settings = _fitting(options, Settings.read(given, ("region",), options.env_file))
     return replace(
         settings,
         role=settings.role or "arn:aws:iam::000000000000:role/ROLE",
         bucket=settings.bucket or "BUCKET",
     )
+
+
+def _fitting(options: argparse.Namespace, settings: Settings) -> Settings:
+    from frustration.cloud.instances import is_gpu
+
+    if options.device == "cuda" and not is_gpu(settings.instance_type):
+        raise InputError(f"--device cuda: {settings.instance_type} has no GPU")
+    return settings
 
 
 def study_of(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
