@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from home_kit import (
+    ACCOUNT,
     BUCKET,
     FLAGS,
     Cloud,
@@ -88,7 +89,7 @@ def test_all_records_and_networks_come_home_to_the_byte_with_both_tables(
     assert summary.startswith("Results Shape {1*2} Parameters {1600}\n* None: Mean=")
     assert summary.count("(n=2)") == 4
     rows = (report / "psa_simplemlp_trials.md").read_text().split("\n\n")[1].splitlines()
-    assert {row.count("|") for row in rows} == {4}
+    assert {row.count("|") for row in rows} == {8}
     assert len(rows) == 4
     assert not list((home(tmp_path).root / "work").iterdir())
 
@@ -419,3 +420,53 @@ def test_a_public_bucket_is_pointed_out(cloud, plan, names, trained, tmp_path, c
     cloud.s3.put_bucket_acl(Bucket=BUCKET, ACL="public-read")
     assert parse(tmp_path) == 0
     assert "the bucket bench is public" in capsys.readouterr().err
+
+
+def test_a_bucket_in_another_region_is_pointed_out(cloud, plan, names, trained, tmp_path, capsys):
+    import boto3
+
+    boto3.client("s3", region_name="eu-west-1").create_bucket(
+        Bucket="far", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    assert main(["away", "--region", "us-east-1", "--bucket", "far", "--results", str(tmp_path)]) == 2
+    assert "the bucket far lies in eu-west-1 but jobs run in us-east-1" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_whole_records_only_and_the_next_run_does_the_rest(
+    cloud, plan, names, trained, tmp_path, monkeypatch, capsys
+):
+    from botocore.response import StreamingBody
+
+    all_home(cloud, plan, names, trained)
+    whole, begun = StreamingBody.iter_chunks, []
+
+    def interrupted(self, *args):
+        begun.append(True)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return whole(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamingBody, "iter_chunks", interrupted)
+        assert parse(tmp_path, "--parallel", "1") == 130
+    assert "interrupted" in capsys.readouterr().err
+    store = home(tmp_path)
+    assert len(store.ids()[0]) in (0, 4)
+    assert len(list(store.records())) == len(store.ids()[0])
+    assert not list((store.root / "work").iterdir())
+    assert parse(tmp_path) == 0
+    assert content_of(store) == content_of(trained)
+
+
+def test_no_secret_reaches_any_output(cloud, plan, names, trained, tmp_path, capsys, monkeypatch):
+    env = tmp_path / ".env"
+    env.write_text("AWS_ACCESS_KEY_ID=AKIASECRETKEY\nAWS_SECRET_ACCESS_KEY=very-secret-value\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    cloud.job(names[0], "Failed", failure_reason=f"AccessDenied: arn:aws:iam::{ACCOUNT}:role/trainer may not")
+    assert parse(tmp_path, "--env-file", str(env)) == 1
+    captured = capsys.readouterr()
+    written = "".join(path.read_text() for path in (tmp_path / "results").rglob("*") if path.is_file())
+    for text in (captured.out, captured.err, written):
+        for secret in ("AKIASECRETKEY", "very-secret-value", ACCOUNT):
+            assert secret not in text

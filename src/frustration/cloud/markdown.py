@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from frustration.architecture import Architecture
+from frustration.architecture import LINEAR, Architecture
 from frustration.cloud.original_layout import MODES, OriginalCell
 from frustration.study.definition import Study
 from frustration.study.store import Store
@@ -59,40 +59,39 @@ def joined(records: Cells, original: Cells) -> Cells:
 
 
 def summary(cells: Cells) -> str:
-    """One block an architecture, one line a mode."""
+    """One block an architecture, one line a mode; each block ends in a blank line, as readers expect."""
     blocks = []
     for architecture, modes in cells.items():
-        lines = [f"Results Shape {{{_bare(architecture)}}} Parameters {{{architecture.parameters()}}}"]
-        lines += [_summary_line(mode, list(trials.values())) for mode, trials in modes.items()]
-        blocks.append("\n".join(lines) + "\n")
-    return "\n".join(blocks)
+        lines = [_summary_line(mode, modes[mode].values()) for mode in _in_order(modes)]
+        if any(lines):
+            head = f"Results Shape {{{_bare(architecture)}}} Parameters {{{architecture.parameters()}}}"
+            blocks.append("\n".join([head, *filter(None, lines)]) + "\n")
+    return "\n".join([*blocks, ""])
 
 
 def trials(cells: Cells) -> str:
-    """One table an architecture, one row a trial."""
+    """One table an architecture, one row a trial, the original's six modes first."""
+    extra = dict.fromkeys(mode for modes in cells.values() for mode in modes if mode not in MODES)
+    columns = [*MODES, *extra]
     blocks = []
     for architecture, modes in cells.items():
-        numbers = sorted({number for found in modes.values() for number in found})
+        known = [number for found in modes.values() for number, value in found.items() if value is not None]
+        if not known:
+            continue
         rows = [
-            ["Trial", *map(_title, modes)],
-            [":-----:"] * (len(modes) + 1),
-            *([str(number + 1), *_row(modes, number)] for number in numbers),
+            _row([str(number + 1), *(_percent(modes.get(mode, {}).get(number)) for mode in columns)])
+            for number in range(max(known) + 1)
         ]
-        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-        blocks.append(f"### Architecture: {_bare(architecture)}\n\n{table}\n")
+        head = [_row(["Trial", *map(_title, columns)]), f"|{'|'.join([':-----:'] * (len(columns) + 1))}|"]
+        blocks.append("\n".join([f"### Architecture: {_bare(architecture)}", "", *head, *rows]) + "\n")
     return "\n".join(blocks)
 
 
-def _row(modes: Mapping[str, Mapping[int, float | None]], number: int) -> Iterable[str]:
-    for found in modes.values():
-        value = found.get(number)
-        yield "N/A" if value is None else f"{value:.2f}%"
-
-
-def _summary_line(mode: str, values: Sequence[float | None]) -> str:
+def _summary_line(mode: str, values: Iterable[float | None]) -> str:
+    """Empty where no trial has a bounty."""
     known = [value for value in values if value is not None]
     if not known:
-        return f"* {_title(mode)}: N/A (n=0)"
+        return ""
     mean, std = statistics.fmean(known), statistics.pstdev(known)
     return (
         f"* {_title(mode)}: Mean={mean:.2f}% | Std={std:.2f}% | Min={min(known):.2f}% | "
@@ -100,9 +99,23 @@ def _summary_line(mode: str, values: Sequence[float | None]) -> str:
     )
 
 
+def _in_order(modes: Iterable[str]) -> list[str]:
+    """The original's six in its order, then the others."""
+    named = list(modes)
+    return [*(mode for mode in MODES if mode in named), *(mode for mode in named if mode not in MODES)]
+
+
 def _title(mode: str) -> str:
-    return mode[:1].upper() + mode[1:]
+    return mode.capitalize() if mode in MODES else mode.replace("|", "/")
+
+
+def _percent(value: float | None) -> str:
+    return "N/A" if value is None else f"{value:.2f}%"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _bare(architecture: Architecture) -> str:
-    return str(architecture).strip("[]")
+    return str(architecture)[1:-1] or LINEAR

@@ -137,14 +137,14 @@ def _keep_networks(networks: set[str], into: Store, parcel: Parcel) -> None:
     """Only those whose records were taken; which of the two comes first in an archive does not matter."""
     for trial_id in sorted(networks):
         path = into.network_path(trial_id)
-        why = _network_problem(path, into.record(trial_id).spec) if trial_id in parcel.records else None
+        why = _network_problem(path, into.record(trial_id)) if trial_id in parcel.records else None
         if why:
             parcel.refused.append(f"{path.name}: {why}")
         if why or trial_id not in parcel.records:
             path.unlink()
 
 
-def _network_problem(path: Path, spec: TrialSpec) -> str | None:
+def _network_problem(path: Path, record: TrialRecord) -> str | None:
     """Why these are not the weights of that trial."""
     with path.open("rb") as file:
         if file.read(9)[8:] != b"{":
@@ -155,7 +155,9 @@ def _network_problem(path: Path, spec: TrialSpec) -> str | None:
         return str(error)
     except (KeyError, ValueError, TypeError) as error:
         return f"its description is not one that this program writes ({error!r})"
-    if (saved.architecture, saved.seed, saved.trial_number) != (spec.architecture, spec.seed, spec.trial):
+    of_file = (saved.dataset, saved.seed, saved.trial_number, saved.bounty, saved.bounty_loop)
+    spec = record.spec
+    if of_file != (spec.dataset, spec.seed, spec.trial, record.bounty, record.bounty_loop):
         return "it is the network of another trial"
     return None
 
