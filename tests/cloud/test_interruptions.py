@@ -156,6 +156,19 @@ def test_the_container_is_the_same_with_and_without_a_namespace(service, tmp_pat
     assert kit.bits(kit.archive(job_of(service))) == here
 
 
+def test_a_study_that_grew_after_its_first_launch_is_whole_in_the_end(service, tmp_path):
+    small = {**LONG, "meta_loops": "4"}
+    for trials in ("1", "3"):
+        assert kit.launch(tmp_path, **{**small, "trials": trials}) == 0
+        service.wait()
+    assert list(service.statuses().values()) == ["Completed"] * 2
+    away = {}
+    for name in service.jobs:
+        away |= kit.archive(name)
+    here = kit.trained_here(tmp_path / "here", **{**small, "trials": "3"})
+    assert kit.bits(away) == kit.bits(kit.files_of(here))
+
+
 def test_data_that_are_not_what_was_planned_with_end_the_job_with_a_reason(service, tmp_path):
     """The failure reaches FailureReason; attempts end; mended, the same command goes on."""
     service.runs = False

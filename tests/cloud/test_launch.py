@@ -46,6 +46,24 @@ def test_jobs_wait_while_the_quota_is_full(service, tmp_path):
     assert "ResourceLimitExceeded" in service.refused
 
 
+def test_no_more_jobs_run_at_a_time_than_the_user_wants(service, tmp_path, monkeypatch):
+    create, most = service._create, []
+
+    def counted(response, original):
+        result = create(response, original)
+        most.append(sum(status == "InProgress" for status in service.statuses().values()))
+        return result
+
+    monkeypatch.setattr(service, "_create", counted)
+    architectures = {"architectures": '["[1*2]", "[1*3]", "[1*4]"]'}
+    assert kit.launch(tmp_path, "--instances", "100", **{**architectures, "trials": "1"}) == 0
+    assert max(most) > 1
+    service.wait()
+    most.clear()
+    assert kit.launch(tmp_path, "--instances", "1", "--force-rerun", **{**architectures, "trials": "1"}) == 0
+    assert most == [1, 1, 1]
+
+
 def test_an_account_without_any_quota_is_told_so_at_once(idle, tmp_path, capsys):
     idle.quota = 0
     assert kit.launch(tmp_path) == 1
@@ -76,9 +94,13 @@ def test_two_launchers_at_once_share_the_plan_and_launch_each_pack_once(idle, tm
     file = tmp_path / "away.toml"
     file.write_text(kit.toml(architectures=architectures))
     # The second has other ideas about the size of a pack; whoever writes the plan decides for both.
-    words = [[*COMMAND, str(file), *kit.FLAGS, *size] for size in (kit.apart(), ("--instances", "5"))]
+    words = [[*COMMAND, str(file), *kit.FLAGS, *size] for size in (kit.apart(), ("--instances", "100"))]
     both = [subprocess.Popen(w, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) for w in words]
-    told = [one.communicate(timeout=120)[0] for one in both]
+    try:
+        told = [one.communicate(timeout=120)[0] for one in both]
+    finally:
+        for one in both:
+            one.kill()
     assert [one.returncode for one in both] == [0, 0], told
     counts = [re.search(r"(\d+) jobs launched, (\d+) by", text) for text in told]
     launched = [int(match[1]) if match else 0 for match in counts]
@@ -172,6 +194,12 @@ def test_a_study_that_has_grown_sends_only_what_is_new(idle, tmp_path):
     assert after.packs[: len(before.packs)] == before.packs
     assert len(idle.jobs) == 4
     assert len(after.pack_of) == 12
+    read = {
+        name: request["InputDataConfig"][2]["DataSource"]["S3DataSource"]["S3Uri"]
+        for name, request in idle.requests.items()
+    }
+    files = [read[f"fe-away-{pack.id}-a01"].rpartition("/")[2] for pack in after.packs]
+    assert files == ["plan.json", "plan.json", "plan-002.json", "plan-002.json"]
     assert kit.launch(tmp_path, trials="3") == 0
     assert len(idle.jobs) == 4
 
@@ -240,11 +268,14 @@ def test_ctrl_c_while_jobs_wait_leaves_what_the_next_launch_understands(idle, tm
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
     )
     deadline = time.monotonic() + 60
-    while "ResourceLimitExceeded" not in idle.refused:
+    while "ResourceLimitExceeded" not in idle.refused and first.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     first.send_signal(signal.SIGINT)
-    _, errors = first.communicate(timeout=30)
+    try:
+        _, errors = first.communicate(timeout=60)
+    finally:
+        first.kill()
     assert first.returncode == 130, errors
     assert "1 jobs were launched and go on" in errors
     idle.quota = 100

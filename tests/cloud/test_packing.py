@@ -1,15 +1,17 @@
 """Packs: the fewest that keep to the budget of hours and instances."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frustration.cloud.instances import cores, default_image, is_gpu, python_of
+from frustration.cloud.instances import cores, default_image, image_of, is_gpu, python_of
 from frustration.cloud.offer import elapsed, gpu_pays_above, offer
 from frustration.cloud.packing import Budget, Machine, as_packs, divide, pack_costs
 from frustration.cloud.place import Place
+from frustration.cloud.settings import Settings
 from frustration.errors import InputError
 from frustration.study.estimate import Cost
 
@@ -127,6 +129,17 @@ def test_what_a_name_does_not_say_is_asked_for():
         default_image("moon-east-1", "ml.c5.large")
     with pytest.raises(InputError, match="--wheels"):
         python_of("mine:latest")
+
+
+def test_the_sdk_is_asked_only_if_the_user_says_so(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "sagemaker", None)
+    settings = Settings(region="us-east-1", instance_type="ml.c5.large")
+    assert image_of(settings) == default_image("us-east-1", "ml.c5.large")
+    assert image_of(replace(settings, image="mine:1")) == "mine:1"
+    with pytest.raises(InputError, match="poetry install --extras sagemaker"):
+        image_of(replace(settings, image="sdk"))
 
 
 def test_the_image_fits_the_region_and_the_instance():

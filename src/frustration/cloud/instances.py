@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from frustration.cloud.settings import Settings
 from frustration.errors import InputError
 
 PYTORCH, PYTHON = "2.9.0", "py312"
@@ -65,6 +66,37 @@ def default_image(region: str, instance_type: str) -> str:
         if region in regions:
             return f"{account}.dkr.ecr.{region}.amazonaws.com/pytorch-training:{PYTORCH}-{kind}-{PYTHON}"
     raise InputError(f"no training image is known for the region {region}; set SAGEMAKER_IMAGE")
+
+
+def image_of(settings: Settings) -> str:
+    """What the user chose, what AWS's SDK says ("sdk"), or the image of the table above."""
+    if settings.image == "sdk":
+        return _sdk_image(settings.region, settings.instance_type)
+    return settings.image or default_image(settings.region, settings.instance_type)
+
+
+def _sdk_image(region: str, instance_type: str) -> str:
+    """From the table of the `sagemaker` package, which knows every region and is imported for this only."""
+    try:
+        from sagemaker.core import image_uris
+    except ImportError:
+        raise InputError(
+            "SAGEMAKER_IMAGE=sdk asks the package sagemaker, version 3 or later, which is not here; "
+            "install the extra: poetry install --extras sagemaker"
+        ) from None
+    try:
+        return str(
+            image_uris.retrieve(
+                "pytorch",
+                region,
+                version=PYTORCH,
+                py_version=PYTHON,
+                instance_type=instance_type,
+                image_scope="training",
+            )
+        )
+    except ValueError as error:
+        raise InputError(f"AWS's SDK knows no image: {error}") from None
 
 
 def python_of(image: str) -> str:

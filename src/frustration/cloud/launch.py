@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from frustration.cloud.clients import CloudError, code_of, message_of
-from frustration.cloud.jobs import Job, PackJobs, by_pack, done_packs, list_jobs
+from frustration.cloud.jobs import RUNNING, Job, PackJobs, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
 from frustration.cloud.plan import Pack, Plan, read_plan, write_plan
 from frustration.errors import InputError
@@ -88,6 +88,7 @@ def agree(
             instance_type=instance_type,
         )
         generation = plan.generations + 1 if plan else 1
+        addition = addition.of_generation(generation)
         if not write or write_plan(s3, place, addition, generation):
             return plan.joined(addition) if plan else addition
     raise CloudError(f"other launchers keep changing the plan of {place.study}; try again")
@@ -143,6 +144,8 @@ class Launcher:
     sagemaker: Any
     make_request: Callable[[Task], dict[str, Any]]
     poll_seconds: float = 30.0
+    has_room: Callable[[], bool] = lambda: True
+    """Whether the user wants one more job to run at this moment."""
     say: Callable[[str], None] = print
     launched: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
@@ -156,6 +159,12 @@ class Launcher:
         queue = list(tasks)
         told = ""
         while queue:
+            if not self.has_room():
+                if told != "room":
+                    self.say(f"{len(queue)} jobs wait until others end (--instances)")
+                    told = "room"
+                self._pause.wait(self.poll_seconds)
+                continue
             request = self.make_request(queue[0])
             name = request["TrainingJobName"]
             try:
@@ -179,6 +188,24 @@ class Launcher:
                 self.launched.append(name)
                 self.say(f"{name}: launched")
                 queue.pop(0)
+
+
+@dataclass
+class Room:
+    """How many jobs of the study may run at a time, by the user's own wish."""
+
+    sagemaker: Any
+    place: Place
+    instances: int
+    _free: int = 0
+
+    def has_room(self) -> bool:
+        """Ask the service once for as many places as are free."""
+        if self._free <= 0:
+            running = sum(job.status in RUNNING for job in list_jobs(self.sagemaker, self.place))
+            self._free = self.instances - running
+        self._free -= 1
+        return self._free >= 0
 
 
 def _refuse_no_quota(code: str, message: str) -> None:

@@ -59,8 +59,7 @@ class Mirror:
                     state = path.stat()
                     stamp = (state.st_mtime_ns, state.st_size)
                     if self._copied.get(name) != stamp:
-                        make_folder((self._target / name).parent)
-                        write_atomically(self._target / name, path.read_bytes())
+                        self._put(name, path.read_bytes())
                         self._copied[name] = stamp
         for folder in ORDER:
             for path in _files(self._target / folder):
@@ -68,6 +67,13 @@ class Mirror:
                 if name not in present:
                     path.unlink(missing_ok=True)
                     self._copied.pop(name, None)
+
+    def _put(self, name: Path, content: bytes) -> None:
+        target = self._target / name
+        if name not in self._copied and target.is_file() and target.read_bytes() == content:
+            return  # as it was restored from there; written again, it would be uploaded again
+        make_folder(target.parent)
+        write_atomically(target, content)
 
     def _every_so_often(self) -> None:
         while not self._over.wait(self._seconds):

@@ -32,6 +32,8 @@ class Pack:
     """What the calibration of the planning machine said: seconds of one core of it."""
     wall_seconds: float
     """What follows for the instance that was planned with."""
+    generation: int = 1
+    """Which plan of the study it stands in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,10 @@ class Plan:
         plan._check(source)
         return plan
 
+    def of_generation(self, generation: int) -> Plan:
+        """The same, its packs knowing where they stand."""
+        return replace(self, packs=tuple(replace(pack, generation=generation) for pack in self.packs))
+
     def joined(self, later: Plan) -> Plan:
         """This plan and the one for what a later growth added."""
         return replace(
@@ -140,7 +146,7 @@ def read_plan(s3: Any, place: Place) -> Plan | None:
         text = _get(s3, place, place.plan(generation))
         if text is None:
             break
-        one = Plan.from_json(text, place.uri(place.plan(generation)))
+        one = Plan.from_json(text, place.uri(place.plan(generation))).of_generation(generation)
         plan = one if plan is None else plan.joined(one)
     return plan
 

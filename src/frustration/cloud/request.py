@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from frustration.cloud.instances import default_image
+from frustration.cloud.instances import image_of
 from frustration.cloud.place import Place
 from frustration.cloud.plan import Pack
 from frustration.cloud.settings import Settings
@@ -45,7 +45,7 @@ def request(
         "TrainingJobName": place.job_name(pack.id, attempt),
         "RoleArn": settings.role,
         "AlgorithmSpecification": {
-            "TrainingImage": settings.image or default_image(settings.region, settings.instance_type),
+            "TrainingImage": image_of(settings),
             "TrainingInputMode": "File",
             "ContainerEntrypoint": list(ENTRYPOINT),
         },
@@ -59,8 +59,7 @@ def request(
         "InputDataConfig": [
             _channel("code", place.uri(place.code(uploaded.code))),
             _channel("data", place.uri(place.data(uploaded.data))),
-            # A prefix, not a folder: it takes plan.json and plan-002.json, and nothing else of the study.
-            _channel("plan", place.uri(f"{place.root}plan")),
+            _channel("plan", place.uri(place.plan(pack.generation))),
         ],
         "OutputDataConfig": {"S3OutputPath": place.uri(place.output)},
         "ResourceConfig": {

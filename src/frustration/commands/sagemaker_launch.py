@@ -6,27 +6,20 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands import sagemaker_launch_flags as flags
 from frustration.commands.arguments import INTERRUPTED, run
+from frustration.commands.sagemaker_launch_work import Calibrated, Parcels
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
-    from frustration.cloud.bundle import Wheels
     from frustration.cloud.launch import Standing, Task
     from frustration.cloud.offer import Offer
-    from frustration.cloud.packing import Budget, Machine
     from frustration.cloud.place import Place
-    from frustration.cloud.plan import Pack, Plan
+    from frustration.cloud.plan import Plan
     from frustration.cloud.request import Uploaded
     from frustration.cloud.settings import Settings
-    from frustration.study.definition import Study
-    from frustration.study.estimate import Cost
-    from frustration.study.run import Prepared
 
 NAME = "sagemaker-launch"
 
@@ -68,90 +61,13 @@ def _connect(options: argparse.Namespace, settings: Settings) -> tuple[Any, Any]
     return s3, sagemaker
 
 
-@dataclass
-class Calibrated:
-    """A study with what its trials cost, measured only if something needs it."""
-
-    options: argparse.Namespace
-    settings: Settings
-    study: Study
-    place: Place
-    _measured: dict[frozenset[str], list[Cost]] = field(default_factory=dict)
-
-    @cached_property
-    def prepared(self) -> Prepared:
-        from frustration.study.run import prepare
-
-        return prepare(self.study, device="cpu")
-
-    @property
-    def digests(self) -> dict[tuple[str, float], str]:
-        from frustration.study.run import digests
-
-        return digests(self.study, self.prepared.data)
-
-    @cached_property
-    def machine(self) -> Machine:
-        return self.machine_of(self.settings.instance_type)
-
-    def machine_of(self, instance_type: str) -> Machine:
-        from frustration.cloud.instances import cores
-        from frustration.cloud.packing import Machine
-
-        chosen = instance_type == self.settings.instance_type
-        count = self.options.cores if chosen and self.options.cores else cores(instance_type)
-        return Machine(instance_type=instance_type, cores=count, speed=self.options.speed)
-
-    @property
-    def budget(self) -> Budget:
-        from frustration.cloud.packing import Budget
-
-        return Budget(
-            hours=self.options.hours,
-            instances=self.options.instances,
-            # A quarter is left for starting, and for an instance that is slower than was thought.
-            longest_seconds=0.75 * self.settings.max_run_seconds,
-        )
-
-    def costs(self, trials: frozenset[str]) -> list[Cost]:
-        """Of the groups that these trials form; measured here and now, once."""
-        if trials not in self._measured:
-            self._measured[trials] = self._measure(trials)
-        return self._measured[trials]
-
-    def _measure(self, trials: frozenset[str]) -> list[Cost]:
-        from frustration.engine.backends import backend_named
-        from frustration.engine.group import Layout
-        from frustration.study.estimate import estimate
-
-        all_of = self.prepared.layouts
-        parts = [
-            Layout(one.runs, {s: p for s, p in one.members.items() if p.spec.id in trials}) for one in all_of
-        ]
-        layouts = [one for one in parts if one.members]
-        backend = backend_named(self.prepared.backend, self.prepared.device)
-        progress = _progress if sys.stderr.isatty() else lambda done, total: None
-        found = estimate(layouts, self.prepared.data, backend, 1, self.study.networks, progress)
-        return list(found.costs)
-
-    def packs(self, trials: frozenset[str]) -> tuple[Pack, ...]:
-        from frustration.cloud.packing import as_packs, pack_costs
-
-        costs = self.costs(trials)
-        return as_packs(pack_costs(costs, self.machine, self.budget), self.machine, self.place)
-
-    def rate(self, instance_type: str) -> Decimal:
-        from frustration.cloud.prices import overrides, rate
-
-        given = overrides(self.options.price, self.options.prices)
-        return rate(self.settings.region, instance_type, given)
-
-
 def _agreed(work: Calibrated, s3: Any, write: bool) -> Plan:
     from frustration.cloud.launch import agree
 
     kind = work.settings.instance_type
-    return agree(s3, work.place, work.study, work.digests, work.packs, kind, write=write)
+    plan = agree(s3, work.place, work.study, work.digests, work.packs, kind, write=write)
+    work.planned_for = plan.instance_type
+    return plan
 
 
 def _standing(options: argparse.Namespace, place: Place, plan: Plan, s3: Any, sagemaker: Any) -> Standing:
@@ -165,7 +81,7 @@ def _standing(options: argparse.Namespace, place: Place, plan: Plan, s3: Any, sa
 def _offer(work: Calibrated, tasks: Sequence[Task]) -> Offer:
     from frustration.cloud.offer import offer
 
-    walls = [task.pack.wall_seconds for task in tasks]
+    walls = [work.wall_seconds(task.pack) for task in tasks]
     return offer(walls, work.machine, work.rate(work.settings.instance_type), work.options.instances)
 
 
@@ -234,7 +150,7 @@ def _really(
     options: argparse.Namespace, settings: Settings, place: Place, work: Calibrated, s3: Any, sagemaker: Any
 ) -> int:
     from frustration.cloud.bundle import upload
-    from frustration.cloud.launch import Launcher
+    from frustration.cloud.launch import Launcher, Room
 
     plan = _agreed(work, s3=_ReadOnly(s3), write=False)
     stands = _standing(options, place, plan, s3, sagemaker)
@@ -247,11 +163,12 @@ def _really(
     if not stands.todo and not (options.wait and stands.running):
         return 1 if stands.exhausted else 0
     parcels = Parcels.of(options, settings, work)
-    for folder, files in parcels.by_folder(place):
+    for folder, files in parcels.by_folder(place, _note):
         if put := upload(s3, place, folder, files):
             _say(f"{place.uri(folder)}: {put} files uploaded")
     make = _requests(options, settings, place, parcels.digests)
-    launcher = Launcher(sagemaker, make, options.poll, say=_say)
+    room = Room(sagemaker, place, options.instances)
+    launcher = Launcher(sagemaker, make, options.poll, room.has_room, _say)
     try:
         launcher.submit(stands.todo)
         if options.wait:
@@ -277,10 +194,9 @@ def _wait(
     options.force_rerun = False
     pause = threading.Event()
     while (stands := _standing(options, place, plan, s3, sagemaker)).open:
-        if stands.todo:
-            launcher.submit(stands.todo)
-        else:
-            pause.wait(options.poll)
+        launcher.submit(stands.todo)
+        # Also after a launch: the service may take a while to list what it has just taken.
+        pause.wait(options.poll)
     for line in _standing_lines(plan, stands):
         print(line, flush=True)
     return stands
@@ -298,37 +214,6 @@ def _ask_leave(options: argparse.Namespace, offer: Offer) -> None:
             f"that is more than the budget of ${options.budget}; say --yes, or raise --budget. "
             f"Nothing was launched"
         )
-
-
-@dataclass(kw_only=True)
-class Parcels:
-    """What containers are given, and the digests under which it lies in S3."""
-
-    code: dict[str, bytes]
-    data: dict[str, bytes]
-    wheels: Wheels
-
-    @classmethod
-    def of(cls, options: argparse.Namespace, settings: Settings, work: Calibrated) -> Parcels:
-        from frustration.cloud import bundle
-
-        return cls(
-            code=bundle.code_files(),
-            data=bundle.data_files(work.study.datasets),
-            wheels=flags.wheels(options, settings),
-        )
-
-    @cached_property
-    def digests(self) -> Uploaded:
-        from frustration.cloud.bundle import digest
-        from frustration.cloud.request import Uploaded
-
-        return Uploaded(code=digest({**self.code, "wheels": self.wheels.identity}), data=digest(self.data))
-
-    def by_folder(self, place: Place) -> list[tuple[str, dict[str, bytes]]]:
-        """Keys of folders with what belongs there. Wheels are downloaded now, if they have to be."""
-        code = {**self.code, **self.wheels.files(_note)}
-        return [(place.code(self.digests.code), code), (place.data(self.digests.data), self.data)]
 
 
 def _requests(
@@ -372,15 +257,6 @@ class _ReadOnly:
 
     def __init__(self, s3: Any) -> None:
         self.get_object = s3.get_object
-
-
-def _progress(done: int, total: int) -> None:
-    print(
-        f"\rmeasuring {done}/{total}" + (" " * 8 if done < total else "\n"),
-        end="",
-        file=sys.stderr,
-        flush=True,
-    )
 
 
 def _say(text: str) -> None:

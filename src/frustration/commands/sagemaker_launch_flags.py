@@ -84,7 +84,9 @@ def parser(name: str) -> Parser:
     add_place(result)
     group = result.add_argument_group("where it trains (flags over the environment over .env)")
     group.add_argument("--role", metavar="ARN", help="AWS_SAGEMAKER_ROLE")
-    group.add_argument("--image", metavar="URI", help="SAGEMAKER_IMAGE (default: AWS's for PyTorch)")
+    group.add_argument(
+        "--image", metavar="URI", help="SAGEMAKER_IMAGE (default: AWS's for PyTorch; sdk: as AWS's SDK says)"
+    )
     group.add_argument("--instance-type", metavar="TYPE", help="INSTANCE_TYPE (default: ml.c5.4xlarge)")
     group.add_argument(
         "--device",
@@ -221,7 +223,7 @@ def is_published_grid(study: Study) -> bool:
 def wheels(options: argparse.Namespace, settings: Settings) -> Wheels:
     """What the container installs."""
     from frustration.cloud.bundle import GivenWheels, LockedWheels
-    from frustration.cloud.instances import default_image, python_of
+    from frustration.cloud.instances import image_of, python_of
 
     if options.wheels == "none":
         return GivenWheels(())
@@ -230,8 +232,7 @@ def wheels(options: argparse.Namespace, settings: Settings) -> Wheels:
         if not found:
             raise InputError(f"--wheels {options.wheels}: there is no wheel in that folder")
         return GivenWheels(tuple(found))
-    image = settings.image or default_image(settings.region, settings.instance_type)
-    return LockedWheels(python_of(image))
+    return LockedWheels(python_of(image_of(settings)))
 
 
 def jobs_table(place: Place, tasks: Sequence[Task]) -> str:
