@@ -38,6 +38,7 @@ def test_what_is_launched_once_is_not_launched_again(idle, tmp_path, capsys):
     assert {key for key in kit.lying() if "/output/" not in key} == there
 
 
+@pytest.mark.cloud
 def test_jobs_wait_while_the_quota_is_full(service, tmp_path):
     service.quota = 1
     assert kit.launch(tmp_path, architectures='["[1*2]", "[1*3]", "[1*4]"]') == 0
@@ -46,6 +47,7 @@ def test_jobs_wait_while_the_quota_is_full(service, tmp_path):
     assert "ResourceLimitExceeded" in service.refused
 
 
+@pytest.mark.cloud
 def test_no_more_jobs_run_at_a_time_than_the_user_wants(service, tmp_path, monkeypatch):
     create, most = service._create, []
 
@@ -89,6 +91,7 @@ def test_a_name_that_another_launcher_has_taken_is_left_to_it(idle, tmp_path, ca
     assert len(idle.jobs) == 2
 
 
+@pytest.mark.cloud
 def test_two_launchers_at_once_share_the_plan_and_launch_each_pack_once(idle, tmp_path):
     architectures = json.dumps([f"[1*{width}]" for width in range(1, 13)])
     file = tmp_path / "away.toml"
@@ -259,6 +262,7 @@ def test_a_price_that_nobody_knows_is_an_error(idle, tmp_path, capsys):
     assert not idle.jobs
 
 
+@pytest.mark.cloud
 def test_ctrl_c_while_jobs_wait_leaves_what_the_next_launch_understands(idle, tmp_path):
     idle.quota = 1
     file = tmp_path / "away.toml"
