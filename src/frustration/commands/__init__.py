@@ -16,7 +16,7 @@ COMMANDS = {
     "doctor": ("doctor", "main", "which backend trains here, why, and how fast"),
     "analyze-dataset": ("analyze_dataset", "main", "class counts and ZeroR of every part of a data set"),
     "study": ("study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
-    "sagemaker-launch": ("sagemaker_launch", "main", "send a study to SageMaker as few jobs"),
+    "sagemaker-launch": ("sagemaker_launch", "main", "send a study to SageMaker, in few jobs"),
     "sagemaker-status": ("sagemaker_status", "main", "where a study in the cloud stands"),
     "sagemaker-results-parser": (
         "sagemaker_results_parser",

@@ -28,7 +28,7 @@ ROWS = 12
 
 EXAMPLES = """\
 examples:
-  sagemaker-launch paper-98 --dry-run --price ml.c5.4xlarge=0.82   what it would cost; nothing is written
+  sagemaker-launch paper-98 --dry-run --price ml.c5.4xlarge=USD    what it would cost; nothing is written
   sagemaker-launch studies/example.toml --hours 2 --instances 8    at most eight jobs of about two hours
   sagemaker-launch --trials 5                                      the architectures in aws/sagemaker
 
