@@ -179,6 +179,13 @@ def test_what_is_not_whole_is_not_restored(trained, tmp_path, harm):
     assert back.ids()[0] == ids - {victim}
 
 
+def test_a_disk_that_takes_no_checkpoints_does_not_end_the_job(base, capsys):
+    (box(base, **SMALL) / "checkpoints").write_text("a file where a folder belongs")
+    assert run(base) == 0
+    assert "checkpoints are not up to date" in capsys.readouterr().out
+    assert (base / "model" / "results.txt").exists()
+
+
 def test_trials_of_other_packs_are_not_restored(trained, tmp_path):
     one = min(trained.ids()[0])
     back = Store(tmp_path / "back")

@@ -45,7 +45,7 @@ class Mirror:
     ) -> None:
         self._over.set()
         self._thread.join()
-        self.copy()
+        self._copy_or_say()
 
     def copy(self) -> None:
         """Bring the target up to date with the store."""
@@ -77,12 +77,16 @@ class Mirror:
 
     def _every_so_often(self) -> None:
         while not self._over.wait(self._seconds):
-            try:
-                self.copy()
-            except (OSError, StorageError) as error:  # a full disk now may have room later; training goes on
-                if str(error) != self._said:
-                    self._said = str(error)
-                    print(f"checkpoints are not up to date: {error}", flush=True)
+            self._copy_or_say()
+
+    def _copy_or_say(self) -> None:
+        """A disk that is full now may have room later, and results do not depend on it: training goes on."""
+        try:
+            self.copy()
+        except (OSError, StorageError) as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                print(f"checkpoints are not up to date: {error}", flush=True)
 
 
 def restore(source: Path, store: Store, trials: frozenset[str], networks: bool) -> int:
