@@ -31,9 +31,11 @@ def only_loopback(monkeypatch) -> Iterator[None]:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     yield
-    host = urlparse(os.environ.get("AWS_ENDPOINT_URL", "")).hostname
-    assert host, "no endpoint: boto3 would go to AWS"
-    assert ipaddress.ip_address(host).is_loopback, f"the endpoint {host} is not loopback"
+    assert os.environ.get("AWS_ENDPOINT_URL"), "no endpoint: boto3 would go to AWS"
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
+        host = urlparse(os.environ[name]).hostname
+        assert host, f"{name} is no address"
+        assert ipaddress.ip_address(host).is_loopback, f"the endpoint {host} is not loopback"
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +59,28 @@ def aws(moto_server, only_loopback, monkeypatch) -> Iterator[str]:
     assert DEFAULT_ACCOUNT_ID == "123456789012"
     moto_api_backend.reset()
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    if other_s3 := os.environ.get("TEST_S3_ENDPOINT"):
+        _use_s3_server(other_s3, monkeypatch)
     yield moto_server
     moto_api_backend.reset()
+
+
+def _use_s3_server(endpoint: str, monkeypatch) -> None:
+    """S3 from another server than moto's (scripts/test_s3.py starts one), emptied first."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    for name, own in (
+        ("AWS_ACCESS_KEY_ID", "TEST_S3_ACCESS_KEY"),
+        ("AWS_SECRET_ACCESS_KEY", "TEST_S3_SECRET_KEY"),
+    ):
+        monkeypatch.setenv(name, os.environ[own])
+    s3 = boto3.resource("s3")
+    for bucket in s3.buckets.all():
+        bucket.object_versions.delete()
+        for upload in bucket.multipart_uploads.all():
+            upload.abort()
+        bucket.delete()
 
 
 @pytest.fixture

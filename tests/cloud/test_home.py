@@ -1,6 +1,7 @@
 """What jobs sent to S3 comes into the ordinary store: checked, once, and what is missing with its reason."""
 
 import json
+import os
 import tarfile
 from dataclasses import replace
 
@@ -422,6 +423,7 @@ def test_a_public_bucket_is_pointed_out(cloud, plan, names, trained, tmp_path, c
     assert "the bucket bench is public" in capsys.readouterr().err
 
 
+@pytest.mark.skipif("TEST_S3_ENDPOINT" in os.environ, reason="the S3 server under test has one region only")
 def test_a_bucket_in_another_region_is_pointed_out(cloud, plan, names, trained, tmp_path, capsys):
     import boto3
 
@@ -460,7 +462,9 @@ def test_ctrl_c_leaves_whole_records_only_and_the_next_run_does_the_rest(
 
 def test_no_secret_reaches_any_output(cloud, plan, names, trained, tmp_path, capsys, monkeypatch):
     env = tmp_path / ".env"
-    env.write_text("AWS_ACCESS_KEY_ID=AKIASECRETKEY\nAWS_SECRET_ACCESS_KEY=very-secret-value\n")
+    key = os.environ.get("TEST_S3_ACCESS_KEY", "AKIASECRETKEY")
+    secret_key = os.environ.get("TEST_S3_SECRET_KEY", "very-secret-value")
+    env.write_text(f"AWS_ACCESS_KEY_ID={key}\nAWS_SECRET_ACCESS_KEY={secret_key}\n")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     cloud.job(names[0], "Failed", failure_reason=f"AccessDenied: arn:aws:iam::{ACCOUNT}:role/trainer may not")
@@ -468,5 +472,5 @@ def test_no_secret_reaches_any_output(cloud, plan, names, trained, tmp_path, cap
     captured = capsys.readouterr()
     written = "".join(path.read_text() for path in (tmp_path / "results").rglob("*") if path.is_file())
     for text in (captured.out, captured.err, written):
-        for secret in ("AKIASECRETKEY", "very-secret-value", ACCOUNT):
+        for secret in (key, secret_key, ACCOUNT):
             assert secret not in text
