@@ -49,14 +49,14 @@ def test_jobs_wait_while_the_quota_is_full(service, tmp_path):
 
 @pytest.mark.cloud
 def test_no_more_jobs_run_at_a_time_than_the_user_wants(service, tmp_path, monkeypatch):
-    create, most = service._create, []
+    create, most = service.create, []
 
     def counted(response, original):
         result = create(response, original)
         most.append(sum(status == "InProgress" for status in service.statuses().values()))
         return result
 
-    monkeypatch.setattr(service, "_create", counted)
+    monkeypatch.setattr(service, "create", counted)
     architectures = {"architectures": '["[1*2]", "[1*3]", "[1*4]"]'}
     assert kit.launch(tmp_path, "--instances", "100", **{**architectures, "trials": "1"}) == 0
     assert max(most) > 1
@@ -175,14 +175,14 @@ def test_attempts_come_to_an_end(idle, tmp_path, capsys, ending):
 
 
 def test_waiting_launches_again_what_fails_until_there_is_no_attempt_left(idle, tmp_path, monkeypatch):
-    create = idle._create
+    create = idle.create
 
     def fails_at_once(response, original):
         result = create(response, original)
         kit.come_to(idle, "Failed")
         return result
 
-    monkeypatch.setattr(idle, "_create", fails_at_once)
+    monkeypatch.setattr(idle, "create", fails_at_once)
     assert kit.launch(tmp_path, "--wait") == 1
     assert len(idle.jobs) == 6
 

@@ -105,11 +105,6 @@ class Settings:
                 f"and the wait for spot capacity, so it cannot be less"
             )
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Values that must never be written anywhere."""
-        return tuple(self.credentials.values())
-
 
 def masked(text: str) -> str:
     """The same without account ids: those in ARNs, image addresses and messages of the service."""

@@ -75,10 +75,10 @@ class Service:
         service = self
 
         def stop(response: Any) -> Any:
-            return service._stop(response._get_param("TrainingJobName"))
+            return service.stop(response._get_param("TrainingJobName"))
 
         monkeypatch.setattr(
-            SageMakerResponse, "create_training_job", lambda response: service._create(response, create)
+            SageMakerResponse, "create_training_job", lambda response: service.create(response, create)
         )
         monkeypatch.setattr(SageMakerResponse, "stop_training_job", stop, raising=False)
         monkeypatch.setattr(SageMakerModelBackend, "list_training_jobs", _list_training_jobs)
@@ -91,7 +91,7 @@ class Service:
             thread.join(30)
         assert not any(thread.is_alive() for thread in self._threads)
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 300) -> None:
         """Until no job is running any more."""
         deadline = time.monotonic() + seconds
         while any(thread.is_alive() for thread in list(self._threads)):
@@ -107,7 +107,7 @@ class Service:
         job.training_job_status = job.secondary_status = status
         job.training_end_time = utcnow()
 
-    def _create(self, response: Any, create: Callable[[Any], Any]) -> ActionResult:
+    def create(self, response: Any, create: Callable[[Any], Any]) -> ActionResult:
         request = json.loads(response.body)
         name = request["TrainingJobName"]
         with self._lock:
@@ -152,7 +152,7 @@ class Service:
         self.refused.append(getattr(error, "code", type(error).__name__))
         raise error
 
-    def _stop(self, name: str) -> EmptyResult:
+    def stop(self, name: str) -> EmptyResult:
         job = self.jobs[name]
         if job.training_job_status != "InProgress":
             raise ValidationError(f"The training job is in status {job.training_job_status}")
