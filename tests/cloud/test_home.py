@@ -339,6 +339,21 @@ def test_a_record_that_is_here_is_never_replaced_and_the_difference_is_named(
     assert store.record(mine) == ours
 
 
+def test_a_study_that_has_grown_here_takes_what_was_launched_before(cloud, plan, names, trained, tmp_path):
+    all_home(cloud, plan, names, trained)
+    grown = study_of(trials=3)
+    home(tmp_path).create(grown)
+    assert parse(tmp_path) == 0
+    assert home(tmp_path).study() == grown
+    assert home(tmp_path).ids()[0] == trained.ids()[0]
+
+
+def test_another_study_of_the_same_name_here_is_not_mixed_up_with_it(cloud, plan, tmp_path, capsys):
+    home(tmp_path).create(study_of(seed=7))
+    assert parse(tmp_path) == 2
+    assert "their seed differ" in capsys.readouterr().err
+
+
 def checkpoint(cloud: Cloud, trained: Store, pack: str, trial: str, network: bool = True) -> None:
     for path in (trained.record_path(trial), trained.network_path(trial))[: 1 + network]:
         key = f"{PLACE.checkpoints(pack)}{path.relative_to(trained.root)}"

@@ -28,7 +28,7 @@ from frustration.cloud.plan import Pack, Plan
 from frustration.cloud.salvage import finished_in_checkpoints
 from frustration.cloud.settings import masked
 from frustration.files import make_folder
-from frustration.study.merge import merge
+from frustration.study.merge import merge, union
 from frustration.study.store import Store
 
 PARALLEL = 8
@@ -123,7 +123,8 @@ class Collector:
 
     def run(self) -> Harvest:
         """Everything that can be had; the store is made from the plan where it is not there yet."""
-        self.store.create(self.plan.study)
+        here_already = [self.store.study()] if (self.store.root / "study.toml").exists() else []
+        self.store.create(union([*here_already, self.plan.study]))  # it may have grown here meanwhile
         specs = {spec.id: spec for spec in self.plan.specs()}
         jobs = all_jobs(self.s3, self.sagemaker, self.place)
         here = self.store.ids()[0]

@@ -79,7 +79,7 @@ def overrides(flags: Iterable[str] = (), file: Path | None = None) -> dict[str, 
         name, equals, amount = flag.partition("=")
         region, _, instance = name.rpartition("/")
         if not equals or not INSTANCE.fullmatch(instance) or not _is_region(region):
-            raise InputError(f'--price takes TYPE=USD_PER_HOUR, as in ml.c7i.large=0.1, not "{flag}"')
+            raise InputError(f'--price takes TYPE=USD_PER_HOUR, TYPE being like ml.c7i.large, not "{flag}"')
         found[_key(region, instance)] = _dollars(amount, f"--price {name}")
     return found
 

@@ -33,8 +33,8 @@ yours to give, with --price or --prices. A type whose rate is not known is an er
 time has the saving of spot capacity in it. Storage and requests to S3 are not counted here.
 
 examples:
-  sagemaker-cost-estimator paper-98 --before --price ml.c5.4xlarge=0.82
-  sagemaker-cost-estimator paper-98 --price ml.c5.4xlarge=0.82 --output costs.json
+  sagemaker-cost-estimator paper-98 --before --price ml.c5.4xlarge=USD
+  sagemaker-cost-estimator paper-98 --price ml.c5.4xlarge=USD --output costs.json
   sagemaker-cost-estimator --jobs requested-jobs.txt"""
 
 

@@ -24,7 +24,7 @@ The price of storage is yours to give: none comes with the program. A GiB is 2^3
 
 examples:
   sagemaker-estimate-storage
-  sagemaker-estimate-storage paper-98 --price-gib-month 0.023 --json"""
+  sagemaker-estimate-storage paper-98 --price-gib-month USD --json"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
