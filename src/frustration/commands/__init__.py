@@ -24,6 +24,36 @@ COMMANDS = {
     "make-design-space-figure": ("original", "design_space", "the same"),
     "make-figure-heatmaps": ("original", "heatmaps", "six maps of the architectures"),
     "make-convergence-plots": ("original", "convergence", "learning curves of some architectures"),
+    "sagemaker-launch": ("sagemaker_launch", "main", "send a study to SageMaker, in few jobs"),
+    "sagemaker-status": ("sagemaker_status", "main", "where a study in the cloud stands"),
+    "sagemaker-results-parser": (
+        "sagemaker_results_parser",
+        "main",
+        "bring a study's records home and make its tables",
+    ),
+    "sagemaker-stop": ("sagemaker_stop", "main", "stop the running jobs of a study"),
+    "sagemaker-cost-estimator": (
+        "sagemaker_cost_estimator",
+        "main",
+        "what a study will cost, and what its jobs have cost",
+    ),
+    "sagemaker-estimate-storage": (
+        "sagemaker_estimate_storage",
+        "main",
+        "what lies in S3, and what it costs a month",
+    ),
+    "sagemaker-get-training-logs": (
+        "sagemaker_get_training_logs",
+        "main",
+        "the complete logs of a study's jobs",
+    ),
+    "sagemaker-logs-parser": ("sagemaker_logs_parser", "main", "learning curves out of logs"),
+    "sagemaker-reconstruct-jobs": (
+        "sagemaker_reconstruct_jobs",
+        "main",
+        "a list of a study's jobs, asked of the service",
+    ),
+    "sagemaker-clean": ("sagemaker_clean", "main", "remove what a study has left in S3"),
     "generate-reproduction-tests": (
         "generate_reproduction_tests",
         "main",
