@@ -57,7 +57,7 @@ def run(base: Path) -> int:
 
 def _run(base: Path, stopper: Stopper) -> int:
     from frustration.cloud.mirror import Mirror, restore
-    from frustration.commands.study_views import JsonView
+    from frustration.commands.study_json import JsonView
     from frustration.study.run import StudyEvent, prepare, run_study
 
     if (data := base / "input" / "data" / "data").is_dir():
