@@ -3,7 +3,7 @@
 .PHONY: help bootstrap study test format test-native test-wheel test-s3
 
 help:
-	@echo "make study       set up, then compare six treatments of two networks, eight trials each, on MNIST"
+	@echo "make study       set up, then compare seven treatments of two networks, eight trials each, on MNIST"
 	@echo "make test        set up, then ruff, mypy and all tests"
 	@echo "make format      set up, then let ruff format and mend the code"
 	@echo "make test-native set up, then build the C++ engine with sanitizers and for every vector width, and compare"
