@@ -1,10 +1,13 @@
 """Studies: time per trial against their size, and how busy the workers are on a mixed grid.
 
-    .venv/bin/python benchmarks/studies.py [--plot docs/images/study-size.png]
+    .venv/bin/python benchmarks/studies.py size --plot docs/images/study-size.png
+    .venv/bin/python benchmarks/studies.py queue
+    .venv/bin/python benchmarks/studies.py busy
 
-Small studies of [8*8] are run to their ends, then a grid of 20 architectures. On a machine that is shared,
-wall-clock time says little: time per trial is CPU time of all processes, and the share of idle workers is
-taken from when each group was given out and when it came back.
+`size` runs studies of [8*8] to their ends and counts the CPU time of all processes. `queue` measures what the
+groups of 20 architectures cost, and lets workers that are only simulated take them in the order in which a
+study gives them out. `busy` really runs such a grid and looks when each group was given out and came back,
+which says something on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from typing import Any
 from machine import facts
 from tabulate import tabulate
 
+from frustration.engine.backends import backend_named
 from frustration.study.definition import Study
+from frustration.study.estimate import estimate
 from frustration.study.run import Claims, Prepared, StudyStart, prepare, run_study
 from frustration.study.sets import SETS
 from frustration.study.store import Store
@@ -104,6 +109,28 @@ def busy(trials: int, loops: int, workers: int) -> tuple[float, float, float]:
     return workers * (last - first) / work, workers * (last - CLOCK.began) / work, work
 
 
+def queue(workers: int) -> float:
+    """Workers x wall over the sum of work for the mixed grid at its published size, simulated.
+
+    What a group costs is measured; that the groups are taken in the order of the plan, not of the costs
+    measured here, is what a run does too.
+    """
+    study = study_of("mixed", MIXED, 10, 100, ["none", "decay", "dropout", "full", "hidden", "output"])
+    prepared = prepare(study)
+    backend = backend_named(prepared.backend, prepared.device)
+    if not COSTS:
+        COSTS.extend(
+            cost.seconds for cost in estimate(prepared.layouts, prepared.data, backend, 1, True).costs
+        )
+    ends = [0.0] * workers
+    for seconds in COSTS:
+        ends[ends.index(min(ends))] += seconds
+    return workers * max(ends) / sum(COSTS)
+
+
+COSTS: list[float] = []
+
+
 def plot(rows: list[tuple[int, float, float]], loops: int, path: Path) -> None:
     import matplotlib
 
@@ -124,29 +151,39 @@ def plot(rows: list[tuple[int, float, float]], loops: int, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=("size", "queue", "busy"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--loops", type=int, default=3)
-    parser.add_argument("--mixed-trials", type=int, default=2)
-    parser.add_argument("--mixed-loops", type=int, default=2)
+    parser.add_argument("--trials", type=int, default=2, help="of the mixed grid")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     for name, fact in facts().items():
         print(f"{name}: {fact}", flush=True)
-    CLOCK.watch(Claims)
-    rows = sizes(options.loops, options.workers)
-    table = [
-        (n, f"{cpu:.1f}", f"{1000 * cpu / n / options.loops:.1f}", f"{wall:.1f}") for n, cpu, wall in rows
-    ]
-    headers = ["trials of [8*8]", "CPU s", "CPU ms per trial and loop", "wall s (shared machine)"]
-    print(tabulate(table, headers=headers, disable_numparse=True), flush=True)
-    if options.plot:
-        plot(rows, options.loops, options.plot)
-    after, whole, work = busy(options.mixed_trials, options.mixed_loops, options.workers)
-    print(
-        f"\n{len(MIXED)} architectures, {options.workers} workers, {work:.0f} s of work: "
-        f"workers x wall / work = {after:.3f} from the first group on, "
-        f"{whole:.3f} with the start of the workers"
-    )
+    if options.what == "size":
+        CLOCK.watch(Claims)
+        rows = sizes(options.loops, options.workers)
+        table = [
+            (n, f"{cpu:.1f}", f"{1000 * cpu / n / options.loops:.1f}", f"{wall:.1f}") for n, cpu, wall in rows
+        ]
+        headers = ["trials of [8*8]", "CPU s", "CPU ms per trial and loop", "wall s"]
+        print(tabulate(table, headers=headers, disable_numparse=True))
+        if options.plot:
+            plot(rows, options.loops, options.plot)
+    elif options.what == "queue":
+        for workers in (2, 8, 32):
+            ratio = queue(workers)
+            print(
+                f"{len(MIXED)} architectures, {len(COSTS)} groups, {sum(COSTS) / 3600:.1f} core-hours, "
+                f"{workers} workers: workers x wall / work = {ratio:.3f}",
+                flush=True,
+            )
+    else:
+        CLOCK.watch(Claims)
+        after, whole, work = busy(options.trials, options.loops, options.workers)
+        print(
+            f"{len(MIXED)} architectures, {options.workers} workers, {work:.0f} s of work: workers x wall / "
+            f"work = {after:.3f} from the first group on, {whole:.3f} with the start of the workers"
+        )
 
 
 if __name__ == "__main__":

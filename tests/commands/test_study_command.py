@@ -396,7 +396,7 @@ def test_a_finished_study_can_be_opened_again_in_the_same_view(study, grid):
     assert re.search(r"best [\d.]+ % by \[1\*2\] (none|decay), trial [01]", printed)
     assert re.search(r"\[1\*2\] +decay +2 .*inert 2", printed)
     assert {path: path.stat().st_mtime_ns for path in study.store().root.rglob("*")} == before
-    assert "needs a NAME" in study("status", "--live", code=2)
+    assert "give its NAME" in study("status", "--live", code=2)
 
 
 def test_a_study_that_others_run_can_be_looked_at(study, grid):

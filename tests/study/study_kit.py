@@ -62,6 +62,15 @@ class Faulty(Trial):
         return super().judge(plan, result)
 
 
+class Deadly(Trial):
+    """Trials that end the process that trains them in their second loop, as one without memory would."""
+
+    def judge(self, plan: Plan, result: Result) -> LoopEntry:
+        if self.loop == 1:
+            os._exit(1)
+        return super().judge(plan, result)
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -15,11 +15,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from study_kit import Faulty, bits, ran, tiny, toml
+from study_kit import Deadly, Faulty, bits, ran, tiny, toml
 
 from frustration.commands.study import main as study
 from frustration.errors import FrustrationError
 from frustration.files import StorageError
+from frustration.runners import ray as ray_engine
+from frustration.runners.local import WorkerError
 from frustration.runners.ray import RayEngine
 from frustration.runners.work import LoopDone, TrialDone, TrialFailed
 from frustration.study import run
@@ -140,6 +142,15 @@ def test_a_trial_that_fails_on_a_node_is_a_record_of_failure_here(cluster, tmp_p
     assert {event.trial_id for event in events if isinstance(event, TrialFailed)} == store.ids()[1]
     assert all("ZeroDivisionError: made up" in failure["traceback"] for failure in store.failures())
     assert bits(store) == {i: kept for i, kept in bits(alone).items() if i not in store.ids()[1]}
+
+
+def test_a_group_that_ends_its_workers_is_not_tried_for_ever(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "Trial", Deadly)
+    # What is kept would be an ordinary trial: here it begins anew, and dies again.
+    monkeypatch.setattr(run.Claims, "_revived", lambda claims, fresh: fresh)
+    monkeypatch.setattr(ray_engine, "MOST_LOSSES", 2)
+    with pytest.raises(WorkerError, match="lost its worker 2 times without finishing a loop"):
+        ran(tmp_path / "grid", tiny(architectures='["[1*2]"]'), engine=RayEngine(cluster.address))
 
 
 def test_a_disk_that_refuses_ends_the_run_in_one_sentence(cluster, tmp_path, alone):

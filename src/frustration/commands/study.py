@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands import study_flags as flags
 from frustration.commands.arguments import INTERRUPTED, nearest, run
+from frustration.commands.views import say_all
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
             view.close()
             trail.end(interrupted=stopper.event.is_set())
     if not options.json:
-        _say(*_summary(study, store, outcome))
+        say_all(*_summary(study, store, outcome))
     if outcome.interrupted:
         return INTERRUPTED
     return 1 if outcome.failed else 0
@@ -167,22 +168,22 @@ def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     prepared = prepare(study, options.backend, options.device)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
     if not options.json:
-        _say(
+        say_all(
             f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
             f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
         )
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
-        _say(*(f"  {architecture}" for architecture in study.architectures))
+        say_all(*(f"  {architecture}" for architecture in study.architectures))
         return 0
     money = engine.money(estimate.core_seconds) if isinstance(engine, Priced) else None
     if options.json:
         usd = {"usd": round(money.usd, 2)} if money else {}
         print(json.dumps({"trials": missing, "seconds": estimate.by_architecture(), **usd}))
     else:
-        _say(plan_table(study, estimate))
+        say_all(plan_table(study, estimate))
         _say_estimate(estimate)
-        _say(*([f"money: about {money.usd:,.2f} USD ({money.basis})"] if money else []))
+        say_all(*([f"money: about {money.usd:,.2f} USD ({money.basis})"] if money else []))
     return 0
 
 
@@ -230,73 +231,24 @@ def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:
 
 def _status(arguments: list[str]) -> int:
     options = flags.status_parser().read(arguments)
+    from frustration.commands import study_status
     from frustration.study.store import Store
 
     if options.live:
-        return _look_on(options)
+        if options.study is None or options.json:
+            raise InputError("--live shows one study: give its NAME, and not --json")
+        return study_status.look_on(flags.open_store(options))
     if options.study is None:
         stores = [Store(path.parent) for path in sorted(options.results.glob("*/study.toml"))]
         if not stores and not options.json:
             print(f"{options.results} holds no study yet; `study run` makes one")
     else:
         stores = [flags.open_store(options)]
-    states = [_state(store) for store in stores]
+    states = [study_status.state(store) for store in stores]
+    print(json.dumps(states, indent=2) if options.json else study_status.sentences(states), end="")
     if options.json:
-        print(json.dumps(states, indent=2))
-        return 0
-    for state in states:
-        words = [f"{state['study']}: {state['done']:,} of {state['trials']:,} trials done"]
-        words += [f"{state[what]:,} {said}" for what, said in _STATES.items() if state[what]]
-        print(", ".join(words))
-        for cause, count in state["causes"].items():
-            print(f"  {count:,} failed with {cause}")
+        print()
     return 0
-
-
-def _look_on(options: argparse.Namespace) -> int:
-    """`status NAME --live`."""
-    from frustration.commands.stopping import Stopper
-
-    if options.study is None or options.json:
-        raise InputError(
-            "--live is of one study and cannot be with --json" if options.study else "--live needs a NAME"
-        )
-    with Stopper() as stopper:
-        from frustration.commands.study_live import Onlooker
-        from frustration.commands.study_tables import main_table
-
-        store = flags.open_store(options)
-        onlooker = Onlooker(store)
-        stopper.training_begins()
-        onlooker.follow(stopper.event)
-    if onlooker.over:
-        _say("", main_table(store.study(), store), "std: over trials, divided by n (ddof 0).")
-    return INTERRUPTED if stopper.event.is_set() else 0
-
-
-_STATES = {"failed": "failed", "begun": "begun", "groups_at_work": "groups being trained now"}
-
-
-def _state(store: Store) -> dict[str, Any]:
-    """Where a study stands, from the names of its files and its locks alone."""
-    from frustration.commands.study_tables import last_line
-
-    finished, failed = store.ids()
-    causes: dict[str, int] = {}
-    for failure in store.failures():
-        cause = last_line(failure["traceback"])
-        causes[cause] = causes.get(cause, 0) + 1
-    study = store.study()
-    return {
-        "study": study.name,
-        "trials": study.size,
-        "done": len(finished),
-        "failed": len(failed),
-        "begun": len(store.begun()),
-        "groups_at_work": store.at_work(),
-        "causes": causes,
-        "folder": str(store.root),
-    }
 
 
 def _show(arguments: list[str]) -> int:
@@ -306,8 +258,8 @@ def _show(arguments: list[str]) -> int:
     store = flags.open_store(options)
     study = store.study()
     finished, _ = store.ids()
-    _say(f"{study.name}: {len(finished):,} of {study.size:,} trials done", "", main_table(study, store))
-    _say("std: over trials, divided by n (ddof 0).")
+    say_all(f"{study.name}: {len(finished):,} of {study.size:,} trials done", "", main_table(study, store))
+    say_all("std: over trials, divided by n (ddof 0).")
     return 0
 
 
@@ -427,19 +379,6 @@ def _presets(arguments: list[str]) -> int:
         )
     print("\n`study presets NAME` prints one; with `> mine.toml` behind it, that begins one of your own.")
     return 0
-
-
-def _say(*what: RenderableType) -> None:
-    from rich.console import Console
-
-    from frustration.commands.views import say
-
-    terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if terminal else 200
-    )
-    for one in what:
-        say(console, one)
 
 
 COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {

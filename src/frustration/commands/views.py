@@ -83,6 +83,16 @@ def say(console: Console, what: RenderableType) -> None:
         print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
 
 
+def say_all(*what: RenderableType) -> None:
+    """Print to stdout, wide where it is no terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 200
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
+    for one in what:
+        say(console, one)
+
+
 def opening(start: Start) -> str:
     """`[1*32] on mnist: 25,450 parameters, 3 modes x 8 trials, 10 loops, seed 0`."""
     spec = start.specs[0]
