@@ -180,7 +180,10 @@ def _really(
             file=sys.stderr,
         )
         return INTERRUPTED
-    print(f"{len(launcher.launched)} jobs launched, {len(launcher.elsewhere)} by other launchers", flush=True)
+    _say(f"{len(launcher.launched)} jobs launched, {len(launcher.elsewhere)} by other launchers")
+    _say(
+        f"sagemaker-status {place.study} watches them, sagemaker-results-parser {place.study} fetches results"
+    )
     return 1 if stands.exhausted else 0
 
 
@@ -204,9 +207,11 @@ def _wait(
 
 def _ask_leave(options: argparse.Namespace, offer: Offer) -> None:
     """Above the budget nothing is launched unless the user says so."""
+    from frustration.cloud.offer import spelt
+
     print(
         f"{offer.jobs} jobs, {offer.hours:.2f} hours of {offer.machine.instance_type}, "
-        f"at most about ${offer.dollars} (${offer.rate} an hour on demand)",
+        f"at most about ${offer.dollars} (${spelt(offer.rate)} an hour on demand)",
         flush=True,
     )
     if offer.dollars > options.budget and not options.yes:
