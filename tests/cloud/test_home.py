@@ -348,6 +348,19 @@ def test_a_study_that_has_grown_here_takes_what_was_launched_before(cloud, plan,
     assert home(tmp_path).ids()[0] == trained.ids()[0]
 
 
+def test_every_setting_of_a_study_has_tables_of_its_own(aws, tmp_path):
+    study = study_of(learning_rates=(1e-4, 1e-3), modes=("none",), trials=1)
+    there = Store(tmp_path / "there" / "away")
+    run_study(prepare(study), there, workers=1)
+    cloud, plan = Cloud(), plan_of(study, there, packs=1)
+    cloud.launch(plan, PLACE)
+    cloud.job(PLACE.job_name(plan.packs[0].id, 1), content=archive(sent_home(there, plan.packs[0].trials)))
+    assert parse(tmp_path, "--output", str(tmp_path / "tables")) == 0
+    tables = ("psa_simplemlp_summary.md", "psa_simplemlp_trials.md")
+    folders = ("mnist-lr0.0001-fraction0.02", "mnist-lr0.001-fraction0.02")
+    assert files_in(tmp_path / "tables") == {f"{folder}/{table}" for folder in folders for table in tables}
+
+
 def test_another_study_of_the_same_name_here_is_not_mixed_up_with_it(cloud, plan, tmp_path, capsys):
     home(tmp_path).create(study_of(seed=7))
     assert parse(tmp_path) == 2

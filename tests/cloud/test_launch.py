@@ -246,6 +246,21 @@ def test_a_dry_run_says_count_hours_dollars_and_what_a_gpu_would_have_to_do(idle
     assert ACCOUNT not in said
 
 
+def test_a_job_that_is_longer_than_the_service_lets_it_run_is_warned_about(idle, tmp_path, capsys):
+    slow = ("--speed", "1e-6", "--max-run-seconds", "60")
+    assert kit.launch(tmp_path, "--dry-run", *slow) == 0
+    assert "MAX_RUN_SECONDS ends it" in capsys.readouterr().err
+    assert kit.launch(tmp_path, "--dry-run") == 0
+    assert "MAX_RUN_SECONDS" not in capsys.readouterr().err
+
+
+def test_where_no_price_of_the_gpu_is_known_there_is_nothing_to_compare_with(idle, tmp_path, capsys):
+    assert kit.launch(tmp_path, "--dry-run", "--region", "eu-west-1") == 0
+    said = capsys.readouterr()
+    assert "ml.g4dn.xlarge" not in said.out
+    assert kit.launch(tmp_path, "--dry-run", "--region", "eu-west-1", "--compare", "ml.g4dn.xlarge") == 2
+
+
 def test_more_than_the_budget_needs_a_yes(idle, tmp_path, capsys):
     dear = ("--price", "ml.c5.xlarge=1e9", "--budget", "1")
     assert kit.launch(tmp_path, *dear) == 2

@@ -60,6 +60,12 @@ def test_no_job_is_longer_than_the_service_lets_it_run():
     assert max(walls(packs)) <= 1300
 
 
+def test_a_group_that_is_too_long_for_any_job_does_not_scatter_the_others():
+    packs = pack_costs(groups(5000, *[100] * 40), machine(), budget(hours=100, longest=1300))
+    assert len(packs) == 2
+    assert max(walls(packs)) == 5000
+
+
 @given(st.lists(st.floats(1, 1e4), min_size=1, max_size=60), st.integers(1, 20), st.integers(1, 8))
 def test_every_group_is_in_exactly_one_pack_and_none_is_overloaded(seconds, instances, count):
     on, costs = machine(count), groups(*seconds)

@@ -7,6 +7,7 @@ divides by n (ddof 0), as in the published tables.
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ Cells = Mapping[Architecture, Mapping[str, Mapping[int, float | None]]]
 
 
 def of_study(store: Store, study: Study) -> dict[str, Cells]:
-    """The trials of a store in the study's order, by setting; the key of the only setting is empty."""
+    """The trials of a store in the study's order, by the folder of their setting; no name if there is one."""
     axes = list(itertools.product(study.datasets, study.train_fractions, study.learning_rates))
     digests = dict.fromkeys(itertools.product(study.datasets, study.train_fractions), "")
     grids: dict[tuple[Any, ...], dict[Architecture, dict[str, dict[int, float | None]]]] = {}
@@ -34,8 +35,13 @@ def of_study(store: Store, study: Study) -> dict[str, Cells]:
         trials = grid.get(Architecture.parse(line["architecture"]), {}).get(line["mode"], {})
         if line["trial"] in trials:
             trials[line["trial"]] = line["bounty"]
-    names = {axis: "" if len(axes) == 1 else f"{axis[0]}_{axis[1]:g}_lr{axis[2]:g}" for axis in axes}
-    return {names[axis]: grids[axis] for axis in axes}
+    return {_folder(*axis) if len(axes) > 1 else "": grids[axis] for axis in axes}
+
+
+def _folder(dataset: str, train_fraction: float, learning_rate: float) -> str:
+    """`mnist-lr0.0001`, with the fraction of training images behind it where that is not 1."""
+    part = "" if train_fraction == 1.0 else f"-fraction{train_fraction:g}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{dataset}-lr{learning_rate:g}{part}")
 
 
 def of_original(cells: Sequence[OriginalCell]) -> Cells:

@@ -49,6 +49,11 @@ def offer_of_costs(costs: Sequence[Cost], machine: Machine, rate: Decimal, budge
     return offer(walls, machine, rate, budget.instances)
 
 
+def spelt(rate: Decimal) -> str:
+    """With cents at least: 0.80, 0.7364."""
+    return f"{rate:.2f}" if rate == round(rate, 2) else f"{rate:f}"
+
+
 def elapsed(walls: Sequence[float], instances: int) -> float:
     """When the last of these jobs ends if each starts as soon as an instance is free."""
     ends = [0.0] * max(1, instances)
@@ -74,7 +79,7 @@ def table(offers: Sequence[Offer]) -> str:
             one.jobs,
             f"{one.hours:.2f}",
             f"{one.elapsed:.2f}",
-            f"${one.rate}",
+            f"${spelt(one.rate)}",
             f"${one.dollars}",
         ]
         for one in offers

@@ -45,15 +45,24 @@ def pack_costs(costs: Sequence[Cost], machine: Machine, budget: Budget) -> list[
     Fewest, because every job pays for its start and for cores that wait at its end.
     """
     seconds = budget.hours * 3600
-    most = min(len(costs), budget.instances)
-    least = math.ceil(sum(cost.seconds for cost in costs) / machine.speed / machine.cores / seconds)
-    for count in range(max(1, min(least, most)), most + 1):
+    packs = _packed(costs, machine, seconds, 1, min(len(costs), budget.instances))
+    # No number of packs makes a group shorter.
+    bearable = max(budget.longest_seconds, max(machine.wall_seconds([cost]) for cost in costs))
+    if max(map(machine.wall_seconds, packs)) <= bearable:
+        return packs
+    # More than run at once: they wait for each other, but each comes to its end.
+    return _packed(costs, machine, bearable, len(packs), len(costs))
+
+
+def _packed(
+    costs: Sequence[Cost], machine: Machine, seconds: float, least: int, most: int
+) -> list[list[Cost]]:
+    """The fewest packs, `least` to `most` of them, none of which takes longer; else `most`."""
+    whole = sum(cost.seconds for cost in costs) / machine.speed / machine.cores
+    for count in range(max(least, min(most, math.ceil(whole / seconds))), most + 1):
         packs = divide(costs, count)
         if max(map(machine.wall_seconds, packs)) <= seconds:
             break
-    while len(packs) < len(costs) and max(map(machine.wall_seconds, packs)) > budget.longest_seconds:
-        # More than run at once: they wait for each other, but each comes to its end.
-        packs = divide(costs, len(packs) + 1)
     return packs
 
 

@@ -78,6 +78,15 @@ def _standing(options: argparse.Namespace, place: Place, plan: Plan, s3: Any, sa
     return standing(sagemaker, s3, place, plan, options.max_attempts, options.force_rerun)
 
 
+def _warn_of_long_jobs(work: Calibrated, tasks: Sequence[Task]) -> None:
+    longest = max((work.wall_seconds(task.pack) for task in tasks), default=0.0)
+    if longest > work.settings.max_run_seconds:
+        _note(
+            f"the longest job takes about {longest / 3600:.1f} hours, and MAX_RUN_SECONDS ends it after "
+            f"{work.settings.max_run_seconds / 3600:.1f}: it goes on in further attempts (--max-attempts)"
+        )
+
+
 def _offer(work: Calibrated, tasks: Sequence[Task]) -> Offer:
     from frustration.cloud.offer import offer
 
@@ -111,6 +120,7 @@ def _dry_run(
         return 0
     for line in _standing_lines(plan, stands):
         print(line)
+    _warn_of_long_jobs(work, stands.todo)
     if requests:
         print(f"\nThe first of {len(requests)} requests (--json prints all):")
         print(masked(json.dumps(requests[0], indent=1)))
@@ -126,7 +136,9 @@ def _say_offers(work: Calibrated, stands: Standing, chosen: Offer) -> None:
     from frustration.cloud.offer import PUBLISHED, gpu_pays_above, offer_of_costs, table
 
     offers = [chosen]
-    others = [kind for kind in work.options.compare if kind != chosen.machine.instance_type]
+    others = [
+        kind for kind in flags.compared(work.options, work.rate) if kind != chosen.machine.instance_type
+    ]
     costs = work.costs(frozenset(t for task in stands.todo for t in task.pack.trials)) if others else []
     offers += [offer_of_costs(costs, work.machine_of(kind), work.rate(kind), work.budget) for kind in others]
     print("\n" + table(offers))
@@ -151,15 +163,24 @@ def _really(
 ) -> int:
     from frustration.cloud.bundle import upload
     from frustration.cloud.launch import Launcher, Room
+    from frustration.cloud.offer import spelt
 
     plan = _agreed(work, s3=_ReadOnly(s3), write=False)
     stands = _standing(options, place, plan, s3, sagemaker)
     for line in _standing_lines(plan, stands):
         print(line, flush=True)
     if stands.todo:
-        _ask_leave(options, _offer(work, stands.todo))
+        offer = _offer(work, stands.todo)
+        _say(
+            f"{offer.jobs} jobs, {offer.hours:.2f} hours of {offer.machine.instance_type}, "
+            f"about ${offer.dollars} (${spelt(offer.rate)} an hour on demand; spot costs less, retries more)"
+        )
+        _warn_of_long_jobs(work, stands.todo)
+        _ask_leave(options, offer)
         plan = _agreed(work, s3, write=True)
         stands = _standing(options, place, plan, s3, sagemaker)
+        # Another launcher may have planned meanwhile, and have other ideas about what is worth its money.
+        _ask_leave(options, _offer(work, stands.todo))
     if not stands.todo and not (options.wait and stands.running):
         return 1 if stands.exhausted else 0
     parcels = Parcels.of(options, settings, work)
@@ -180,7 +201,10 @@ def _really(
             file=sys.stderr,
         )
         return INTERRUPTED
-    print(f"{len(launcher.launched)} jobs launched, {len(launcher.elsewhere)} by other launchers", flush=True)
+    _say(f"{len(launcher.launched)} jobs launched, {len(launcher.elsewhere)} by other launchers")
+    _say(
+        f"sagemaker-status {place.study} watches them, sagemaker-results-parser {place.study} fetches results"
+    )
     return 1 if stands.exhausted else 0
 
 
@@ -204,15 +228,10 @@ def _wait(
 
 def _ask_leave(options: argparse.Namespace, offer: Offer) -> None:
     """Above the budget nothing is launched unless the user says so."""
-    print(
-        f"{offer.jobs} jobs, {offer.hours:.2f} hours of {offer.machine.instance_type}, "
-        f"at most about ${offer.dollars} (${offer.rate} an hour on demand)",
-        flush=True,
-    )
     if offer.dollars > options.budget and not options.yes:
         raise InputError(
-            f"that is more than the budget of ${options.budget}; say --yes, or raise --budget. "
-            f"Nothing was launched"
+            f"about ${offer.dollars} are more than the budget of ${options.budget}; say --yes, or raise "
+            f"--budget. Nothing was launched"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BATCH = Path("aws/sagemaker/current_batch_configurations.txt")
 PUBLISHED_GRID = "paper-98"
 CHECKPOINT_SECONDS = 60.0
+COMPARED = "ml.g4dn.xlarge"
+"""What the published grid was trained on."""
 ROWS = 12
 
 EXAMPLES = """\
@@ -125,7 +127,7 @@ def _add_money(result: Parser) -> None:
     group = result.add_argument_group("what it may cost")
     group.add_argument("--price", action="append", default=[], metavar="TYPE=USD", help="dollars an hour")
     group.add_argument("--prices", type=Path, metavar="FILE", help="a table like the one that is built in")
-    group.add_argument("--compare", nargs="*", default=["ml.g4dn.xlarge"], metavar="TYPE", help="beside it")
+    group.add_argument("--compare", nargs="*", metavar="TYPE", help=f"beside it (default: {COMPARED})")
     group.add_argument(
         "--budget", type=_dollars, default=Decimal(10), metavar="USD", help="above it, --yes is needed (10)"
     )
@@ -211,6 +213,17 @@ def _batch(path: Path) -> Study:
         raise InputError(f"name a study, or write architectures into {path}, one a line")
     grid = preset(PUBLISHED_GRID)
     return replace(grid, name="batch", architectures=architectures([f"@{path.name}"], path.parent))
+
+
+def compared(options: argparse.Namespace, rate: Callable[[str], Decimal]) -> list[str]:
+    """The instances that the user names; if none, the published one where its price is known."""
+    if options.compare is not None:
+        return list(options.compare)
+    try:
+        rate(COMPARED)
+    except InputError:
+        return []
+    return [COMPARED]
 
 
 def is_published_grid(study: Study) -> bool:

@@ -215,7 +215,7 @@ def _write(tables: dict[str, Any], folder: Path) -> None:
 
     for setting, cells in tables.items():
         for name, make in ((markdown.SUMMARY, markdown.summary), (markdown.TRIALS, markdown.trials)):
-            path = folder / (f"{name.removesuffix('.md')}_{setting}.md" if setting else name)
-            make_folder(folder)
+            path = folder / setting / name
+            make_folder(path.parent)
             write_atomically(path, make(cells).encode())
             print(f"wrote {path}", file=sys.stdout)
