@@ -54,6 +54,7 @@ GOALS: Final[Mapping[str, Mapping[str, float]]] = {
         "[4*632]": 1.5,
         "[512*1]": 600,
     },
+    "native-bf16": {"[4*632]": 2.2},
 }
 """How many times as fast as the plain loop each backend is to be."""
 CALIBRATION_STEPS: Final = 4

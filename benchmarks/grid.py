@@ -3,7 +3,7 @@
     python benchmarks/grid.py [--backend native] [--rounds 2] [--seconds 0.15]
 
 98 architectures, six modes, ten trials, 100 meta-loops. Each architecture is measured as `engines.py` does
-it, on short slices; about ten minutes.
+it, on short slices; about a quarter of an hour of CPU time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 import engines
 import machine
+from tabulate import tabulate
 
 import frustration
 
@@ -45,23 +46,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=0.15, help="CPU seconds of a slice, about")
     args = parser.parse_args(arguments)
     data = frustration.load_dataset("mnist")
-    print("\n".join(f"{name}: {value}" for name, value in machine.facts().items()))
+    print("\n".join(f"{name}: {value}" for name, value in machine.facts().items()), flush=True)
     epochs = len(engines.MODES) * engines.TRIALS * META_LOOPS
-    total = [0.0, 0.0]
+    classes: list[tuple[str, float, float]] = []
+    each: list[tuple[str, float, float]] = []
     for name, pairs in grid().items():
-        hours = [0.0, 0.0]
         for layers, width in pairs:
             architecture = frustration.Architecture.parse(f"[{layers}*{width}]")
-            rows = engines.compare(architecture, [args.backend], data, args.rounds, args.seconds)
-            hours = [sum_ + row.milliseconds * epochs / 3.6e6 for sum_, row in zip(hours, rows, strict=True)]
-        total = [sum(both) for both in zip(total, hours, strict=True)]
-        print(_line(f"{name} ({len(pairs)})", hours, args.backend), flush=True)
-    print(_line("all 98", total, args.backend))
-
-
-def _line(name: str, hours: Sequence[float], backend: str) -> str:
-    plain, ours = hours
-    return f"{name}: plain loop {plain:.1f} core-hours, {backend} {ours:.2f}, ratio {plain / ours:.1f}"
+            plain, ours = engines.compare(architecture, [args.backend], data, args.rounds, args.seconds)
+            each.append((str(architecture), plain.milliseconds, ours.milliseconds))
+            print(f"{each[-1][0]}: {plain.milliseconds:.1f} and {ours.milliseconds:.1f} ms", flush=True)
+        hours = [sum(row[column] for row in each[-len(pairs) :]) * epochs / 3.6e6 for column in (1, 2)]
+        classes.append((f"{name} ({len(pairs)})", *hours))
+    total = sum(hours for _, _, hours in classes)
+    classes.append((f"all {len(each)}", sum(hours for _, hours, _ in classes), total))
+    print(f"load average afterwards: {machine.load_average()}\n")
+    rows = [(*row, f"{row[1] / row[2]:.1f}", f"{100 * row[2] / total:.0f} %") for row in classes]
+    print(f"core-hours on one thread: {len(each)} architectures, {epochs} epochs and validations of each;")
+    print(f"{args.rounds} rounds of slices of about {args.seconds} CPU seconds")
+    print(tabulate(rows, headers=["class", "plain loop", args.backend, "ratio", "share"], floatfmt=".2f"))
+    print("\nthe ten that take longest:")
+    for name, _, milliseconds in sorted(each, key=lambda row: -row[2])[:10]:
+        hours_of_one = milliseconds * epochs / 3.6e6
+        print(f"  {name:10} {hours_of_one:6.2f} core-hours, {100 * hours_of_one / total:.0f} %")
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def train_and_report(
     import frustration
     from frustration.engine.backends import backend_named
     from frustration.engine.group import Group
-    from frustration.engine.loop import run
-    from frustration.engine.population import Order, Populations
+    from frustration.engine.loop import train_group
+    from frustration.engine.population import Order
     from frustration.engine.trial import Trial
     from frustration.network import Shape
     from frustration.record import LoopEntry
@@ -66,8 +66,7 @@ def train_and_report(
         peaks[f"meta-loop {entry.loop}"] = peak_bytes()
 
     engine = backend_named(backend, "cpu")
-    populations = Populations(lambda shape: engine.population(shape, group.runs, data, specs[0].batch_size))
-    run(group, populations, data, observe, threading.Event())
+    train_group(group, engine, data, observe, threading.Event())
     peaks["tested"] = peak_bytes()
     return peaks
 

@@ -11,12 +11,12 @@ from frustration.engine.backends import why_not_native
 from frustration.engine.group import Group, plan
 from frustration.engine.loop import train_group
 from frustration.engine.native import NativeBackend
-from frustration.engine.population import Backend, Epoch, Populations
+from frustration.engine.population import Backend, Epoch, Population, Populations, Runs
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.engine.trial import Trial
 from frustration.modes import Regime
-from frustration.network import Network
+from frustration.network import Network, Shape
 from frustration.streams import Streams
 
 BATCH = 64
@@ -54,7 +54,11 @@ def trained(
 
 def populations_of(group: Group, data: Split, backend: Backend) -> Populations:
     batch_size = next(iter(group.trials.values())).spec.batch_size
-    return Populations(lambda shape: backend.population(shape, group.runs, data, batch_size))
+
+    def make(shape: Shape, runs: Runs) -> Population:
+        return backend.population(shape, runs, data, batch_size)
+
+    return Populations(make, group.runs, whole=backend.depends_on_group)
 
 
 def epoch_of(spec: TrialSpec, samples: int, loop: int = 1, moments=None) -> Epoch:

@@ -70,7 +70,7 @@ class ScriptedPopulation:
                 losses[slot], self.score[slot] = NAN, 99.0
         return losses
 
-    def evaluate(self, part: str) -> list[int]:
+    def evaluate(self, part: str, stop: threading.Event | None = None) -> list[int]:
         return [-1 if np.isnan(score) else round(score) for score in self.score]
 
 
@@ -87,7 +87,13 @@ def play(mode: str, script: Sequence[float], **settings) -> tuple[Trial, Scripte
 
 
 def play_group(group: Group, population: ScriptedPopulation, observe=lambda trial, entry: None) -> None:
-    run(group, Populations(lambda shape: population), DATA, observe, threading.Event())
+    run(
+        group,
+        Populations(lambda shape, runs: population, group.runs, whole=True),
+        DATA,
+        observe,
+        threading.Event(),
+    )
 
 
 def origin(network: Network) -> int:

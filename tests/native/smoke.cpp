@@ -14,6 +14,8 @@ static uint32_t random_word() {
 struct Case {
     std::vector<int32_t> widths;
     int samples, batch, networks, core;
+    std::vector<int32_t> dendrites = {};  // none
+    int function = 0, bf16 = 0;
 };
 
 static uint64_t run(const Case& c) {
@@ -28,7 +30,10 @@ static uint64_t run(const Case& c) {
     for (int b = 0; b < 256; b++) values[b] = -0.4f + 0.012f * b;
 
     Images* images = images_new(bytes.data(), labels.data(), c.samples, features, classes, 0, pixels.data(), c.core);
-    Team* team = team_new(c.networks, (int)c.widths.size(), c.widths.data(), values.data(), 0, pixels.data(), c.core, c.batch);
+    std::vector<int32_t> dendrites = c.dendrites;
+    dendrites.resize(c.widths.size() - 1);
+    Team* team = team_new(c.networks, (int)c.widths.size(), c.widths.data(), dendrites.data(), c.function, values.data(), 0,
+                          pixels.data(), c.core, c.batch, c.bf16);
     if (!images || !team) {
         printf("%s\n", frustration_error());
         exit(1);
@@ -74,13 +79,23 @@ int main() {
                                            {{3, 2, 1, 2, 50}, 9, 4, 2, 1},
                                            {{33, 70, 4, 300}, 520, 515, 1, 7},
                                            {deep, 64, 50, 4, 13},
-                                           {wide, 90, 64, 2, 20}}) {
+                                           {wide, 90, 64, 2, 20},
+                                           {{40, 3}, 70, 16, 4, 0, {2}, 1},
+                                           {{40, 37, 10}, 600, 256, 4, 11, {1, 3}, 4},
+                                           {{40, 45, 1, 4, 10}, 300, 128, 3, 40, {0, 3, 1, 0}, 2},
+                                           {{1, 1, 1}, 1, 1, 1, 0, {1, 1}, 3},
+                                           {deep, 64, 50, 4, 13, std::vector<int32_t>(301, 2), 0},
+                                           {wide, 90, 64, 3, 20, std::vector<int32_t>(41, 1), 2},
+                                           {{40, 67, 130, 64, 10}, 300, 128, 3, 40, {}, 0, 1},
+                                           {{40, 65, 71, 99, 10}, 90, 64, 3, 40, {1, 0, 2, 1}, 0, 1}}) {
         printf("%zu layers, batch %d: %016lx\n", c.widths.size() - 1, c.batch, (unsigned long)run(c));
     }
     int32_t negative[] = {4, -1, 2}, pixels[] = {0, 1, 2, 2};
     std::vector<float> flat_values(256);
-    if (team_new(1, 3, negative, flat_values.data(), 0, pixels, 0, 4)) return 1;
-    int32_t sizes[] = {4, 3, 2};
-    if (team_new(1, 3, sizes, flat_values.data(), 0, pixels, 0, 4)) return 1;
+    int32_t sizes[] = {4, 3, 2}, none[] = {0, 0}, less[] = {0, -1}, many[] = {0, 2147483647};
+    if (team_new(1, 3, negative, none, 0, flat_values.data(), 0, pixels, 0, 4, 0)) return 1;
+    for (auto* dendrites : {less, many})
+        if (team_new(1, 3, sizes, dendrites, 0, flat_values.data(), 0, pixels, 0, 4, 0)) return 1;
+    if (team_new(1, 3, sizes, none, 0, flat_values.data(), 0, pixels, 0, 4, 0)) return 1;
     printf("refused: %s\n", frustration_error());
 }

@@ -4,6 +4,7 @@ import hashlib
 import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from frustration.engine.native import NativeBackend
 from frustration.engine.native.backend import REVISION
 from frustration.engine.native.build import library_path
 from frustration.engine.native.library import Library
+from frustration.streams import Stream
 
 PINNED = ["[]", "[1*1]", "[1*37]", "[3*45]", "[2*3, 1*5]", "[40*4]", "[24*24]"]
 VECTORS = {
@@ -34,14 +36,18 @@ def everything(population, slot: int, loss: float) -> tuple:
     )
 
 
-def digest(backend) -> str:
-    """Of weights, moments, losses and scores of small networks of many shapes, treated in four ways."""
+def digest(backend, architectures=PINNED, dendrites: tuple[int, ...] = (0,)) -> str:
+    """Of weights, moments, losses and scores of small networks of many shapes, treated in four ways;
+    `dendrites`: on the units of each layer, over and over."""
     whole = hashlib.sha256()
     data = made_up(330, features=70, classes=5)
-    for architecture in PINNED:
-        shape = shape_of(architecture, data)
+    for architecture in architectures:
+        shape, weights = shape_of(architecture, data), None
+        if any(dendrites):
+            shape = shape.with_dendrites(islice(cycle(dendrites), len(shape.layers)))
+            weights = (Stream(b"pinned dendrites").uniform(shape.size) - np.float32(0.5)) * np.float32(0.5)
         epochs = {slot: epoch_of(shape, data, regime) for slot, regime in enumerate(REGIMES)}
-        population, losses = trained(backend, shape, data, epochs)
+        population, losses = trained(backend, shape, data, epochs, weights=weights)
         for slot in epochs:
             *vectors, loss = everything(population, slot, losses[slot])
             for vector in vectors:
@@ -56,6 +62,28 @@ def test_the_bits_of_this_revision(native):
     if not native.library.has_fma:
         pytest.skip("this CPU has no fused multiply-add, and so other bits")
     assert (REVISION, digest(native)) == (1, "dbf47933c956b505")
+
+
+GROWN = {
+    "one": ((1,), "df8805871e2cc9d5"),
+    "three": ((3,), "42bdf04087283e92"),
+    "mixed": ((2, 0, 1), "3c86a81f3f7626e7"),
+}
+
+
+@pytest.mark.parametrize("case", GROWN)
+def test_the_bits_of_grown_networks_of_this_revision(case, native):
+    if not native.library.has_fma:
+        pytest.skip("this CPU has no fused multiply-add, and so other bits")
+    dendrites, pinned = GROWN[case]
+    assert (REVISION, digest(native, dendrites=dendrites)) == (1, pinned)
+
+
+def test_the_bits_of_rounded_operands_of_this_revision(native):
+    if not native.library.has_fma:
+        pytest.skip("this CPU has no fused multiply-add, and so other bits")
+    wide = ["[2*64]", "[1*70, 1*99, 1*65]"]
+    assert (REVISION, digest(NativeBackend(bf16=True), wide)) == (1, "e8828b388562936c")
 
 
 @pytest.mark.parametrize("vectors", VECTORS)

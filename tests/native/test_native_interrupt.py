@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from native_cases import REGIMES, epoch_of, initial, made_up, shape_of
 
+from frustration.engine.native import NativeBackend
 from frustration.engine.population import Interrupted
+from frustration.engine.reference import ReferenceBackend
+from frustration.engine.torch import TorchBackend
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,53 @@ def test_ctrl_c_ends_an_epoch(long_epoch):
     with pytest.raises(KeyboardInterrupt):
         population.train(epochs, threading.Event())
     assert time.monotonic() - pressed[0] < 1
+
+
+@pytest.fixture(scope="module")
+def long_evaluation(native):
+    """Wide networks, and images that they would look at for more than a second."""
+    data = made_up(100, features=200, lit=0.5, held_out=40_000)
+    shape = shape_of("[2*939]", data)
+    population = native.population(shape, ("ffffff",), data, 64)
+    for slot in range(6):
+        population.load(slot, initial(shape))
+    return population
+
+
+def test_the_stop_event_ends_an_evaluation(long_evaluation):
+    stop, pressed = threading.Event(), []
+
+    def press() -> None:
+        pressed.append(time.monotonic())
+        stop.set()
+
+    threading.Timer(0.3, press).start()
+    with pytest.raises(Interrupted):
+        long_evaluation.evaluate("validation", stop)
+    assert time.monotonic() - pressed[0] < 1
+
+
+def test_ctrl_c_ends_an_evaluation(long_evaluation):
+    pressed = []
+
+    def press() -> None:
+        pressed.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.3, press).start()
+    with pytest.raises(KeyboardInterrupt):
+        long_evaluation.evaluate("validation")
+    assert time.monotonic() - pressed[0] < 1
+
+
+@pytest.mark.parametrize("backend", [ReferenceBackend, TorchBackend, NativeBackend])
+def test_no_backend_evaluates_once_it_is_stopped(backend, digits):
+    shape = shape_of("[2*12]", digits)
+    population = backend().population(shape, ("f",), digits, 64)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        population.evaluate("validation", stop)
 
 
 def test_a_population_that_was_interrupted_can_be_used_again(digits, native):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 import time
 from collections import deque
@@ -11,26 +10,26 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from frustration.commands.frame import Frame, bar
 from frustration.commands.scoreboard import ModeTally, Scoreboard, clock_face
 from frustration.commands.summary import summary
 from frustration.commands.tables import NOTHING, architecture_table, plain_table
 from frustration.commands.views import notes_of, opening, say, verdict
 
 if TYPE_CHECKING:
+    from frustration.record import LoopEntry
     from frustration.request import Request
     from frustration.runners.work import LoopDone, TrialDone
     from frustration.session import Outcome, Start
 
-REFRESHES_PER_SECOND = 4
 LOOPS_SHOWN = 10
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
-class LiveView:
+class LiveView(Frame):
     """The last loops of one trial, or a row for each mode of a comparison; below, how far it is."""
 
     def __init__(
@@ -40,50 +39,37 @@ class LiveView:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(console)
         self._request, self._stop, self._clock = request, stop, clock
-        self._console = console or Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
         self._recent: deque[LoopDone] = deque(maxlen=LOOPS_SHOWN)
-        self._live: Live | None = None
-        self._drawing = threading.Lock()  # the view is redrawn by a thread of its own
 
     def start(self, event: Start) -> None:
         self._board = Scoreboard(event, self._clock)
         for what in heading(event):
-            say(self._console, what)
-        say(self._console, "")
-        self._live = Live(
-            get_renderable=self.picture,
-            console=self._console,
-            refresh_per_second=REFRESHES_PER_SECOND,
-            transient=len(event.specs) > 1,  # the table of results takes its place
-        )
-        self._live.start()
+            say(self.console, what)
+        say(self.console, "")
+        self.open(transient=len(event.specs) > 1)  # the table of results takes its place
 
     def loop(self, event: LoopDone) -> None:
-        with self._drawing:
+        with self.drawing:
             self._board.loop_done(event)
             self._recent.append(event)
 
     def trial(self, event: TrialDone) -> None:
-        with self._drawing:
+        with self.drawing:
             self._board.trial_done(event)
 
     def end(self, outcome: Outcome) -> None:
         self.close()
         if len(outcome.records) == 1:
-            say(self._console, "")
+            say(self.console, "")
         for what in summary(outcome, self._request.fresh):
-            say(self._console, what)
-
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+            say(self.console, what)
 
     def picture(self) -> RenderableType:
         """What is redrawn."""
-        width, height = self._console.size
-        with self._drawing:
+        width, height = self.console.size
+        with self.drawing:
             if len(self._board.start.specs) == 1:
                 table = recent_loops(list(self._recent)[-max(1, height - 6) :], width)
             else:
@@ -100,7 +86,11 @@ def heading(start: Start) -> list[RenderableType]:
 def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
     """One row per loop, the newest last; the rightmost columns go where there is no room for them."""
     headers = ["loop", "validation %", "bounty % @ loop", "verdict", "damage", "recovery", "loss"]
-    columns = _fitting([4, 12, 15, 10, 6, 8, 6], width)
+    widths = [4, 12, 15, 10, 6, 8, 6]
+    growing = any(done.entry.dendrites is not None for done in loops)
+    if growing:
+        headers[4:6], widths[4:6] = ["dendrites", "parameters"], [9, 10]
+    columns = _fitting(widths, width)
     table = plain_table(*headers[:columns], left=(3,))
     for done in loops:
         entry = done.entry
@@ -110,8 +100,7 @@ def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
             _number(entry.accuracy),
             bounty,
             verdict(entry),
-            _number(entry.harm),
-            _number(entry.recovery),
+            *(_size(entry) if growing else (_number(entry.harm), _number(entry.recovery))),
             _number(entry.loss, digits=4),
         ]
         style = "green" if entry.accepted else "red" if entry.diverged else "dim"
@@ -123,8 +112,12 @@ def modes_table(modes: Sequence[ModeTally], width: int, rows: int) -> Table:
     """One row per mode."""
     name = min(24, max(4, *(len(mode.label) for mode in modes)))
     headers = ["mode", "trials", "loop", "validation %", "bounty %", "accepted", "bounty so far"]
-    columns = _fitting([name, 7, 7, 12, 8, 8, 13], width)
-    table = plain_table(*headers[:columns], left=(0, 6))
+    widths = [name, 7, 7, 12, 8, 8, 13]
+    growing = any(mode.sizes for mode in modes)
+    if growing:
+        headers[5:5], widths[5:5] = ["dendrites", "parameters"], [9, 15]
+    columns = _fitting(widths, width)
+    table = plain_table(*headers[:columns], left=(0, len(headers) - 1))
     low, high = _range_of([mode.curve for mode in modes])
     for mode in modes if len(modes) <= rows else modes[: rows - 1]:
         cells = [
@@ -133,6 +126,7 @@ def modes_table(modes: Sequence[ModeTally], width: int, rows: int) -> Table:
             _loops(mode),
             _number(mode.accuracy),
             _number(mode.bounty),
+            *([mode.dendrites or NOTHING, mode.parameters or NOTHING] if growing else []),
             f"{100 * mode.accepted / mode.judged:.0f} %" if mode.judged else NOTHING,
             sparkline(mode.curve, low, high, width=13),
         ]
@@ -144,12 +138,8 @@ def modes_table(modes: Sequence[ModeTally], width: int, rows: int) -> Table:
 
 def progress(board: Scoreboard, width: int, stopping: bool = False) -> Text:
     """`━━━━━━─────  43 %  0:12 elapsed, 0:16 left`; heavy and light lines, so that colour is not needed."""
-    words = (
-        f"  {100 * board.share:3.0f} %  {clock_face(board.elapsed)} elapsed, {clock_face(board.left)} left"
-    )
-    room = max(4, min(40, width - len(words) - 1))
-    full = int(board.share * room)
-    return Text.assemble(("━" * full, "green"), ("─" * (room - full), "dim"), words, no_wrap=True)
+    words = f"{100 * board.share:3.0f} %  {clock_face(board.elapsed)} elapsed, {clock_face(board.left)} left"
+    return bar(board.share, words, width)
 
 
 def sparkline(values: Sequence[float], low: float, high: float, width: int) -> str:
@@ -177,6 +167,11 @@ def _loops(mode: ModeTally) -> str:
     under_way = [at for trial, at in mode.at.items() if mode.behind[trial] < at < mode.target]
     low, high = (min(under_way), max(under_way)) if under_way else (mode.slowest, mode.fastest)
     return f"{low}/{mode.target}" if low == high else f"{low}-{high}/{mode.target}"
+
+
+def _size(entry: LoopEntry) -> tuple[str, str]:
+    parameters = NOTHING if entry.parameters is None else f"{entry.parameters:,}"
+    return str(NOTHING if entry.dendrites is None else entry.dendrites), parameters
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -82,6 +82,7 @@ class PlainView:
                 f"bounty {percent(event.bounty):>7} @ {event.bounty_loop or '-'}",
                 f"{verdict(entry):<9}",
                 *harm_and_recovery(entry),
+                *growth(entry),
                 f"{clock_face(self._board.left)} left",
             ]
         )
@@ -96,12 +97,21 @@ class PlainView:
                 f"mean validation {percent(tally.accuracy.value):>7}",
                 f"mean bounty {percent(tally.bounty.value):>7}",
                 f"accepted {tally.accepted}/{tally.trials}",
+                *([f"dendrites {mode.dendrites} ({mode.parameters} parameters)"] if mode.sizes else []),
                 f"{clock_face(self._board.left)} left",
             ]
         )
 
     def _counted(self, mode: ModeTally, loop: int) -> str:
         return f"loop {loop:>{len(str(mode.target))}}/{mode.target}"
+
+
+def growth(entry: LoopEntry) -> list[str]:
+    """`dendrites 1 (50,942 parameters)`, and a `+` where the last one is new."""
+    if entry.dendrites is None:
+        return []
+    new = "+" if any("dendrites" in done for done in entry.evidence.values()) else ""
+    return [f"dendrites {entry.dendrites}{new} ({entry.parameters:,} parameters)"]
 
 
 def harm_and_recovery(entry: LoopEntry) -> list[str]:

@@ -49,6 +49,8 @@ class ModeTally:
         self.accuracies: dict[str, float | None] = {}
         """Of each trial's latest loop."""
         self.bounties: dict[str, float | None] = {}
+        self.sizes: dict[str, tuple[int, int]] = {}
+        """(dendrites on a unit, parameters) of what each trial trained last, where networks can grow."""
         self.loops: dict[int, LoopTally] = {}
         self.accepted = self.judged = 0
 
@@ -56,6 +58,8 @@ class ModeTally:
         """Count a loop; whether it is now done by every trial that goes through it."""
         self.at[trial_id] = entry.loop
         self.accuracies[trial_id], self.bounties[trial_id] = entry.accuracy, bounty
+        if entry.dendrites is not None and entry.parameters is not None:
+            self.sizes[trial_id] = (entry.dendrites, entry.parameters)
         self.judged += 1
         self.accepted += entry.accepted
         tally = self.loops.setdefault(entry.loop, LoopTally())
@@ -82,10 +86,26 @@ class ModeTally:
         return _mean(self.bounties)
 
     @property
+    def dendrites(self) -> str:
+        """`0-2`: the least and the most on a unit; nothing where networks cannot grow."""
+        return _span([dendrites for dendrites, _ in self.sizes.values()])
+
+    @property
+    def parameters(self) -> str:
+        return _span([parameters for _, parameters in self.sizes.values()])
+
+    @property
     def curve(self) -> list[float]:
         """The mean bounty of every loop so far, of the trials that have done it."""
         means = [self.loops[loop].bounty.value for loop in sorted(self.loops)]
         return [mean for mean in means if mean is not None]
+
+
+def _span(values: list[int]) -> str:
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,}-{high:,}"
 
 
 def _mean(values: dict[str, float | None]) -> float | None:

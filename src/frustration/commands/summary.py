@@ -75,9 +75,19 @@ def why_inert(name: str, record: TrialRecord) -> str:
             f"its factor 1 - lr * weight_decay = 1 - {product} rounds to 1 in float32, "
             f"so that no weight was ever changed by it"
         )
+    if record.growth is not None:
+        return f"no dendrite was kept in {record.loop} loops: {record.growth['why']}{_too_few(record)}"
     if record.loop == 1:
         return "only loop 1 was trained, which is never damaged"
     return "it never changed anything"
+
+
+def _too_few(record: TrialRecord) -> str:
+    """Where more loops would have made the difference."""
+    from frustration.dendrites.outlook import outlook
+
+    said = outlook(record.spec)
+    return f"; {said}" if said and not record.ended_early else ""
 
 
 def where(files: Sequence[CheckpointFiles], records: Sequence[TrialRecord]) -> str:

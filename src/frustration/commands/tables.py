@@ -93,6 +93,8 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
     control = control_of(records)
     notes = {label: _note(of_mode) for label, of_mode in modes.items()}
     headers = ["mode", "n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std"]
+    sized = len({record.parameters for record in records}) > 1 or any(record.growth for record in records)
+    headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
     headers += [f"paired test %\nvs {control}"] if len(modes) > 1 else []
     headers += ["accepted\n% of loops"]
     headers += ["note"] if any(notes.values()) else []
@@ -105,6 +107,8 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
             _mean([record.bounty_loop for record in of_mode]),
             mean_std([record.test_accuracy for record in of_mode]),
         ]
+        if sized:
+            row += [_mean([growth["added"] for r in of_mode if (growth := r.growth)]), *_sizes(of_mode)]
         if len(modes) > 1:
             pairs = [] if label == control else paired_differences(of_mode, modes[control])
             row.append("control" if label == control else mean_std(pairs, signed=True))
@@ -157,6 +161,11 @@ def _count(records: Sequence[TrialRecord]) -> str:
 def _mean(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     return f"{statistics.fmean(known):.1f}" if known else NOTHING
+
+
+def _sizes(records: Sequence[TrialRecord]) -> tuple[str, str]:
+    parameters = statistics.fmean(record.parameters for record in records)
+    return f"{parameters:,.0f}", f"{statistics.fmean(record.flops for record in records) / 1e6:.3f}"
 
 
 def inert_in(record: TrialRecord) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 from frustration.engine.population import Backend
 from frustration.errors import InputError
 
-BACKENDS: Final = ("native", "torch", "reference", "perforatedai", "perforatedbp")
+BACKENDS: Final = ("native", "native-bf16", "torch", "reference", "perforatedai", "perforatedbp")
 DEVICES: Final = ("cpu", "cuda", "mps")
 
 
@@ -35,7 +35,7 @@ def backend_named(name: str, device: str) -> Backend:
         raise InputError(f"the native engine cannot run here: {reason}; --backend torch can")
     from frustration.engine.native import NativeBackend
 
-    return NativeBackend()
+    return NativeBackend(bf16=name == "native-bf16")
 
 
 def why_not_native() -> str | None:

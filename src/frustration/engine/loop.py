@@ -13,7 +13,7 @@ from collections.abc import Callable
 from frustration.dataset import Split
 from frustration.dendrites.growth import Conductor
 from frustration.engine.group import Group
-from frustration.engine.population import Backend, Order, Population, Populations
+from frustration.engine.population import Backend, Order, Population, Populations, Runs
 from frustration.engine.trial import Plan, Result, Trial
 from frustration.network import Shape, Vector
 from frustration.record import LoopEntry
@@ -30,18 +30,19 @@ def train_group(
     """Take every trial of a group to its target, in populations of a backend."""
     first = next(iter(group.trials.values()))
 
-    def population(shape: Shape) -> Population:
-        return backend.population(shape, group.runs, data, first.spec.batch_size)
+    def population(shape: Shape, runs: Runs) -> Population:
+        return backend.population(shape, runs, data, first.spec.batch_size)
 
+    populations = Populations(population, group.runs, whole=backend.depends_on_group)
     if not isinstance(backend, Conductor):
-        run(group, Populations(population), data, observe, stop)
+        run(group, populations, data, observe, stop)
         return
     # Where another program decides when to grow, it is at work in the population.
-    population(first.shape)
+    population(first.shape, group.runs)
     for trial in group.trials.values():
         trial.conductor = backend
     try:
-        run(group, Populations(population), data, observe, stop)
+        run(group, populations, data, observe, stop)
     finally:
         backend.close()
 
@@ -54,10 +55,10 @@ def run(
     The populations are the group's: as many slots. Raises Interrupted when `stop` is set.
     """
     probe = data.pixel_values[data.train.images[:PROBE_IMAGES]]
-    _score_unscored(group, populations, data)
+    _score_unscored(group, populations, data, stop)
     while behind := group.behind():
         meta_loop(behind, populations, data, probe, observe, stop)
-    _test(group, populations, data)
+    _test(group, populations, data, stop)
 
 
 def meta_loop(
@@ -75,8 +76,10 @@ def meta_loop(
     plans = {slot: trial.intervene(trial.clone(), orders[slot], probe) for slot, trial in trials.items()}
     planned = (time.thread_time() - started) / len(trials)
     for population, alike in populations.sort({slot: plan.candidate for slot, plan in plans.items()}):
-        together = {slot: trials[slot] for slot in alike}
-        _train_and_judge(together, plans, planned, population, data, observe, stop)
+        # Slots of one population train at one rate, and growth may have lowered that of some.
+        for rate in dict.fromkeys(plans[slot].epoch.regime.learning_rate for slot in alike):
+            together = {s: trials[s] for s in alike if plans[s].epoch.regime.learning_rate == rate}
+            _train_and_judge(together, plans, planned, population, data, observe, stop)
 
 
 def _train_and_judge(
@@ -93,9 +96,9 @@ def _train_and_judge(
     for slot in trials:
         population.load(slot, plans[slot].candidate.vector)
     anything_damaged = any(plans[slot].damaged for slot in trials)
-    damaged = _accuracies(population, data) if anything_damaged else []
+    damaged = _accuracies(population, data, stop) if anything_damaged else []
     losses = population.train({slot: plans[slot].epoch for slot in trials}, stop)
-    trained = _accuracies(population, data)
+    trained = _accuracies(population, data, stop)
 
     share = planned + (time.thread_time() - started) / len(trials)
     for slot, trial in trials.items():
@@ -123,26 +126,27 @@ def _orders(trials: dict[int, Trial], samples: int) -> dict[int, Order]:
     return orders
 
 
-def _accuracies(population: Population, data: Split) -> list[float | None]:
+def _accuracies(population: Population, data: Split, stop: threading.Event) -> list[float | None]:
     """Validation accuracy of every slot in percent; None where outputs are not finite."""
     total = len(data.validation.labels)
-    return [100 * correct / total if correct >= 0 else None for correct in population.evaluate("validation")]
+    scores = population.evaluate("validation", stop)
+    return [100 * correct / total if correct >= 0 else None for correct in scores]
 
 
-def _score_unscored(group: Group, populations: Populations, data: Split) -> None:
+def _score_unscored(group: Group, populations: Populations, data: Split, stop: threading.Event) -> None:
     """Evaluate the LKGs that came without a bounty, as those of the original's checkpoints do."""
     unscored = {slot: trial for slot, trial in group.trials.items() if trial.unscored}
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in unscored.items()}):
         for slot in alike:
             population.load(slot, unscored[slot].lkg.vector)
-        accuracies = _accuracies(population, data)
+        accuracies = _accuracies(population, data, stop)
         for slot in alike:
             trial = unscored[slot]
             trial.bounty = trial.base_accuracy = accuracies[slot]
             trial.unscored = False
 
 
-def _test(group: Group, populations: Populations, data: Split) -> None:
+def _test(group: Group, populations: Populations, data: Split, stop: threading.Event) -> None:
     """Measure the test accuracy of the LKGs, in percent; a trial that only diverged has none."""
     untested = {
         slot: t for slot, t in group.trials.items() if t.test_accuracy is None and t.bounty is not None
@@ -150,6 +154,6 @@ def _test(group: Group, populations: Populations, data: Split) -> None:
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in untested.items()}):
         for slot in alike:
             population.load(slot, untested[slot].lkg.vector)
-        correct = population.evaluate("test")
+        correct = population.evaluate("test", stop)
         for slot in alike:
             untested[slot].test_accuracy = 100 * correct[slot] / len(data.test.labels)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from itertools import accumulate, pairwise
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from frustration.network import Network, Shape, Vector
 Part = Literal["validation", "test"]
 
 Order = NDArray[np.int64]
+N = TypeVar("N")
 
 
 class Interrupted(Exception):
@@ -70,30 +72,72 @@ class Population(Protocol):
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         """Train slots for their epochs; the mean loss of each (NaN or infinite where it diverged)."""
 
-    def evaluate(self, part: Part) -> list[int]:
-        """How many samples every slot classifies correctly; -1 where its outputs are not finite."""
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+        """How many samples every slot classifies correctly; -1 where its outputs are not finite. Raises
+        Interrupted soon after `stop` is set."""
 
 
 class Populations:
-    """The populations of one group: networks that have grown alike train side by side.
+    """The populations of one group: networks that have grown alike train side by side."""
 
-    Each has all the slots of the group, so that nothing depends on how many of the others have grown.
-    """
-
-    def __init__(self, make: Callable[[Shape], Population]) -> None:
-        self._make = make
-        self._of: dict[Shape, Population] = {}
+    def __init__(self, make: Callable[[Shape, Runs], Population], runs: Runs, whole: bool) -> None:
+        """`whole`: every population has all the slots of the group, because bits may depend on how many there
+        are. If not, it has those slots only that are put into it."""
+        self._make, self._runs, self._whole = make, runs, whole
+        self._held: dict[tuple[Shape, tuple[int, ...]], Population] = {}
 
     def sort(self, networks: Mapping[int, Network]) -> Iterator[tuple[Population, list[int]]]:
         """Slots with the population that their networks fit into; populations without any are let go."""
         slots: dict[Shape, list[int]] = {}
         for slot, network in networks.items():
             slots.setdefault(network.shape, []).append(slot)
-        self._of = {shape: population for shape, population in self._of.items() if shape in slots}
-        for shape, alike in slots.items():
-            if shape not in self._of:
-                self._of[shape] = self._make(shape)
-            yield self._of[shape], alike
+        wanted = {(shape, () if self._whole else tuple(alike)): alike for shape, alike in slots.items()}
+        self._held = {key: population for key, population in self._held.items() if key in wanted}
+        for key, alike in wanted.items():
+            if key not in self._held:
+                self._held[key] = self._population(key[0], alike)
+            yield self._held[key], alike
+
+    def _population(self, shape: Shape, slots: list[int]) -> Population:
+        in_all = sum(map(len, self._runs))
+        if self._whole or len(slots) == in_all:
+            return self._make(shape, self._runs)
+        bounds = pairwise(accumulate(map(len, self._runs), initial=0))
+        chosen = [
+            "".join(letter for slot, letter in enumerate(run, start=low) if slot in slots)
+            for run, (low, _) in zip(self._runs, bounds, strict=True)
+        ]
+        return Selection(self._make(shape, tuple(filter(None, chosen))), sorted(slots), in_all)
+
+
+class Selection:
+    """A population of some slots of a group, addressed as if it had them all."""
+
+    def __init__(self, population: Population, slots: Sequence[int], in_all: int) -> None:
+        self._population, self._slots, self._in_all = population, slots, in_all
+        self._place = {slot: place for place, slot in enumerate(slots)}
+
+    def load(self, slot: int, weights: Vector) -> None:
+        self._population.load(self._place[slot], weights)
+
+    def weights(self, slot: int) -> Vector:
+        return self._population.weights(self._place[slot])
+
+    def moments(self, slot: int) -> Moments:
+        return self._population.moments(self._place[slot])
+
+    def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
+        losses = self._population.train({self._place[slot]: epoch for slot, epoch in epochs.items()}, stop)
+        return self._spread(losses, float("nan"))
+
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+        return self._spread(self._population.evaluate(part, stop), -1)
+
+    def _spread(self, values: Sequence[N], missing: N) -> list[N]:
+        spread = [missing] * self._in_all
+        for slot, value in zip(self._slots, values, strict=True):
+            spread[slot] = value
+        return spread
 
 
 class Backend(Protocol):

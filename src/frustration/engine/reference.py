@@ -130,11 +130,13 @@ class ReferencePopulation:
 
     @one_thread()
     @torch.no_grad()
-    def evaluate(self, part: Part) -> list[int]:
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
         samples = getattr(self.data, part)
         pixels, labels = self._pixels(samples.images), torch.from_numpy(samples.labels)
         correct = []
         for network in self.networks:
+            if stop is not None and stop.is_set():
+                raise Interrupted
             logits = network.eval()(pixels)
             finite = bool(torch.isfinite(logits).all())
             correct.append(int((logits.argmax(1) == labels).sum()) if finite else -1)

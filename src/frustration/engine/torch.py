@@ -120,13 +120,15 @@ class TorchPopulation:
 
     @one_thread()
     @torch.inference_mode()
-    def evaluate(self, part: Part) -> list[int]:
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
         samples = on_device(self.data, part, self.device)
         widest = max(biases for _, biases, _, _ in self.shape.parts)
         width = aligned(min(max(64, EVALUATION_FLOATS // (self.slots * widest)), 2048))
         correct = torch.zeros(self.slots, dtype=torch.int64, device=self.device)
         finite = torch.ones(self.slots, dtype=torch.bool, device=self.device)
         for pixels, labels in zip(samples.pixels.split(width), samples.labels.split(width), strict=True):
+            if stop is not None and stop.is_set():
+                raise Interrupted
             logits = self._logits(_filled_up(pixels))[:, :, : len(pixels)]
             correct += (logits.argmax(1) == labels).sum(1)
             finite &= logits.isfinite().all(1).all(1)

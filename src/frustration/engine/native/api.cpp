@@ -1,23 +1,25 @@
 // The plain C interface that library.py opens with ctypes, which releases Python's lock during calls.
 // Functions return a negative number or null where they fail; frustration_error then says why.
 #include "team.h"
+#include <cstdio>
 #include <exception>
-#include <string>
 
 namespace {
 
-thread_local std::string last_error;
+thread_local char last_error[200];  // in place: where memory has run out, no string can be made
 
 template <class R, class F> R guarded(R failure, F f) {
     try {
         return f();
     } catch (const std::bad_alloc&) {
-        last_error = "not enough memory";
+        strcpy(last_error, "not enough memory; fewer threads, a smaller batch or smaller networks need less");
     } catch (const std::exception& error) {
-        last_error = error.what();
+        snprintf(last_error, sizeof last_error, "%s", error.what());
     }
     return failure;
 }
+
+constexpr int64_t MOST_ROWS = 1 << 24;
 
 void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
@@ -36,8 +38,15 @@ void require_order(const int32_t* order, int features, int core) {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT const char* frustration_error() { return last_error.c_str(); }
+EXPORT const char* frustration_error() { return last_error; }
 EXPORT int32_t frustration_lanes() { return LANES; }
+EXPORT int32_t frustration_has_bf16() {
+#ifdef __AVX512BF16__
+    return 1;
+#else
+    return 0;
+#endif
+}
 EXPORT int32_t frustration_has_fma() {
 #ifdef FRUSTRATION_NO_FMA
     return 0;
@@ -56,15 +65,21 @@ EXPORT Images* images_new(const uint8_t* bytes, const int64_t* labels, int64_t c
 }
 EXPORT void images_free(Images* images) { delete images; }
 
-EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, const float* values, int32_t background,
-                      const int32_t* order, int32_t core, int64_t batch_size) {
+// dendrites: [widths - 1] per unit of every linear layer.
+EXPORT Team* team_new(int32_t networks, int32_t widths, const int32_t* width, const int32_t* dendrites, int32_t function,
+                      const float* values, int32_t background, const int32_t* order, int32_t core, int64_t batch_size,
+                      int32_t bf16) {
     return guarded<Team*>(nullptr, [&] {
         require(networks >= 1, "a team needs a network");
         require(widths >= 2 && std::all_of(width, width + widths, [](int w) { return w >= 1; }), "layers need units");
+        for (int l = 0; l + 1 < widths; l++)
+            require(dendrites[l] >= 0 && (dendrites[l] + 1ll) * width[l + 1] <= MOST_ROWS, "a layer has at most 2^24 rows");
+        require(function >= 0 && function < 5, "there is no such forward function");
         require(batch_size >= 1 && batch_size <= 1 << 24, "a batch has 1 to 2^24 samples");
         require(background >= 0 && background < 256, "the background is a byte");
         require_order(order, width[0], core);
-        return new Team(networks, {width, width + widths}, {values, background}, order, core, batch_size);
+        return new Team(networks, {width, width + widths}, {dendrites, dendrites + widths - 1}, function,
+                        {values, background}, order, core, batch_size, bf16);
     });
 }
 EXPORT void team_free(Team* team) { delete team; }

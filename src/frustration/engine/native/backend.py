@@ -67,7 +67,15 @@ class Prepared:
 class NativePopulation:
     """Teams of networks of one shape, one team per run of slots."""
 
-    def __init__(self, library: Library, shape: Shape, runs: Runs, data: Split, batch_size: int) -> None:
+    def __init__(
+        self,
+        library: Library,
+        shape: Shape,
+        runs: Runs,
+        data: Split,
+        batch_size: int,
+        bf16: bool = False,
+    ) -> None:
         self.shape, self.batch_size = shape, batch_size
         self.data = prepared(library, data)
         widths = [shape.features, *(outputs for outputs, _ in shape.layers)]
@@ -77,9 +85,12 @@ class NativePopulation:
                 library,
                 len(run),
                 widths,
+                shape.dendrites,
+                shape.forward_function,
                 data.pixel_values,
                 self.data.layout,
                 largest_batch,
+                bf16,
             )
             for run in runs
         ]
@@ -114,13 +125,15 @@ class NativePopulation:
                 means[slot] = float(self.step_losses[slot].mean()) if len(losses) else float("nan")
         return means
 
-    def evaluate(self, part: Part) -> list[int]:
+    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
         images = self.data.parts[part]
         counts: list[int] = []
         for team in self.teams:
             correct = np.zeros(team.networks, np.int64)
             done = 0
             while done < images.count:
+                if stop is not None and stop.is_set():
+                    raise Interrupted
                 done = team.evaluate(images, done, correct, TURN)
             counts += correct.tolist()
         return counts
@@ -153,25 +166,31 @@ class NativePopulation:
 
 
 class NativeBackend:
-    """The C++ engine on this CPU. A network's bits depend on nothing beside it, nor on the CPU's vectors."""
+    """The C++ engine on this CPU. A network's bits depend on nothing beside it, nor on the CPU's vectors.
 
-    name = "native"
+    bf16: layers between two hidden layers of at least 64 units multiply numbers rounded to bfloat16, in
+    training. Sums, weights, the first and the last layer and evaluation stay in float32.
+    """
+
     depends_on_group = False
 
-    def __init__(self, library: Library | None = None) -> None:
-        self.library = library or this_cpu()
+    def __init__(self, library: Library | None = None, *, bf16: bool = False) -> None:
+        self.library, self.bf16 = library or this_cpu(), bf16
+        self.name = "native-bf16" if bf16 else "native"
 
     def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> NativePopulation:
-        return NativePopulation(self.library, shape, runs, data, batch_size)
+        return NativePopulation(self.library, shape, runs, data, batch_size, bf16=self.bf16)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
-        first = shape.layers[0][0]
+        first = (shape.dendrites[0] + 1) * shape.layers[0][0]
         per_slot = 4 * (3 * shape.size + 2 * batch_size * first)
         by_cache = min(MOST_SLOTS, max(FEWEST_SLOTS, GROUP_PARAMETERS // shape.size))
         return max(1, min(by_cache, GROUP_BYTES // per_slot))
 
     def numerics(self) -> dict[str, Any]:
         numerics: dict[str, Any] = {"backend": self.name, "engine": REVISION}
+        if self.bf16:
+            numerics["bf16"] = "instruction" if self.library.has_bf16 else "emulated"
         return numerics if self.library.has_fma else numerics | {"fma": False}
 
 

@@ -54,8 +54,8 @@ public:
             c3 = x;
         }
         VQ even = (c0 & LOW) | (c1 << 32), odd = (c2 & LOW) | (c3 << 32);
-        early = zip_low(even, odd);
-        late = zip_high(even, odd);
+        early = (VU)zip_low(even, odd);
+        late = (VU)zip_high(even, odd);
     }
 
 private:

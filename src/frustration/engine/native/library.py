@@ -16,6 +16,8 @@ from frustration.engine.native.build import BuildError, library_path
 from frustration.errors import FrustrationError
 
 WEIGHTS, MEANS, SQUARES = range(3)
+FORWARD_FUNCTIONS: Final = ("sigmoid", "relu", "tanh", "leaky_relu", "softplus")
+"""What dendrites make of their sums; dendrites.h has the same order."""
 MAX_RIM: Final = 65_536
 
 
@@ -43,9 +45,10 @@ _SIGNATURES: Final[dict[str, tuple[Any, list[Any]]]] = {
     "frustration_error": (ctypes.c_char_p, []),
     "frustration_lanes": (_I32, []),
     "frustration_has_fma": (_I32, []),
+    "frustration_has_bf16": (_I32, []),
     "images_new": (_HANDLE, [_ARRAY, _ARRAY, _I64, _I32, _I32, _I32, _ARRAY, _I32]),
     "images_free": (None, [_HANDLE]),
-    "team_new": (_HANDLE, [_I32, _I32, _ARRAY, _ARRAY, _I32, _ARRAY, _I32, _I64]),
+    "team_new": (_HANDLE, [_I32, _I32, _ARRAY, _ARRAY, _I32, _ARRAY, _I32, _ARRAY, _I32, _I64, _I32]),
     "team_free": (None, [_HANDLE]),
     "team_parameters": (_I64, [_HANDLE]),
     "team_read": (None, [_HANDLE, _I32, _ARRAY, _I32]),
@@ -80,6 +83,11 @@ class Library:
     def has_fma(self) -> bool:
         """Whether sums are fused, as on every CPU of the last ten years; if not, last bits differ."""
         return bool(self.calls.frustration_has_fma())
+
+    @property
+    def has_bf16(self) -> bool:
+        """Whether the CPU multiplies bfloat16 itself; if not, the same bits take longer."""
+        return bool(self.calls.frustration_has_bf16())
 
     def check(self, result: Any) -> Any:
         """The result of a call that may fail: negative or None then."""
@@ -161,12 +169,19 @@ class Team:
         library: Library,
         networks: int,
         widths: Sequence[int],
+        dendrites: Sequence[int],
+        forward_function: str,
         pixel_values: NDArray[np.float32],
         layout: Layout,
         batch_size: int,
+        bf16: bool = False,
     ) -> None:
         self.library, self.networks = library, networks
-        sizes = np.array(widths, np.int32)
+        sizes, counts = np.array(widths, np.int32), np.array(dendrites, np.int32)
+        if len(counts) != len(sizes) - 1:
+            raise NativeError(
+                f"native engine: {len(counts)} numbers of dendrites for {len(sizes) - 1} layers"
+            )
         values = np.ascontiguousarray(pixel_values, np.float32)
         if values.shape != (256,):
             raise NativeError(f"native engine: 256 bytes have 256 values, not {values.shape}")
@@ -177,11 +192,14 @@ class Team:
                 networks,
                 len(sizes),
                 sizes.ctypes.data,
+                counts.ctypes.data,
+                FORWARD_FUNCTIONS.index(forward_function),
                 values.ctypes.data,
                 layout.background,
                 layout.order.ctypes.data,
                 layout.core,
                 batch_size,
+                bf16,
             )
         )
         self.parameters = int(library.calls.team_parameters(self.handle))

@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
+#include <utility>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
@@ -37,8 +38,11 @@ typedef uint64_t VQ __attribute__((vector_size(4 * LANES), may_alias));
 #define INLINE static INLINE_MEMBER
 
 INLINE V load(const float* p) { return *(const V*)p; }
+INLINE VU load(const uint32_t* p) { return *(const VU*)p; }
 INLINE void store(float* p, V v) { *(V*)p = v; }
+INLINE void store(uint32_t* p, VU v) { *(VU*)p = v; }
 INLINE V splat(float x) { return x - V{}; }
+INLINE VU splat(uint32_t x) { return x - VU{}; }
 INLINE V relu(V a) { return a < 0.f ? V{} : a; }  // a NaN stays one
 
 INLINE V fma(V a, V b, V c) {  // a * b + c, rounded once
@@ -50,6 +54,16 @@ INLINE V fma(V a, V b, V c) {  // a * b + c, rounded once
     return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
+#endif
+}
+
+// Two bfloat16 in one word: their products and the sum, a.high * b.high first, each step rounded once. What the
+// instruction of AVX512-BF16 does on AMD's Zen 5, bit for bit (64 million random cases).
+INLINE V fma(VU a, VU b, V c) {
+#if defined(FRUSTRATION_AVX512) && defined(__AVX512BF16__)
+    return (V)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+#else
+    return fma((V)(a << 16), (V)(b << 16), fma((V)(a & 0xffff0000u), (V)(b & 0xffff0000u), c));
 #endif
 }
 
@@ -89,27 +103,13 @@ INLINE VQ multiply_low(VQ a, VQ b) {  // the low 32 bits of every 64-bit lane, m
 #endif
 }
 
-// Interleave the low or the high halves of two vectors, by 32 and by 64 bits.
-#if defined(FRUSTRATION_AVX512)
-INLINE V zip_low(V a, V b) {
-    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+// Interleave the low (FIRST = 0) or the high halves of two vectors: a[FIRST], b[FIRST], a[FIRST + 1], …
+template <int FIRST, class T, int... I> INLINE T interleave(T a, T b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, ((I & 1) * sizeof...(I) + FIRST + I / 2)...);
 }
-INLINE V zip_high(V a, V b) {
-    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-}
-INLINE VU zip_low(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-INLINE VU zip_high(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-#elif defined(FRUSTRATION_AVX2)
-INLINE V zip_low(V a, V b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-INLINE V zip_high(V a, V b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-INLINE VU zip_low(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 0, 4, 1, 5); }
-INLINE VU zip_high(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 2, 6, 3, 7); }
-#else
-INLINE V zip_low(V a, V b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
-INLINE V zip_high(V a, V b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
-INLINE VU zip_low(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 0, 2); }
-INLINE VU zip_high(VQ a, VQ b) { return (VU)__builtin_shufflevector(a, b, 1, 3); }
-#endif
+template <class T> using Places = std::make_integer_sequence<int, sizeof(T) / sizeof(T{}[0])>;
+template <class T> INLINE T zip_low(T a, T b) { return interleave<0>(a, b, Places<T>{}); }
+template <class T> INLINE T zip_high(T a, T b) { return interleave<Places<T>::size() / 2>(a, b, Places<T>{}); }
 
 INLINE void transpose(V* rows) {  // LANES x LANES, by log2(LANES) perfect shuffles
     for (int size = 1; size < LANES; size *= 2) {

@@ -66,11 +66,14 @@ static void transpose_live(const float* h, int width, const Units& live, const f
 INLINE int64_t gradient_room(int64_t stride) { return (BLOCK * TILE_ROWS + 2) * (stride + PANEL); }
 
 // gradient[o][i] = sum over s of delta[o][s] * turned[s][i], then AdamW. delta has a row per unit of `out`.
-static void weight_gradient(const Dense& layer, const float* delta, const Units& out, const Units& in,
-                            const float* turned, int panels, const AdamW& optimizer, float* gradients) {
+// T: float, or Pair of samples of both.
+template <class T>
+static void weight_gradient(const Dense& layer, const T* delta, const Units& out, const Units& in, const T* turned,
+                            int panels, const AdamW& optimizer, float* gradients) {
     Tiles tiles(out.count);
+    constexpr int DEPTH = std::is_same_v<T, Pair> ? PANEL / 2 : PANEL;
     int lanes = in.count + 1;
-    int64_t length = (int64_t)panels_for(lanes) * PANEL, columns = (int64_t)panels * PANEL;
+    int64_t length = (int64_t)panels_for(lanes) * PANEL;
     float* spread = gradients + BLOCK * TILE_ROWS * length;  // a gradient with a place for every input
     RowStepper stepper(layer, optimizer, spread + layer.stride());
     bool dense = in.all(layer.inputs);
@@ -81,14 +84,14 @@ static void weight_gradient(const Dense& layer, const float* delta, const Units&
         for (int lane = 0; lane < lanes; lane += PANEL) {
             for (int tile = block; tile < end; tile++) {
                 int start = tiles.start(tile);
-                const float* x = turned + lane * columns;
+                const T* x = turned + lane * (int64_t)panels * DEPTH;
                 float* g = gradients + (start - first) * length + lane;
                 auto product = [&](auto rows, auto vectors) {
                     constexpr int R = rows, N = vectors;
                     V sums[R][N] = {};
                     for (int p = 0; p < panels; p++) {
-                        const float* d = delta + ((int64_t)p * out.count + start) * PANEL;
-                        accumulate<R, N>(sums, d, PANEL, 1, x + (int64_t)p * PANEL * PANEL, PANEL);
+                        const T* d = delta + ((int64_t)p * out.count + start) * DEPTH;
+                        accumulate<R, N>(sums, d, DEPTH, 1, x + (int64_t)p * DEPTH * PANEL, DEPTH);
                     }
                     for (int r = 0; r < R; r++)
                         for (int j = 0; j < N; j++) store(g + r * length + j * LANES, sums[r][j]);
@@ -138,9 +141,7 @@ static void narrow_weight_gradient(const Dense& layer, const float* delta, const
         for (int i = 0; i <= layer.inputs; i++) {
             alignas(64) float lane[16];
             for (int part = 0; part < PARTS; part++) store(lane + part * LANES, sums[i][part]);
-            for (int half = 8; half; half /= 2)
-                for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-            gradient[i] = lane[0];
+            gradient[i] = sum_of_16(lane);
         }
         stepper.step(out.index[k], gradient);
     }

@@ -1,0 +1,188 @@
+"""Trials that grow: each at its own time, many side by side, resumed to the same bits."""
+
+import copy
+import threading
+
+import pytest
+from laboratory import backends, fresh, populations_of, same_bits, scores, spec_of, trained
+
+import frustration
+from frustration.checkpoint import CheckpointFiles
+from frustration.dendrites.module import DendriticMLP
+from frustration.engine.group import plan
+from frustration.engine.loop import run
+from frustration.engine.torch import TorchBackend
+from frustration.modes import ModeError
+
+ARCHITECTURE = "[1*12]"
+EAGER = ":n_epochs_to_switch=2"
+LOOPS = 25
+BACKENDS = pytest.mark.parametrize("backend", backends(), ids=lambda b: b.name)
+
+
+def growing(mode: str = "dendrites", trial: int = 0, knobs: str = EAGER, **fields):
+    fields = {"meta_loops": LOOPS, "learning_rate": 1e-2, **fields}
+    return spec_of(ARCHITECTURE, f"{mode}{knobs}", trial=trial, **fields)
+
+
+@BACKENDS
+def test_trials_grow_each_at_its_own_time_and_side_by_side(backend, data):
+    trials = trained([growing(trial=t) for t in range(3)], data, backend)
+    times = [[attempt["loop"] for attempt in t.growth.summary()["attempts"]] for t in trials]
+    assert all(times)
+    assert len(set(map(tuple, times))) > 1
+    alone = trained([growing(trial=1)], data, backend)[0]
+    assert not backend.depends_on_group or alone.loop
+    if not backend.depends_on_group:
+        assert alone.curve == trials[1].curve
+        assert same_bits(alone.lkg, trials[1].lkg)
+
+
+@BACKENDS
+def test_the_curve_says_what_was_trained(backend, data):
+    (trial,) = trained([growing()], data, backend)
+    entries = trial.curve
+    assert entries[0].dendrites == 0
+    for entry in entries:
+        grew = entry.evidence.get("dendrites", {})
+        if grew:
+            assert grew["dendrites"] == entry.dendrites
+            assert grew["parameters"][1] == entry.parameters
+    record = trial.record()
+    assert (record.parameters, record.flops) == (trial.lkg.shape.size, trial.lkg.shape.flops)
+    assert frustration.TrialRecord.from_dict(record.to_dict()).to_dict() == record.to_dict()
+    assert record.growth["added"] >= 1
+    assert record.inert == ()
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    "mode", ["dendrites", "dendrites+hidden", "reset", "early-stop", "ratchet+dendrites"]
+)
+def test_a_trial_kept_after_any_loop_goes_on_to_the_same_bits(mode, backend, data, tmp_path):
+    name, plus, rest = mode.partition("dendrites")
+    spec = growing(name + plus if plus else mode, knobs=EAGER + rest)
+    kept = {}
+
+    def observe(trial, entry):
+        files = CheckpointFiles(tmp_path / f"{entry.loop}")
+        files.save(trial, [], lkg_too=True)
+        kept[entry.loop] = files
+
+    (whole,) = trained([spec], data, backend, observe=observe)
+    for loop in range(1, whole.loop, 3):
+        trial = kept[loop].resumed()
+        (group,) = plan([trial], backend)
+        run(group, populations_of(group, data, backend), data, lambda trial, entry: None, threading.Event())
+        assert trial.curve == whole.curve, loop
+        assert same_bits(trial.base, whole.base)
+        assert same_bits(trial.lkg, whole.lkg)
+        assert trial.record().growth == whole.record().growth
+
+
+def test_early_stop_is_dendrites_until_the_first_growth_and_then_ends(data):
+    grows, stops = trained([growing(), growing("early-stop")], data)
+    first = grows.growth.summary()["attempts"][0]["loop"]
+    assert stops.loop == first
+    assert scores(stops) == scores(grows)[:first]
+    assert stops.record().ended_early
+    assert stops.record().finished
+    assert "max_dendrites=0" in stops.record().growth["why"]
+
+
+def test_reset_goes_back_at_the_same_moment_and_adds_nothing(data):
+    grows, resets = trained([growing(), growing("reset")], data)
+    first = grows.growth.summary()["attempts"][0]
+    again = resets.growth.summary()["attempts"][0]
+    assert (again["loop"], again["dendrites"]) == (first["loop"], 0)
+    assert again["parameters_before"] == again["parameters_after"]
+    assert scores(resets)[: first["loop"]] == scores(grows)[: first["loop"]]
+    after = resets.curve[first["loop"]]
+    assert after.evidence["reset"]["went_back_to_loop"] < first["loop"]
+    assert resets.growth.summary()["added"] == 0
+    assert not resets.lkg.shape.grown
+
+
+def test_with_the_ratchet_a_discarded_candidate_takes_its_dendrites_with_it(data):
+    (trial,) = trained([growing("ratchet+dendrites", learning_rate=3e-2)], data)
+    grew = [entry for entry in trial.curve if "dendrites" in entry.evidence]
+    assert grew
+    held = 0
+    for entry in trial.curve:
+        assert entry.dendrites == held + ("dendrites" in entry.evidence)
+        held = entry.dendrites if entry.accepted else held
+    assert max(trial.base.shape.dendrites) == held
+    outcomes = [attempt["outcome"] for attempt in trial.growth.summary()["attempts"]]
+    assert outcomes == ["kept" if entry.accepted else "failed" for entry in grew]
+
+
+def test_where_nothing_grew_the_record_is_inert_and_says_why(data):
+    (trial,) = trained([growing(knobs="", meta_loops=3)], data)
+    record = trial.record()
+    assert record.inert == ("dendrites",)
+    assert record.growth["added"] == 0
+    assert record.growth["why"]
+
+
+def test_growth_may_be_followed_by_another_treatment(data):
+    (trial,) = trained(
+        [spec_of(ARCHITECTURE, f"dendrites{EAGER}@1-12,hidden@13-", meta_loops=16, learning_rate=1e-2)], data
+    )
+    assert trial.loop == 16
+    assert trial.base.shape.grown
+
+
+def test_a_lower_rate_after_growth_is_the_rate_of_grown_networks_only(data):
+    knobs = EAGER + ":post_growth_lr_factor=0.1"
+    usual, slower = trained([growing(), growing(knobs=knobs)], data)
+    first = usual.growth.summary()["attempts"][0]["loop"]
+    assert scores(slower)[:first] == scores(usual)[:first]
+    assert slower.curve[first].loss != usual.curve[first].loss
+
+
+def test_moments_do_not_survive_growth(data):
+    trial = fresh(growing(), data)
+    (group,) = plan([trial], TorchBackend())
+    seen = []
+
+    def observe(trial, entry):
+        seen.append((trial.moments is None, copy.copy(trial.base.shape)))
+
+    run(group, populations_of(group, data, TorchBackend()), data, observe, threading.Event())
+    shapes = [shape for _, shape in seen]
+    for (forgot, shape), before in zip(seen[1:], shapes[:-1], strict=True):
+        assert forgot == (shape != before) or forgot
+
+
+def test_the_lkg_of_a_grown_network_loads_into_a_plain_module(data, tmp_path):
+    (trial,) = trained([growing()], data)
+    files = CheckpointFiles(tmp_path / "mnist_lkg")
+    files.save_lkg(trial, [])
+    module = DendriticMLP.load(files.lkg)
+    import torch
+
+    pixels = torch.from_numpy(data.pixel_values[data.test.images])
+    right = (module.eval()(pixels).argmax(1).numpy() == data.test.labels).mean()
+    assert 100 * right == pytest.approx(trial.test_accuracy)
+    assert same_bits(files.load().lkg, trial.lkg)
+
+
+@pytest.mark.parametrize(
+    "mode, words",
+    [
+        ("dendrites:layers=5", "there is no linear layer 5"),
+        ("dendrites:p_epochs_to_switch=3", "perforatedbp"),
+        ("dendrites:n_epoch_to_switch=3", "did you mean n_epochs_to_switch"),
+        ("dendrites:fixed_switch_num=3", "switch_mode=fixed"),
+        ("dendrites+reset", "two schedules"),
+        ("early-stop:max_dendrites=2", "grows nothing"),
+        ("dendrites+restart", "restart"),
+        ("wide@0", "from 1 to 100"),
+        ("wide@1@1-5,none@6-", "@"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(mode, words):
+    with pytest.raises(ModeError) as refusal:
+        spec_of(ARCHITECTURE, mode).check(10)
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
