@@ -104,3 +104,19 @@ def probe(store: Store) -> None:
         place = store.root / "probes" / record["id"][:2] / f"{record['id']}.json"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(content))
+
+
+def diverge(store: Store, mode: str) -> None:
+    """No loop of any trial of this mode had a finite loss."""
+    for path, record in records(store):
+        if record["spec"]["mode"] != mode:
+            continue
+        for entry in record["curve"]:
+            entry |= {
+                "loss": None,
+                "accuracy": None,
+                "accepted": False,
+                "new_bounty": False,
+                "diverged": True,
+            }
+        path.write_text(json.dumps(record | {"bounty": None, "bounty_loop": None, "test_accuracy": None}))

@@ -8,7 +8,7 @@ import re
 import matplotlib as mpl
 import numpy as np
 import pytest
-from figure_kit import SHAPES, drawn, grow, probe, read_and_analyse, reported, six_modes
+from figure_kit import SHAPES, diverge, drawn, grow, probe, read_and_analyse, reported, six_modes
 from matplotlib.text import Text
 from PIL import Image
 from report_kit import effects, study
@@ -23,6 +23,7 @@ from frustration.report.figures.labels import label_points
 from frustration.report.figures.looks import KNOWN, looks_of
 from frustration.report.figures.pareto import undominated
 from frustration.report.figures.scene import Scene
+from frustration.report.html import write
 from frustration.study.sets import SETS
 
 PAPER = SETS["paper-98"]
@@ -134,6 +135,18 @@ def test_missing_numbers_leave_holes_and_no_errors(tmp_path):
     for name in ("learning-curves", "late-breakthroughs", "acceptance", "harm-and-recovery"):
         assert figures[name].left_out
     assert not figures["ablation-effect"].left_out
+
+
+@pytest.mark.filterwarnings("error")
+def test_trials_that_diverged_cost_nothing_but_themselves(tmp_path):
+    store = write_study(tmp_path / "study", study("none", "hidden", "full", meta_loops=10))
+    diverge(store, "hidden")
+    results, analysis = read_and_analyse(store)
+    figures = {figure.name: figure for figure in draw_all(results, analysis, tmp_path / "figures")}
+    assert not figures["ablation-effect"].left_out
+    assert not figures["learning-curves"].left_out
+    page = write(results, analysis, list(figures.values()), tmp_path / "page.html").read_text()
+    assert "NaN" not in page[page.index('id="payload"') :].split("</script>")[0]
 
 
 def test_every_architecture_of_the_published_grid_has_one_place_on_a_map():

@@ -56,9 +56,16 @@ def test_more_of_what_is_bad_is_worse(tmp_path):
 
 def test_the_first_screen_tells_who_withstands_more(tmp_path):
     sentences = list(probe_sentences(analyse(read_study(probed(tmp_path).root))))
-    assert any(
-        "by the area under the knock-out curve, `hidden` is above `none`: +5.00" in one for one in sentences
-    )
+    assert sentences == [
+        "By the area under the knock-out curve, Holm within each of 1 architecture: "
+        "`hidden` is above `none` in `[1*32]` (+5.00; +5.00 to +5.00).",
+        "By expected calibration error, Holm within each of 1 architecture: "
+        "`hidden` is above `none` in `[1*32]` (+2.00; +2.00 to +2.00).",
+    ]
+
+
+def test_networks_that_do_not_differ_are_called_identical_and_not_inert(tmp_path):
+    assert findings(probed(tmp_path))["dead units"].verdict == "identical"
 
 
 def test_measures_of_layers_become_one_number(tmp_path):

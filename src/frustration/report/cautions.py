@@ -177,7 +177,7 @@ def beware(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         yield f"The loss was not finite in {many(diverged, 'loop')}; they left no trace."
     lost = sum(int((~np.isfinite(cell.values(analysis.metric))).sum()) for cell in results.cells)
     if lost:
-        yield f"{many(lost, 'trial')} ended without a usable network, and are in no test."
+        yield f"{many(lost, 'trial')} ended without a usable network, so no test has them."
     if results.failures:
         causes = Counter(failure.cause for failure in results.failures)
         yield (

@@ -291,10 +291,21 @@ class ProbeComparison:
     higher_is_better: bool
     treatment: str
     control: str
+    acted: bool
+    """False where the treatment is inert by its own records."""
     member: Member
     mean: float
     control_mean: float
     difference: Estimate
+
+    @property
+    def verdict(self) -> str:
+        """By what is good: a treatment with a lower ECE is better. Identical: equal in every pair."""
+        if self.member.finding == "inert":
+            return "identical" if self.acted else "inert"
+        if self.higher_is_better:
+            return self.member.verdict
+        return {"better": "worse", "worse": "better"}.get(self.member.finding, self.member.verdict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -75,6 +75,7 @@ def _family(
             higher_is_better=MEASURES[measure][1],
             treatment=label,
             control=control,
+            acted=label not in inert,
             member=family[label],
             mean=float(pair.treatment.mean()),
             control_mean=float(pair.control.mean()),

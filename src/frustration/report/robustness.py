@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from frustration.report.findings import Analysis, Arm, Arms, ProbeComparison
-from frustration.report.words import amount, code, listed, p_value, points, with_interval
+from frustration.report.words import amount, code, interval, many, p_value, points, with_interval
 from frustration.statistics.families import Member
 from frustration.statistics.results import Estimate
 
@@ -45,27 +44,32 @@ def _arm(arms: Arms, arm: Arm, test: Member, reference: Arm) -> str:
 
 
 def probe_sentences(analysis: Analysis) -> Iterator[str]:
-    """Each measure and treatment over the architectures in which it was taken."""
-    groups: dict[tuple[str, str, str], list[ProbeComparison]] = {}
-    for one in analysis.probes:
-        if one.measure in TOLD:
-            groups.setdefault((one.measure, one.treatment, one.control), []).append(one)
-    for (measure, treatment, control), found in groups.items():
-        if len(found) == 1:
-            (one,) = found
-            yield (
-                f"In {code(str(one.architecture))}, by {TOLD[measure]}, {code(treatment)} "
-                f"{_is(one.member)} {code(control)}: "
-                f"{_with_p(one.difference, one.member)}."
-            )
-            continue
-        counts = Counter(one.member.finding for one in found)
-        words = {"better": "above", "worse": "below", "inert": "equal to"}
-        said = [f"{words.get(what, what)} in {count}" for what, count in counts.most_common()]
-        yield (
-            f"By {TOLD[measure]}, {code(treatment)} against {code(control)} is {listed(said)} of "
-            f"{len(found)} architectures, by Holm within each."
-        )
+    """Each measure in a sentence: whom it tells from control, and in how many architectures."""
+    for measure, words in TOLD.items():
+        taken = [one for one in analysis.probes if one.measure == measure]
+        for control in dict.fromkeys(one.control for one in taken):
+            against = [one for one in taken if one.control == control]
+            places = len({(one.setting, one.architecture) for one in against})
+            told = list(_told(against))
+            if told:
+                yield f"By {words}, Holm within each of {many(places, 'architecture')}: {'; '.join(told)}."
+            elif any(one.acted for one in against):
+                where = f"{many(places, 'architecture')} with probes"
+                yield f"By {words}, no treatment is told from {code(control)} in any of {where}."
+
+
+def _told(against: Sequence[ProbeComparison]) -> Iterator[str]:
+    for treatment in dict.fromkeys(one.treatment for one in against):
+        for finding, above in (("better", "above"), ("worse", "below")):
+            found = [one for one in against if (one.treatment, one.member.finding) == (treatment, finding)]
+            if len(found) == 1:
+                (one,) = found
+                yield (
+                    f"{code(treatment)} is {above} {code(one.control)} in {code(str(one.architecture))} "
+                    f"({points(one.difference.value)}; {interval(one.difference)})"
+                )
+            elif found:
+                yield f"{code(treatment)} is {above} {code(found[0].control)} in {len(found)}"
 
 
 def _is(member: Member) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from frustration.report.findings import Analysis, Arms, CellSummary
+from frustration.report.findings import Analysis, Arms, CellSummary, ProbeComparison
 from frustration.report.table import Table, each_cell, place_of
 from frustration.report.words import (
     amount,
@@ -181,13 +181,13 @@ def probes_table(analysis: Analysis) -> Table:
             one.measure,
             one.treatment,
             str(one.member.test.n),
-            number(one.mean),
-            number(one.control_mean),
-            with_interval(one.difference),
+            number(one.mean, digits(one)),
+            number(one.control_mean, digits(one)),
+            with_interval(one.difference, digits=digits(one)),
             p_value(one.member.test.p),
             p_value(one.member.test.smallest_p),
             p_value(one.member.adjusted_p),
-            probe_verdict(one.member.verdict, one.higher_is_better),
+            one.verdict,
         )
         for one in analysis.probes
     )
@@ -216,8 +216,6 @@ def probes_table(analysis: Analysis) -> Table:
     )
 
 
-def probe_verdict(verdict: str, higher_is_better: bool) -> str:
-    """`better` and `worse` by what is good, not by sign."""
-    if higher_is_better:
-        return verdict
-    return {"better": "worse", "worse": "better"}.get(verdict, verdict)
+def digits(one: ProbeComparison) -> int:
+    """Behind the point: two for percents, more for what is small."""
+    return 2 if max(abs(one.mean), abs(one.control_mean)) >= 10.0 else 3

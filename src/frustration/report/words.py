@@ -15,14 +15,14 @@ def percent(value: float | None) -> str:
     return DASH if value is None or not math.isfinite(value) else f"{value:.2f}"
 
 
-def points(value: float | None) -> str:
+def points(value: float | None, digits: int = 2) -> str:
     """`+0.12`; never `-0.00`."""
     if value is None or math.isnan(value):
         return DASH
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    text = f"{value:+.2f}"
-    return "0.00" if float(text) == 0.0 else text
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0.0 else text
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -41,22 +41,23 @@ def p_value(p: float | None) -> str:
     return f"{p:.{max(2, 1 - math.floor(math.log10(p)))}f}"
 
 
-def interval(estimate: Estimate | None, signed: bool = True) -> str:
+def interval(estimate: Estimate | None, signed: bool = True, digits: int = 2) -> str:
     """`+0.02 to +0.22`; an accuracy, which is not `signed`, lies between 0 and 100 whatever t says."""
     if estimate is None:
         return DASH
     if math.isinf(estimate.low) and math.isinf(estimate.high):
         return "unbounded"
     if signed:
-        return f"{points(estimate.low)} to {points(estimate.high)}"
+        return f"{points(estimate.low, digits)} to {points(estimate.high, digits)}"
     return f"{percent(max(0.0, estimate.low))} to {percent(min(100.0, estimate.high))}"
 
 
-def with_interval(estimate: Estimate | None, signed: bool = True) -> str:
+def with_interval(estimate: Estimate | None, signed: bool = True, digits: int = 2) -> str:
     """`+0.12 (+0.02 to +0.22)`."""
     if estimate is None:
         return DASH
-    return f"{(points if signed else percent)(estimate.value)} ({interval(estimate, signed)})"
+    value = points(estimate.value, digits) if signed else percent(estimate.value)
+    return f"{value} ({interval(estimate, signed, digits)})"
 
 
 def mean_std(moments: Moments | None) -> str:

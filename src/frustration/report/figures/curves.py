@@ -224,10 +224,11 @@ def late_breakthroughs(scene: Scene) -> Iterator[Plate]:
 
 def _late_dots(scene: Scene, name: str, title: str, gains: dict[tuple[Architecture, str], Floats]) -> Plate:
     order = [a for f in scene.families for a in f.members]
-    columns = min(len(order), 4)
+    longest = max(map(len, scene.labels))
+    columns = min(len(order), 4 if longest < 16 else 3)
     figure, axes = panels.grid(
         len(order), columns=columns, height=0.2 * len(scene.labels) + 0.25, legend_rows=0,
-        width=style.PAGE if len(order) > 1 else 4.2,
+        width=style.PAGE if len(order) > 1 else 4.2, left=max(panels.LEFT, 0.15 + 0.066 * longest),
     )  # fmt: skip
     for index, (panel, architecture) in enumerate(zip(axes, order, strict=True)):
         for row, label in enumerate(scene.labels):

@@ -14,6 +14,7 @@ from frustration.report.cells import mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
 from frustration.report.figures.looks import Look
+from frustration.report.figures.quartiles import quartiles
 from frustration.report.figures.scene import Plate, Scene, ends
 from frustration.report.results import Cell
 
@@ -75,7 +76,7 @@ def _scores(axes: Axes, cell: Cell, look: Look) -> None:
             axes.plot(
                 loop, curves.accuracy[trial, loop - 1], marker="^", markersize=2.6, color=style.INK, zorder=4
             )
-    axes.plot(loops, np.nanmedian(curves.best, axis=0), color=look.colour, linewidth=1.3, zorder=3)
+    axes.plot(loops, quartiles(curves.best)[0], color=look.colour, linewidth=1.3, zorder=3)
     panels.accuracy_axis(axes, curves.accuracy[:, min(2, len(loops) - 1) :])
     axes.set_ylabel("validation (%)", labelpad=2)
     axes.set_xlim(1, len(loops))

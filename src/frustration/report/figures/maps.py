@@ -202,7 +202,7 @@ def winner(scene: Scene) -> Iterator[Plate]:
         caption=f"The treatment with the highest mean {scene.metric_name}, where it beats every other "
         f"one at {scene.analysis.alpha:g} ({decided} of {len(learning)} architectures that learn); elsewhere "
         "the data leave it undecided. Inert treatments equal control, so control cannot beat them.",
-        figure=tile_map(scene.families, ("",), tile, key=key, height=max(0.37, 0.06 * longest)),
+        figure=tile_map(scene.families, ("",), tile, key=key, height=min(max(0.37, 0.065 * longest), 1.1)),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from frustration.report.figures import style
 from frustration.report.figures.looks import Look
 
-_LEFT: Final = 0.5
+LEFT: Final = 0.5
 _BOTTOM: Final = 0.42
 _GAP_X: Final = 0.42
 _GAP_Y: Final = 0.36
@@ -25,21 +25,30 @@ _LEGEND: Final = 0.2
 
 
 def grid(
-    count: int, *, columns: int, height: float, width: float = style.PAGE, legend_rows: int = 1
+    count: int,
+    *,
+    columns: int,
+    height: float,
+    width: float = style.PAGE,
+    legend_rows: int = 1,
+    left: float = LEFT,
 ) -> tuple[Figure, list[Axes]]:
-    """`count` panels of `height` inches, `columns` in a row of `width` inches, room for a legend on top."""
+    """`count` panels of `height` inches, `columns` in a row of `width` inches, room for a legend on top.
+
+    left: inches for the labels of the leftmost axes.
+    """
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     top = _TOP + legend_rows * _LEGEND
     total = top + rows * height + (rows - 1) * _GAP_Y + _BOTTOM
     figure = style.sheet(width, total)
-    inner = (width - _LEFT - 0.14 - (columns - 1) * _GAP_X) / columns
+    inner = (width - left - 0.14 - (columns - 1) * _GAP_X) / columns
     axes = []
     for index in range(count):
         row, column = divmod(index, columns)
         bottom = total - top - (row + 1) * height - row * _GAP_Y
-        left = _LEFT + column * (inner + _GAP_X)
-        axes.append(figure.add_axes((left / width, bottom / total, inner / width, height / total)))
+        start = left + column * (inner + _GAP_X)
+        axes.append(figure.add_axes((start / width, bottom / total, inner / width, height / total)))
     return figure, axes
 
 

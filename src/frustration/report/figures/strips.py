@@ -151,7 +151,7 @@ def _block(
                         zorder=0.8,
                     )
                 )
-            if it.text:
+            if it.text and len(it.text) * _CHARACTER * 0.9 < (step if wide else height):
                 axes.text(
                     x + step / 2,
                     top + (index + 0.5) * height,

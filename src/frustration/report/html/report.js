@@ -187,6 +187,17 @@ function empty(chart) {
   chart.querySelector(".drawing").replaceChildren(Object.assign(document.createElement("p"), { className: "note", textContent: "Nothing matches the filters." }));
 }
 
+/* Names beside rows: as wide as the longest, but never more than a part of the drawing. */
+const LETTER = 6.6;
+function margin(chart, names) {
+  const width = Math.max(260, chart.querySelector(".drawing").clientWidth);
+  return Math.min(0.38 * width, 14 + LETTER * Math.max(...names.map((name) => name.length)));
+}
+function fit(name, room) {
+  const letters = Math.floor((room - 8) / LETTER);
+  return name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
+}
+
 const SHAPES = [
   (x, y, r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`,
   (x, y, r) => `M${x - r} ${y - r}h${2 * r}v${2 * r}h${-2 * r}z`,
@@ -290,7 +301,7 @@ CHARTS.effects = (chart) => {
   const forest = rows.length <= 48;
   const lane = forest ? 17 : 46;
   const names = (forest ? rows.map((row) => `${architecture(row[1])} ${DATA.labels[row[2]]}`) : modes.map((m) => DATA.labels[m]));
-  const left = Math.min(190, 14 + 6.6 * Math.max(...names.map((name) => name.length)));
+  const left = margin(chart, names);
   const lanes = forest ? rows.length : modes.length;
   const { svg, width } = canvas(chart, lanes * lane + 52);
   const box = { left, right: width - 14, top: 6, bottom: lanes * lane + 8 };
@@ -306,13 +317,13 @@ CHARTS.effects = (chart) => {
     const y = box.top + (at + 0.5) * lane + spread;
     const group = node("g", { class: `m${m}` }, verdict(row));
     if (forest) {
-      write(svg, box.left - 6, y + 4, `${architecture(a)} ${DATA.labels[m]}`, { "text-anchor": "end" });
+      write(svg, box.left - 6, y + 4, fit(`${architecture(a)} ${DATA.labels[m]}`, left), { "text-anchor": "end" });
       group.append(node("line", { x1: x.at(low ?? x.low), x2: x.at(high ?? x.high), y1: y, y2: y, class: "bar" }));
     }
     group.append(node("path", { d: shape(m, x.at(value), y, forest ? 4 : 3.2), class: SURE(finding) ? "solid" : "hollow" }));
     svg.append(group);
   });
-  if (!forest) modes.forEach((m, index) => write(svg, box.left - 6, box.top + (index + 0.5) * lane + 4, DATA.labels[m], { "text-anchor": "end" }));
+  if (!forest) modes.forEach((m, index) => write(svg, box.left - 6, box.top + (index + 0.5) * lane + 4, fit(DATA.labels[m], left), { "text-anchor": "end" }));
 };
 
 /* Vermilion, white, blue; and cividis. The middle of the first is the page's own colour. */
@@ -369,7 +380,7 @@ CHARTS.map = (chart) => {
   const modes = [...new Set(found.rows.map((tile) => tile.m))].sort((i, j) => i - j);
   const there = new Set(found.rows.map((tile) => tile.a));
   const blocks = families.map((f) => ({ name: f.name, members: f.members.filter((a) => there.has(a)) })).filter((f) => f.members.length);
-  const left = 12 + 6.6 * Math.max(...modes.map((m) => DATA.labels[m].length));
+  const left = margin(chart, modes.map((m) => DATA.labels[m]));
   const room = Math.max(260, chart.querySelector(".drawing").clientWidth) - left - 10;
   const longest = Math.max(...blocks.map((block) => block.members.length));
   const step = Math.max(15, Math.min(52, Math.floor(room / Math.max(longest, 6))));
@@ -394,7 +405,7 @@ CHARTS.map = (chart) => {
   const by = new Map(found.rows.map((tile) => [`${tile.a} ${tile.m}`, tile]));
   lines.forEach((line_of, number) => {
     const top = number * line + head;
-    modes.forEach((m, row) => write(svg, left - 6, top + (row + 0.5) * tall + 4, DATA.labels[m], { "text-anchor": "end" }));
+    modes.forEach((m, row) => write(svg, left - 6, top + (row + 0.5) * tall + 4, fit(DATA.labels[m], left), { "text-anchor": "end" }));
     let x = left;
     for (const piece of line_of) {
       if (piece.name && (piece.members.length * step > 6 * piece.name.length || line_of.length === 1)) write(svg, x, top - head + 12, piece.name, { class: "family" });
@@ -419,12 +430,13 @@ CHARTS.map = (chart) => {
       x += step;
     }
   });
-  const at = lines.length * line + 8, each = Math.min(70, (width - left - 20) / found.key.length);
+  const at = lines.length * line + 8, from = width < 480 ? 8 : left;
+  const each = Math.min(70, (width - from - 60) / found.key.length);
   found.key.forEach((value, index) => {
-    svg.append(node("rect", { x: left + index * each, y: at, width: each, height: 10, fill: found.scale(value) }));
-    write(svg, left + (index + 0.5) * each, at + 23, minus(String(+value.toPrecision(2))), { "text-anchor": "middle" });
+    svg.append(node("rect", { x: from + index * each, y: at, width: each, height: 10, fill: found.scale(value) }));
+    write(svg, from + (index + 0.5) * each, at + 23, minus(String(+value.toPrecision(2))), { "text-anchor": "middle" });
   });
-  write(svg, left + found.key.length * each + 6, at + 10, found.unit, {});
+  write(svg, from + found.key.length * each + 6, at + 10, found.unit, {});
 };
 
 CHARTS.curves = (chart) => {
