@@ -1,6 +1,6 @@
 # Everything a developer types. Each target sets the checkout up first; where that is done, it takes 0.1 s.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap study test format test-native test-wheel
+.PHONY: help bootstrap study test format test-native test-wheel test-s3
 
 help:
 	@echo "make study       set up, then compare six treatments of two networks, eight trials each, on MNIST"
@@ -8,6 +8,7 @@ help:
 	@echo "make format      set up, then let ruff format and mend the code"
 	@echo "make test-native set up, then build the C++ engine with sanitizers and for every vector width, and compare"
 	@echo "make test-wheel  set up, then build the wheel, install it into an empty environment and run it there"
+	@echo "make test-s3     set up, then test what comes back from S3 against Ceph instead of moto (wants radosgw)"
 	@echo "make bootstrap   set up only; scripts/bootstrap --help lists the options"
 
 bootstrap:
@@ -32,3 +33,6 @@ test-native: bootstrap
 
 test-wheel: bootstrap
 	.venv/bin/python scripts/check_wheel.py
+
+test-s3: bootstrap
+	.venv/bin/python scripts/test_s3.py

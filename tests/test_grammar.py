@@ -144,7 +144,7 @@ def test_policies_follow_a_slash(text, optimizer, acceptance):
         ("hidden+", "a mode is missing"),
         ("", "a mode is missing"),
         (",hidden", "a mode is missing"),
-        ("hidden/slow", 'after "/" comes an optimizer (fresh, persist, persist-masked) or an acceptance'),
+        ("hidden/slow", 'after "/" comes an optimizer (fresh, persist, persist-masked), an acceptance'),
         ("hidden/patience-0", 'not "patience-0"'),
         ("hidden/", 'not ""'),
     ],

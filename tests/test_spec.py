@@ -59,6 +59,7 @@ OTHER_VALUES = {
     "batch_size": 255,
     "optimizer": "persist",
     "acceptance": Acceptance("ties"),
+    "updates": "equal-updates",
 }
 
 

@@ -1,4 +1,4 @@
-"""The two choices beside the mode: what is accepted, and what becomes of the optimizer."""
+"""The choices beside the mode: what is accepted, what becomes of the optimizer, how long a loop is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from frustration.errors import InputError
 OPTIMIZERS: Final = ("fresh", "persist", "persist-masked")
 """fresh: a new AdamW every loop. persist: its moments and step count live on through all loops,
 accepted or not. persist-masked: the same, and the moments of weights that damage touched are zeroed."""
+
+
+UPDATES: Final = ("epochs", "equal-updates")
+"""What a loop is, where only a part of the training images is used. epochs: one pass through the part.
+equal-updates: as many samples as the whole has, in several passes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,12 @@ class Acceptance:
 
 
 STRICT: Final = Acceptance()
+
+
+def updates_policy(text: str) -> str:
+    if text not in UPDATES:
+        raise InputError(f'a loop of "{text}" is not one of {", ".join(UPDATES)}')
+    return text
 
 
 def optimizer_policy(text: str) -> str:

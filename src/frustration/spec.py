@@ -19,7 +19,7 @@ from frustration.errors import InputError
 from frustration.modes import Program
 from frustration.modes.grammar import ModeChoice
 from frustration.network import Shape
-from frustration.policy import STRICT, Acceptance, optimizer_policy
+from frustration.policy import STRICT, Acceptance, optimizer_policy, updates_policy
 
 SCHEMA = 1
 """Raised when the same fields come to mean another computation."""
@@ -42,6 +42,7 @@ class TrialSpec:
     batch_size: int = 256
     optimizer: str = "fresh"
     acceptance: Acceptance = STRICT
+    updates: str = "epochs"
 
     def __post_init__(self) -> None:
         # NumPy's numbers become Python's, and 1 becomes 1.0 where it is a real one: one trial, one id.
@@ -56,6 +57,7 @@ class TrialSpec:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         optimizer_policy(self.optimizer)
+        updates_policy(self.updates)
         if self.stop_rule != "loops":
             raise InputError(f'stop rule "{self.stop_rule}" is not known; there is "loops"')
 
@@ -84,7 +86,7 @@ class TrialSpec:
             trial=trial,
             optimizer=choice.optimizer or optimizer or choice.program.optimizer,
             acceptance=choice.acceptance or Acceptance.parse(acceptance or "strict"),
-            **fields,
+            **{**fields, **({"updates": choice.updates} if choice.updates else {})},
         )
 
     def until(self, meta_loops: int) -> Self:
@@ -99,7 +101,11 @@ class TrialSpec:
         self.program.check(self.architecture, classes, self.meta_loops)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values; the form that records keep and the id is made from."""
+        """All fields as JSON values; the form that records keep and the id is made from.
+
+        A loop of one epoch, which is all that there once was, goes without saying.
+        """
+        updates = {"updates": self.updates} if self.updates != "epochs" else {}
         return {
             "schema": SCHEMA,
             "architecture": str(self.architecture),
@@ -116,6 +122,7 @@ class TrialSpec:
             "batch_size": self.batch_size,
             "optimizer": self.optimizer,
             "acceptance": str(self.acceptance),
+            **updates,
         }
 
     @classmethod
@@ -144,7 +151,14 @@ class TrialSpec:
             label += f"/{self.optimizer}"
         if self.acceptance != STRICT:
             label += f"/{self.acceptance}"
+        if self.updates != "epochs":
+            label += f"/{self.updates}"
         return label
+
+    @property
+    def passes(self) -> float:
+        """How often a loop goes through its training images."""
+        return 1.0 if self.updates == "epochs" else 1 / self.train_fraction
 
     @property
     def treatment(self) -> dict[str, Any]:
@@ -159,7 +173,7 @@ class TrialSpec:
             "acceptance",
         )
         fields = self.to_dict()
-        return {name: fields[name] for name in names}
+        return {name: fields[name] for name in (*names, "updates") if name in fields}
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

@@ -66,9 +66,13 @@ class Streams:
     def stream(self, purpose: str, loop: int) -> Stream:
         return Stream(self._key(purpose, loop, size=16))
 
-    def order(self, loop: int, samples: int) -> NDArray[np.int64]:
-        """[samples] indices: the order in which training samples are seen in a loop."""
-        return self.stream("order", loop).permutation(samples)
+    def order(self, loop: int, samples: int, length: int | None = None) -> NDArray[np.int64]:
+        """[length] indices, or as many as there are samples: the order in which they are seen in a loop."""
+        stream = self.stream("order", loop)
+        passes = [stream.permutation(samples)]
+        while length is not None and len(passes) * samples < length:
+            passes.append(stream.permutation(samples))
+        return np.concatenate(passes)[:length] if len(passes) > 1 else passes[0]
 
     def dropout_key(self, loop: int) -> int:
         """The 64-bit key of the dropout masks of a loop (see `philox4x32`)."""

@@ -1,28 +1,37 @@
 """One network trained twice from one seed: by perforatedai 3.2.9, and by our schedule, draws and module.
 
-Run as a program with a case as JSON; prints what both did, as JSON. The library keeps its state in module
-globals and writes into the folder it is started in, so each case has a process and a folder of its own.
+The library keeps its state in module globals and writes into the folder it runs in, so each case has a
+process and a folder of its own. Run as a program this is a nursery: it imports everything once, reads
+cases as lines of JSON, forks a process for each, and prints what came of it as a line of JSON.
 """
 
 import json
 import os
 import pdb
 import sys
+import threading
+import traceback
+from pathlib import Path
 
-sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115
+import numpy as np
+import torch
+import torch._dynamo  # every optimizer imports it with its first step: a second that the cases share
+from torch import nn
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
-
-from frustration import Architecture  # noqa: E402
-from frustration.dendrites.draws import GrowthDraws  # noqa: E402
-from frustration.dendrites.growth import grown  # noqa: E402
-from frustration.dendrites.library.files import read_best_model  # noqa: E402
-from frustration.dendrites.module import DendriticMLP  # noqa: E402
-from frustration.dendrites.schedule import Schedule  # noqa: E402
-from frustration.dendrites.settings import Settings  # noqa: E402
-from frustration.network import Network, Shape  # noqa: E402
+from frustration import Architecture
+from frustration.dataset import Part, Split
+from frustration.dendrites.draws import GrowthDraws
+from frustration.dendrites.growth import grown
+from frustration.dendrites.library import perforated
+from frustration.dendrites.library.files import read_best_model
+from frustration.dendrites.module import DendriticMLP
+from frustration.dendrites.schedule import Schedule
+from frustration.dendrites.settings import Settings
+from frustration.engine.population import Epoch
+from frustration.engine.torch import TorchBackend
+from frustration.modes import Regime
+from frustration.network import Network, Shape
+from frustration.simple_mlp import SimpleMLP
 
 FEATURES, CLASSES, SAMPLES, BATCH = 12, 4, 240, 48
 SAVE_NAME = "case"
@@ -75,7 +84,7 @@ def optimizer_of(module: nn.Module, case: dict) -> torch.optim.Optimizer:
     parameters = [p for p in module.parameters() if p.requires_grad]
     if case.get("optimizer") == "sgd":
         return torch.optim.SGD(parameters, lr=case["lr"])
-    return torch.optim.AdamW(parameters, lr=case["lr"], foreach=False)
+    return torch.optim.AdamW(parameters, lr=case["lr"], weight_decay=0.01, foreach=False)
 
 
 def by_library(case: dict, settings: Settings, data: Data) -> list:
@@ -178,37 +187,88 @@ def by_us(case: dict, settings: Settings, data: Data) -> tuple[list, Network, Sc
     return told, network, schedule
 
 
-def main() -> None:
-    case = json.loads(sys.argv[1])
+def compare(case: dict) -> dict:
     torch.set_num_threads(1)
     settings, data = Settings.of(case["settings"]), Data()
     theirs = by_library(case, settings, data)
     ours, network, schedule = by_us(case, settings, data)
-    last = read_best_model(_folder() / "last.pt")
-    best = read_best_model(_folder() / "best_model.pt")
+    last = read_best_model(Path(SAVE_NAME, "last.pt"))
     same_shape = last.shape == network.shape
-    print(
-        "RESULT "
-        + json.dumps(
-            {
-                "library": theirs,
-                "ours": ours,
-                "shapes": [repr(last.shape), repr(network.shape)],
-                "distance": float(np.abs(last.vector - network.vector).max()) if same_shape else None,
-                "same_bits": same_shape and last.vector.tobytes() == network.vector.tobytes(),
-                "best_dendrites": list(best.shape.dendrites),
-                "outcomes": [attempt.outcome for attempt in schedule.attempts],
-                "predicted": schedule.loops_before_first_growth(),
-            }
-        )
-    )
+    return {
+        "library": theirs,
+        "ours": ours,
+        "shapes": [repr(last.shape), repr(network.shape)],
+        "distance": float(np.abs(last.vector - network.vector).max()) if same_shape else None,
+        "same_bits": same_shape and last.vector.tobytes() == network.vector.tobytes(),
+        "outcomes": [attempt.outcome for attempt in schedule.attempts],
+        "predicted": schedule.loops_before_first_growth(),
+    }
 
 
-def _folder():
-    from pathlib import Path
+def stacked(case: dict) -> dict:
+    """Largest distance of weights after every step: three networks in one population of the torch
+    backend, and each alone as a network of the library."""
+    shape = start(case).shape.with_dendrites(case["dendrites"])
+    random = np.random.Generator(np.random.Philox(7))
+    starts = [random.normal(0, 0.3, shape.size).astype(np.float32) for _ in range(3)]
+    images = random.integers(0, 256, (SAMPLES, FEATURES), dtype=np.uint8)
+    part = Part(images, random.integers(0, CLASSES, SAMPLES), CLASSES)
+    values = np.linspace(-1, 1, 256, dtype=np.float32)
+    steps = np.split(np.arange(SAMPLES), SAMPLES // BATCH)
 
-    return Path(SAVE_NAME)
+    population = TorchBackend().population(shape, ("ppp",), Split.of("x", part, part, part, values), BATCH)
+    ours: list = []
+    moments: list = [None] * 3
+    for slot, weights in enumerate(starts):
+        population.load(slot, weights)
+    for order in steps:
+        regime = Regime(learning_rate=case["lr"], weight_decay=0.01)
+        epochs = {
+            slot: Epoch(order=order, regime=regime, dropout_key=0, moments=moments[slot]) for slot in range(3)
+        }
+        population.train(epochs, threading.Event())
+        moments = [population.moments(slot) for slot in range(3)]
+        ours.append([population.weights(slot) for slot in range(3)])
+
+    settings = Settings()
+    perforated.configure(settings, (True,) * len(shape.layers), False, False)
+    distances = [0.0] * len(steps)
+    pixels, labels = torch.from_numpy(values[images]), torch.from_numpy(part.labels)
+    for slot, weights in enumerate(starts):
+        mlp = SimpleMLP(shape.architecture, FEATURES, CLASSES)
+        network = perforated.PerforatedNetwork(mlp, settings, False)
+        network.grow_to(shape.dendrites)
+        network.load(weights)
+        optimizer = optimizer_of(network.module, case)
+        for step, order in enumerate(steps):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network.module(pixels[order]), labels[order]).backward()
+            optimizer.step()
+            apart = float(np.abs(network.weights() - ours[step][slot]).max())
+            distances[step] = max(distances[step], apart)
+    moved = min(float(np.abs(end - start).max()) for end, start in zip(ours[-1], starts, strict=True))
+    return {"distances": distances, "moved": moved}
+
+
+def in_a_process_of_its_own(case: dict) -> None:
+    """Write the result of a case into its folder."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.chdir(case["folder"])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        Path("result.json").write_text(json.dumps((stacked if "dendrites" in case else compare)(case)))
+    except BaseException:
+        Path("error.txt").write_text(traceback.format_exc())
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        in_a_process_of_its_own(json.loads(line))
+        print("done", flush=True)

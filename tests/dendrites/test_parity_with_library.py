@@ -71,22 +71,47 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES.values(), ids=CASES.keys())
-def both(request, tmp_path) -> dict:
+@pytest.fixture(scope="session")
+def nursery():
+    """A process that has imported the library, and forks one for every case."""
     environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "PAIEMAIL", "PAITOKEN")}
     environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-P", str(SCRIPT), json.dumps(USUAL | request.param)],
-        cwd=tmp_path,
+    with subprocess.Popen(
+        [sys.executable, "-P", str(SCRIPT)],
         env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
-        timeout=120,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    assert lines, done.stderr[-3000:]
-    return json.loads(lines[0].removeprefix("RESULT ")) | {"case": USUAL | request.param}
+    ) as process:
+        yield process
+        process.stdin.close()
+
+
+def raised(nursery, case: dict, tmp_path: Path) -> dict:
+    """What came of a case in its own process."""
+    case = USUAL | case | {"folder": str(tmp_path)}
+    nursery.stdin.write(json.dumps(case) + "\n")
+    nursery.stdin.flush()
+    while (line := nursery.stdout.readline()) != "done\n":
+        assert line, "the nursery has died"
+    result = tmp_path / "result.json"
+    assert result.exists(), (tmp_path / "error.txt").read_text()
+    return json.loads(result.read_text()) | {"case": case}
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def both(request, tmp_path, nursery) -> dict:
+    return raised(nursery, request.param, tmp_path)
+
+
+@pytest.mark.parametrize("dendrites", [(0, 0, 0), (1, 1, 1), (3, 3, 3)], ids=lambda k: f"K={k[0]}")
+def test_stacked_networks_stay_within_1e_5_of_the_librarys_after_every_step(dendrites, tmp_path, nursery):
+    case = {"architecture": "[2*7]", "lr": 1e-3, "dendrites": dendrites}
+    told = raised(nursery, case, tmp_path)
+    assert len(told["distances"]) == 5
+    assert max(told["distances"]) <= 1e-5
+    assert told["moved"] > 1e-3
 
 
 def test_scores_decisions_and_weights_are_the_librarys(both):

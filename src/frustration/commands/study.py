@@ -17,6 +17,7 @@ from frustration.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from frustration.runners.work import Engine
     from frustration.study.definition import Study
     from frustration.study.estimate import Estimate
     from frustration.study.run import Prepared, StudyOutcome
@@ -88,8 +89,11 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
     with Stopper() as stopper:
         from frustration.commands.study_views import view_for
         from frustration.study.run import StudyEvent, prepare, run_study
+        from frustration.trackers import Trail
 
         store.check(study)
+        engine = _engine(options)
+        trail = Trail(options.tracker, store.root)
         prepared = prepare(study, options.backend, options.device)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
@@ -99,14 +103,22 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
         def observe(event: StudyEvent) -> None:
             stopper.training_begins()
             view.tell(event)
+            trail.tell(event)
 
         try:
             outcome = run_study(
-                prepared, store, workers=options.threads, retry=retry, emit=observe, stop=stopper.event
+                prepared,
+                store,
+                engine=engine,
+                workers=options.threads,
+                retry=retry,
+                emit=observe,
+                stop=stopper.event,
             )
             view.end(outcome)
         finally:
             view.close()
+            trail.end(interrupted=stopper.event.is_set())
     if not options.json:
         _say(*_summary(study, store, outcome))
     if outcome.interrupted:
@@ -117,6 +129,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
 def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:
     """The main table, what to beware of, and where everything lies."""
     from frustration.commands.study_tables import last_line, main_table
+    from frustration.report import report_line
 
     yield ""
     yield main_table(study, store)
@@ -133,14 +146,24 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
             f"and go on where they were when the same command is given again"
         )
     yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
+    if not outcome.interrupted:
+        yield report_line(store.root)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    from frustration.runners.engines import engine_named
+
+    return engine_named(options.engine, options.address, options.device or "cpu")
 
 
 def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
+    from frustration.runners.work import Priced
     from frustration.study.run import prepare
 
     store.check(study)
+    engine = _engine(options)
     prepared = prepare(study, options.backend, options.device)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
     if not options.json:
@@ -151,11 +174,15 @@ def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
         _say(*(f"  {architecture}" for architecture in study.architectures))
-    elif options.json:
-        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture()}))
+        return 0
+    money = engine.money(estimate.core_seconds) if isinstance(engine, Priced) else None
+    if options.json:
+        usd = {"usd": round(money.usd, 2)} if money else {}
+        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture(), **usd}))
     else:
         _say(plan_table(study, estimate))
         _say_estimate(estimate)
+        _say(*([f"money: about {money.usd:,.2f} USD ({money.basis})"] if money else []))
     return 0
 
 
@@ -205,6 +232,8 @@ def _status(arguments: list[str]) -> int:
     options = flags.status_parser().read(arguments)
     from frustration.study.store import Store
 
+    if options.live:
+        return _look_on(options)
     if options.study is None:
         stores = [Store(path.parent) for path in sorted(options.results.glob("*/study.toml"))]
         if not stores and not options.json:
@@ -222,6 +251,27 @@ def _status(arguments: list[str]) -> int:
         for cause, count in state["causes"].items():
             print(f"  {count:,} failed with {cause}")
     return 0
+
+
+def _look_on(options: argparse.Namespace) -> int:
+    """`status NAME --live`."""
+    from frustration.commands.stopping import Stopper
+
+    if options.study is None or options.json:
+        raise InputError(
+            "--live is of one study and cannot be with --json" if options.study else "--live needs a NAME"
+        )
+    with Stopper() as stopper:
+        from frustration.commands.study_live import Onlooker
+        from frustration.commands.study_tables import main_table
+
+        store = flags.open_store(options)
+        onlooker = Onlooker(store)
+        stopper.training_begins()
+        onlooker.follow(stopper.event)
+    if onlooker.over:
+        _say("", main_table(store.study(), store), "std: over trials, divided by n (ddof 0).")
+    return INTERRUPTED if stopper.event.is_set() else 0
 
 
 _STATES = {"failed": "failed", "begun": "begun", "groups_at_work": "groups being trained now"}
@@ -356,6 +406,12 @@ def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
             yield [*who, *(getattr(entry, name) for name in CURVE)]
 
 
+def _preset(arguments: list[str]) -> int:
+    from frustration.commands.study_preset import run_preset
+
+    return run_preset(arguments, _watched)
+
+
 def _presets(arguments: list[str]) -> int:
     options = flags.presets_parser().read(arguments)
     from frustration.study.presets import preset, preset_names, preset_text
@@ -395,6 +451,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "retry": (_retry, "run again what has failed"),
     "merge": (_merge, "put the trials of several folders into one"),
     "export": (_export, "all trials, or all their curves, as CSV"),
+    "preset": (_preset, "run one of the studies that come with the package; abc for any two architectures"),
     "presets": (_presets, "the studies that come with the package"),
 }
 

@@ -56,26 +56,43 @@ def main_table(study: Study, store: Store) -> Table:
         axis for axis in AXES if axis in ("architecture", "mode") or len({cell[axis] for cell in grid}) > 1
     ]
     headers = [HEADERS[axis] for axis in shown]
-    headers += ["n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std", "accepted\n%", "note"]
+    headers += ["n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std", "accepted\n%"]
+    # Where networks can grow, they are not comparable without what they cost.
+    sized = any(line.get("dendrites") is not None for lines in found.values() for line in lines)
+    headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
+    headers += ["note"]
     table = plain_table(*headers, left=(*range(len(shown)), len(headers) - 1))
     for cell in grid:
         key = _key(cell)
         lines = found.get(key, [])
         note = note_of(lines, failed.get(key, 0))
-        table.add_row(*(f"{cell[axis]}" for axis in shown), *_numbers(lines, study), note)
+        sizes = _sizes(lines) if sized else []
+        table.add_row(*(f"{cell[axis]}" for axis in shown), *_numbers(lines, study), *sizes, note)
     return table
 
 
 def _numbers(lines: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
     loops = [line["bounty_loop"] for line in lines if line["bounty_loop"] is not None]
     accepted = sum(line["accepted"] for line in lines)
-    every = sum(line["meta_loops"] for line in lines)
+    every = sum(line.get("loops", line["meta_loops"]) for line in lines)
     return [
         str(len(lines)) if len(lines) == study.trials else f"{len(lines)}/{study.trials}",
         mean_std([line["bounty"] for line in lines]),
         f"{statistics.fmean(loops):.1f}" if loops else NOTHING,
         mean_std([line["test_accuracy"] for line in lines]),
         f"{100 * accepted / every:.0f}" if every else NOTHING,
+    ]
+
+
+def _sizes(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Mean dendrites, parameters and cost of the LKGs."""
+    if not lines:
+        return [NOTHING] * 3
+    grown = [line["dendrites"] for line in lines if line.get("dendrites") is not None]
+    return [
+        f"{statistics.fmean(grown):.1f}" if grown else NOTHING,
+        f"{statistics.fmean(line['parameters'] for line in lines):,.0f}",
+        f"{statistics.fmean(line['flops'] for line in lines) / 1e6:.3f}",
     ]
 
 

@@ -33,27 +33,44 @@ def _watched(options: argparse.Namespace) -> int:
 
     with Stopper() as stopper:
         from frustration import session
+        from frustration.trackers import Trail
 
         request = build_request(options)
+        if options.library_files:
+            from frustration.dendrites.library.process import Files
+
+            chosen = Files(options.library_files.resolve(), options.library_graphs, options.library_saves)
+            chosen.to_environment()
         for remark in remarks(options, request):
             print(f"note: {remark}", file=sys.stderr)
+        trail = Trail(options.tracker, request.model_dir)
         view = view_for(request, options.json, stopper.event)
 
         def observe(event: SessionEvent) -> None:
             if isinstance(event, session.Start):
                 stopper.training_begins()
+                _say_which_dendrites(event)
                 if options.debug:
                     _explain_start(event)
             tell(view, event)
+            trail.tell(event)
 
         try:
             outcome = session.train(request, observe, stopper.event)
             view.end(outcome)
         finally:
             view.close()
+            trail.end(interrupted=stopper.event.is_set())
     if options.debug:
         _explain_end(outcome)
     return INTERRUPTED if outcome.interrupted else 0
+
+
+def _say_which_dendrites(start: Start) -> None:
+    if start.backend.startswith("perforated"):
+        from frustration.dendrites.library.backend import LibraryBackend
+
+        print(f"note: {LibraryBackend(start.backend == 'perforatedbp').said()}", file=sys.stderr)
 
 
 def _explain_start(start: Start) -> None:

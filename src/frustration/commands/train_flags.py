@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, help_width, real, whole
+from frustration.commands.arguments import Parser, add_tracker, help_width, real, whole
 
 if TYPE_CHECKING:
     from frustration.request import Request
@@ -159,7 +159,8 @@ def _add_run(result: Parser) -> None:
         "--backend",
         metavar="NAME",
         help="native, for CPUs; native-bf16: its wide hidden layers rounded, quicker; torch, for any device; "
-        "reference: slow, for checking (default: native on a CPU where there is a compiler, else torch)",
+        "reference: slow, for checking; perforatedai: the library of that name (default: native on a CPU "
+        "where there is a compiler, else torch)",
     )
     group.add_argument(
         "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
@@ -169,6 +170,15 @@ def _add_run(result: Parser) -> None:
         action="store_true",
         help="go on although the checkpoint comes from another backend, device or version",
     )
+    add_tracker(group)
+    group.add_argument(
+        "--library-files",
+        type=Path,
+        metavar="PATH",
+        help="of --backend perforatedai: keep the folder that each trial's library writes, below this one",
+    )
+    group.add_argument("--library-graphs", action="store_true", help="there: its graphs and tables too, slow")
+    group.add_argument("--library-saves", action="store_true", help="there: its network of every epoch too")
     group.add_argument("--json", action="store_true", help="print one JSON object per loop")
     group.add_argument("--debug", action="store_true", help="say more on stderr; errors with a traceback")
     group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data lies in memory")
@@ -240,6 +250,12 @@ def remarks(options: argparse.Namespace, request: Request) -> Iterator[str]:
     """Flags that have no effect; they are no errors."""
     from frustration.modes.grammar import ModeChoice
 
+    own = ("library_files", "library_graphs", "library_saves")
+    given = [f"--{flag.replace('_', '-')}" for flag in own if getattr(options, flag)]
+    if given and options.backend not in ("perforatedai", "perforatedbp"):
+        yield f"{given[0]} has no effect: it belongs to --backend perforatedai"
+    elif given and not options.library_files:
+        yield f"{given[0]} has no effect without --library-files PATH, where the files are to be kept"
     if options.num_workers is not None:
         yield "--num-workers has no use any more, because the data lies in memory"
     programs = [ModeChoice.parse(mode, request.knobs).program for mode in request.modes]

@@ -41,13 +41,18 @@ def view_for(request: Request, as_json: bool, stop: threading.Event) -> View:
         from frustration.commands.json_view import JsonView
 
         return JsonView(request)
-    if sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown"):
+    if in_terminal():
         from frustration.commands.live import LiveView
 
         return LiveView(request, stop)
     from frustration.commands.plain import PlainView
 
     return PlainView(request)
+
+
+def in_terminal() -> bool:
+    """Whether stdout is a terminal in which a picture can be redrawn."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
 
 
 def tell(view: View, event: SessionEvent) -> None:

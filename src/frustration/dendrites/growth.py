@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.schedule import GROW, Attempt, Schedule
+from frustration.dendrites.schedule import GROW, Attempt, GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
 from frustration.errors import InputError
 from frustration.modes import Program, Regime, Segment
@@ -43,7 +43,7 @@ class Conductor(Protocol):
     """A backend in which another program decides when a network grows, and lets it grow."""
 
     def conduct(
-        self, schedule: Schedule, seed: int, network: Network, saved: Network | None
+        self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
     ) -> LibrarySchedule:
         """That program's schedule in the place of one of ours, where that one stands."""
 
@@ -178,7 +178,7 @@ class ScheduledGrowth:
         return self.first == segment.first
 
     def hand_over(self, conductor: Conductor, base: Network) -> None:
-        if isinstance(self.schedule, Schedule):
+        if isinstance(self.schedule, Schedule) or self.schedule.closed:
             self.schedule = self.library = conductor.conduct(self.schedule, self.seed, base, self.saved)
 
     def treat(self, candidate: Network) -> tuple[Network, Evidence]:

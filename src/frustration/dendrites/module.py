@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,8 @@ class DendriticMLP(nn.Module):
     `DendriticMLP.load("models/mnist_lkg.safetensors")`, or, where the numbers are known,
     `DendriticMLP("[1*32]", [1, 1])`. Without dendrites it has the state dict of SimpleMLP.
     """
+
+    __jit_unused_properties__: ClassVar = ["linear_layers"]
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ _LICENSED = (
     "phase of their own and nothing of the kind to set"
 )
 _WHICH = "chooses layers by class or path; here it is layers=all, layers=hidden or numbers, as in 0;2"
-_FILES = "says which files the library writes; that is no setting of growth but the backend's business"
+_FILES = "says which files the library writes: --library-files, --library-graphs and --library-saves do here"
 _OWN = "is set by the backend perforatedai itself; nothing else would run unattended"
 _FIXED = "is kept at the library's default"
 

@@ -20,7 +20,9 @@ def first_growth(spec: TrialSpec) -> int | None:
     earliest = None if mode is None else Schedule(mode).loops_before_first_switch()
     if mode is None or earliest is None or mode.switch_mode != "history":
         return earliest
-    steps = 256 / spec.batch_size * spec.train_fraction  # the more a loop has, the sooner the plateau
+    steps = (
+        256 / spec.batch_size * spec.train_fraction * spec.passes
+    )  # the more a loop has, the sooner the plateau
     plateau = PLATEAU_LOOP * (PLATEAU_RATE / spec.learning_rate) ** PLATEAU_POWER / steps
     return int(max(earliest, math.ceil(plateau) + mode.n_epochs_to_switch))
 

@@ -138,10 +138,6 @@ class Schedule:
         """Failed tries, as the library counts them."""
         return self.now.tries
 
-    @property
-    def learning_rate_factor(self) -> float:
-        return self.settings.post_growth_lr_factor if self.dendrites else 1.0
-
     def observe(self, score: float) -> Decision:
         """Tell the score of the network just trained. NaN and infinities are refused: told one, the library
         takes its running average for NaN until the next switch and knows no best any more."""

@@ -214,17 +214,6 @@ class Settings:
             )
         return tuple(number in chosen for number in range(linear_layers))
 
-    def warnings(self) -> list[str]:
-        """What is allowed because the library allows it, and unlikely to be meant."""
-        said = []
-        if self.history_lookback > 1 and not self.maximizing_score:
-            said.append(
-                f"history_lookback={self.history_lookback} with a score to be minimised: the average starts "
-                "at 0, a best that is never beaten, so the library (and this schedule, which follows it) "
-                "switches on time alone; use history_lookback=1 or a score to be maximised"
-            )
-        return said
-
     def _contradiction(self) -> str | None:
         """What cannot be meant together, in one sentence."""
         usual = {setting.name: setting.default for setting in dataclasses.fields(Settings)}

@@ -129,6 +129,7 @@ def _kind(member: Member) -> tuple[Any, ...]:
         str(member.shape.architecture),
         spec.dataset,
         spec.train_fraction,
+        spec.updates,
         spec.batch_size,
         spec.learning_rate,
     )

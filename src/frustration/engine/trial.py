@@ -127,8 +127,8 @@ class Trial:
         return Streams(self.spec.seed, self.spec.trial, self.spec.architecture)
 
     def order(self, samples: int) -> Order:
-        """[samples]: the order of training samples in the next loop."""
-        return self._streams.order(self.loop + 1, samples)
+        """The order of the training samples in the next loop: each once, unless loops have equal updates."""
+        return self._streams.order(self.loop + 1, samples, round(samples * self.spec.passes))
 
     def clone(self) -> Network:
         """A copy of the base: the next candidate. Where a schedule turns the ratchet on, that is the LKG."""

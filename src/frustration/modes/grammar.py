@@ -3,7 +3,8 @@
     mode     = segment ("," segment)* ("/" policy)*
     segment  = component ("+" component)* ["@" first "-" [last]]
     component = name (":" knob "=" value)*
-    policy   = an optimizer (fresh, persist, persist-masked) or an acceptance (strict, ties, patience-K)
+    policy   = an optimizer (fresh, persist, persist-masked), an acceptance (strict, ties, patience-K)
+               or the length of a loop (epochs, equal-updates)
 
 Segments are schedules by global loops, both ends included; together they cover every loop once.
 """
@@ -20,7 +21,7 @@ from frustration.errors import InputError
 from frustration.modes.base import Mode, ModeError
 from frustration.modes.dendrites import Dendrites
 from frustration.modes.registry import mode_named
-from frustration.policy import OPTIMIZERS, Acceptance
+from frustration.policy import OPTIMIZERS, UPDATES, Acceptance
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ class ModeChoice:
     program: Program
     optimizer: str | None = None
     acceptance: Acceptance | None = None
+    updates: str | None = None
 
     @classmethod
     def parse(cls, text: str, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> ModeChoice:
@@ -161,12 +163,15 @@ class ModeChoice:
             if policy in OPTIMIZERS:
                 choice = replace(choice, optimizer=policy)
                 continue
+            if policy in UPDATES:
+                choice = replace(choice, updates=policy)
+                continue
             try:
                 choice = replace(choice, acceptance=Acceptance.parse(policy))
             except InputError:
                 raise ModeError(
-                    f'mode "{text}": after "/" comes an optimizer ({", ".join(OPTIMIZERS)}) '
-                    f'or an acceptance (strict, ties, patience-K), not "{policy}"'
+                    f'mode "{text}": after "/" comes an optimizer ({", ".join(OPTIMIZERS)}), '
+                    f'an acceptance (strict, ties, patience-K) or equal-updates, not "{policy}"'
                 ) from None
         return choice
 

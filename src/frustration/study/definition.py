@@ -42,6 +42,8 @@ class Study:
     optimizer: str | None = None
     acceptance: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    only: tuple[tuple[str, str], ...] = ()
+    """Pairs of an architecture and a mode: the cells of the grid that are run; () stands for all."""
     networks: bool = True
     """Whether the LKG networks are kept beside the records."""
 
@@ -66,6 +68,7 @@ class Study:
                     defaults=self.knobs,
                 )
                 for mode in self.modes
+                if self._chosen(architecture, mode)
             ]
             for trial in range(self.trials):
                 yield from (replace(spec, trial=trial) for spec in first)
@@ -73,8 +76,11 @@ class Study:
     @property
     def size(self) -> int:
         """How many trials the grid has."""
-        cells = len(self.architectures) * len(self.datasets) * len(self.train_fractions)
-        return cells * len(self.learning_rates) * self.trials * len(self.modes)
+        cells = sum(self._chosen(a, mode) for a in self.architectures for mode in self.modes)
+        return cells * len(self.datasets) * len(self.train_fractions) * len(self.learning_rates) * self.trials
+
+    def _chosen(self, architecture: Architecture, mode: str) -> bool:
+        return not self.only or (str(architecture), mode) in self.only
 
     def check(self) -> None:
         """Raise InputError for anything that would fail later: every mode on every architecture."""
@@ -88,6 +94,11 @@ class Study:
                 raise InputError(f"the study has no {axis}")
             if len(set(values)) < len(values):
                 raise InputError(f"the study names one of its {axis} twice: {', '.join(map(str, values))}")
+        for pair in self.only:
+            architecture, mode = pair
+            known = architecture in map(str, self.architectures) and mode in self.modes
+            if not known:
+                raise InputError(f'"only" names {architecture} with "{mode}", which is not in the grid')
         if self.trials < 1:
             raise InputError(f"trials must be 1 or more, not {self.trials}")
         for dataset in self.datasets:
@@ -118,6 +129,7 @@ class Study:
             f"batch_size = {self.batch_size}",
             f"networks = {_toml(self.networks)}",
         ]
+        lines += [f"only = {_toml([list(pair) for pair in self.only])}"] if self.only else []
         lines += [f"{key} = {_toml(v)}" for key in ("optimizer", "acceptance") if (v := getattr(self, key))]
         for mode, knobs in self.knobs.items():
             lines += ["", f"[knobs.{mode}]", *(f"{knob} = {_toml(value)}" for knob, value in knobs.items())]
@@ -186,7 +198,8 @@ def _read_fields(document: Mapping[str, Any], folder: Path, name: str) -> dict[s
             hint = f'did you mean "{near[0]}"?' if near else f"keys are {', '.join(sorted(known))}"
             raise _KeyProblem(key, f'unknown key "{key}"; {hint}')
         target = _PLURALS.get(key, key)
-        read[target] = _knobs(value) if key == "knobs" else _value(key, target, value)
+        special = {"knobs": _knobs, "only": _pairs}
+        read[target] = special[key](value) if key in special else _value(key, target, value)
     for key in ("architectures", "modes"):
         if key not in read:
             raise InputError(f'the key "{key}" is missing')
@@ -204,6 +217,16 @@ def _value(key: str, target: str, value: Any) -> Any:
     if target not in _AXES:
         return value
     return tuple(float(one) for one in values) if float in kinds else tuple(values)
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    good = isinstance(value, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(word, str) for word in pair)
+        for pair in value
+    )
+    if not good:
+        raise _KeyProblem("only", 'only is a list of pairs: only = [["[1*32]", "plain"], ["[1*8]", "none"]]')
+    return tuple((str(Architecture.parse(architecture)), mode) for architecture, mode in value)
 
 
 def _knobs(value: Any) -> dict[str, dict[str, Any]]:

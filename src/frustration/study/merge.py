@@ -1,4 +1,4 @@
-"""One store out of several: records and networks are copied, and nothing that is there is changed."""
+"""One store out of several: records, networks and probes are copied, and nothing that is there is changed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from frustration.errors import InputError
 from frustration.files import StorageError, make_folder, write_atomically
+from frustration.probes.files import ProbeFiles
 from frustration.study.definition import Study
 from frustration.study.store import Store, summary
 
@@ -47,6 +48,8 @@ def merge(target: Store, sources: Sequence[Store]) -> Merged:
                 there += 1
             else:
                 differing.append(trial_id)
+                continue
+            _copy_probe(source, target, trial_id)
         for trial_id in sorted(failed):
             if not target.is_done(trial_id) and not target.has_failed(trial_id):
                 _copy(source.failure_path(trial_id), target.failure_path(trial_id))
@@ -77,6 +80,13 @@ def _results(store: Store, trial_id: str) -> dict[str, Any]:
     """A summary without what may differ between two runs of one trial."""
     line = summary(store.record(trial_id))
     return {name: value for name, value in line.items() if name != "seconds"}
+
+
+def _copy_probe(source: Store, target: Store, trial_id: str) -> None:
+    """What was measured of a network later, unless the target has measured something itself."""
+    path = ProbeFiles(target.root).path(trial_id)
+    if not path.exists():
+        _copy(ProbeFiles(source.root).path(trial_id), path)
 
 
 def _copy(source: Path, target: Path) -> None:

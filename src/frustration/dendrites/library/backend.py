@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from frustration.dataset import Split
 from frustration.dendrites.library.available import VERSION, why_not_library
 from frustration.dendrites.library.licence import Licence, find_licence
 from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
-from frustration.dendrites.library.schedule import LibrarySchedule
-from frustration.dendrites.schedule import Schedule
+from frustration.dendrites.library.schedule import STATE, LibrarySchedule
+from frustration.dendrites.schedule import GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
 from frustration.engine.population import Epoch, Moments, Part, Runs
 from frustration.errors import InputError
@@ -99,6 +100,7 @@ class LibraryPopulation:
         epoch, moments = epochs[0], epochs[0].moments
         arrays: dict[str, Any] = {"order": epoch.order}
         goes_on = moments is not None and moments is self.trainer.handed_out
+        self.trainer.handed_out = None  # from here on AdamW has others
         if moments is not None and not goes_on:
             arrays |= {"mean": moments.mean, "square": moments.square}
         message, _ = self.trainer.running().ask(
@@ -136,11 +138,17 @@ class LibraryBackend:
         self.name = "perforatedbp" if self.licence else "perforatedai"
         self.files = files or Files.from_environment()
         self._trainer: Trainer | None = None
+        self._schedule: LibrarySchedule | None = None
 
     @property
     def kind(self) -> str:
         """Which dendrites it trains."""
         return "Perforated Backpropagation" if self.licence else "gradient-descent dendrites"
+
+    def said(self) -> str:
+        """Which dendrites it trains, and why no others, in one sentence."""
+        off = "" if self.licence else "; licensed Perforated Backpropagation is off (--backend perforatedbp)"
+        return f"perforatedai {VERSION} trains {self.kind}{off}"
 
     def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> LibraryPopulation:
         if sum(map(len, runs)) != 1:
@@ -153,7 +161,7 @@ class LibraryBackend:
         return LibraryPopulation(self._trainer, shape)
 
     def conduct(
-        self, schedule: Schedule, seed: int, network: Network, saved: Network | None
+        self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
     ) -> LibrarySchedule:
         """The library's own tracker in the place of a schedule that has just begun or was kept.
 
@@ -167,18 +175,33 @@ class LibraryBackend:
                 "perforatedai cannot go back without growing, as the mode reset does; "
                 "--backend torch or native can"
             )
-        process = self._trainer.start(schedule.settings, seed)
-        conducted = LibrarySchedule(schedule, process, self._trainer.shape, mirrored=self.licence is None)
-        conducted.resume(network, saved)
-        return conducted
+        mirror = Schedule.from_state(schedule.state())  # not one that another process of the library holds
+        if mirror.observed and STATE not in mirror.foreign:
+            raise LibraryError("this trial was begun by another backend; the library cannot go on with it")
+        if not mirror.observed and network.shape.grown:
+            raise InputError(
+                "perforatedai starts from a network without dendrites, and this one has some; "
+                "--backend torch or native can go on from it"
+            )
+        process = self._trainer.start(mirror.settings, seed)
+        self._schedule = LibrarySchedule(mirror, process, self._trainer.shape, mirrored=self.licence is None)
+        self._schedule.resume(network, saved)
+        return self._schedule
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
         return 1
 
     def close(self) -> None:
-        """End the trial's process."""
+        """End the trial's process; what its schedule knows stays with it."""
+        if self._schedule is not None and not self._schedule.closed:
+            with contextlib.suppress(LibraryError):  # then what was asked for last is what it knows
+                self._schedule.state()
         if self._trainer is not None:
             self._trainer.end()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no process, and no licence to give away."""
+        return {**vars(self), "licence": None, "_trainer": None, "_schedule": None}
 
     def numerics(self) -> dict[str, Any]:
         import torch

@@ -29,7 +29,9 @@ def main() -> None:
     # Credentials are out of the environment before anything else runs, and back only while the library
     # looks for them.
     secrets = tuple(os.environ.pop(name, "") for name in (TOKEN, EMAIL))
-    os.environ.pop("RANK", None)  # with a RANK other than 0 the library saves nothing, and then fails
+    if not any(secrets):
+        # Installing perforatedbp is enough to switch it on; without a licence the import has to fail.
+        sys.modules["perforatedbp"] = None  # type: ignore[assignment]
     from frustration.dendrites.library.trainee import Trainee
 
     trainee = Trainee(secrets)
@@ -64,6 +66,7 @@ def answer(
             {"failed": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()},
             {},
         )
+    sys.stdout.flush()  # what the library printed is with the parent before the answer is
     if any(secrets):
         redact_files(Path.cwd(), secrets)
         message = {k: redact(v, secrets) if isinstance(v, str) else v for k, v in message.items()}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from frustration.errors import FrustrationError
 POLL_SECONDS: Final = 0.1
 LINES_SHOWN: Final = 3
 LOG: Final = "library.log"
+FILES_VARIABLES: Final = tuple(f"FRUSTRATION_PERFORATEDAI_{what}" for what in ("FILES", "GRAPHS", "SAVES"))
 NOT_INHERITED: Final = ("RANK", "PYTHONWARNINGS", "PYTHONSTARTUP", EMAIL, TOKEN)
 """RANK makes the library save nothing; warnings turned into errors end it; credentials are handed over."""
 
@@ -47,13 +49,14 @@ class Files:
 
     @classmethod
     def from_environment(cls) -> Files:
-        """Set for this process and its workers by FRUSTRATION_PERFORATEDAI_FILES, _GRAPHS and _SAVES."""
-        folder = os.environ.get("FRUSTRATION_PERFORATEDAI_FILES")
+        """As `to_environment` set them, for this process and its workers."""
+        folder, graphs, saves = (os.environ.get(name, "") for name in FILES_VARIABLES)
+        return cls(Path(folder) if folder else None, graphs == "1", saves == "1")
 
-        def on(name: str) -> bool:
-            return os.environ.get(f"FRUSTRATION_PERFORATEDAI_{name}", "") not in ("", "0")
-
-        return cls(Path(folder) if folder else None, on("GRAPHS"), on("SAVES"))
+    def to_environment(self) -> None:
+        """Where a trial is trained is not part of what it is, so this does not travel with its spec."""
+        values = (str(self.folder or ""), str(int(self.graphs)), str(int(self.test_saves)))
+        os.environ.update(dict(zip(FILES_VARIABLES, values, strict=True)))
 
 
 class LibraryProcess:
@@ -100,7 +103,7 @@ class LibraryProcess:
         """Send a request and wait for its answer; with `stop` set meanwhile, end the child: Interrupted."""
         try:
             wire.send(self._requests, {"do": do, **request}, arrays)
-        except OSError:
+        except (OSError, ValueError):  # it has died, or was ended
             raise self._death() from None
         while True:
             try:
@@ -114,8 +117,13 @@ class LibraryProcess:
             raise self._death()
         message, held = answer
         if failed := message.get("failed"):
+            time.sleep(POLL_SECONDS)  # the other reader is about to have the library's last lines
             raise LibraryError(f"perforatedai failed: {failed}{self._last_lines()}")
         return message, held
+
+    @property
+    def alive(self) -> bool:
+        return self._end.alive and self._process.poll() is None
 
     def end(self) -> None:
         """Let the child end; it removes its folder if nobody wants it."""

@@ -29,6 +29,8 @@ class LibrarySchedule:
         self._mirror, self._process, self._bare, self._mirrored = mirror, process, bare, mirrored
         self._grown: Network | None = None
         self._added = mirror.added
+        self._kept: dict[str, Any] | None = None
+        """What the library would forget, as it was after the last score."""
 
     @property
     def settings(self) -> Settings:
@@ -43,14 +45,6 @@ class LibrarySchedule:
         return self._added
 
     @property
-    def dendrites(self) -> int:
-        return self._added
-
-    @property
-    def observed(self) -> int:
-        return self._mirror.observed
-
-    @property
     def ended(self) -> bool:
         return self._mirror.ended
 
@@ -60,6 +54,7 @@ class LibrarySchedule:
         expected = self._mirror.observe(score) if self._mirrored else None
         if expected is None:
             Schedule.refuse(score)
+        self._kept = None
         message, arrays = self._process.ask("observe", score=float(score), hold=hold)
         self._added = int(message["added"])
         decision = expected or self._said(message)
@@ -78,20 +73,25 @@ class LibrarySchedule:
         """The network that the library put in place when it last decided to grow or to end."""
         return self._grown
 
-    def loops_before_first_growth(self) -> int | None:
-        return self._mirror.loops_before_first_growth()
+    @property
+    def closed(self) -> bool:
+        """Whether its process is gone; what it knew is in `state`."""
+        return not self._process.alive
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or sent elsewhere it is our schedule, with what the library would forget beside it."""
+        return Schedule.from_state, (self.state(),)
 
     def state(self) -> dict[str, Any]:
         """The witness's state, and what the library would forget."""
-        kept, _ = self._process.ask("state")
-        return {**self._mirror.state(), STATE: kept}
+        if self._kept is None:
+            self._kept, _ = self._process.ask("state")
+        return {**self._mirror.state(), STATE: self._kept}
 
     def resume(self, network: Network, saved: Network | None) -> None:
         """Bring a library that has just been started to where the witness stands."""
         kept = self._mirror.foreign.get(STATE)
-        if kept is None:
-            if self._mirror.observed:
-                raise LibraryError("this trial was begun by another backend, and the library cannot go on")
+        if kept is None:  # it starts as the library does
             return
         arrays = {"weights": network.vector}
         if saved is not None:

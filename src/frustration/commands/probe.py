@@ -1,0 +1,164 @@
+"""probe: what the networks of a study withstand, measured without training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frustration.commands.arguments import INTERRUPTED, Parser, run, whole
+from frustration.errors import InputError
+from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
+
+if TYPE_CHECKING:
+    from frustration.probes.run import Outcome
+    from frustration.study.store import Store
+
+NAME = "probe"
+
+EXAMPLES = """\
+examples:
+  probe quickstart                             everything that is missing
+  probe quickstart --what knockout             accuracy against the share of hidden units silenced
+  probe quickstart --draws 200                 more draws
+  probe quickstart --dry-run                   what is missing; nothing is written
+
+Results lie in results/NAME/probes; docs/probes.md explains them. Ctrl-C ends cleanly, and the same command
+goes on from there."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `probe`; returns the exit code."""
+    return run(NAME, _probe, argv)
+
+
+def parser() -> Parser:
+    result = Parser(
+        NAME,
+        "Measure what the kept networks of a study withstand: silenced units, noisy weights, corrupted "
+        "images; and their calibration, hidden layers, latency and memory. Nothing is trained.",
+        more=lambda: EXAMPLES,
+    )
+    result.usage = "probe STUDY [flags]"
+    result.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
+    result.add_argument(
+        "--what", nargs="+", metavar="MEASURE", help=f"{', '.join(MEASURES)} (default: all of them)"
+    )
+    result.add_argument(
+        "--draws",
+        type=whole(1, 10_000),
+        metavar="N",
+        help=f"random draws of knock-outs; weight noise takes 1/{NOISE_SHARE} of them (default: {DRAWS})",
+    )
+    result.add_argument(
+        "--images", type=whole(1), metavar="N", help="only the first N test images (default: all)"
+    )
+    result.add_argument(
+        "--workers", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
+    )
+    result.add_argument("--dry-run", action="store_true", help="say what is missing; write nothing")
+    result.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
+    )
+    result.add_argument("--debug", action="store_true", help="errors with a traceback")
+    result.add_argument("-h", "--help", action="help", help="show this and end")
+    return result
+
+
+def _probe(arguments: list[str]) -> int:
+    options = parser().read(arguments)
+    wanted = Wanted.of(options.what, options.draws, options.images)
+    from frustration.study.store import Store
+
+    if options.study is None:
+        there = ", ".join(sorted(path.parent.name for path in options.results.glob("*/study.toml")))
+        known = f"there are {there}" if there else f"{options.results} holds none yet"
+        raise InputError(f"name a study, or its folder; {known}")
+    store = Store.open(options.study, options.results)
+    return _dry_run(store, wanted) if options.dry_run else _watched(options, store, wanted)
+
+
+def _watched(options: argparse.Namespace, store: Store, wanted: Wanted) -> int:
+    """The run, with its events shown and signals obeyed."""
+    from frustration.commands.probe_views import Times, view_for
+    from frustration.commands.stopping import Stopper
+    from frustration.probes.events import Event
+    from frustration.probes.run import Start, run_probes
+
+    times = Times()
+    with Stopper() as stopper:
+        view = view_for(stopper.event)
+
+        def observe(event: Start | Event) -> None:
+            stopper.training_begins()
+            times.tell(event)
+            view.tell(event)
+
+        try:
+            outcome = run_probes(store, wanted, workers=options.workers, emit=observe, stop=stopper.event)
+        finally:
+            view.close()
+    _say_end(store, outcome, str(times))
+    if outcome.interrupted:
+        return INTERRUPTED
+    return 1 if outcome.sentences else 0
+
+
+def _say_end(store: Store, outcome: Outcome, times: str) -> None:
+    """The table, what it cost, what is left, and where everything lies."""
+    from rich.console import Console
+
+    from frustration.commands.probe_views import table
+    from frustration.commands.views import say
+    from frustration.probes.read import read_probes
+
+    probes = read_probes(store.root)
+    terminal = sys.stdout.isatty()
+    console = Console(
+        file=sys.stdout,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=terminal,  # whatever FORCE_COLOR says: a pipe gets plain text
+        width=None if terminal else 200,
+    )
+    if len(probes):
+        say(console, "")
+        say(console, table(probes, store.study()))
+        say(console, "means over trials; docs/probes.md says what each number is")
+    if times:
+        print(times)
+    for problem in probes.problems:
+        print(f"note: {problem}")
+    if outcome.sentences:
+        for sentence in outcome.sentences:
+            print(f"{NAME}: {sentence}", file=sys.stderr)
+    if outcome.interrupted:
+        print(f"interrupted: {outcome.left:,} networks still lack something; the same command goes on")
+    elif outcome.elsewhere:
+        print(f"{outcome.elsewhere:,} networks are being measured by another process")
+    print(f"probes: {store.root / 'probes'} ({outcome.done:,} networks done)")
+
+
+def _dry_run(store: Store, wanted: Wanted) -> int:
+    from frustration.probes.plan import Data, plan
+
+    found = plan(store, wanted, Data())
+    print(
+        f"{store.root.name}: {len(found.missing):,} networks lack something, {found.done:,} are done; "
+        f"nothing is written"
+    )
+    counts = Counter(measure for one in found.missing for measure in one.measures)
+    for measure in wanted.measures:
+        if counts[measure]:
+            print(f"  {measure}: {counts[measure]:,} networks")
+    for complaint in found.complaints:
+        print(f"left out: {complaint}", file=sys.stderr)
+    return 1 if found.complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
