@@ -93,6 +93,16 @@ class CheckpointFiles:
             raise CheckpointError(f"{self.resume} holds no trial")
         return trial
 
+    def state(self) -> dict[str, Any]:
+        """What the resume file says beside its tensors, which are not read; for a look, not to go on from."""
+        try:
+            with self.resume.open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            state: dict[str, Any] = json.loads(header[METADATA]["state"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{self.resume} cannot be read: {error}") from None
+        return state
+
     def load(self) -> Saved | None:
         """What is kept, or None; CheckpointError says what is damaged and what can be done."""
         if self.resume.exists():

@@ -20,10 +20,12 @@ from rich.console import Console
 from frustration.commands import main as frustration
 from frustration.commands.study import main
 from frustration.commands.study_board import StudyBoard
-from frustration.commands.study_views import LiveView
+from frustration.commands.study_live import LiveView, Onlooker
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
-from frustration.runners.work import LoopDone, TrialFailed
+from frustration.runners import engines
+from frustration.runners.local import LocalEngine
+from frustration.runners.work import LoopDone, Money, TrialFailed
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
 from frustration.study.run import StudyStart
@@ -81,7 +83,9 @@ def test_from_a_file_to_its_table_and_on(study, grid):
     printed = study(*run_of(grid))
     assert "grid: 4 trials (1 architecture x 2 modes x 2 trials, to loop 2)" in printed
     assert re.search(r"\[1\*2\] +decay +2 .*inert 2", printed)
-    assert printed.rstrip().endswith("(4 of 4 trials)")
+    records, report = printed.rstrip().splitlines()[-2:]
+    assert records.endswith("(4 of 4 trials)")
+    assert report == f"report: {study.results / 'grid' / 'report' / 'report.html'}"
     assert str(study.results / "grid" / "trials") in printed
     again = study(*run_of(grid))
     assert "4 done" in again
@@ -102,6 +106,20 @@ def test_a_dry_run_says_what_it_costs_and_writes_nothing(study, grid):
     assert re.search(r"\[1\*2\] +4 +0:0\d +100.0", printed)
     assert re.search(r"estimate: .* core-hours, .* of memory beside the data, .* of disk", printed)
     assert not study.results.exists()
+
+
+class Rented(LocalEngine):
+    """Somebody else's machine at a dollar for every core-second."""
+
+    def money(self, core_seconds: float) -> Money:
+        return Money(usd=core_seconds, basis="1 USD a second")
+
+
+def test_a_dry_run_on_an_engine_with_prices_says_what_it_costs_in_money(study, grid, monkeypatch):
+    monkeypatch.setattr(engines, "engine_named", lambda *_: Rented())
+    assert re.search(r"money: about \d+\.\d\d USD \(1 USD a second\)\n$", study(*run_of(grid, "--dry-run")))
+    plan = json.loads(study(*run_of(grid, "--dry-run", "--json")))
+    assert plan["usd"] == pytest.approx(sum(plan["seconds"].values()), abs=0.01)
 
 
 def test_small_studies_are_not_measured(study, grid):
@@ -368,3 +386,39 @@ def test_the_view_in_a_terminal_shows_progress_groups_and_the_best(tmp_path):
     assert "best so far: 50.00 % by [1*2] none, trial 0" in picture
     assert "stopping" in picture
     assert "failed: [1*2] none, trial 0: ZeroDivisionError: made up" in out.getvalue()
+
+
+def test_a_finished_study_can_be_opened_again_in_the_same_view(study, grid):
+    study(*run_of(grid))
+    before = {path: path.stat().st_mtime_ns for path in study.store().root.rglob("*")}
+    printed = study("status", "grid", "--live")
+    assert "4/4 trials  100 %" in printed
+    assert re.search(r"best [\d.]+ % by \[1\*2\] (none|decay), trial [01]", printed)
+    assert re.search(r"\[1\*2\] +decay +2 .*inert 2", printed)
+    assert {path: path.stat().st_mtime_ns for path in study.store().root.rglob("*")} == before
+    assert "give its NAME" in study("status", "--live", code=2)
+
+
+def test_a_study_that_others_run_can_be_looked_at(study, grid):
+    """Its files say how far it is: nobody has to be asked."""
+    grid.write_text(GRID.replace("meta_loops = 2", "meta_loops = 200").replace("0.02", "0.1"))
+    words = ["-m", "frustration", "study", *run_of(grid), "--results", str(study.results), "--no-estimate"]
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL)
+    work = study.results / "grid" / "work"
+    try:
+        end = time.monotonic() + 60
+        while not list(work.glob("*.resume.safetensors")):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        out = Console(file=io.StringIO(), force_terminal=True, width=100, height=20, highlight=False)
+        onlooker = Onlooker(study.store(), out)
+        assert not onlooker.over
+        with out.capture() as captured:
+            out.print(onlooker.picture())
+        assert "0/4 trials" in captured.get()
+        assert re.search(r"\[1\*2\]: [1-4] trials? at loop \d+(-\d+)?/200", captured.get())
+        assert "best so far: " in captured.get()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert onlooker.over  # nobody is at work on it any more

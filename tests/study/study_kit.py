@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from frustration.engine.trial import Plan, Result, Trial
+from frustration.record import LoopEntry
 from frustration.study.definition import Study
 from frustration.study.run import StudyOutcome, prepare, run_study
 from frustration.study.store import Store
@@ -51,10 +53,30 @@ def bits(store: Store) -> dict[str, Any]:
     return found
 
 
+class Faulty(Trial):
+    """Trials, of which one of every architecture meets an error in its second loop."""
+
+    def judge(self, plan: Plan, result: Result) -> LoopEntry:
+        if (self.spec.trial, self.spec.label, self.loop) == (1, "none", 1):
+            raise ZeroDivisionError("made up")
+        return super().judge(plan, result)
+
+
+class Deadly(Trial):
+    """Trials that end the process that trains them in their second loop, as one without memory would."""
+
+    def judge(self, plan: Plan, result: Result) -> LoopEntry:
+        if self.loop == 1:
+            os._exit(1)
+        return super().judge(plan, result)
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
 from frustration.runners.work import TrialDone
+from frustration.engine.trial import Plan, Result, Trial
+from frustration.record import LoopEntry
 from frustration.study.definition import Study
 from frustration.study.run import prepare, run_study
 from frustration.study.store import Store

@@ -182,3 +182,12 @@ def real(least: float, most: float = math.inf, above: bool = False) -> Callable[
         raise argparse.ArgumentTypeError(f"{text} is not a number {wanted}")
 
     return read
+
+
+def add_tracker(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tracker",
+        default="none",
+        metavar="NAME",
+        help="also tell another program: wandb, or one that a package brings (default: none)",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 import time
 from collections import deque
@@ -11,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from frustration.commands.frame import Frame, bar
 from frustration.commands.scoreboard import ModeTally, Scoreboard, clock_face
 from frustration.commands.summary import summary
 from frustration.commands.tables import NOTHING, architecture_table, plain_table
@@ -26,12 +25,11 @@ if TYPE_CHECKING:
     from frustration.runners.work import LoopDone, TrialDone
     from frustration.session import Outcome, Start
 
-REFRESHES_PER_SECOND = 4
 LOOPS_SHOWN = 10
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
-class LiveView:
+class LiveView(Frame):
     """The last loops of one trial, or a row for each mode of a comparison; below, how far it is."""
 
     def __init__(
@@ -41,50 +39,37 @@ class LiveView:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(console)
         self._request, self._stop, self._clock = request, stop, clock
-        self._console = console or Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
         self._recent: deque[LoopDone] = deque(maxlen=LOOPS_SHOWN)
-        self._live: Live | None = None
-        self._drawing = threading.Lock()  # the view is redrawn by a thread of its own
 
     def start(self, event: Start) -> None:
         self._board = Scoreboard(event, self._clock)
         for what in heading(event):
-            say(self._console, what)
-        say(self._console, "")
-        self._live = Live(
-            get_renderable=self.picture,
-            console=self._console,
-            refresh_per_second=REFRESHES_PER_SECOND,
-            transient=len(event.specs) > 1,  # the table of results takes its place
-        )
-        self._live.start()
+            say(self.console, what)
+        say(self.console, "")
+        self.open(transient=len(event.specs) > 1)  # the table of results takes its place
 
     def loop(self, event: LoopDone) -> None:
-        with self._drawing:
+        with self.drawing:
             self._board.loop_done(event)
             self._recent.append(event)
 
     def trial(self, event: TrialDone) -> None:
-        with self._drawing:
+        with self.drawing:
             self._board.trial_done(event)
 
     def end(self, outcome: Outcome) -> None:
         self.close()
         if len(outcome.records) == 1:
-            say(self._console, "")
+            say(self.console, "")
         for what in summary(outcome, self._request.fresh):
-            say(self._console, what)
-
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+            say(self.console, what)
 
     def picture(self) -> RenderableType:
         """What is redrawn."""
-        width, height = self._console.size
-        with self._drawing:
+        width, height = self.console.size
+        with self.drawing:
             if len(self._board.start.specs) == 1:
                 table = recent_loops(list(self._recent)[-max(1, height - 6) :], width)
             else:
@@ -153,12 +138,8 @@ def modes_table(modes: Sequence[ModeTally], width: int, rows: int) -> Table:
 
 def progress(board: Scoreboard, width: int, stopping: bool = False) -> Text:
     """`━━━━━━─────  43 %  0:12 elapsed, 0:16 left`; heavy and light lines, so that colour is not needed."""
-    words = (
-        f"  {100 * board.share:3.0f} %  {clock_face(board.elapsed)} elapsed, {clock_face(board.left)} left"
-    )
-    room = max(4, min(40, width - len(words) - 1))
-    full = int(board.share * room)
-    return Text.assemble(("━" * full, "green"), ("─" * (room - full), "dim"), words, no_wrap=True)
+    words = f"{100 * board.share:3.0f} %  {clock_face(board.elapsed)} elapsed, {clock_face(board.left)} left"
+    return bar(board.share, words, width)
 
 
 def sparkline(values: Sequence[float], low: float, high: float, width: int) -> str:

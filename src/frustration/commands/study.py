@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands import study_flags as flags
 from frustration.commands.arguments import INTERRUPTED, nearest, run
+from frustration.commands.views import say_all
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from frustration.runners.work import Engine
     from frustration.study.definition import Study
     from frustration.study.estimate import Estimate
     from frustration.study.run import Prepared, StudyOutcome
@@ -88,8 +90,11 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
     with Stopper() as stopper:
         from frustration.commands.study_views import view_for
         from frustration.study.run import StudyEvent, prepare, run_study
+        from frustration.trackers import Trail
 
         store.check(study)
+        engine = _engine(options)
+        trail = Trail(options.tracker, store.root)
         prepared = prepare(study, options.backend, options.device)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
@@ -99,16 +104,24 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
         def observe(event: StudyEvent) -> None:
             stopper.training_begins()
             view.tell(event)
+            trail.tell(event)
 
         try:
             outcome = run_study(
-                prepared, store, workers=options.threads, retry=retry, emit=observe, stop=stopper.event
+                prepared,
+                store,
+                engine=engine,
+                workers=options.threads,
+                retry=retry,
+                emit=observe,
+                stop=stopper.event,
             )
             view.end(outcome)
         finally:
             view.close()
+            trail.end(interrupted=stopper.event.is_set())
     if not options.json:
-        _say(*_summary(study, store, outcome))
+        say_all(*_summary(study, store, outcome))
     if outcome.interrupted:
         return INTERRUPTED
     return 1 if outcome.failed else 0
@@ -117,6 +130,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
 def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:
     """The main table, what to beware of, and where everything lies."""
     from frustration.commands.study_tables import last_line, main_table
+    from frustration.report import report_line
 
     yield ""
     yield main_table(study, store)
@@ -133,29 +147,43 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
             f"and go on where they were when the same command is given again"
         )
     yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
+    if not outcome.interrupted:
+        yield report_line(store.root)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    from frustration.runners.engines import engine_named
+
+    return engine_named(options.engine, options.address, options.device or "cpu")
 
 
 def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
+    from frustration.runners.work import Priced
     from frustration.study.run import prepare
 
     store.check(study)
+    engine = _engine(options)
     prepared = prepare(study, options.backend, options.device)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
     if not options.json:
-        _say(
+        say_all(
             f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
             f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
         )
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
-        _say(*(f"  {architecture}" for architecture in study.architectures))
-    elif options.json:
-        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture()}))
+        say_all(*(f"  {architecture}" for architecture in study.architectures))
+        return 0
+    money = engine.money(estimate.core_seconds) if isinstance(engine, Priced) else None
+    if options.json:
+        usd = {"usd": round(money.usd, 2)} if money else {}
+        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture(), **usd}))
     else:
-        _say(plan_table(study, estimate))
+        say_all(plan_table(study, estimate))
         _say_estimate(estimate)
+        say_all(*([f"money: about {money.usd:,.2f} USD ({money.basis})"] if money else []))
     return 0
 
 
@@ -203,50 +231,24 @@ def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:
 
 def _status(arguments: list[str]) -> int:
     options = flags.status_parser().read(arguments)
+    from frustration.commands import study_status
     from frustration.study.store import Store
 
+    if options.live:
+        if options.study is None or options.json:
+            raise InputError("--live shows one study: give its NAME, and not --json")
+        return study_status.look_on(flags.open_store(options))
     if options.study is None:
         stores = [Store(path.parent) for path in sorted(options.results.glob("*/study.toml"))]
         if not stores and not options.json:
             print(f"{options.results} holds no study yet; `study run` makes one")
     else:
         stores = [flags.open_store(options)]
-    states = [_state(store) for store in stores]
+    states = [study_status.state(store) for store in stores]
+    print(json.dumps(states, indent=2) if options.json else study_status.sentences(states), end="")
     if options.json:
-        print(json.dumps(states, indent=2))
-        return 0
-    for state in states:
-        words = [f"{state['study']}: {state['done']:,} of {state['trials']:,} trials done"]
-        words += [f"{state[what]:,} {said}" for what, said in _STATES.items() if state[what]]
-        print(", ".join(words))
-        for cause, count in state["causes"].items():
-            print(f"  {count:,} failed with {cause}")
+        print()
     return 0
-
-
-_STATES = {"failed": "failed", "begun": "begun", "groups_at_work": "groups being trained now"}
-
-
-def _state(store: Store) -> dict[str, Any]:
-    """Where a study stands, from the names of its files and its locks alone."""
-    from frustration.commands.study_tables import last_line
-
-    finished, failed = store.ids()
-    causes: dict[str, int] = {}
-    for failure in store.failures():
-        cause = last_line(failure["traceback"])
-        causes[cause] = causes.get(cause, 0) + 1
-    study = store.study()
-    return {
-        "study": study.name,
-        "trials": study.size,
-        "done": len(finished),
-        "failed": len(failed),
-        "begun": len(store.begun()),
-        "groups_at_work": store.at_work(),
-        "causes": causes,
-        "folder": str(store.root),
-    }
 
 
 def _show(arguments: list[str]) -> int:
@@ -256,8 +258,8 @@ def _show(arguments: list[str]) -> int:
     store = flags.open_store(options)
     study = store.study()
     finished, _ = store.ids()
-    _say(f"{study.name}: {len(finished):,} of {study.size:,} trials done", "", main_table(study, store))
-    _say("std: over trials, divided by n (ddof 0).")
+    say_all(f"{study.name}: {len(finished):,} of {study.size:,} trials done", "", main_table(study, store))
+    say_all("std: over trials, divided by n (ddof 0).")
     return 0
 
 
@@ -356,6 +358,12 @@ def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
             yield [*who, *(getattr(entry, name) for name in CURVE)]
 
 
+def _preset(arguments: list[str]) -> int:
+    from frustration.commands.study_preset import run_preset
+
+    return run_preset(arguments, _watched)
+
+
 def _presets(arguments: list[str]) -> int:
     options = flags.presets_parser().read(arguments)
     from frustration.study.presets import preset, preset_names, preset_text
@@ -373,19 +381,6 @@ def _presets(arguments: list[str]) -> int:
     return 0
 
 
-def _say(*what: RenderableType) -> None:
-    from rich.console import Console
-
-    from frustration.commands.views import say
-
-    terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if terminal else 200
-    )
-    for one in what:
-        say(console, one)
-
-
 COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "run": (_run, "run what a study is missing; the preset quickstart, if none is named"),
     "status": (_status, "how far a study is, from this terminal or another"),
@@ -395,6 +390,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "retry": (_retry, "run again what has failed"),
     "merge": (_merge, "put the trials of several folders into one"),
     "export": (_export, "all trials, or all their curves, as CSV"),
+    "preset": (_preset, "run one of the studies that come with the package; abc for any two architectures"),
     "presets": (_presets, "the studies that come with the package"),
 }
 

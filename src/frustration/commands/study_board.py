@@ -57,8 +57,26 @@ class StudyBoard:
         self._at[trial_id] = loop
         self._gained += self._costs[trial_id] / spec.meta_loops
         self._trials += 1 / spec.meta_loops
-        if event.bounty is not None and (self.best is None or event.bounty > self.best.bounty):
-            self.best = Best(event.bounty, spec)
+        self.saw(trial_id, event.bounty)
+
+    def saw(self, trial_id: str, bounty: float | None) -> None:
+        """How good a trial is by now."""
+        if bounty is not None and trial_id in self.specs and (not self.best or bounty > self.best.bounty):
+            self.best = Best(bounty, self.specs[trial_id])
+
+    def found(self, trial_id: str, loop: int, opening: bool) -> None:
+        """Another process has brought a trial to this loop; `opening`: it was there before we looked."""
+        if trial_id not in self.specs or trial_id in self.done | self.failed:
+            return
+        loops = loop - self._at.get(trial_id, 0)
+        share = loops / self.specs[trial_id].meta_loops
+        if opening:
+            self._before += self._costs[trial_id] * share
+        else:
+            self._gained += self._costs[trial_id] * share
+            self._trials += share
+        self._behind.setdefault(trial_id, 0)
+        self._at[trial_id] = loop
 
     def trial_done(self, event: TrialDone) -> None:
         self._end(event.trial_id, self.done)
@@ -66,10 +84,12 @@ class StudyBoard:
     def trial_failed(self, event: TrialFailed) -> None:
         self._end(event.trial_id, self.failed)
 
-    def seen(self, done: Iterable[str]) -> None:
-        """Trials that have a record by now, whoever made it."""
+    def seen(self, done: Iterable[str], failed: Iterable[str] = ()) -> None:
+        """Trials that have a record by now, or that have failed, whoever had them."""
         for trial_id in set(done) & self.specs.keys() - self.done:
             self._end(trial_id, self.done)
+        for trial_id in set(failed) & self.specs.keys() - self.failed - self.done:
+            self._end(trial_id, self.failed)
 
     def _end(self, trial_id: str, where: set[str]) -> None:
         """It has nothing left to do, be it done or failed, here or elsewhere."""
@@ -92,6 +112,11 @@ class StudyBoard:
     def share(self) -> float:
         """How much of the work is done, 0 to 1, by what it costs."""
         return min(1.0, (self._before + self._gained) / self._whole) if self._whole else 1.0
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything was done since it was opened."""
+        return self._gained > 0
 
     @property
     def elapsed(self) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, whole
+from frustration.commands.arguments import Parser, add_tracker, whole
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ def retry_parser() -> Parser:
 def status_parser() -> Parser:
     result = Parser("study status", "How far a study is, and what has failed; of all of them without a name.")
     result.add_argument("study", nargs="?", metavar="NAME", help="a study in results/, or its folder")
+    result.add_argument(
+        "--live", action="store_true", help="open the view of study run: until it is over, or Ctrl-C"
+    )
     result.add_argument("--json", action="store_true", help="print JSON")
     _add_common(result)
     return result
@@ -87,7 +90,9 @@ def verify_parser() -> Parser:
     result.add_argument(
         "--seed", type=whole(0, 2**63 - 1), default=0, metavar="N", help="which ones (default: 0)"
     )
-    result.add_argument("--backend", metavar="NAME", help="native, native-bf16, torch or reference")
+    result.add_argument(
+        "--backend", metavar="NAME", help="native, native-bf16, torch, reference or perforatedai"
+    )
     result.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
     _add_common(result)
     return result
@@ -121,13 +126,24 @@ def presets_parser() -> Parser:
 def _add_engine(result: Parser) -> None:
     group = result.add_argument_group("where and how it runs")
     group.add_argument(
-        "--backend", metavar="NAME", help="native, native-bf16, torch or reference (default: as train)"
+        "--backend",
+        metavar="NAME",
+        help="native, native-bf16, torch, reference or perforatedai (default: as train)",
     )
     group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
+    group.add_argument(
+        "--engine", default="local", metavar="NAME", help="local: this machine; ray: a Ray cluster (local)"
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help='of the Ray cluster, or "auto" on one of its nodes (default: RAY_ADDRESS, else this machine)',
+    )
     group.add_argument(
         "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
     )
     group.add_argument("--no-estimate", action="store_true", help="begin without measuring what it will cost")
+    add_tracker(group)
     group.add_argument("--json", action="store_true", help="print one JSON object per event")
 
 

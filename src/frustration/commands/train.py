@@ -33,6 +33,7 @@ def _watched(options: argparse.Namespace) -> int:
 
     with Stopper() as stopper:
         from frustration import session
+        from frustration.trackers import Trail
 
         request = build_request(options)
         if options.library_files:
@@ -42,6 +43,7 @@ def _watched(options: argparse.Namespace) -> int:
             chosen.to_environment()
         for remark in remarks(options, request):
             print(f"note: {remark}", file=sys.stderr)
+        trail = Trail(options.tracker, request.model_dir)
         view = view_for(request, options.json, stopper.event)
 
         def observe(event: SessionEvent) -> None:
@@ -51,12 +53,14 @@ def _watched(options: argparse.Namespace) -> int:
                 if options.debug:
                     _explain_start(event)
             tell(view, event)
+            trail.tell(event)
 
         try:
             outcome = session.train(request, observe, stopper.event)
             view.end(outcome)
         finally:
             view.close()
+            trail.end(interrupted=stopper.event.is_set())
     if options.debug:
         _explain_end(outcome)
     return INTERRUPTED if outcome.interrupted else 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, help_width, real, whole
+from frustration.commands.arguments import Parser, add_tracker, help_width, real, whole
 
 if TYPE_CHECKING:
     from frustration.request import Request
@@ -170,6 +170,7 @@ def _add_run(result: Parser) -> None:
         action="store_true",
         help="go on although the checkpoint comes from another backend, device or version",
     )
+    add_tracker(group)
     group.add_argument(
         "--library-files",
         type=Path,

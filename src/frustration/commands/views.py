@@ -41,13 +41,18 @@ def view_for(request: Request, as_json: bool, stop: threading.Event) -> View:
         from frustration.commands.json_view import JsonView
 
         return JsonView(request)
-    if sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown"):
+    if in_terminal():
         from frustration.commands.live import LiveView
 
         return LiveView(request, stop)
     from frustration.commands.plain import PlainView
 
     return PlainView(request)
+
+
+def in_terminal() -> bool:
+    """Whether stdout is a terminal in which a picture can be redrawn."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
 
 
 def tell(view: View, event: SessionEvent) -> None:
@@ -76,6 +81,16 @@ def say(console: Console, what: RenderableType) -> None:
         with console.capture() as captured:
             console.print(what, soft_wrap=not isinstance(what, Table))
         print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
+
+
+def say_all(*what: RenderableType) -> None:
+    """Print to stdout, wide where it is no terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 200
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
+    for one in what:
+        say(console, one)
 
 
 def opening(start: Start) -> str:

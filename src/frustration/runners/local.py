@@ -65,6 +65,22 @@ class Queue:
         return not self._left
 
 
+class LocalEngine:
+    """This machine."""
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def workers(self) -> int:
+        return default_workers()
+
+    def run(self, groups: Groups, work: Work, workers: int, emit: Emit, stop: threading.Event) -> None:
+        run_groups(groups, work, workers, emit, stop)
+
+
 def run_groups(groups: Groups, work: Work, workers: int, emit: Emit, stop: threading.Event) -> None:
     """Train all groups to their ends. Results do not depend on `workers`.
 

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 from frustration.dataset import Split
 from frustration.engine.backends import backend_named
@@ -36,6 +36,25 @@ class Keeper(Protocol):
         """After an unexpected error of this trial, where failures are kept."""
 
 
+class Shelf(Protocol):
+    """Where a keeper puts what it has packed: files of this machine, or a line to another."""
+
+    def write_checkpoint(self, trial_id: str, content: bytes) -> None:
+        """Over the one that is there."""
+
+    def write_network(self, trial_id: str, content: bytes) -> None:
+        """The LKG of a finished trial."""
+
+    def write_record(self, record: TrialRecord) -> None:
+        """Unless there is one."""
+
+    def remove_checkpoint(self, trial_id: str) -> None:
+        """Of a trial that has its record."""
+
+    def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
+        """In place of a record."""
+
+
 class Groups(Protocol):
     """Where the groups of a run come from."""
 
@@ -47,6 +66,49 @@ class Groups(Protocol):
 
     def exhausted(self) -> bool:
         """Whether none will come any more; if not, others are at work on what is left."""
+
+
+class RecoverableGroups(Groups, Protocol):
+    """Groups whose trials are kept where they can be read again, should whoever trains one be lost."""
+
+    def again(self, group: Group) -> Group | None:
+        """What is left of a group that was taken, its trials as they were last kept; None if nothing is."""
+
+
+class Engine(Protocol):
+    """Where groups are trained, be it here or elsewhere; that is no part of what comes out.
+
+    It is entered before it is used. One that costs money may also offer `money`, see `Priced`.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def workers(self) -> int:
+        """How many groups it can train at the same time."""
+
+    def run(
+        self, groups: RecoverableGroups, work: Work, workers: int, emit: Emit, stop: threading.Event
+    ) -> None:
+        """Train all groups to their ends, `workers` at a time; raises Interrupted if `stop` is set first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """What a run would cost."""
+
+    usd: float
+    basis: str
+    """At which prices, for people."""
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An engine that somebody has to pay for."""
+
+    def money(self, core_seconds: float) -> Money:
+        """For so much CPU time of this machine."""
 
 
 @dataclass(frozen=True, eq=False)

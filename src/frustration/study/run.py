@@ -22,12 +22,12 @@ from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
 from frustration.files import try_lock
 from frustration.network import Shape
-from frustration.record import LoopEntry
-from frustration.runners.local import default_workers, run_groups
-from frustration.runners.work import Data, Event, Work
+from frustration.runners.local import LocalEngine
+from frustration.runners.work import Data, Engine, Event, Work
 from frustration.spec import TrialSpec
 from frustration.study import manifest
 from frustration.study.definition import Study
+from frustration.study.keeper import StudyKeeper
 from frustration.study.store import Store
 
 
@@ -118,16 +118,33 @@ def run_study(
     prepared: Prepared,
     store: Store,
     *,
+    engine: Engine | None = None,
     workers: int | None = None,
     retry: bool = False,
     emit: Callable[[StudyEvent], None] = lambda event: None,
     stop: threading.Event | None = None,
 ) -> StudyOutcome:
-    """Run the trials that have no record; with `retry` also those that failed."""
-    stop = stop or threading.Event()
-    study, data, engine = prepared.study, prepared.data, (prepared.backend, prepared.device)
+    """Run the trials that have no record; with `retry` also those that failed.
+
+    `workers` groups are trained at the same time, or as many as the engine can; it is this machine, if
+    none is given.
+    """
+    with engine or LocalEngine() as place:
+        return _run_on(place, prepared, store, workers, retry, emit, stop or threading.Event())
+
+
+def _run_on(
+    engine: Engine,
+    prepared: Prepared,
+    store: Store,
+    workers: int | None,
+    retry: bool,
+    emit: Callable[[StudyEvent], None],
+    stop: threading.Event,
+) -> StudyOutcome:
+    study, data, backend = prepared.study, prepared.data, backend_named(prepared.backend, prepared.device)
     store.create(study)
-    about = manifest.entry(digests(study, data), backend_named(*engine), manifest.command_line())
+    about = manifest.entry(digests(study, data), backend, manifest.command_line())
     manifest.keep(store.root / "manifest.json", about)
     specs = prepared.specs
     done, failed = store.ids()
@@ -135,23 +152,28 @@ def run_study(
         for trial_id in failed:
             store.failure_path(trial_id).unlink(missing_ok=True)
         failed = set()
-    claims = Claims(store, prepared.layouts, backend_named(*engine))
-    workers = max(1, min(workers or default_workers(), claims.open))
+    work = Work(
+        backend=prepared.backend,
+        device=prepared.device,
+        data=data,
+        keeper=StudyKeeper(store, study.networks),
+    )
+    claims = Claims(store, prepared.layouts, backend)
+    workers = max(1, min(workers or engine.workers(), claims.open))
     emit(
         StudyStart(
             study=study,
             specs=specs,
             done=frozenset(done),
             failed=frozenset(failed),
-            backend=engine[0],
-            device=engine[1],
+            backend=prepared.backend,
+            device=prepared.device,
             workers=workers,
         )
     )
-    work = Work(backend=engine[0], device=engine[1], data=data, keeper=StudyKeeper(store, study.networks))
     try:
         with contextlib.suppress(Interrupted), claims:
-            run_groups(claims, work, workers, emit, stop)
+            engine.run(claims, work, workers, emit, stop)
     finally:
         store.sweep()
     done, failed = store.ids()
@@ -159,6 +181,16 @@ def run_study(
     return StudyOutcome(
         total=len(ids), done=len(ids & done), failed=len(ids & failed), interrupted=stop.is_set()
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A group that this process has claimed."""
+
+    group: Group
+    layout: Layout[Planned]
+    key: str
+    lock: IO[str]
 
 
 @dataclass
@@ -169,8 +201,7 @@ class Claims:
     layouts: Iterable[Layout[Planned]]
     backend: Backend
     _left: list[Layout[Planned]] = field(default_factory=list)
-    _held: dict[str, IO[str]] = field(default_factory=dict)
-    _key_of: dict[int, str] = field(default_factory=dict)
+    _held: dict[int, Held] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         done, failed = self.store.ids()
@@ -185,8 +216,8 @@ class Claims:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for lock in self._held.values():
-            lock.close()
+        for held in self._held.values():
+            held.lock.close()
         self._held.clear()
 
     def take(self) -> Group | None:
@@ -197,21 +228,17 @@ class Claims:
             if lock is None:
                 continue
             self._left.remove(layout)
-            missing = {slot: p for slot, p in layout.members.items() if self._missing(p.spec.id)}
-            if not missing:
-                _release(self.store, key, lock)
-                continue
-            group = Group(layout.runs, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
-            write_numerics(group, self.backend)
-            for slot, trial in group.trials.items():
-                group.trials[slot] = self._revived(trial)
-            self._held[key], self._key_of[id(group)] = lock, key
-            return group
+            if group := self._hold(layout, key, lock):
+                return group
         return None
 
     def finished(self, group: Group) -> None:
-        key = self._key_of.pop(id(group))
-        _release(self.store, key, self._held.pop(key))
+        held = self._held.pop(id(group))
+        _release(self.store, held.key, held.lock)
+
+    def again(self, group: Group) -> Group | None:
+        held = self._held.pop(id(group))
+        return self._hold(held.layout, held.key, held.lock)
 
     def exhausted(self) -> bool:
         """Nothing is left but what this process is training itself."""
@@ -219,6 +246,19 @@ class Claims:
             one for one in self._left if any(self._missing(p.spec.id) for p in one.members.values())
         ]
         return not self._left
+
+    def _hold(self, layout: Layout[Planned], key: str, lock: IO[str]) -> Group | None:
+        """The trials of a claimed group that have no record, as they are kept; without any, it is let go."""
+        missing = {slot: p for slot, p in layout.members.items() if self._missing(p.spec.id)}
+        if not missing:
+            _release(self.store, key, lock)
+            return None
+        group = Group(layout.runs, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
+        write_numerics(group, self.backend)
+        for slot, trial in group.trials.items():
+            group.trials[slot] = self._revived(trial)
+        self._held[id(group)] = Held(group, layout, key, lock)
+        return group
 
     def _missing(self, trial_id: str) -> bool:
         return not self.store.is_done(trial_id) and not self.store.has_failed(trial_id)
@@ -235,28 +275,6 @@ class Claims:
         if saved is None or saved.trial is None or saved.trial.numerics != fresh.numerics:
             return fresh
         return saved.trial
-
-
-@dataclass(frozen=True)
-class StudyKeeper:
-    """Keeps trials of a study: a checkpoint while they run, a record and a network at the end."""
-
-    store: Store
-    networks: bool
-    keeps_failures = True
-
-    def keep(self, trial: Trial, entry: LoopEntry) -> None:
-        self.store.work(trial.spec.id).save(trial, [], lkg_too=False)
-
-    def finish(self, trial: Trial) -> None:
-        trial_id = trial.spec.id
-        if self.networks and trial.bounty is not None:
-            self.store.write_network(trial)
-        self.store.write_record(trial.record())
-        self.store.work(trial_id).resume.unlink(missing_ok=True)
-
-    def fail(self, trial: Trial, traceback: str) -> None:
-        self.store.write_failure(trial.spec.id, trial.spec.to_dict(), traceback)
 
 
 def _ids(layout: Layout[Planned]) -> set[str]:

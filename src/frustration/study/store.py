@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frustration.checkpoint import CheckpointFiles, pack_lkg
-from frustration.engine.trial import Trial
+from frustration.checkpoint import CheckpointError, CheckpointFiles
 from frustration.errors import InputError
 from frustration.files import PARTIAL, make_folder, write_atomically
 from frustration.record import TrialRecord
@@ -134,15 +133,30 @@ class Store:
         content = {"id": trial_id, "spec": spec, "traceback": traceback}
         write_atomically(path, (json.dumps(content) + "\n").encode())
 
-    def write_network(self, trial: Trial) -> None:
-        path = self.network_path(trial.spec.id)
+    def write_network(self, trial_id: str, content: bytes) -> None:
+        path = self.network_path(trial_id)
         make_folder(path.parent)
-        write_atomically(path, pack_lkg(trial, []))
+        write_atomically(path, content)
+
+    def write_checkpoint(self, trial_id: str, content: bytes) -> None:
+        write_atomically(self.work(trial_id).resume, content)
+
+    def remove_checkpoint(self, trial_id: str) -> None:
+        self.work(trial_id).resume.unlink(missing_ok=True)
 
     def begun(self) -> set[str]:
         """Trials that have a checkpoint and no record."""
         names = (path.name.split(".")[0] for path in (self.root / "work").glob("*.resume.safetensors"))
         return {trial_id for trial_id in names if not self.is_done(trial_id)}
+
+    def under_way(self) -> list[tuple[str, int, float | None]]:
+        """Of every trial that is begun: its id, the loops behind it and its bounty, as far as it is kept."""
+        found = []
+        for trial_id in sorted(self.begun()):
+            with contextlib.suppress(CheckpointError):  # finished meanwhile, or damaged
+                state = self.work(trial_id).state()
+                found.append((trial_id, state["loop"], state["bounty"]))
+        return found
 
     def at_work(self) -> int:
         """How many groups are being trained by any process right now: locks that somebody holds."""

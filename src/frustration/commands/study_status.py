@@ -1,0 +1,61 @@
+"""`study status`: where a study stands, in sentences or in the view of `study run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands.arguments import INTERRUPTED
+from frustration.commands.study_tables import last_line, main_table
+from frustration.commands.views import say_all
+
+if TYPE_CHECKING:
+    from frustration.study.store import Store
+
+STATES = {"failed": "failed", "begun": "begun", "groups_at_work": "groups being trained now"}
+
+
+def state(store: Store) -> dict[str, Any]:
+    """Where a study stands, from the names of its files and its locks alone."""
+    finished, failed = store.ids()
+    causes: dict[str, int] = {}
+    for failure in store.failures():
+        cause = last_line(failure["traceback"])
+        causes[cause] = causes.get(cause, 0) + 1
+    study = store.study()
+    return {
+        "study": study.name,
+        "trials": study.size,
+        "done": len(finished),
+        "failed": len(failed),
+        "begun": len(store.begun()),
+        "groups_at_work": store.at_work(),
+        "causes": causes,
+        "folder": str(store.root),
+    }
+
+
+def sentences(states: Iterable[Mapping[str, Any]]) -> str:
+    """One line for every study, and below it one for every cause of failures."""
+    lines = []
+    for one in states:
+        words = [f"{one['study']}: {one['done']:,} of {one['trials']:,} trials done"]
+        words += [f"{one[what]:,} {said}" for what, said in STATES.items() if one[what]]
+        lines.append(", ".join(words))
+        lines += [f"  {count:,} failed with {cause}" for cause, count in one["causes"].items()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def look_on(store: Store) -> int:
+    """`status NAME --live`: until the study is over, or Ctrl-C; returns the exit code."""
+    from frustration.commands.stopping import Stopper
+
+    with Stopper() as stopper:
+        from frustration.commands.study_live import Onlooker
+
+        onlooker = Onlooker(store)
+        stopper.training_begins()
+        onlooker.follow(stopper.event)
+    if onlooker.over:
+        say_all("", main_table(store.study(), store), "std: over trials, divided by n (ddof 0).")
+    return INTERRUPTED if stopper.event.is_set() else 0

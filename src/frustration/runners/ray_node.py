@@ -1,0 +1,152 @@
+"""What of a Ray run happens on the nodes: a task trains one group, the clerk writes what tasks hand in."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import frustration
+from frustration.engine.backends import backend_named
+from frustration.engine.group import Group
+from frustration.engine.population import Backend, Interrupted
+from frustration.errors import FrustrationError, InputError
+from frustration.record import TrialRecord
+from frustration.runners.local import Failure, WorkerError
+from frustration.runners.work import Event, Shelf, Work, do
+from frustration.study.keeper import StudyKeeper
+
+
+def import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    # It warns of a change to come that does not concern us: what a task without a GPU sees.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise InputError(
+            "--engine ray needs the package ray, which is not installed: scripts/bootstrap --extra ray, "
+            'or pip install "frustration-engine[ray]"'
+        ) from None
+    return ray
+
+
+class Clerk:
+    """The actor on the driver's node: writes what admitted tasks hand in, and remembers what to report."""
+
+    def __init__(self, shelf: Shelf, folder: str) -> None:
+        os.chdir(folder)  # the study's own path may be relative
+        self._shelf = shelf
+        self._admitted: set[int] = set()
+        self._events: list[Event] = []
+
+    def admit(self, attempt: int) -> None:
+        self._admitted.add(attempt)
+
+    def dismiss(self, attempts: list[int]) -> None:
+        self._admitted.difference_update(attempts)
+
+    def take(self, attempt: int, deeds: list[tuple[str, tuple[Any, ...]]], event: Event) -> None:
+        """Do the deeds, which are calls of the shelf; what is reported has been kept."""
+        if attempt not in self._admitted:
+            raise Interrupted
+        for name, arguments in deeds:
+            getattr(self._shelf, name)(*arguments)
+        self._events.append(event)
+
+    def events(self) -> list[Event]:
+        """What has happened since this was last asked."""
+        events, self._events = self._events, []
+        return events
+
+
+class Line:
+    """A task's line to the clerk: a shelf, from which all goes out with the next event, in one call."""
+
+    def __init__(self, clerk: Any, attempt: int) -> None:
+        self._clerk, self._attempt = clerk, attempt
+        self._deeds: list[tuple[str, tuple[Any, ...]]] = []
+
+    def write_checkpoint(self, trial_id: str, content: bytes) -> None:
+        self._deeds.append(("write_checkpoint", (trial_id, content)))
+
+    def write_network(self, trial_id: str, content: bytes) -> None:
+        self._deeds.append(("write_network", (trial_id, content)))
+
+    def write_record(self, record: TrialRecord) -> None:
+        self._deeds.append(("write_record", (record,)))
+
+    def remove_checkpoint(self, trial_id: str) -> None:
+        self._deeds.append(("remove_checkpoint", (trial_id,)))
+
+    def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
+        self._deeds.append(("write_failure", (trial_id, spec, traceback)))
+
+    def emit(self, event: Event) -> None:
+        """Returns when the clerk has done all of it."""
+        ray = import_ray()
+        deeds, self._deeds = self._deeds, []
+        try:
+            ray.get(self._clerk.take.remote(self._attempt, deeds, event))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except ray.exceptions.RayActorError:
+            raise Interrupted from None  # the driver is gone
+
+
+def train(clerk: Any, attempt: int, code: str, shared: list[Any], pickled: bytes) -> Failure | None:
+    """The task: one group, to its end."""
+    try:
+        if code != code_digest():
+            raise WorkerError(
+                f"the node {_where()} has another frustration-engine ({frustration.__version__}) than the "
+                f"one that this was started with; install the same on every node"
+            )
+        work, group = _work(shared[0]), pickle.loads(pickled)
+        try:
+            backend = backend_named(work.backend, work.device)
+        except FrustrationError as error:
+            raise WorkerError(f"on the node {_where()}: {error}") from None
+        _check_numerics(group, backend)
+        line = Line(clerk, attempt)
+        assert isinstance(work.keeper, StudyKeeper)
+        do(replace(work, keeper=work.keeper.on(line)), group, line.emit, threading.Event())
+    except (Interrupted, FrustrationError) as error:
+        return Failure(error)
+    return None
+
+
+def _check_numerics(group: Group, backend: Backend) -> None:
+    for trial in group.trials.values():
+        planned = {name: value for name, value in trial.numerics.items() if name != "group"}
+        if planned != backend.numerics():
+            raise WorkerError(
+                f"the node {_where()} would give other bits ({backend.numerics()}) than the machine that "
+                f"this was started on ({planned}); give it the same software, or use --backend native"
+            )
+
+
+@functools.lru_cache(maxsize=1)
+def _work(reference: Any) -> Work:
+    """Fetched once in every worker process, for the engines prepare the data once per object."""
+    work: Work = pickle.loads(import_ray().get(reference))
+    return work
+
+
+@functools.cache
+def code_digest() -> str:
+    """Of every source of this package: another node's must be the same, or its bits may not be."""
+    root = Path(frustration.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for suffix in ("py", "h", "cpp") for path in root.rglob(f"*.{suffix}")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _where() -> str:
+    return str(import_ray().util.get_node_ip_address())

@@ -1,0 +1,144 @@
+"""Trackers: other programs that are told how training goes. Off unless asked for, and never in its way.
+
+A package adds one by an entry point of the group `frustration.trackers`: a class, or any callable without
+arguments, that gives a `Tracker`. docs/trackers.md shows one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from frustration.errors import InputError
+from frustration.record import LoopEntry, TrialRecord
+from frustration.runners.work import LoopDone, TrialDone, TrialFailed
+from frustration.session import Start
+from frustration.spec import TrialSpec
+from frustration.study.run import StudyStart
+
+ENTRY_POINTS = "frustration.trackers"
+NONE = "none"
+END_SECONDS = 60.0
+"""How long the end of a run waits for its tracker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What is about to be trained."""
+
+    name: str
+    """Of the study; of a session of `train`, its architecture."""
+    folder: Path
+    """Where the run keeps its own files; a tracker that writes may do so there."""
+    specs: tuple[TrialSpec, ...]
+
+
+class Tracker(Protocol):
+    """Is told of a run, in the order in which things happen, always from one and the same thread.
+
+    What it raises ends its part in the run, with a warning; the run goes on.
+    """
+
+    def start(self, run: Run) -> None:
+        """Once, before anything is trained."""
+
+    def loop(self, spec: TrialSpec, entry: LoopEntry, bounty: float | None) -> None:
+        """After every loop of every trial; `bounty` is the best validation accuracy so far, in percent."""
+
+    def trial(self, record: TrialRecord) -> None:
+        """When a trial is finished: its whole curve, its evidence, what it came to."""
+
+    def failed(self, spec: TrialSpec, traceback: str) -> None:
+        """When a trial of a study met an unexpected error."""
+
+    def end(self, interrupted: bool) -> None:
+        """Once, when all is done or interrupted."""
+
+
+def tracker_names() -> list[str]:
+    return sorted({"wandb", *(entry.name for entry in entry_points(group=ENTRY_POINTS))} - {NONE})
+
+
+def tracker_named(name: str) -> Tracker:
+    """A tracker that has been told nothing yet."""
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name == name:
+            try:
+                tracker: Tracker = entry.load()()
+            except Exception as error:  # somebody else's code; what it raises is said, and nothing has begun
+                raise InputError(f"--tracker {name}: {entry.value} cannot be used: {error}") from None
+            return tracker
+    if name == "wandb":
+        from frustration.trackers.wandb import WandbTracker
+
+        return WandbTracker()
+    known = [NONE, *tracker_names()]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise InputError(f"there is no tracker {name}{hint}; there are {', '.join(known)}")
+
+
+class Trail:
+    """Tells a tracker of the events of a run, in a thread of its own: slow or broken, it holds nothing up."""
+
+    def __init__(self, name: str, folder: Path, warn: Callable[[str], None] | None = None) -> None:
+        self._name, self._folder = name, folder
+        self._warn = warn or _to_stderr
+        self._tracker = None if name == NONE else tracker_named(name)
+        self._specs: dict[str, TrialSpec] = {}
+        self._calls: queue.SimpleQueue[Callable[[Tracker], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        if self._tracker:
+            self._thread.start()
+
+    def tell(self, event: Start | StudyStart | LoopDone | TrialDone | TrialFailed) -> None:
+        if self._tracker is None:
+            return
+        if isinstance(event, Start | StudyStart):
+            self._specs = {spec.id: spec for spec in event.specs}
+            name = event.study.name if isinstance(event, StudyStart) else str(event.specs[0].architecture)
+            run = Run(name=name, folder=self._folder, specs=event.specs)
+            self._calls.put(lambda tracker: tracker.start(run))
+        elif isinstance(event, LoopDone):
+            spec, entry, bounty = self._specs[event.trial_id], event.entry, event.bounty
+            self._calls.put(lambda tracker: tracker.loop(spec, entry, bounty))
+        elif isinstance(event, TrialDone):
+            record = event.record
+            self._calls.put(lambda tracker: tracker.trial(record))
+        else:
+            spec, traceback = self._specs[event.trial_id], event.traceback
+            self._calls.put(lambda tracker: tracker.failed(spec, traceback))
+
+    def end(self, interrupted: bool) -> None:
+        """Wait until the tracker knows all, if it is not too slow."""
+        if self._tracker is None:
+            return
+        self._calls.put(lambda tracker: tracker.end(interrupted))
+        self._calls.put(None)
+        self._thread.join(END_SECONDS)
+        if self._thread.is_alive():
+            self._warn(f"the tracker {self._name} has not taken everything after {END_SECONDS:.0f} seconds")
+
+    def _work(self) -> None:
+        while call := self._calls.get():
+            try:
+                if self._tracker:
+                    call(self._tracker)
+            except Exception as error:  # somebody else's code: whatever it is, training goes on
+                self._tracker = None
+                what = (str(error).strip().splitlines() or [""])[0]
+                self._warn(
+                    f"the tracker {self._name} failed and is told nothing more "
+                    f"({type(error).__name__}{': ' if what else ''}{what}); the run is not affected"
+                )
+
+
+def _to_stderr(sentence: str) -> None:
+    print(f"warning: {sentence}", file=sys.stderr, flush=True)

@@ -1,0 +1,116 @@
+"""Weights & Biases (extra `tracking`): one of its runs for every trial, all of a study in one group.
+
+A trial is written when it is finished, for thousands cannot be open at once. Without credentials it stays
+on this machine (offline; `wandb sync` sends it later). The host, the user, the program and the machine's
+load are not reported.
+"""
+
+from __future__ import annotations
+
+import netrc
+import os
+from typing import Any
+
+from frustration.errors import InputError
+from frustration.record import LoopEntry, TrialRecord
+from frustration.spec import TrialSpec
+from frustration.trackers import Run
+
+PROJECT = "frustration-engine"
+
+
+class WandbTracker:
+    """WANDB_PROJECT, WANDB_ENTITY, WANDB_MODE and WANDB_API_KEY are obeyed."""
+
+    def __init__(self) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise InputError(
+                "--tracker wandb needs the package wandb, which is not installed: scripts/bootstrap --extra "
+                'tracking, or pip install "frustration-engine[tracking]"'
+            ) from None
+        self._wandb: Any = wandb
+        self._run: Run | None = None
+
+    def start(self, run: Run) -> None:
+        self._run = run
+
+    def loop(self, spec: TrialSpec, entry: LoopEntry, bounty: float | None) -> None:
+        pass
+
+    def trial(self, record: TrialRecord) -> None:
+        with self._open(record.spec) as run:
+            best: float | None = None
+            for entry in record.curve:
+                if entry.new_bounty:
+                    best = entry.accuracy
+                run.log(_numbers({**entry.to_dict(), "bounty": best}), step=entry.loop)
+            run.summary.update(
+                {
+                    "bounty": record.bounty,
+                    "bounty_loop": record.bounty_loop,
+                    "test_accuracy": record.test_accuracy,
+                    "accepted": sum(entry.accepted for entry in record.curve),
+                    "inert": list(record.inert),
+                    "parameters": record.parameters,
+                    "seconds": record.seconds,
+                }
+            )
+
+    def failed(self, spec: TrialSpec, traceback: str) -> None:
+        run = self._open(spec)
+        run.summary["error"] = (traceback.strip().splitlines() or ["an unknown error"])[-1]
+        run.finish(exit_code=1)
+
+    def end(self, interrupted: bool) -> None:
+        pass
+
+    def _open(self, spec: TrialSpec) -> Any:
+        assert self._run is not None
+        wandb = self._wandb
+        settings = wandb.Settings(
+            console="off",
+            silent=True,
+            disable_git=True,
+            disable_code=True,
+            disable_job_creation=True,
+            save_code=False,
+            x_disable_stats=True,
+            x_disable_meta=True,
+            host="",
+            username="",
+            email="",
+        )
+        return wandb.init(
+            project=os.environ.get("WANDB_PROJECT") or PROJECT,
+            group=self._run.name,
+            name=f"{spec.architecture} {spec.label} t{spec.trial}",
+            id=spec.id,
+            resume="allow",
+            config={**spec.to_dict(), "architecture": str(spec.architecture), "label": spec.label},
+            dir=str(self._run.folder),
+            mode=os.environ.get("WANDB_MODE") or ("online" if _has_credentials() else "offline"),
+            reinit="create_new",
+            settings=settings,
+        )
+
+
+def _numbers(fields: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """What can be drawn: `{"evidence": {"hidden": {"units": 1}}}` is {"evidence/hidden/units": 1.0}."""
+    numbers: dict[str, float] = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            numbers |= _numbers(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float) and name != "loop":
+            numbers[f"{prefix}{name}"] = float(value)
+    return numbers
+
+
+def _has_credentials() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

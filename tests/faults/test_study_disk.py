@@ -1,0 +1,67 @@
+"""A disk that fills up in the middle of a study ends it with one sentence; what is done stays."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_disk import PROBE, needs_mounts
+
+from frustration.study.store import Store
+
+GRID = """
+name = "grid"
+architectures = ["[1*16]", "[1*15]", "[1*14]", "[1*13]", "[1*12]"]
+modes = ["none", "hidden"]
+trials = 4
+meta_loops = 3
+train_fraction = 0.04
+"""
+STUDY = subprocess.list2cmdline([sys.executable, "-m", "frustration", "study"])
+
+
+def kept(store: Store) -> dict[str, object]:
+    """Every record and network, without the time that it took."""
+    found: dict[str, object] = {}
+    for record in store.records():  # each is whole, or this fails
+        content = json.loads(store.record_path(record.spec.id).read_text())
+        network = store.network_path(record.spec.id).read_bytes()
+        found[record.spec.id] = ({**content, "seconds": None}, network)
+    return found
+
+
+@needs_mounts
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_study_on_a_full_disk_ends_in_one_sentence_and_goes_on_when_there_is_room(tmp_path, threads):
+    """A tmpfs of 1.2 MB: the networks of two architectures fit into it, those of five do not."""
+    grid, disk, full, roomy, whole = (
+        tmp_path / name for name in ("grid.toml", "disk", "full", "roomy", "whole")
+    )
+    grid.write_text(GRID)
+    for folder in (disk, full, roomy):
+        folder.mkdir()
+    run = f"{STUDY} run {grid} --threads {threads} --no-estimate --results"
+    script = f"""
+        {run} {whole} > {tmp_path}/undisturbed
+        mount -t tmpfs -o size=1200k none {disk}
+        {run} {disk} > {tmp_path}/first 2> {tmp_path}/complaint; echo $? > {tmp_path}/code
+        cp -r {disk}/grid {full}
+        {run} {disk} > {tmp_path}/again 2> {tmp_path}/complaint-again; echo $? >> {tmp_path}/code
+        mount -o remount,size=30m {disk}
+        {run} {disk} > {tmp_path}/later 2>&1; echo $? >> {tmp_path}/code
+        cp -r {disk}/grid {roomy}
+    """
+    subprocess.run([*PROBE, script], check=True)
+    assert (tmp_path / "code").read_text().split() == ["1", "1", "0"]
+    for complaint in ("complaint", "complaint-again"):
+        (sentence,) = (tmp_path / complaint).read_text().splitlines()
+        assert sentence.startswith("study: cannot ")
+        assert "No space left on device" in sentence
+    undisturbed, at_first = kept(Store(whole / "grid")), kept(Store(full / "grid"))
+    assert 0 < len(at_first) < len(undisturbed) == 40
+    assert at_first == {trial_id: undisturbed[trial_id] for trial_id in at_first}
+    assert not list(Path(full).rglob("*.partial"))
+    assert kept(Store(roomy / "grid")) == undisturbed
+    assert "(40 of 40 trials)" in (tmp_path / "later").read_text()
+    assert not list((roomy / "grid" / "work").glob("*.safetensors"))
