@@ -243,14 +243,15 @@ def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
         "unscored": trial.unscored,
         "test_accuracy": trial.test_accuracy,
         "history": history,
-        "curve": [entry.to_dict() for entry in trial.curve],
     }
     if trial.growth is not None:
         state |= {"growth": trial.growth.to_dict(), "stopped": trial.stopped}
     functions = {role: network.shape.forward_function for role, network in networks.items()}
     if any(network.shape.grown for network in networks.values()):
         state["forward_functions"] = functions
-    return _pack(tensors, {"format": RESUME_FORMAT, "state": json.dumps(state, allow_nan=False)})
+    curve = ", ".join(entry.as_json for entry in trial.curve)
+    text = f'{json.dumps(state, allow_nan=False)[:-1]}, "curve": [{curve}]}}'
+    return _pack(tensors, {"format": RESUME_FORMAT, "state": text})
 
 
 def unpack_resume(content: bytes) -> Saved:
