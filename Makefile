@@ -1,13 +1,15 @@
 # Everything a developer types. Each target sets the checkout up first; where that is done, it takes 0.1 s.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap study test format test-native test-wheel
+.PHONY: help bootstrap study test format test-native test-wheel test-cloud test-s3
 
 help:
-	@echo "make study       set up, then compare six treatments of two networks, eight trials each, on MNIST"
+	@echo "make study       set up, then compare seven treatments of two networks, eight trials each, on MNIST"
 	@echo "make test        set up, then ruff, mypy and all tests"
 	@echo "make format      set up, then let ruff format and mend the code"
 	@echo "make test-native set up, then build the C++ engine with sanitizers and for every vector width, and compare"
 	@echo "make test-wheel  set up, then build the wheel, install it into an empty environment and run it there"
+	@echo "make test-cloud  set up, then send studies to a SageMaker of this machine, with jobs as real processes"
+	@echo "make test-s3     set up, then test what comes back from S3 against Ceph instead of moto (wants radosgw)"
 	@echo "make bootstrap   set up only; scripts/bootstrap --help lists the options"
 
 bootstrap:
@@ -32,3 +34,9 @@ test-native: bootstrap
 
 test-wheel: bootstrap
 	.venv/bin/python scripts/check_wheel.py
+
+test-cloud: bootstrap
+	.venv/bin/python scripts/test_cloud.py
+
+test-s3: bootstrap
+	.venv/bin/python scripts/test_s3.py

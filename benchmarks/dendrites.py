@@ -16,6 +16,7 @@ import contextlib
 import io
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -144,7 +145,12 @@ def grown(bare: Shape, shape: Shape, stream: Stream) -> Vector:
 def quietly_elsewhere() -> Iterator[None]:
     """In a folder that goes again, without a word: the library writes files and talks."""
     here = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
         os.chdir(folder)
         try:
             yield

@@ -83,7 +83,9 @@ def test_from_a_file_to_its_table_and_on(study, grid):
     printed = study(*run_of(grid))
     assert "grid: 4 trials (1 architecture x 2 modes x 2 trials, to loop 2)" in printed
     assert re.search(r"\[1\*2\] +decay +2 .*inert 2", printed)
-    assert printed.rstrip().endswith("(4 of 4 trials)")
+    records, report = printed.rstrip().splitlines()[-2:]
+    assert records.endswith("(4 of 4 trials)")
+    assert report == f"report: {study.results / 'grid' / 'report' / 'report.html'}"
     assert str(study.results / "grid" / "trials") in printed
     again = study(*run_of(grid))
     assert "4 done" in again

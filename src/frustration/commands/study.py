@@ -130,6 +130,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
 def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:
     """The main table, what to beware of, and where everything lies."""
     from frustration.commands.study_tables import last_line, main_table
+    from frustration.report import report_line
 
     yield ""
     yield main_table(study, store)
@@ -146,6 +147,8 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
             f"and go on where they were when the same command is given again"
         )
     yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
+    if not outcome.interrupted:
+        yield report_line(store.root)
 
 
 def _engine(options: argparse.Namespace) -> Engine:
@@ -355,6 +358,12 @@ def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
             yield [*who, *(getattr(entry, name) for name in CURVE)]
 
 
+def _preset(arguments: list[str]) -> int:
+    from frustration.commands.study_preset import run_preset
+
+    return run_preset(arguments, _watched)
+
+
 def _presets(arguments: list[str]) -> int:
     options = flags.presets_parser().read(arguments)
     from frustration.study.presets import preset, preset_names, preset_text
@@ -381,6 +390,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "retry": (_retry, "run again what has failed"),
     "merge": (_merge, "put the trials of several folders into one"),
     "export": (_export, "all trials, or all their curves, as CSV"),
+    "preset": (_preset, "run one of the studies that come with the package; abc for any two architectures"),
     "presets": (_presets, "the studies that come with the package"),
 }
 

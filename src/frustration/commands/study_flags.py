@@ -90,7 +90,9 @@ def verify_parser() -> Parser:
     result.add_argument(
         "--seed", type=whole(0, 2**63 - 1), default=0, metavar="N", help="which ones (default: 0)"
     )
-    result.add_argument("--backend", metavar="NAME", help="native, native-bf16, torch or reference")
+    result.add_argument(
+        "--backend", metavar="NAME", help="native, native-bf16, torch, reference or perforatedai"
+    )
     result.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
     _add_common(result)
     return result
@@ -124,7 +126,9 @@ def presets_parser() -> Parser:
 def _add_engine(result: Parser) -> None:
     group = result.add_argument_group("where and how it runs")
     group.add_argument(
-        "--backend", metavar="NAME", help="native, native-bf16, torch or reference (default: as train)"
+        "--backend",
+        metavar="NAME",
+        help="native, native-bf16, torch, reference or perforatedai (default: as train)",
     )
     group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
     group.add_argument(

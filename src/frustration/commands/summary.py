@@ -87,7 +87,8 @@ def _too_few(record: TrialRecord) -> str:
     from frustration.dendrites.outlook import outlook
 
     said = outlook(record.spec)
-    return f"; {said}" if said and not record.ended_early else ""
+    tried = record.ended_early or (record.growth and record.growth["attempts"])
+    return f"; {said}" if said and not tried else ""
 
 
 def where(files: Sequence[CheckpointFiles], records: Sequence[TrialRecord]) -> str:

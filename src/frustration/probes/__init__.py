@@ -7,6 +7,7 @@ forward         many masks or many weights at once, and how many images they get
 knockout, weight_noise, corruptions, calibration, representation, latency     one measure each
 measure         all of them on a group of networks of one trial number
 files           probes/<aa>/<id>.json: written in one step, one measure after another
-run, worker     what is missing, side by side in processes
+plan            what a study still lacks
+run, worker     measure that, side by side in processes; events say how it goes
 read            all files of a study as arrays, without torch
 """

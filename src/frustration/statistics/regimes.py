@@ -7,7 +7,7 @@ deviation of the baselines' means; mA: mean of the ablations' means; e = max(sB,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
@@ -69,15 +69,29 @@ class Judged:
 class _Group:
     """Baselines or ablations: mean, spread and maximum of each mode present, all (resamples, modes)."""
 
-    def __init__(self, trials: list[Array], resamples: int) -> None:
-        self.known = bool(trials)
-        # A group without modes gets one of zeros, so that every formula runs; `known` says it means nothing.
-        modes = trials or [np.zeros((resamples, 1))]
-        self.means = np.stack([mode.mean(axis=1) for mode in modes], axis=1)
-        self.stds = np.stack([mode.std(axis=1) for mode in modes], axis=1)
-        self.maxima = np.stack([mode.max(axis=1) for mode in modes], axis=1)
+    def __init__(self, means: Array, stds: Array, maxima: Array, known: bool) -> None:
+        self.known = known
+        self.means, self.stds, self.maxima = means, stds, maxima
         self.mean, self.std = self.means.mean(axis=1), self.means.std(axis=1)
         self.best = self.maxima.max(axis=1)
+
+    @classmethod
+    def of_trials(cls, trials: list[Array], resamples: int) -> Self:
+        """Of each mode's (resamples, trials)."""
+        # A group without modes gets one of zeros, so that every formula runs; `known` says it means nothing.
+        modes = trials or [np.zeros((resamples, 1))]
+        return cls(
+            np.stack([mode.mean(axis=1) for mode in modes], axis=1),
+            np.stack([mode.std(axis=1) for mode in modes], axis=1),
+            np.stack([mode.max(axis=1) for mode in modes], axis=1),
+            known=bool(trials),
+        )
+
+    @classmethod
+    def of_summaries(cls, summaries: list[tuple[float, float, float]]) -> Self:
+        """Of each mode's mean, std (ddof 0) and maximum."""
+        table = np.array(summaries or [(0.0, 0.0, 0.0)], dtype=np.float64).T[:, None, :]
+        return cls(table[0], table[1], table[2], known=bool(summaries))
 
     def every(self, condition: NDArray[np.bool_]) -> Judged:
         """Whether the condition (resamples, modes) holds of every mode present."""
@@ -136,13 +150,30 @@ def regime(bounties: Mapping[str, ArrayLike], zero_r: float, rules: RuleSet = "p
     """
     trials = _checked(bounties, rules)
     judged = _judge(*_groups({mode: values[None, :] for mode, values in trials.items()}, 1), zero_r, rules)
+    return _regime(judged, rules, trials)
+
+
+def regime_of_summaries(
+    summaries: Mapping[str, tuple[float, float, float]], zero_r: float, rules: RuleSet = "paper"
+) -> Regime:
+    """The same where only mean, std (ddof 0) and maximum of each mode's bounties are known."""
+    known = {mode: [summaries[mode]] for mode in (*BASELINES, *ABLATIONS) if mode in summaries}
+    _checked({mode: values[0] for mode, values in known.items()}, rules)
+    base, ablated = (
+        _Group.of_summaries([one for mode in group for one in known.get(mode, [])])
+        for group in (BASELINES, ABLATIONS)
+    )
+    return _regime(_judge(base, ablated, zero_r, rules), rules, known)
+
+
+def _regime(judged: list[Judged], rules: RuleSet, tried: Collection[str]) -> Regime:
     return Regime(
         label=_labels(judged)[0],
         rules=rules,
         not_judged=tuple(
             name for name, rule in zip(RULES, judged, strict=True) if not (rule.holds[0] or rule.fails[0])
         ),
-        missing=tuple(mode for mode in (*BASELINES, *ABLATIONS) if mode not in trials),
+        missing=tuple(mode for mode in (*BASELINES, *ABLATIONS) if mode not in tried),
     )
 
 
@@ -181,7 +212,7 @@ def label_frequencies(
 
 def _groups(trials: Mapping[str, Array], resamples: int) -> tuple[_Group, _Group]:
     base, ablated = ([trials[m] for m in group if m in trials] for group in (BASELINES, ABLATIONS))
-    return _Group(base, resamples), _Group(ablated, resamples)
+    return _Group.of_trials(base, resamples), _Group.of_trials(ablated, resamples)
 
 
 def _checked(bounties: Mapping[str, ArrayLike], rules: str) -> dict[str, Array]:

@@ -4,7 +4,7 @@
 //   a_k = f(z_k + sum over j < k of D_kj a_j)    y = z_0 + sum over k of T_k a_k
 //
 // So the first layer, the products and what they skip serve as they are. A unit whose y stays below 0 gets no
-// gradient, and then none of its rows does. Measured: K = 1 and 3 cost [2*32] 2.1 and 4.3 times K = 0.
+// gradient, and then none of its rows does. Measured: [2*32] takes 1.6 times as long with K = 1, 3.2 times with K = 3.
 #pragma once
 #include "adamw.h"
 #include "memory.h"

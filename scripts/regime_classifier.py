@@ -1,0 +1,15 @@
+"""The original project's regime functions where it kept them; see `frustration.report.regime_classifier`."""
+
+from frustration.report.regime_classifier import (
+    calculate_summary_metrics,
+    classify_regime,
+    get_all_regime_classifications,
+    parse_trial_data,
+)
+
+__all__ = [
+    "calculate_summary_metrics",
+    "classify_regime",
+    "get_all_regime_classifications",
+    "parse_trial_data",
+]

@@ -1,0 +1,1 @@
+"""Send a study to SageMaker and get its records back."""

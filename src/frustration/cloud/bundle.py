@@ -1,0 +1,179 @@
+"""What a container is given: the code of this package, the wheels that its image lacks, and the data.
+
+The code goes by an allow-list: what is not source of this package is never looked at, so no .env, no results
+and no repository can slip in. Everything lies in S3 under a digest of its content and is uploaded once.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import frustration
+from frustration.cloud.clients import code_of, spoken
+from frustration.cloud.place import Place
+from frustration.dataset.catalogue import entry_of
+from frustration.dataset.contents import archive_in, loose_path
+from frustration.dataset.places import obtain
+from frustration.errors import FrustrationError
+from frustration.files import make_folder
+
+SOURCES = (".py", ".cpp", ".h", ".toml", ".json", ".txt")
+"""Kinds of files that make up this package."""
+NOT_CODE = ("__pycache__", "bundled")
+DIGITS = 16
+WHEELS = Path(__file__).with_name("wheels.txt")
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+
+Files = Mapping[str, bytes]
+"""Content by name, relative to the folder in S3."""
+
+
+class Wheels(Protocol):
+    """What a container installs, from files and without an index."""
+
+    @property
+    def identity(self) -> bytes:
+        """Stands for the wheels in the digest of the code."""
+
+    def files(self, say: Callable[[str], None]) -> dict[str, bytes]:
+        """Content by name."""
+
+
+@dataclass(frozen=True)
+class GivenWheels:
+    """Those that the user has gathered."""
+
+    paths: tuple[Path, ...]
+
+    @property
+    def identity(self) -> bytes:
+        return digest(self.files()).encode()
+
+    def files(self, say: Callable[[str], None] = lambda text: None) -> dict[str, bytes]:
+        return {f"wheels/{path.name}": path.read_bytes() for path in self.paths}
+
+
+@dataclass(frozen=True)
+class LockedWheels:
+    """Those that wheels.txt pins by their hashes, for one Python ("3.12")."""
+
+    python: str
+
+    @property
+    def identity(self) -> bytes:
+        """Known without having them."""
+        return f"{self.python}\n{WHEELS.read_text('utf-8')}".encode()
+
+    def files(self, say: Callable[[str], None] = lambda text: None) -> dict[str, bytes]:
+        """From the cache or, once, from the package index."""
+        folder = _cache() / hashlib.sha256(self.identity).hexdigest()[:DIGITS]
+        wanted = sum(1 for line in WHEELS.read_text("utf-8").splitlines() if "==" in line)
+        if len(list(folder.glob("*.whl"))) != wanted:
+            say(f"downloading {wanted} wheels for Python {self.python}, once")
+            self._download(folder)
+        return GivenWheels(tuple(sorted(folder.glob("*.whl")))).files()
+
+    def _download(self, folder: Path) -> None:
+        make_folder(folder)
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", self.python]
+        command += [word for platform in PLATFORMS for word in ("--platform", platform)]
+        command += ["--dest", str(folder), "--requirement", str(WHEELS)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or ["pip does not say why"])[-1]
+            raise FrustrationError(
+                f"the wheels for the container cannot be had ({why}); give a folder that holds them with "
+                f"--wheels DIR, or --wheels none if the image has numpy and safetensors"
+            )
+
+
+def code_files() -> dict[str, bytes]:
+    """The code channel without its wheels: what runs first, and the package."""
+    package = Path(frustration.__file__).parent
+    return {
+        "train.py": (package / "cloud" / "container.py").read_bytes(),
+        "frustration.tar.gz": _packed(package),
+    }
+
+
+def data_files(datasets: Iterable[str]) -> dict[str, bytes]:
+    """The data channel: the files of the data sets as they lie on this machine."""
+    files: dict[str, bytes] = {}
+    for name in datasets:
+        entry = entry_of(name)
+        folder = obtain(entry)
+        loose = [loose_path(entry, file, folder) for file in entry.files]
+        archive = archive_in(entry, folder)
+        found = [path for path in loose if path] if all(loose) or not archive else [archive[1]]
+        files |= {f"{name}/{path.name}": path.read_bytes() for path in found}
+    return files
+
+
+def digest(files: Files) -> str:
+    """16 hexadecimal digits of names and contents."""
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    return whole.hexdigest()[:DIGITS]
+
+
+def upload(s3: Any, place: Place, folder: str, files: Files) -> int:
+    """Put what is not there yet into `folder`, a key that ends with "/"; returns how many files were put."""
+    there: dict[str, int] = {}
+    with spoken(f"cannot list {place.uri(folder)}"):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=folder):
+            there |= {one["Key"]: one["Size"] for one in page.get("Contents", [])}
+    put = 0
+    for name, content in files.items():
+        if there.get(folder + name) != len(content):
+            put += _put_once(s3, place, folder + name, content)
+    return put
+
+
+def _packed(package: Path) -> bytes:
+    """The package's sources as a .tar.gz that is the same for the same sources, whenever it is made."""
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, compresslevel=6) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in sorted(package.rglob("*")):
+            name = path.relative_to(package)
+            hidden = any(part.startswith(".") or part in NOT_CODE for part in name.parts)
+            if hidden or path.suffix not in SOURCES or path.is_symlink() or not path.is_file():
+                continue
+            member = tarfile.TarInfo(f"frustration/{name.as_posix()}")
+            content = path.read_bytes()
+            member.size, member.mode = len(content), 0o644
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _put_once(s3: Any, place: Place, key: str, content: bytes) -> int:
+    from botocore.exceptions import ClientError
+
+    with spoken(f"cannot write {place.uri(key)}"):
+        try:
+            s3.put_object(Bucket=place.bucket, Key=key, Body=content, IfNoneMatch="*")
+        except ClientError as error:
+            # Another launcher was faster; under this digest it can only have put the same.
+            if code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
+                return 0
+            raise
+    return 1
+
+
+def _cache() -> Path:
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (root if root.is_absolute() else Path.home() / ".cache") / "frustration" / "wheels"

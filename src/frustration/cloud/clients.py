@@ -1,0 +1,114 @@
+"""Connections to AWS: one way to make them, so that retries, endpoint and TLS are the same everywhere.
+
+Credentials come from boto3's own chain or from .env. `AWS_ENDPOINT_URL` moves every service elsewhere;
+nothing else does, and certificates are always verified.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from frustration.cloud.settings import Settings, masked
+from frustration.errors import FrustrationError, InputError
+
+RETRIES = {"mode": "adaptive", "max_attempts": 10}
+"""Throttling is absorbed here: botocore slows down as long as the service asks it to."""
+
+
+class CloudError(FrustrationError):
+    """What AWS said no to, with account ids masked."""
+
+
+def client(settings: Settings, service: str) -> Any:
+    """A client of `service`: "s3", "sagemaker", "logs", ..."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    keys = settings.credentials
+    try:
+        session = boto3.Session(
+            aws_access_key_id=keys.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=keys.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=keys.get("AWS_SESSION_TOKEN"),
+            region_name=settings.region,
+            # Keys that .env holds win over a profile, as keys in the environment do.
+            profile_name=None if keys else settings.profile or None,
+        )
+        return session.client(service, config=Config(retries=RETRIES, max_pool_connections=32))
+    except (BotoCoreError, ValueError) as error:
+        raise InputError(masked(f"cannot connect to {service}: {error}")) from None
+
+
+def code_of(error: Any) -> str:
+    """The short name of a ClientError: "ResourceInUse", "404", ..."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def message_of(error: Any) -> str:
+    """What the service said, without account ids."""
+    return masked(str(error.response.get("Error", {}).get("Message", "")))
+
+
+@contextlib.contextmanager
+def spoken(what: str) -> Iterator[None]:
+    """Errors of AWS within the block become one sentence: `what` could not be done, and why."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        said = message_of(error) or "no reason given"
+        raise CloudError(f"{what}: {code_of(error)}: {said}") from None
+    except BotoCoreError as error:
+        raise CloudError(masked(f"{what}: {error}")) from None
+
+
+def bucket_remarks(s3: Any, settings: Settings) -> list[str]:
+    """What the user should know about the bucket; InputError if it is not there or not theirs to use."""
+    from botocore.exceptions import ClientError
+
+    bucket = settings.bucket
+    with spoken(f"cannot use the bucket {bucket}"):
+        try:
+            head = s3.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if status == 404:
+                raise InputError(f"there is no bucket {bucket}; make it, or set S3_BUCKET_NAME") from None
+            if status == 403:
+                raise InputError(f"these credentials may not use the bucket {bucket}") from None
+            if status != 301:
+                raise
+            head = error.response
+    headers = head.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = head.get("BucketRegion") or headers.get("x-amz-bucket-region")
+    remarks = []
+    if region and region != settings.region:
+        remarks.append(
+            f"the bucket {bucket} lies in {region} but jobs run in {settings.region}: "
+            f"SageMaker wants both in one region, and traffic between them is billed"
+        )
+    if _is_public(s3, bucket):
+        remarks.append(f"the bucket {bucket} is public: anybody can read what this study puts there")
+    return remarks
+
+
+def _is_public(s3: Any, bucket: str) -> bool:
+    """Whether its policy or its access list opens it to everybody, as far as we are allowed to look."""
+    from botocore.exceptions import ClientError
+
+    with contextlib.suppress(ClientError):
+        blocks = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+        if blocks.get("IgnorePublicAcls") and blocks.get("RestrictPublicBuckets"):
+            return False
+    with contextlib.suppress(ClientError):
+        if s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"].get("IsPublic"):
+            return True
+    with contextlib.suppress(ClientError):
+        grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
+        groups = [grant.get("Grantee", {}).get("URI", "") for grant in grants]
+        return any(uri.rpartition("/")[2] in ("AllUsers", "AuthenticatedUsers") for uri in groups)
+    return False

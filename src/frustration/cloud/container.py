@@ -1,0 +1,70 @@
+"""The first thing that runs in a training container: make `frustration` importable, and hand over.
+
+It is uploaded as `train.py`, beside `frustration.tar.gz` and `wheels/`, and runs before anything is
+installed: so it imports the standard library only, and looks for its neighbours where it lies itself.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import traceback
+from pathlib import Path
+
+FAILURE_LETTERS = 1024
+"""What DescribeTrainingJob shows of /opt/ml/output/failure."""
+
+
+def main() -> int:
+    """Unpack, install, train; what goes wrong stands in output/failure, and the exit code is not 0."""
+    try:
+        prepare(Path(__file__).resolve().parent)
+        from frustration.cloud.entry import run
+
+        return run(base_folder())
+    except Exception as error:  # nobody above would write down why the job failed
+        write_failure(base_folder(), f"{type(error).__name__}: {error}", traceback.format_exc())
+        return 1
+
+
+def base_folder() -> Path:
+    """/opt/ml, unless AWS's toolkit is told of another folder."""
+    return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+
+
+def prepare(bundle: Path) -> None:
+    """Put the code and the wheels of a bundle before everything else that Python could import."""
+    archive = bundle / "frustration.tar.gz"
+    if not archive.is_file():
+        return  # run from a checkout or an installed package
+    target = Path(tempfile.mkdtemp(prefix="frustration-"))
+    with tarfile.open(archive) as tar:
+        tar.extractall(target / "code", filter="data")
+    found = [str(target / "code")]
+    if wheels := sorted((bundle / "wheels").glob("*.whl")):
+        # No index and no dependencies: what is installed is what was uploaded, and nothing else.
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-index", "--no-deps", "--target", str(target / "wheels"), *map(str, wheels)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"pip could not install the wheels of the bundle: {done.stderr.strip()}")
+        found.append(str(target / "wheels"))
+    sys.path[:0] = found
+
+
+def write_failure(base: Path, summary: str, details: str = "") -> None:
+    """What DescribeTrainingJob will say, the sentence first; the whole story goes to the log."""
+    print(details or summary, file=sys.stderr, flush=True)
+    text = f"{summary}\n{details}" if details else summary
+    try:
+        (base / "output").mkdir(parents=True, exist_ok=True)
+        (base / "output" / "failure").write_text(text[:FAILURE_LETTERS], "utf-8")
+    except OSError as error:
+        print(f"cannot write {base / 'output' / 'failure'}: {error}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

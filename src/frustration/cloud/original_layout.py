@@ -1,0 +1,277 @@
+"""Jobs of the original project: `PREFIX/psa-ARCH-MODE-TIME/output/model.tar.gz`, one cell of the grid each.
+
+Such a job leaves accuracies and nothing else: no seed, no curve, no network. So what comes of it is no
+record, but a small file of its own beside the records, from which the same tables are made.
+
+Of several jobs of one cell the one with the most trials is taken, and of equals the latest: a rerun that
+failed, or that never ended, hides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from frustration.architecture import Architecture
+from frustration.cloud.archive import LIMITS, ArchiveError, Limits
+from frustration.cloud.clients import CloudError
+from frustration.cloud.describe import Facts, describe_all
+from frustration.cloud.download import NoObject, fetch, folders
+from frustration.cloud.harvest import DAMAGED, DONE, FAILED, INCOMPLETE, MISSING, RUNNING, STOPPED
+from frustration.cloud.jobs import job_summaries
+from frustration.cloud.original_forms import OriginalTrial
+from frustration.cloud.parcel import unpack
+from frustration.errors import InputError
+from frustration.files import make_folder, write_atomically
+from frustration.study.store import Store
+
+MODES = ("none", "decay", "dropout", "full", "hidden", "output")
+SCHEMA = 1
+_NAME = re.compile(
+    rf"psa-(?P<arch>[0-9]+[x-][0-9]+(?:-[0-9]+x[0-9]+)*)-(?P<mode>{'|'.join(MODES)})-(?P<time>[0-9].*)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginalJob:
+    """What its name says."""
+
+    name: str
+    architecture: Architecture
+    mode: str
+    time: str
+
+    @property
+    def cell(self) -> tuple[Architecture, str]:
+        return self.architecture, self.mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginalCell:
+    """What was brought home of one cell."""
+
+    architecture: Architecture
+    mode: str
+    job: str
+    trials: tuple[OriginalTrial, ...]
+
+    def write(self, folder: Path) -> None:
+        content = {
+            "schema": SCHEMA,
+            "architecture": str(self.architecture),
+            "mode": self.mode,
+            "job": self.job,
+            "trials": [
+                {key: value for key, value in asdict(trial).items() if key in _KEPT} for trial in self.trials
+            ],
+        }
+        make_folder(folder)
+        write_atomically(folder / f"{self.architecture.safe}.{self.mode}.json", json.dumps(content).encode())
+
+
+_KEPT = ("bounty", "bounty_loop", "test_accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOutcome:
+    """What became of one cell."""
+
+    architecture: Architecture
+    mode: str
+    state: str
+    job: str
+    trials: int
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.state == DONE
+
+
+@dataclass(kw_only=True)
+class OriginalHarvest:
+    """All cells that were asked for."""
+
+    cells: list[OriginalCell] = field(default_factory=list)
+    outcomes: list[CellOutcome] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return all(outcome.good for outcome in self.outcomes)
+
+
+def parse(name: str) -> OriginalJob | None:
+    """None for the name of anything else."""
+    match = _NAME.fullmatch(name)
+    if not match:
+        return None
+    blocks = match["arch"]
+    if "x" not in blocks:
+        blocks = blocks.replace("-", "x")
+    try:
+        architecture = Architecture.parse("[" + ",".join(blocks.replace("x", "*").split("-")) + "]")
+    except InputError:
+        return None
+    return OriginalJob(name=name, architecture=architecture, mode=match["mode"], time=match["time"])
+
+
+def find(s3: Any, bucket: str, prefix: str) -> list[OriginalJob]:
+    """The jobs that left anything under the prefix, by one listing of folders."""
+    under = f"{prefix}/" if prefix else ""
+    found = (parse(name) for name in folders(s3, bucket, f"{under}psa-"))
+    return [job for job in found if job is not None]
+
+
+def known_to_service(sagemaker: Any, bucket: str, prefix: str) -> dict[str, Facts]:
+    """Jobs of these names whose output goes here: names are account-wide, and others may use them too."""
+    listed = (one["TrainingJobName"] for one in job_summaries(sagemaker, "psa-"))
+    known = describe_all(sagemaker, (name for name in listed if parse(name)))
+    home = f"s3://{bucket}/{prefix}".rstrip("/")
+    return {name: facts for name, facts in known.items() if facts.output.rstrip("/") == home}
+
+
+@dataclass(kw_only=True, eq=False)
+class OriginalCollector:
+    """Downloads the jobs of the original's layout, several at a time."""
+
+    s3: Any
+    sagemaker: Any
+    bucket: str
+    prefix: str
+    folder: Path
+    """Where the cells' files go."""
+    trials: int | None = None
+    """How many a cell should have; None: as many as the fullest one has."""
+    wanted: frozenset[tuple[Architecture, str]] | None = None
+    """Cells; None: all that are there."""
+    parallel: int = 8
+    limits: Limits = LIMITS
+    observe: Callable[[int, int], None] = lambda done, total: None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> OriginalHarvest:
+        harvest = OriginalHarvest()
+        try:
+            known = known_to_service(self.sagemaker, self.bucket, self.prefix)
+        except CloudError as error:  # what lies in S3 can be read without
+            known = {}
+            harvest.remarks.append(f"the states of the jobs are not known: {error}")
+        jobs = {job.name: job for job in find(self.s3, self.bucket, self.prefix)}
+        jobs |= {name: job for name in known if (job := parse(name))}
+        chosen = [job for job in jobs.values() if self.wanted is None or job.cell in self.wanted]
+        read, damaged = self._read(chosen, harvest)
+        most = self.trials or max((len(trials) for trials in read.values()), default=0)
+        by_cell: dict[tuple[Architecture, str], list[OriginalJob]] = {}
+        for job in sorted(chosen, key=lambda job: job.time):
+            by_cell.setdefault(job.cell, []).append(job)
+        for cell in _in_order(by_cell):
+            outcome = self._judge(by_cell[cell], read, damaged, known, most)
+            if trials := read.get(outcome.job):
+                kept = OriginalCell(
+                    architecture=cell[0], mode=cell[1], job=outcome.job, trials=tuple(trials[: self.trials])
+                )
+                kept.write(self.folder)
+                harvest.cells.append(kept)
+            harvest.outcomes.append(outcome)
+        return harvest
+
+    def _read(
+        self, jobs: Iterable[OriginalJob], harvest: OriginalHarvest
+    ) -> tuple[dict[str, list[OriginalTrial]], dict[str, str]]:
+        """(job -> trials, job -> why its archive is not taken)"""
+        read: dict[str, list[OriginalTrial]] = {}
+        damaged: dict[str, str] = {}
+        with (
+            tempfile.TemporaryDirectory(prefix="frustration-") as folder,
+            ThreadPoolExecutor(self.parallel) as pool,
+        ):
+            futures = {pool.submit(self._one, job, Path(folder)): job for job in jobs}
+            try:
+                for done, future in enumerate(as_completed(futures), start=1):
+                    job = futures[future]
+                    trials, why, remarks = future.result()
+                    if trials is not None:
+                        read[job.name] = trials
+                    if why:
+                        damaged[job.name] = why
+                    harvest.remarks += [f"{job.name}: {remark}" for remark in remarks]
+                    self.observe(done, len(futures))
+            except BaseException:
+                self.stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        return read, damaged
+
+    def _one(self, job: OriginalJob, folder: Path) -> tuple[list[OriginalTrial] | None, str, list[str]]:
+        under = f"{self.prefix}/" if self.prefix else ""
+        archive = folder / f"{job.name}.tar.gz"
+        key = f"{under}{job.name}/output/model.tar.gz"
+        try:
+            fetch(self.s3, self.bucket, key, archive, stop=self.stop, limit=self.limits.packed_bytes)
+            parcel = unpack(archive, Store(folder / job.name), lambda spec: False, self.limits)
+        except NoObject:
+            return None, "", []
+        except ArchiveError as error:
+            return None, f"its archive is not taken: {error}", []
+        finally:
+            archive.unlink(missing_ok=True)
+        if not parcel.original:
+            why = "; ".join(parcel.refused) or "neither of the two files of results is in its archive"
+            return None, why, []
+        return parcel.original, "", parcel.refused
+
+    def _judge(
+        self,
+        jobs: list[OriginalJob],
+        read: dict[str, list[OriginalTrial]],
+        damaged: dict[str, str],
+        known: dict[str, Facts],
+        most: int,
+    ) -> CellOutcome:
+        """`jobs` of one cell, the latest last."""
+        architecture, mode = jobs[0].cell
+
+        def outcome(state: str, job: str, reason: str = "") -> CellOutcome:
+            return CellOutcome(
+                architecture=architecture,
+                mode=mode,
+                state=state,
+                job=job,
+                trials=len(read.get(job, ())),
+                reason=reason,
+            )
+
+        have = [job.name for job in jobs if job.name in read]
+        if have:
+            best = max(reversed(have), key=lambda name: len(read[name]))
+            count = len(read[best])
+            if count >= most:
+                return outcome(DONE, best)
+            return outcome(INCOMPLETE, best, f"it has {count} of {most} trials")
+        latest = jobs[-1].name
+        for job in reversed(jobs):
+            if job.name in known and known[job.name].status in ("InProgress", "Stopping"):
+                return outcome(RUNNING, job.name, f"{known[job.name].phase or known[job.name].status}")
+        for job in reversed(jobs):
+            if job.name in damaged:
+                return outcome(DAMAGED, job.name, damaged[job.name])
+        if latest in known and known[latest].status in ("Failed", "Stopped"):
+            reason = known[latest].reason.strip().splitlines()
+            state = FAILED if known[latest].status == "Failed" else STOPPED
+            return outcome(state, latest, reason[0] if reason else "the service gives no reason")
+        return outcome(MISSING, latest, "it left no model.tar.gz")
+
+
+def _in_order(cells: Iterable[tuple[Architecture, str]]) -> list[tuple[Architecture, str]]:
+    """By depth, then by width from the widest, then in the order of the modes."""
+    return sorted(
+        cells, key=lambda cell: (cell[0].depth, [-width for width in cell[0].hidden], MODES.index(cell[1]))
+    )

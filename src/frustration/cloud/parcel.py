@@ -1,0 +1,235 @@
+"""What a job sent home: its archive, member by member, into a store of its own.
+
+Records and networks are told by their names and believed by their content. A record has to be of its schema,
+finished, free of contradictions, and of the study; a network has to agree with its digest and with the
+record that it came beside. What is not is named with its reason, and the rest of the archive is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from frustration.checkpoint import CheckpointError, unpack_lkg
+from frustration.cloud.archive import LIMITS, Limits, Member, members
+from frustration.cloud.original_forms import (
+    COMPREHENSIVE,
+    RESULTS,
+    OriginalTrial,
+    read_comprehensive,
+    read_results,
+)
+from frustration.errors import InputError
+from frustration.files import StorageError, make_folder
+from frustration.record import LoopEntry, TrialRecord
+from frustration.spec import TrialSpec
+from frustration.study.store import Store
+
+TEXT_BYTES = 2**26
+"""The most that a record or a list of results may have: a record has about 260 bytes a loop."""
+_TRIAL = re.compile(r"(?P<id>[0-9a-f]{16})(?P<kind>\.json|\.failed\.json|\.safetensors)")
+
+
+@dataclass(kw_only=True)
+class Parcel:
+    """What an archive held."""
+
+    records: set[str] = field(default_factory=set)
+    """Ids of the trials whose records now lie in the store."""
+    failures: set[str] = field(default_factory=set)
+    original: list[OriginalTrial] | None = None
+    """What the original's files say, where there are any."""
+    refused: list[str] = field(default_factory=list)
+    """A sentence for each member that looked like a result and could not be taken."""
+
+
+def unpack(
+    path: Path,
+    into: Store,
+    belongs: Callable[[TrialSpec], bool] = lambda spec: True,
+    limits: Limits = LIMITS,
+) -> Parcel:
+    """Read an archive into a store that nobody else uses; ArchiveError if nothing of it can be taken."""
+    return gather(members(path, limits), into, belongs)
+
+
+def gather(
+    found: Iterable[Member], into: Store, belongs: Callable[[TrialSpec], bool] = lambda spec: True
+) -> Parcel:
+    """Take what is whole of these files."""
+    parcel = Parcel()
+    texts: dict[str, str] = {}
+    networks: set[str] = set()
+    for member in found:
+        try:
+            if member.base in (RESULTS, COMPREHENSIVE):
+                texts[member.base] = _text(member)
+            elif trial := _TRIAL.fullmatch(member.base):
+                if trial["kind"] == ".safetensors":
+                    _write(into.network_path(trial["id"]), member)
+                    networks.add(trial["id"])
+                elif trial["kind"] == ".json":
+                    _keep_record(member, into, belongs)
+                    parcel.records.add(trial["id"])
+                else:
+                    _keep_failure(member, into)
+                    parcel.failures.add(trial["id"])
+        except InputError as error:
+            parcel.refused.append(f"{member.base}: {error}")
+    _keep_networks(networks, into, parcel)
+    _read_original(parcel, texts)
+    return parcel
+
+
+def checked_record(content: Any) -> TrialRecord:
+    """A finished record whose numbers agree with one another; InputError says what does not."""
+    try:
+        record = TrialRecord.from_dict(content)
+        json.dumps(record.to_dict(), allow_nan=False)  # as it will be written
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"not a whole record ({error!r})") from None
+    if content.get("id") != record.spec.id:
+        raise InputError("its id is not that of its spec")
+    if record.continued:
+        raise InputError("it came out of several sessions of train, which never enter a study")
+    loops = [entry.loop for entry in record.curve]
+    if not record.finished or loops != list(range(1, record.loop + 1)):
+        raise InputError(f"it is not finished: it has {len(loops)} of {record.spec.meta_loops} loops")
+    accuracies = [record.bounty, record.test_accuracy, *(entry.accuracy for entry in record.curve)]
+    if not all(value is None or _is_percent(value) for value in accuracies):
+        raise InputError("one of its accuracies is no number from 0 to 100")
+    if (record.bounty, record.bounty_loop) != _best(record.curve):
+        raise InputError("its bounty is not the best accuracy of its curve")
+    if (record.bounty is None) != (record.test_accuracy is None):
+        raise InputError("it has a bounty without a test accuracy, or the other way round")
+    if not _is_count(record.parameters) or not _is_count(record.flops) or not _is_seconds(record.seconds):
+        raise InputError("its parameters, flops or seconds are no numbers of 0 or more")
+    if not isinstance(record.numerics, dict):
+        raise InputError("its numerics are no object")
+    return record
+
+
+def _keep_record(member: Member, into: Store, belongs: Callable[[TrialSpec], bool]) -> None:
+    record = checked_record(_json(member))
+    if member.base != f"{record.spec.id}.json":
+        raise InputError(f"it holds the trial {record.spec.id}")
+    if not belongs(record.spec):
+        raise InputError("it is no trial of this study")
+    into.write_record(record)
+
+
+def _keep_failure(member: Member, into: Store) -> None:
+    content = _json(member)
+    fields = {"id": str, "spec": dict, "traceback": str}
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), t) for k, t in fields.items()):
+        raise InputError("not a whole report of a failure")
+    if member.base != f"{content['id']}.failed.json":
+        raise InputError(f"it is about the trial {content['id']}")
+    into.write_failure(content["id"], content["spec"], content["traceback"])
+
+
+def _keep_networks(networks: set[str], into: Store, parcel: Parcel) -> None:
+    """Only those whose records were taken; which of the two comes first in an archive does not matter."""
+    for trial_id in sorted(networks):
+        path = into.network_path(trial_id)
+        why = _network_problem(path, into.record(trial_id)) if trial_id in parcel.records else None
+        if why:
+            parcel.refused.append(f"{path.name}: {why}")
+        if why or trial_id not in parcel.records:
+            path.unlink()
+
+
+def _network_problem(path: Path, record: TrialRecord) -> str | None:
+    """Why these are not the weights of that trial."""
+    with path.open("rb") as file:
+        if file.read(9)[8:] != b"{":
+            return "not a safetensors file"  # a pickle, say, which is not even looked at
+    try:
+        saved = unpack_lkg(path)
+    except (CheckpointError, InputError) as error:
+        return str(error)
+    except (KeyError, ValueError, TypeError) as error:
+        return f"its description is not one that this program writes ({error!r})"
+    of_file = (saved.dataset, saved.seed, saved.trial_number, saved.bounty, saved.bounty_loop)
+    spec = record.spec
+    if of_file != (spec.dataset, spec.seed, spec.trial, record.bounty, record.bounty_loop):
+        return "it is the network of another trial"
+    return None
+
+
+def _read_original(parcel: Parcel, texts: dict[str, str]) -> None:
+    """The fuller of the two files, if it can be used; a file that cannot is named."""
+    for name, read in ((COMPREHENSIVE, read_comprehensive), (RESULTS, read_results)):
+        if name not in texts:
+            continue
+        try:
+            found = read(texts[name], name)
+        except InputError as error:
+            parcel.refused.append(str(error))
+            continue
+        except RecursionError:
+            parcel.refused.append(f"{name} is nested too deeply")
+            continue
+        if parcel.original is None:
+            parcel.original = found
+        elif len(found) != len(parcel.original):
+            parcel.refused.append(f"{name} has {len(found)} trials, {COMPREHENSIVE} {len(parcel.original)}")
+
+
+def _write(path: Path, member: Member) -> None:
+    make_folder(path.parent)
+    try:
+        with path.open("wb") as file:
+            file.writelines(member.chunks())
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _text(member: Member) -> str:
+    if member.size > TEXT_BYTES:
+        raise InputError(f"it has {member.size:,} bytes; {TEXT_BYTES:,} are allowed")
+    try:
+        return member.content().decode()
+    except UnicodeDecodeError:
+        raise InputError("it is not text in UTF-8") from None
+
+
+def _json(member: Member) -> Any:
+    try:
+        return json.loads(_text(member), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"it is not JSON: {error}") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _best(curve: tuple[LoopEntry, ...]) -> tuple[float | None, int | None]:
+    """The best accuracy and the first loop that reached it."""
+    scored = [(one.accuracy, -one.loop) for one in curve if one.accuracy is not None and not one.diverged]
+    if not scored:
+        return None, None
+    accuracy, loop = max(scored)
+    return accuracy, -loop
+
+
+def _is_percent(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 100
+
+
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,118 @@
+"""What lies in S3, by what it is: one listing of everything, old versions and half-made uploads included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from frustration.cloud.clients import code_of, spoken
+from frustration.cloud.download import objects
+
+GIB = 2**30
+DENIED = ("AccessDenied", "403", "NotImplemented", "MethodNotAllowed")
+ARCHIVE = "archives"
+CHECKPOINTS = "checkpoints"
+PLANS = "plans"
+SHARED = "code and data"
+PROFILER = "output beside archives"
+OTHER = "other"
+_STUDY = re.compile(r"studies/(?P<study>[^/]+)/(?P<rest>.*)")
+_ORIGINAL = re.compile(r"psa-[^/]+/(?P<rest>.*)")
+
+
+@dataclass(kw_only=True)
+class Pile:
+    """Objects of one kind."""
+
+    objects: int = 0
+    bytes: int = 0
+
+    def add(self, size: int) -> None:
+        self.objects += 1
+        self.bytes += size
+
+
+@dataclass(kw_only=True)
+class Usage:
+    """Everything under a prefix."""
+
+    piles: dict[tuple[str, str], Pile] = field(default_factory=dict)
+    """(study, kind) -> pile; the study is empty for what belongs to none."""
+    old_versions: Pile | None = None
+    """Replaced or deleted, and still billed; None where it cannot be seen."""
+    unfinished: Pile | None = None
+    """Uploads that were never finished; None where it cannot be seen."""
+
+    @property
+    def total(self) -> Pile:
+        extra = [pile for pile in (self.old_versions, self.unfinished) if pile]
+        piles = [*self.piles.values(), *extra]
+        return Pile(objects=sum(p.objects for p in piles), bytes=sum(p.bytes for p in piles))
+
+
+def measure(
+    s3: Any, bucket: str, prefix: str, under: str = "", progress: Callable[[int], None] = lambda done: None
+) -> Usage:
+    """`prefix` ends with "/" or is empty; `under` narrows the listing to a part of it."""
+    usage = Usage()
+    for number, one in enumerate(objects(s3, bucket, prefix + under), start=1):
+        kind = kind_of(one["Key"].removeprefix(prefix))
+        usage.piles.setdefault(kind, Pile()).add(one["Size"])
+        progress(number)
+    usage.old_versions = _piled(lambda: _old_versions(s3, bucket, prefix + under))
+    usage.unfinished = _piled(lambda: _unfinished(s3, bucket, prefix + under))
+    return usage
+
+
+def kind_of(key: str) -> tuple[str, str]:
+    """(study, kind) of a key below the prefix."""
+    if match := _STUDY.fullmatch(key):
+        study, rest = match["study"], match["rest"]
+        if re.fullmatch(r"plan(-[0-9]+)?\.json", rest):
+            return study, PLANS
+        if rest.startswith("checkpoints/"):
+            return study, CHECKPOINTS
+        if rest.startswith("output/"):
+            return study, ARCHIVE if rest.endswith("/output/model.tar.gz") else PROFILER
+        return study, OTHER
+    if match := _ORIGINAL.fullmatch(key):
+        return "", "original " + (ARCHIVE if match["rest"] == "output/model.tar.gz" else PROFILER)
+    return "", SHARED if key.startswith(("code/", "data/")) else OTHER
+
+
+def _piled(sizes: Callable[[], Iterable[int]]) -> Pile | None:
+    from botocore.exceptions import ClientError
+
+    pile = Pile()
+    with spoken("cannot list what lies in S3"):
+        try:
+            for size in sizes():
+                pile.add(size)
+        except ClientError as error:
+            if code_of(error) in DENIED:
+                return None
+            raise
+    return pile
+
+
+def _old_versions(s3: Any, bucket: str, prefix: str) -> Iterator[int]:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for version in page.get("Versions", ()):
+            if not version["IsLatest"]:
+                yield version["Size"]
+
+
+def _unfinished(s3: Any, bucket: str, prefix: str) -> Iterator[int]:
+    for upload in uploads(s3, bucket, prefix):
+        parts = s3.get_paginator("list_parts").paginate(
+            Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+        )
+        yield sum(part["Size"] for page in parts for part in page.get("Parts", ()))
+
+
+def uploads(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Uploads in several parts that were begun and neither finished nor given up."""
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Uploads", ())

@@ -1,0 +1,239 @@
+"""The original project's commands for tables and figures: its names and flags, this project's reports."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frustration.commands.arguments import Parser, run
+from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from frustration.architecture import Architecture
+    from frustration.report.figures.scene import Plate, Scene
+    from frustration.report.results import StudyResults
+
+CONFIGURATIONS = Path("reproduction/configurations.txt")
+TRIALS = Path("results/psa_simplemlp_trials.md")
+HEATMAPS = {
+    "baseline": "SimpleMLP_Heatmap_Baseline_Performance",
+    "effect": "SimpleMLP_Heatmap_Ablation_Effects",
+    "instability": "SimpleMLP_Heatmap_Instability",
+    "winner": "SimpleMLP_Heatmap_Winning_Strategy",
+    "parameter_matching": "SimpleMLP_Heatmap_Parameter_Matching",
+    "regimes": "SimpleMLP_Heatmap_Regimes",
+}
+"""Painter -> the original's name of its figure."""
+DESIGN_SPACE = Path("results/SimpleMLP_Testing_Design_Space.png")
+CONVERGENCE = "SimpleMLP_Plot_Convergence"
+
+
+def architecture_table(argv: Sequence[str] | None = None) -> int:
+    """make-architecture-table"""
+    return run("make-architecture-table", _architecture_table, argv)
+
+
+def accuracy_table(argv: Sequence[str] | None = None) -> int:
+    """make-trial-accuracy-table"""
+    return run("make-trial-accuracy-table", _accuracy_table, argv)
+
+
+def design_space(argv: Sequence[str] | None = None) -> int:
+    """make-figure-design-space, and make-design-space-figure"""
+    return run("make-figure-design-space", _design_space, argv)
+
+
+def heatmaps(argv: Sequence[str] | None = None) -> int:
+    """make-figure-heatmaps"""
+    return run("make-figure-heatmaps", _heatmaps, argv)
+
+
+def convergence(argv: Sequence[str] | None = None) -> int:
+    """make-convergence-plots"""
+    return run("make-convergence-plots", _convergence, argv)
+
+
+def _architecture_table(arguments: list[str]) -> int:
+    parser = Parser("make-architecture-table", "Print a LaTeX table of architectures and their parameters.")
+    _add_configurations(parser)
+    options = _end(parser).read(arguments)
+    from frustration.report.latex import architecture_table as table
+
+    print(table(_architectures(options)), end="")
+    return 0
+
+
+def _accuracy_table(arguments: list[str]) -> int:
+    parser = Parser(
+        "make-trial-accuracy-table",
+        "Print a LaTeX table of bounties: mean, std and, where it is significant, the winner.",
+    )
+    _add_source(parser, "--datafile")
+    parser.add_argument("--order", type=Path, metavar="FILE", help="architectures in the order wanted")
+    parser.add_argument("--caption", metavar="LATEX", help="the table's caption")
+    parser.add_argument("--label", metavar="LABEL", help="the table's label (default: results_summary_stats)")
+    options = _end(parser).read(arguments)
+    from frustration.report.analysis import analyse
+    from frustration.report.latex import accuracy_table as table
+
+    groups = analyse(_results(options)).groups
+    if options.order is not None:
+        order = list(_from_file(options.order))
+        groups = tuple(
+            sorted((g for g in groups if g.architecture in order), key=lambda g: order.index(g.architecture))
+        )
+    words = {"caption": options.caption, "label": options.label and f"tab:{options.label}"}
+    print(table(groups, **{name: text for name, text in words.items() if text}), end="")
+    return 0
+
+
+def _design_space(arguments: list[str]) -> int:
+    parser = Parser("make-figure-design-space", "Draw depth against width of all architectures.")
+    _add_configurations(parser)
+    parser.add_argument(
+        "--output-file", type=Path, default=DESIGN_SPACE, metavar="PNG", help=f"default: {DESIGN_SPACE}"
+    )
+    options = _end(parser).read(arguments)
+    from frustration.report.figures.design import design_space as paint
+    from frustration.report.grid import grid_results
+
+    results = grid_results(_architectures(options))
+    return _draw(results, [(paint, options.output_file.stem)], options.output_file.parent)
+
+
+def _heatmaps(arguments: list[str]) -> int:
+    parser = Parser("make-figure-heatmaps", "Draw the six maps of the design space.")
+    _add_source(parser, "--trials-file")
+    parser.add_argument(
+        "--config-file", type=Path, metavar="FILE", help="draw the architectures in this file only"
+    )
+    _add_output(parser)
+    options = _end(parser).read(arguments)
+    from dataclasses import replace
+
+    from frustration.report.figures import design, maps
+
+    results = _results(options)
+    if options.config_file is not None:
+        wanted = set(_from_file(options.config_file))
+        results = replace(results, cells=tuple(c for c in results.cells if c.architecture in wanted))
+    painters = {
+        "baseline": maps.baseline,
+        "effect": maps.effect,
+        "instability": maps.instability,
+        "winner": maps.winner,
+        "parameter_matching": design.parameter_matching,
+        "regimes": maps.regimes,
+    }
+    return _draw(results, [(painters[name], file) for name, file in HEATMAPS.items()], options.output_dir)
+
+
+def _convergence(arguments: list[str]) -> int:
+    parser = Parser(
+        "make-convergence-plots",
+        "Draw the learning curves of all trials. A trials file has no curves, so this needs a study.",
+    )
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
+    parser.add_argument(
+        "--targets", default="1*1024,18*18", metavar="LIST", help="architectures (default: 1*1024,18*18)"
+    )
+    _add_output(parser)
+    options = _end(parser).read(arguments)
+    if options.study is None:
+        raise InputError('name a study, as in "make-convergence-plots paper-98 --targets 1*1024,18*18"')
+    from dataclasses import replace
+
+    from frustration.architecture import Architecture
+    from frustration.report.figures.curves import learning_curves
+    from frustration.report.writing import study_named
+
+    results = study_named(options.study, Path("results"))
+    wanted = [Architecture.parse(text.strip()) for text in options.targets.split(",") if text.strip()]
+    cells = tuple(cell for cell in results.cells if cell.architecture in wanted)
+    if not cells:
+        there = ", ".join(map(str, results.architectures))
+        raise InputError(f"--targets {options.targets}: {results.name} has none of them; it has {there}")
+    return _draw(replace(results, cells=cells), [(learning_curves, CONVERGENCE)], options.output_dir)
+
+
+def _draw(
+    results: StudyResults, painters: list[tuple[Callable[[Scene], Iterator[Plate]], str]], folder: Path
+) -> int:
+    """Each figure of the first setting, under the original's name; says what is drawn and what is not."""
+    from frustration.files import make_folder
+    from frustration.report.analysis import analyse
+    from frustration.report.figures import style
+    from frustration.report.figures.scene import Scene
+
+    make_folder(folder)
+    with style.drawing():
+        scene = Scene(results=results, analysis=analyse(results), setting=results.settings[0])
+        for paint, name in painters:
+            for number, plate in enumerate(paint(scene), start=1):
+                if plate.figure is None:
+                    print(f"{name}: not drawn, because {plate.left_out}")
+                    continue
+                file = name if number == 1 else f"{name}_{number}"
+                print(style.write(plate.figure, folder, file)[0])
+    return 0
+
+
+def _add_configurations(parser: Parser) -> None:
+    parser.add_argument(
+        "--config-file",
+        type=Path,
+        metavar="FILE",
+        help=f"architectures, one a line (default: {CONFIGURATIONS}, or the published grid)",
+    )
+
+
+def _add_source(parser: Parser, flag: str) -> None:
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
+    parser.add_argument(
+        flag, type=Path, dest="trials_file", metavar="FILE", help=f"a trials file instead (default: {TRIALS})"
+    )
+
+
+def _add_output(parser: Parser) -> None:
+    parser.add_argument(
+        "--output-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/"
+    )
+
+
+def _end(parser: Parser) -> Parser:
+    parser.add_argument("--debug", action="store_true", help="errors with a traceback")
+    parser.add_argument("-h", "--help", action="help", help="show this and end")
+    return parser
+
+
+def _architectures(options: argparse.Namespace) -> list[Architecture]:
+    if options.config_file is None and not CONFIGURATIONS.is_file():
+        from frustration.study.sets import SETS
+
+        return list(SETS["paper-98"])
+    return list(_from_file(options.config_file or CONFIGURATIONS))
+
+
+def _from_file(path: Path) -> tuple[Architecture, ...]:
+    from frustration.study.sets import architectures
+
+    return architectures([f"@{path.name}"], path.parent)
+
+
+def _results(options: argparse.Namespace) -> StudyResults:
+    """Of the study, or of the trials file; of a summary, the trials file beside it is read."""
+    from frustration.report.original import SUMMARY
+    from frustration.report.original import TRIALS as NAME
+    from frustration.report.published import read_trials_file
+    from frustration.report.writing import study_named
+
+    if options.study is not None and options.trials_file is not None:
+        raise InputError("a study and a trials file cannot go together; give one of them")
+    if options.study is not None:
+        return study_named(options.study, Path("results"))
+    path: Path = options.trials_file or TRIALS
+    if path.name == SUMMARY:  # it has no trials to test; the file beside it has
+        path = path.with_name(NAME)
+    return read_trials_file(path)

@@ -1,0 +1,189 @@
+"""report: what a study shows, from its records alone; and two studies compared."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frustration.commands.arguments import Parser, real, run
+from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from frustration.report.results import StudyResults
+    from frustration.report.table import Table
+
+NAME = "report"
+EXAMPLES = """\
+examples:
+  report quickstart                             results/quickstart/report/, the page to open is printed
+  report quickstart --print                     the main table in the terminal; nothing is written
+  report --from-trials psa_simplemlp_trials.md  the same for a trials file of the original project
+  report compare A B                            two studies (or trials files): what agrees, what differs
+
+Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
+psa_simplemlp_summary.md and its kin. docs/reports.md explains them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run(NAME, _dispatch, argv)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["compare"]:
+        return _compare(arguments[1:])
+    return _report(arguments)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        NAME,
+        "Write what a study shows: tests, effects with intervals, tables, figures and one page. "
+        "`report compare A B` compares two.",
+        more=lambda: EXAMPLES,
+    )
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
+    parser.add_argument(
+        "--from-trials", type=Path, metavar="FILE", help="a trials file of the original project instead"
+    )
+    parser.add_argument("--print", action="store_true", dest="to_terminal", help="only print the main table")
+    parser.add_argument("--no-figures", action="store_true", help="text, tables and CSV only")
+    _add_common(parser, "where it is written (default: report/ in the study's folder)")
+    return parser
+
+
+def _compare_parser() -> Parser:
+    parser = Parser(
+        "report compare",
+        "Compare two studies, or trials files of the original project: tests of a difference and of "
+        "equivalence for every treatment that both have, and a verdict per architecture.",
+    )
+    parser.add_argument("a", nargs="?", metavar="A", help="a study in results/, its folder, or a trials file")
+    parser.add_argument("b", nargs="?", metavar="B", help="the other one; differences are B minus A")
+    _add_common(parser, "also write compare.md and compare.tex there")
+    return parser
+
+
+def _add_common(parser: Parser, output: str) -> None:
+    parser.add_argument("--output", type=Path, metavar="DIR", help=output)
+    parser.add_argument(
+        "--margin",
+        type=real(0.0, 100.0, above=True),
+        default=0.5,
+        metavar="POINTS",
+        help="within which two arms count as equivalent (default: 0.5)",
+    )
+    parser.add_argument(
+        "--alpha",
+        type=real(0.0, 0.49, above=True),
+        default=0.05,
+        metavar="P",
+        help="level of all tests (default: 0.05)",
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies are (results/)"
+    )
+    parser.add_argument("--debug", action="store_true", help="errors with a traceback")
+    parser.add_argument("-h", "--help", action="help", help="show this and end")
+
+
+def _report(arguments: list[str]) -> int:
+    options = _parser().read(arguments)
+    if (options.study is None) == (options.from_trials is None):
+        raise InputError('name a study, as in "report quickstart", or give --from-trials FILE')
+    from frustration.report import writing
+
+    results = _results(options)
+    _say_skipped(results)
+    if options.to_terminal:
+        _print(results, options)
+        return 0
+    folder = options.output or _default_folder(results, options)
+    page = writing.write_all(
+        results, folder, figures=not options.no_figures, alpha=options.alpha, margin=options.margin
+    )
+    print(f"report: {page}")
+    return 0
+
+
+def _results(options: argparse.Namespace) -> StudyResults:
+    from frustration.report.published import read_trials_file
+    from frustration.report.writing import study_named
+
+    if options.from_trials is not None:
+        return read_trials_file(options.from_trials)
+    return study_named(options.study, options.results)
+
+
+def _default_folder(results: StudyResults, options: argparse.Namespace) -> Path:
+    root: Path = options.results / results.name if results.published else results.source
+    return root / "report"
+
+
+def _say_skipped(results: StudyResults) -> None:
+    """One sentence on stderr for each record that is not part of the report."""
+    for skipped in results.skipped:
+        print(f"report: passed over: {skipped.path} {skipped.reason}", file=sys.stderr)
+    for failure in results.failures:
+        who = f"{failure.architecture} {failure.label}, trial {failure.trial}"
+        print(f"report: failed, so in no test: {who}: {failure.cause}", file=sys.stderr)
+
+
+def _print(results: StudyResults, options: argparse.Namespace) -> None:
+    from frustration.report.analysis import analyse
+    from frustration.report.sentences import plain_sentences
+    from frustration.report.tables_of_tests import cells_table
+
+    analysis = analyse(results, alpha=options.alpha, margin=options.margin)
+    plain = plain_sentences(results, analysis)
+    table = cells_table(analysis)
+    _say([*plain.about, "", *plain.helps, "", *plain.surely, "", *plain.costs, *plain.beware, ""], [table])
+
+
+def _compare(arguments: list[str]) -> int:
+    options = _compare_parser().read(arguments)
+    if options.b is None:
+        raise InputError('name two studies or trials files, as in "report compare A B"')
+    from frustration.files import make_folder, write_atomically
+    from frustration.report.compare import compare, compare_sentences, compare_table, verdict_table
+    from frustration.report.latex import latex
+    from frustration.report.markdown import pipes
+    from frustration.report.writing import results_of
+
+    sides = [results_of(one, options.results) for one in (options.a, options.b)]
+    for side in sides:
+        _say_skipped(side)
+    found = compare(*sides, alpha=options.alpha, margin=options.margin)
+    sentences, tables = list(compare_sentences(found)), [verdict_table(found), compare_table(found)]
+    _say([*sentences, ""], tables)
+    if options.output is not None:
+        make_folder(options.output)
+        parts = [f"# {found.name_a} and {found.name_b}", "\n".join(f"- {one}" for one in sentences)]
+        parts += [f"## {table.title}\n\n{table.note}\n\n{pipes(table)}" for table in tables]
+        write_atomically(options.output / "compare.md", ("\n\n".join(parts) + "\n").encode())
+        write_atomically(options.output / "compare.tex", "\n".join(map(latex, tables)).encode())
+        print(f"report: {options.output / 'compare.md'}")
+    return 0
+
+
+def _say(sentences: Sequence[str], tables: Sequence[Table]) -> None:
+    from rich.console import Console
+
+    from frustration.commands.tables import plain_table
+    from frustration.commands.views import say
+
+    terminal = sys.stdout.isatty()
+    console = Console(
+        file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if terminal else 200
+    )
+    for sentence in sentences:
+        say(console, sentence.replace("`", ""))
+    for table in tables:
+        shown = plain_table(*table.headers, left=table.left)
+        for row in table.rows:
+            shown.add_row(*row)
+        say(console, shown)
+        say(console, table.note)
+        say(console, "")

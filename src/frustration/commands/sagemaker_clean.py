@@ -1,0 +1,162 @@
+"""sagemaker-clean: remove what one study has left in S3, after listing it."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands.arguments import Parser, run
+from frustration.commands.sagemaker_flags import add_common, add_place, settings_of
+from frustration.errors import FrustrationError, InputError
+
+if TYPE_CHECKING:
+    from frustration.cloud.place import Place
+
+NAME = "sagemaker-clean"
+AT_ONCE = 1_000
+"""Keys that DeleteObjects takes."""
+
+MORE = """\
+Without --yes it only lists. With it, everything under PREFIX/studies/STUDY/ is removed, and nothing else:
+code and data that studies share stay, and so do the entries of jobs in SageMaker, which cost nothing.
+
+It removes nothing while jobs of the study run, and nothing that is not in results/ yet (run
+sagemaker-results-parser first, or say --lose).
+
+examples:
+  sagemaker-clean paper-98                       lists
+  sagemaker-clean paper-98 --checkpoints --yes   only what unfinished work was resumed from
+  sagemaker-clean paper-98 --yes"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return run(NAME, lambda arguments: _clean(_parser().read(arguments)), argv)
+
+
+def _parser() -> Parser:
+    result = Parser(NAME, "List, and with --yes remove, what one study has left in S3.", more=lambda: MORE)
+    result.add_argument("study", metavar="STUDY", help="the name that it was launched with")
+    result.add_argument("--yes", action="store_true", help="remove what is listed")
+    result.add_argument("--checkpoints", action="store_true", help="only checkpoints")
+    result.add_argument("--lose", action="store_true", help="also results that are not in results/ yet")
+    add_place(result)
+    add_common(result)
+    return result
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from frustration.cloud.clients import client
+    from frustration.cloud.download import objects
+    from frustration.cloud.place import Place
+
+    settings = settings_of(options)
+    s3, sagemaker = client(settings, "s3"), client(settings, "sagemaker")
+    place = Place.of(settings, options.study)
+    if not options.study.strip("./") or "/" in options.study:
+        raise InputError(f'"{options.study}" is not the name of a study')
+    root = place.root + ("checkpoints/" if options.checkpoints else "")
+    found = [(one["Key"], one["Size"]) for one in objects(s3, place.bucket, root)]
+    uploads = _uploads(s3, place.bucket, root)
+    if not found and not uploads:
+        print(f"nothing to remove in {place.uri(root)}")
+        return 0
+    folders = Counter(key.removeprefix(place.root).partition("/")[0] for key, _ in found)
+    for folder, count in sorted(folders.items()):
+        size = sum(size for key, size in found if key.removeprefix(place.root).partition("/")[0] == folder)
+        print(f"{place.uri(place.root)}{folder}: {count:,} objects, {size / 2**20:,.3f} MiB")
+    if uploads:
+        print(f"{len(uploads):,} uploads that were never finished")
+    if not options.yes:
+        print("nothing was removed; --yes removes it")
+        return 0
+    _refuse_while_running(sagemaker, place)
+    _refuse_what_is_not_home(options, s3, place, any(key.endswith("/model.tar.gz") for key, _ in found))
+    _remove(s3, place.bucket, root, [key for key, _ in found], uploads)
+    print(f"removed {len(found):,} objects from {place.uri(root)}")
+    if _is_versioned(s3, place.bucket):
+        print(
+            "the bucket keeps old versions of what was removed, and they are billed until they are gone too"
+        )
+    return 0
+
+
+def _refuse_while_running(sagemaker: Any, place: Place) -> None:
+    from frustration.cloud.jobs import RUNNING, list_jobs
+
+    running = [job.name for job in list_jobs(sagemaker, place) if job.status in RUNNING]
+    if running:
+        raise FrustrationError(
+            f"{len(running)} jobs of {place.study} are running ({', '.join(running[:3])}); wait for them, "
+            f"or stop them with sagemaker-stop {place.study} --yes. Nothing was removed"
+        )
+
+
+def _refuse_what_is_not_home(options: argparse.Namespace, s3: Any, place: Place, archives: bool) -> None:
+    """Without a plan nobody can say whose archives those are, so that is refused as well."""
+    from frustration.cloud.plan import read_plan
+    from frustration.study.store import Store
+
+    if options.lose:
+        return
+    plan = read_plan(s3, place)
+    here = Store(options.results / place.study).ids()[0]
+    away = [trial for trial in plan.pack_of if trial not in here] if plan else []
+    if away:
+        raise FrustrationError(
+            f"{len(away):,} trials of {place.study} are not in {options.results / place.study}; "
+            f"sagemaker-results-parser {place.study} brings home what there is of them, and --lose gives "
+            f"them up. Nothing was removed"
+        )
+    if archives and plan is None:
+        raise FrustrationError(
+            f"{place.uri(place.root)} holds archives and no plan that says what they are; --lose gives them "
+            f"up. Nothing was removed"
+        )
+
+
+def _uploads(s3: Any, bucket: str, prefix: str) -> list[dict[str, Any]]:
+    from botocore.exceptions import ClientError
+
+    from frustration.cloud.clients import code_of, spoken
+    from frustration.cloud.storage import DENIED, uploads
+
+    with spoken(f"cannot list uploads to {bucket}"):
+        try:
+            return list(uploads(s3, bucket, prefix))
+        except ClientError as error:
+            if code_of(error) in DENIED:
+                return []
+            raise
+
+
+def _remove(s3: Any, bucket: str, root: str, keys: list[str], uploads: list[dict[str, Any]]) -> None:
+    from frustration.cloud.clients import CloudError, spoken
+
+    # The plan goes last: whoever breaks this off can go on with the same command.
+    keys.sort(key=lambda key: (key.removeprefix(root).startswith("plan"), key))
+    with spoken(f"cannot remove what lies in s3://{bucket}/{root}"):
+        for upload in uploads:
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        for at in range(0, len(keys), AT_ONCE):
+            part = keys[at : at + AT_ONCE]
+            assert all(key.startswith(root) for key in part)
+            answer = s3.delete_objects(
+                Bucket=bucket, Delete={"Objects": [{"Key": key} for key in part], "Quiet": True}
+            )
+            if errors := answer.get("Errors"):
+                first = errors[0]
+                raise CloudError(
+                    f"{len(errors)} objects could not be removed, the first {first['Key']}: {first['Code']}"
+                )
+
+
+def _is_versioned(s3: Any, bucket: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        return "Status" in s3.get_bucket_versioning(Bucket=bucket)
+    except ClientError:
+        return False  # who may not ask is not told

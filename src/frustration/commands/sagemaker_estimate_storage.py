@@ -1,0 +1,119 @@
+"""sagemaker-estimate-storage: what lies in S3, by study and kind, and what it costs a month."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands.arguments import Parser, real, run
+from frustration.commands.sagemaker_flags import add_common, add_place, say_remarks, settings_of
+
+if TYPE_CHECKING:
+    from frustration.cloud.storage import Pile, Usage
+
+NAME = "sagemaker-estimate-storage"
+
+MORE = """\
+One listing counts everything under S3_PREFIX: archives, checkpoints, plans, code and data that studies
+share, whatever else lies there, old versions, and uploads that were never finished. The last two are easy
+to overlook and are billed.
+
+The price of storage is yours to give: none comes with the program. A GiB is 2^30 bytes.
+
+examples:
+  sagemaker-estimate-storage
+  sagemaker-estimate-storage paper-98 --price-gib-month USD --json"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return run(NAME, lambda arguments: _estimate(_parser().read(arguments)), argv)
+
+
+def _parser() -> Parser:
+    result = Parser(
+        NAME,
+        "Count and weigh what studies have left in S3, and say what it costs a month.",
+        more=lambda: MORE,
+    )
+    result.add_argument("study", nargs="?", metavar="STUDY", help="only what belongs to this one alone")
+    result.add_argument("--price-gib-month", type=real(0), metavar="USD", help="for one GiB and one month")
+    result.add_argument("--json", action="store_true", help="print JSON")
+    add_place(result)
+    add_common(result)
+    return result
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from frustration.cloud.clients import client
+    from frustration.cloud.storage import measure
+    from frustration.commands.sagemaker_progress import Bar
+
+    settings = settings_of(options)
+    s3 = client(settings, "s3")
+    say_remarks(s3, settings)
+    prefix = f"{settings.prefix}/" if settings.prefix else ""
+    under = f"studies/{options.study}/" if options.study else ""
+    with Bar("objects") as bar:
+        usage = measure(s3, settings.bucket, prefix, under, lambda done: bar.at(done, done))
+    where = f"s3://{settings.bucket}/{prefix}{under}"
+    if options.json:
+        print(json.dumps(_report(usage, where, options.price_gib_month), indent=1))
+    else:
+        _say(usage, where, options.price_gib_month)
+    return 0
+
+
+def _report(usage: Usage, where: str, price: float | None) -> dict[str, Any]:
+    total = usage.total
+    return {
+        "where": where,
+        "objects": total.objects,
+        "bytes": total.bytes,
+        "usd_per_month": None if price is None else round(_gib(total) * price, 6),
+        "usd_per_gib_month": price,
+        "kinds": [
+            {"study": study or None, "kind": kind, "objects": pile.objects, "bytes": pile.bytes}
+            for (study, kind), pile in sorted(usage.piles.items())
+        ],
+        "old_versions": _pile(usage.old_versions),
+        "unfinished_uploads": _pile(usage.unfinished),
+    }
+
+
+def _pile(pile: Pile | None) -> dict[str, int] | None:
+    return None if pile is None else {"objects": pile.objects, "bytes": pile.bytes}
+
+
+def _say(usage: Usage, where: str, price: float | None) -> None:
+    from tabulate import tabulate
+
+    total = usage.total
+    if not total.objects:
+        print(f"nothing lies in {where}")
+        return
+    piles = sorted(usage.piles.items(), key=lambda item: -item[1].bytes)
+    rows = [_row(study or "-", kind, pile, total) for (study, kind), pile in piles]
+    for what, extra in (("old versions", usage.old_versions), ("unfinished uploads", usage.unfinished)):
+        if extra is None:
+            rows.append(["-", what, "may not be seen", "", ""])
+        elif extra.objects:
+            rows.append(_row("-", what, extra, total))
+    rows.append(_row("", "all", total, total))
+    print(where)
+    print(tabulate(rows, ["study", "what", "objects", "MiB", "share"], disable_numparse=True))
+    if price is None:
+        print("its price: give --price-gib-month, what one GiB costs a month in your region")
+    else:
+        print(f"${_gib(total) * price:,.4f} a month at ${price:g} for a GiB")
+
+
+def _row(study: str, kind: str, pile: Pile, total: Pile) -> list[str]:
+    share = f"{100 * pile.bytes / total.bytes:.1f} %" if total.bytes else "-"
+    return [study, kind, f"{pile.objects:,}", f"{pile.bytes / 2**20:,.3f}", share]
+
+
+def _gib(pile: Pile) -> float:
+    return pile.bytes / 2**30

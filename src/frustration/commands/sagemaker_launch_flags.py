@@ -1,0 +1,274 @@
+"""The flags of sagemaker-launch, and the study, settings and wheels that they name."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands.arguments import Parser, real, whole
+from frustration.commands.sagemaker_flags import add_common, add_place
+from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from frustration.cloud.bundle import Wheels
+    from frustration.cloud.launch import Task
+    from frustration.cloud.place import Place
+    from frustration.cloud.settings import Settings
+    from frustration.study.definition import Study
+
+BATCH = Path("aws/sagemaker/current_batch_configurations.txt")
+PUBLISHED_GRID = "paper-98"
+CHECKPOINT_SECONDS = 60.0
+COMPARED = "ml.g4dn.xlarge"
+"""What the published grid was trained on."""
+ROWS = 12
+
+EXAMPLES = """\
+examples:
+  sagemaker-launch paper-98 --dry-run --price ml.c5.4xlarge=USD    what it would cost; nothing is written
+  sagemaker-launch studies/example.toml --hours 2 --instances 8    at most eight jobs of about two hours
+  sagemaker-launch --trials 5                                      the architectures in aws/sagemaker
+
+Run again, it launches what is missing or has failed, and nothing else. sagemaker-results-parser brings the
+results back."""
+
+
+def parser(name: str) -> Parser:
+    result = Parser(
+        name,
+        "Send a study to SageMaker: a file, a preset, a study in results/, or one that was launched before.",
+        more=lambda: EXAMPLES,
+    )
+    result.add_argument(
+        "study", nargs="?", metavar="STUDY|FILE.toml", help=f"default: the architectures in {BATCH}"
+    )
+    group = result.add_argument_group("what is studied, over what the file says")
+    group.add_argument("--modes", nargs="+", metavar="MODE", help="train --help explains them")
+    group.add_argument("--trials", type=whole(1), metavar="N", help="trials in every cell of the grid")
+    group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial")
+    group.add_argument("--name", metavar="NAME", help="the study's name")
+    group.add_argument("--batch", type=Path, metavar="FILE", help="a file with one architecture a line")
+    _add_size(result)
+    _add_money(result)
+    group = result.add_argument_group("how")
+    group.add_argument("--dry-run", action="store_true", help="print requests and cost; write nothing")
+    group.add_argument("--offline", action="store_true", help="with --dry-run: ask AWS nothing")
+    group.add_argument("--json", action="store_true", help="with --dry-run: all of it as JSON")
+    group.add_argument("--wait", action="store_true", help="until all is done; what fails is launched again")
+    group.add_argument(
+        "--force-rerun", action="store_true", help="run again what is done, beside its results"
+    )
+    group.add_argument(
+        "--max-attempts", type=whole(1, 99), default=3, metavar="N", help="at one pack (default: 3)"
+    )
+    group.add_argument(
+        "--poll",
+        type=real(0, above=True),
+        default=30.0,
+        metavar="SECONDS",
+        help="between looks (default: 30)",
+    )
+    group.add_argument(
+        "--checkpoint-seconds",
+        type=real(0, above=True),
+        default=CHECKPOINT_SECONDS,
+        metavar="SECONDS",
+        help="between two copies of the work to S3 (default: 60)",
+    )
+    group.add_argument(
+        "--wheels", metavar="DIR", help="wheels for the container, or none (default: the locked ones)"
+    )
+    add_place(result)
+    group = result.add_argument_group("where it trains (flags over the environment over .env)")
+    group.add_argument("--role", metavar="ARN", help="AWS_SAGEMAKER_ROLE")
+    group.add_argument(
+        "--image", metavar="URI", help="SAGEMAKER_IMAGE (default: AWS's for PyTorch; sdk: as AWS's SDK says)"
+    )
+    group.add_argument("--instance-type", metavar="TYPE", help="INSTANCE_TYPE (default: ml.c5.4xlarge)")
+    group.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="what trains there (default: cpu)",
+    )
+    group.add_argument("--spot", metavar="BOOL", help="USE_SPOT_INSTANCES (default: true)")
+    group.add_argument("--max-run-seconds", metavar="N", help="MAX_RUN_SECONDS (default: a day)")
+    group.add_argument("--max-wait-seconds", metavar="N", help="MAX_WAIT_SECONDS (default: two days)")
+    add_common(result)
+    return result
+
+
+def _add_size(result: Parser) -> None:
+    group = result.add_argument_group("how many jobs")
+    group.add_argument(
+        "--hours", type=real(0, above=True), default=4.0, metavar="H", help="all done within (default: 4)"
+    )
+    group.add_argument(
+        "--instances", type=whole(1, 10_000), default=4, metavar="N", help="at the same time (default: 4)"
+    )
+    group.add_argument(
+        "--cores", type=whole(1, 1024), metavar="N", help="physical cores (default: from the type's name)"
+    )
+    group.add_argument(
+        "--speed",
+        type=real(0, above=True),
+        default=1.0,
+        metavar="X",
+        help="how many times as fast as a core here one of the instance is (default: 1)",
+    )
+
+
+def _add_money(result: Parser) -> None:
+    group = result.add_argument_group("what it may cost")
+    group.add_argument("--price", action="append", default=[], metavar="TYPE=USD", help="dollars an hour")
+    group.add_argument("--prices", type=Path, metavar="FILE", help="a table like the one that is built in")
+    group.add_argument("--compare", nargs="*", metavar="TYPE", help=f"beside it (default: {COMPARED})")
+    group.add_argument(
+        "--budget", type=_dollars, default=Decimal(10), metavar="USD", help="above it, --yes is needed (10)"
+    )
+    group.add_argument("--yes", action="store_true", help="launch whatever it costs")
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """All settings; a dry run that asks AWS nothing gets by with a region."""
+    from frustration.cloud.settings import KEYS, Settings
+
+    if options.offline and not options.dry_run:
+        raise InputError("--offline is for --dry-run: nothing can be launched without asking AWS")
+    given = {name: getattr(options, name) for name in KEYS}
+    if not options.offline:
+        return _fitting(options, Settings.read(given, ("role", "region", "bucket"), options.env_file))
+    settings = _fitting(options, Settings.read(given, ("region",), options.env_file))
+    return replace(
+        settings,
+        role=settings.role or "arn:aws:iam::000000000000:role/ROLE",
+        bucket=settings.bucket or "BUCKET",
+    )
+
+
+def _fitting(options: argparse.Namespace, settings: Settings) -> Settings:
+    from frustration.cloud.instances import is_gpu
+
+    if options.device == "cuda" and not is_gpu(settings.instance_type):
+        raise InputError(f"--device cuda: {settings.instance_type} has no GPU")
+    return settings
+
+
+def study_of(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
+    """The study that is meant."""
+    changes: dict[str, Any] = {
+        name: value for name in ("trials", "meta_loops") if (value := getattr(options, name)) is not None
+    }
+    if options.modes:
+        changes["modes"] = tuple(options.modes)
+    if options.study and options.batch:
+        raise InputError("give a study or a --batch file, not both")
+    study = _named(options, settings, s3) if options.study else _batch(options.batch or BATCH)
+    study = replace(study, **changes)
+    if options.name:
+        study = replace(study, name=options.name)
+    elif not options.study:
+        fixed = hashlib.sha256(replace(study, trials=1).to_toml().encode()).hexdigest()
+        study = replace(study, name=f"batch-{fixed[:8]}")
+    study.check()
+    return study
+
+
+def _named(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
+    """A file, a study in results/, a preset, or one that lies in S3."""
+    from frustration.cloud.place import Place
+    from frustration.cloud.plan import read_plan
+    from frustration.commands.arguments import nearest
+    from frustration.study.definition import Study
+    from frustration.study.presets import preset, preset_names
+    from frustration.study.store import Store
+
+    name = options.study
+    if Path(name).is_file() or name.endswith(".toml"):
+        return Study.from_file(Path(name))
+    for root in (Path(name), options.results / name):
+        if (root / "study.toml").exists():
+            return Store(root).study()
+    if name in preset_names():
+        return preset(name)
+    if s3 is not None and (plan := read_plan(s3, Place.of(settings, name))):
+        return plan.study
+    raise InputError(
+        f'"{name}" is no file, no preset{nearest(name, preset_names())}, no study in {options.results} and '
+        f"none in S3; presets are {', '.join(preset_names())}"
+    )
+
+
+def _batch(path: Path) -> Study:
+    """The published modes, trials and loops of the architectures in a file, one a line."""
+    from frustration.study.presets import preset
+    from frustration.study.sets import architectures
+
+    if not path.is_file():
+        raise InputError(f"name a study, or write architectures into {path}, one a line")
+    grid = preset(PUBLISHED_GRID)
+    return replace(grid, name="batch", architectures=architectures([f"@{path.name}"], path.parent))
+
+
+def compared(options: argparse.Namespace, rate: Callable[[str], Decimal]) -> list[str]:
+    """The instances that the user names; if none, the published one where its price is known."""
+    if options.compare is not None:
+        return list(options.compare)
+    try:
+        rate(COMPARED)
+    except InputError:
+        return []
+    return [COMPARED]
+
+
+def is_published_grid(study: Study) -> bool:
+    from frustration.study.presets import preset
+
+    grid = preset(PUBLISHED_GRID)
+    return replace(study, name=grid.name, networks=grid.networks) == grid
+
+
+def wheels(options: argparse.Namespace, settings: Settings) -> Wheels:
+    """What the container installs."""
+    from frustration.cloud.bundle import GivenWheels, LockedWheels
+    from frustration.cloud.instances import image_of, python_of
+
+    if options.wheels == "none":
+        return GivenWheels(())
+    if options.wheels:
+        found = sorted(Path(options.wheels).glob("*.whl"))
+        if not found:
+            raise InputError(f"--wheels {options.wheels}: there is no wheel in that folder")
+        return GivenWheels(tuple(found))
+    return LockedWheels(python_of(image_of(settings)))
+
+
+def jobs_table(place: Place, tasks: Sequence[Task]) -> str:
+    """The jobs that are to be launched; of many, the first."""
+    from tabulate import tabulate
+
+    rows = [
+        [
+            place.job_name(task.pack.id, task.attempt),
+            len(task.pack.trials),
+            f"{task.pack.wall_seconds / 3600:.2f}",
+        ]
+        for task in tasks[:ROWS]
+    ]
+    text = tabulate(rows, ["job", "trials", "hours"], disable_numparse=True)
+    return f"{text}\nand {len(tasks) - ROWS} more" if len(tasks) > ROWS else text
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if value.is_finite() and value >= 0:
+        return value
+    raise argparse.ArgumentTypeError(f"{text} is not an amount of dollars")

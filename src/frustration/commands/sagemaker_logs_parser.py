@@ -1,0 +1,125 @@
+"""sagemaker-logs-parser: learning curves out of logs, for jobs that died before their archive."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from frustration.commands.arguments import Parser, run
+from frustration.commands.sagemaker_flags import add_common
+from frustration.errors import InputError
+
+NAME = "sagemaker-logs-parser"
+
+MORE = """\
+Reads what sagemaker-get-training-logs has fetched; AWS is not asked. Jobs that came to their end have sent
+records, which say more: sagemaker-results-parser brings those home, and finished trials of dead jobs too.
+What logs add is how far the unfinished ones came. Such a curve is for looking at: it never enters a study.
+
+Each loop of each trial counts once, also where a job that was started again repeats it.
+
+examples:
+  sagemaker-logs-parser paper-98                   results/paper-98/logs/curves.csv and a table
+  sagemaker-logs-parser --logs logs --unfinished   only trials that have no end"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return run(NAME, lambda arguments: _parse(_parser().read(arguments)), argv)
+
+
+def _parser() -> Parser:
+    result = Parser(NAME, "Make learning curves of the logs of jobs.", more=lambda: MORE)
+    result.add_argument("study", nargs="?", metavar="STUDY", help="logs in results/STUDY/logs")
+    result.add_argument("--logs", type=Path, metavar="DIR", help="logs somewhere else")
+    result.add_argument("--unfinished", action="store_true", help="only trials without an end")
+    result.add_argument("--output", type=Path, metavar="FILE", help="default: curves.csv beside the logs")
+    result.add_argument("--json", action="store_true", help="print the table as JSON")
+    add_common(result)
+    return result
+
+
+def _parse(options: argparse.Namespace) -> int:
+    from frustration.cloud.curves import in_order, read, to_csv
+    from frustration.files import write_atomically
+
+    folder = _folder(options)
+    jobs = sorted(path for path in folder.iterdir() if path.is_dir())
+    if not jobs:
+        raise InputError(f"{folder} holds no logs; sagemaker-get-training-logs fetches them")
+    found = read(jobs)
+    if options.unfinished:
+        found.trials = {key: trial for key, trial in found.trials.items() if not trial.ended}
+    output = options.output or folder / "curves.csv"
+    write_atomically(output, to_csv(found).encode())
+    table = [_row(trial) for trial in in_order(found)]
+    if options.json:
+        print(json.dumps(table, indent=1))
+    else:
+        _say(table, len(jobs))
+    print(f"wrote {output}", file=sys.stderr)
+    if found.damaged:
+        print(f"{found.damaged:,} lines begin like results and cannot be read", file=sys.stderr)
+    for trial in in_order(found):
+        if trial.disagreeing:
+            loops = ", ".join(map(str, sorted(trial.disagreeing)[:5]))
+            print(f"{trial.job}: trial {trial.id}: its starts tell loop {loops} differently", file=sys.stderr)
+    return 0
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    if bool(options.study) == bool(options.logs):
+        raise InputError("give a study, or a folder of logs with --logs")
+    folder: Path = options.logs or options.results / options.study / "logs"
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; sagemaker-get-training-logs makes it")
+    return folder
+
+
+def _row(trial: Any) -> dict[str, Any]:
+    bounty, loop = trial.bounty or (None, None)
+    state = "failed" if trial.failure else "ended" if trial.ended else "cut off"
+    return {
+        "job": trial.job,
+        "id": trial.id,
+        "architecture": trial.architecture,
+        "mode": trial.mode,
+        "trial": trial.trial,
+        "state": state,
+        "loops": trial.reached,
+        "target": trial.target,
+        "loops_missing": trial.gaps,
+        "bounty": bounty,
+        "bounty_loop": loop,
+        "test_accuracy": trial.test_accuracy,
+        "failure": trial.failure or None,
+    }
+
+
+def _say(table: list[dict[str, Any]], jobs: int) -> None:
+    from tabulate import tabulate
+
+    rows = [
+        [
+            row["job"],
+            row["architecture"],
+            row["mode"],
+            row["trial"],
+            row["state"],
+            f"{row['loops']}/{row['target']}"
+            + (f" ({row['loops_missing']} missing)" if row["loops_missing"] else ""),
+            "-" if row["bounty"] is None else f"{row['bounty']:.2f} @ {row['bounty_loop']}",
+            "-" if row["test_accuracy"] is None else f"{row['test_accuracy']:.2f}",
+        ]
+        for row in table
+    ]
+    heads = ["job", "architecture", "mode", "trial", "state", "loops", "bounty % @ loop", "LKG test %"]
+    if rows:
+        print(tabulate(rows, heads, disable_numparse=True))
+    states = [row["state"] for row in table]
+    counts = ", ".join(f"{states.count(state):,} {state}" for state in dict.fromkeys(states))
+    print(f"{len(table):,} trials in the logs of {jobs:,} jobs{': ' + counts if counts else ''}")

@@ -1,0 +1,54 @@
+"""How far a download is, on stderr: one line that is redrawn in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+REDRAW_SECONDS = 0.2
+LINE_SECONDS = 10.0
+CLEAR = "\r\x1b[K"
+
+
+class Bar:
+    """Told from any thread how much is done."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+        self._lock = threading.Lock()
+        self._begun = self._last = time.monotonic()
+        self._drawn = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._drawn and self._live:
+            print(CLEAR, end="", file=sys.stderr, flush=True)
+
+    def at(self, done: int, total: int, size: int = 0) -> None:
+        """`done` of `total`, and so many bytes."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._last < (REDRAW_SECONDS if self._live else LINE_SECONDS):
+                return
+            self._last, self._drawn = now, True
+            speed = size / (now - self._begun)
+            line = f"{done:,} of {total:,} {self._what}" if total > done else f"{done:,} {self._what}"
+            line += f", {megabytes(size)} at {megabytes(int(speed))}/s" if size else ""
+            if self._live:
+                print(f"{CLEAR}{line}", end="", file=sys.stderr, flush=True)
+            else:
+                print(line, file=sys.stderr, flush=True)
+
+
+def megabytes(size: int) -> str:
+    """`3.2 MB`; a MB is a million bytes."""
+    return f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,97 @@
+"""sagemaker-reconstruct-jobs: the list of jobs, asked of the service anew."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frustration.commands.arguments import Parser, run
+from frustration.commands.sagemaker_flags import add_common, add_place, only_study, settings_of
+from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from frustration.architecture import Architecture
+    from frustration.cloud.describe import Facts
+    from frustration.cloud.settings import Settings
+
+NAME = "sagemaker-reconstruct-jobs"
+DEFAULT = Path("requested-jobs.txt")
+
+MORE = """\
+No command of this program needs such a list: each asks the service itself. It is for scripts that read
+requested-jobs.txt, and for jobs of the original project. A list that is there is added to, never replaced.
+
+Of every pack (or cell, of the original's jobs) only the best job is listed: one that completed before one
+that runs, that before one that failed. --all lists every attempt, as a sum of costs needs it.
+
+examples:
+  sagemaker-reconstruct-jobs paper-98
+  sagemaker-reconstruct-jobs --original --prefix psa-simplemlp --all
+  sagemaker-cost-estimator --jobs requested-jobs.txt"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return run(NAME, lambda arguments: _reconstruct(_parser().read(arguments)), argv)
+
+
+def _parser() -> Parser:
+    result = Parser(NAME, "Write a list of a study's jobs, one name a line.", more=lambda: MORE)
+    result.add_argument("study", nargs="?", metavar="STUDY", help="default: the only one there is")
+    result.add_argument("--original", action="store_true", help="jobs named psa-ARCH-MODE-TIME instead")
+    result.add_argument("--all", action="store_true", help="every attempt, not only the best one")
+    result.add_argument(
+        "--output", type=Path, default=DEFAULT, metavar="FILE", help="default: requested-jobs.txt"
+    )
+    add_place(result)
+    add_common(result)
+    return result
+
+
+def _reconstruct(options: argparse.Namespace) -> int:
+    from frustration.cloud.joblist import write
+
+    if options.original and options.study:
+        raise InputError("--original takes no study: the jobs of that layout belong to none")
+    settings = settings_of(options)
+    names = _original(options, settings) if options.original else _of_study(options, settings)
+    if not names:
+        print("the service knows no such job; nothing was written")
+        return 1
+    new = write(options.output, names)
+    print(f"{len(names):,} jobs, {new:,} of them new in {options.output}")
+    return 0
+
+
+def _of_study(options: argparse.Namespace, settings: Settings) -> list[str]:
+    from frustration.cloud.clients import client
+    from frustration.cloud.jobs import by_pack, list_jobs
+    from frustration.cloud.place import Place
+
+    study = options.study or only_study(client(settings, "s3"), settings)
+    packs = by_pack(list_jobs(client(settings, "sagemaker"), Place.of(settings, study)))
+    if options.all:
+        return sorted(job.name for of in packs.values() for job in of.jobs)
+    return sorted(of.best.name for of in packs.values())
+
+
+def _original(options: argparse.Namespace, settings: Settings) -> list[str]:
+    """By creation; only jobs whose output goes to this bucket and prefix."""
+    from frustration.cloud.clients import client
+    from frustration.cloud.jobs import RANK
+    from frustration.cloud.original_layout import known_to_service, parse
+
+    known = known_to_service(client(settings, "sagemaker"), settings.bucket, settings.prefix)
+    jobs = sorted(known.values(), key=lambda one: one.created)
+    if options.all:
+        return [job.name for job in jobs]
+    best: dict[tuple[Architecture, str], Facts] = {}
+    for job in jobs:
+        parsed = parse(job.name)
+        assert parsed is not None  # no other is known
+        held = best.get(parsed.cell)
+        if held is None or RANK.get(job.status, 0) >= RANK.get(held.status, 0):
+            best[parsed.cell] = job
+    return [job.name for job in jobs if job in best.values()]

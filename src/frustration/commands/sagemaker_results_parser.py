@@ -1,0 +1,221 @@
+"""sagemaker-results-parser: bring the records of a study home and make the tables of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands.arguments import Parser, run, whole
+from frustration.commands.sagemaker_flags import (
+    add_common,
+    add_place,
+    place_and_plan,
+    say_remarks,
+    settings_of,
+    studies_in,
+)
+from frustration.errors import FrustrationError, InputError
+
+if TYPE_CHECKING:
+    from frustration.cloud.harvest import Harvest
+    from frustration.cloud.original_layout import OriginalHarvest
+    from frustration.cloud.settings import Settings
+
+NAME = "sagemaker-results-parser"
+ORIGINAL = "psa_simplemlp"
+"""The folder in results/ for jobs of the original project that belong to no study."""
+SHOWN = 20
+
+MORE = """\
+With a study's name, its records go to results/STUDY and its tables to results/STUDY/report.
+Without one, the only study under the prefix is meant, or the jobs of the original project
+(PREFIX/psa-ARCH-MODE-TIME/output/model.tar.gz), and the tables go to results/:
+  psa_simplemlp_summary.md    mean, std (ddof 0), min and max of the bounties of every cell
+  psa_simplemlp_trials.md     the bounty of every trial
+
+Run it as often as you like, also while jobs run: what is here already is not downloaded again, and no
+record is ever replaced. Whatever is missing is named with its reason. Exit code 0: all of it is here;
+1: some of it is missing, running, failed or damaged.
+
+examples:
+  sagemaker-results-parser                          settings from aws/sagemaker/.env
+  sagemaker-results-parser paper-98 --parallel 16
+  sagemaker-results-parser --original --prefix psa-simplemlp --trials 10"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    return run(NAME, lambda arguments: _parse(_parser().read(arguments)), argv)
+
+
+def _parser() -> Parser:
+    result = Parser(
+        NAME,
+        "Download what the jobs of a study have sent to S3, check it, put it into the study's store, and "
+        "write summary and trials as markdown.",
+        more=lambda: MORE,
+    )
+    result.add_argument("study", nargs="?", metavar="STUDY", help="the name that it was launched with")
+    result.add_argument("--original", action="store_true", help="only jobs of the original project's layout")
+    result.add_argument(
+        "--trials",
+        type=whole(1),
+        metavar="N",
+        help="how many a cell of the original's layout should have (default: as many as the fullest has)",
+    )
+    result.add_argument(
+        "--parallel", type=whole(1, 64), default=8, metavar="N", help="downloads at a time (8)"
+    )
+    result.add_argument("--output", type=Path, metavar="DIR", help="where the tables go")
+    add_place(result)
+    add_common(result)
+    return result
+
+
+def _parse(options: argparse.Namespace) -> int:
+    from frustration.cloud.clients import client
+
+    if options.original and options.study:
+        raise InputError("--original takes no study: the jobs of that layout belong to none")
+    settings = settings_of(options)
+    s3, sagemaker = client(settings, "s3"), client(settings, "sagemaker")
+    say_remarks(s3, settings)
+    named = options.study or (None if options.original else _only(s3, settings))
+    good = True
+    tables: dict[str, Any] = {}
+    if named:
+        good, tables = _study(options, settings, s3, sagemaker, named)
+    if not options.study:
+        good = _original(options, settings, s3, sagemaker, tables, must=not named) and good
+    report = options.results / options.study / "report" if options.study else options.results
+    _write(tables, options.output or report)
+    return 0 if good else 1
+
+
+def _only(s3: Any, settings: Settings) -> str | None:
+    """The only study under the prefix; None where there is none."""
+    there = studies_in(s3, settings)
+    if len(there) > 1:
+        raise InputError(f"{len(there)} studies lie under the prefix: {', '.join(there)}; name one of them")
+    return there[0] if there else None
+
+
+def _study(
+    options: argparse.Namespace, settings: Settings, s3: Any, sagemaker: Any, name: str
+) -> tuple[bool, dict[str, Any]]:
+    from frustration.cloud import markdown
+    from frustration.cloud.harvest import Collector
+    from frustration.commands.sagemaker_progress import Bar
+    from frustration.study.store import Store
+
+    place, plan = place_and_plan(s3, settings, name)
+    store = Store(options.results / name)
+    with Bar("packs") as bar:
+        harvest = Collector(
+            s3=s3,
+            sagemaker=sagemaker,
+            place=place,
+            plan=plan,
+            store=store,
+            parallel=options.parallel,
+            observe=lambda progress: bar.at(progress.packs, progress.total, progress.bytes),
+        ).run()
+    _say_study(name, harvest, store.root)
+    return harvest.complete, dict(markdown.of_study(store, store.study()))
+
+
+def _original(
+    options: argparse.Namespace,
+    settings: Settings,
+    s3: Any,
+    sagemaker: Any,
+    tables: dict[str, Any],
+    must: bool,
+) -> bool:
+    """Jobs of the original's layout; their cells join those of the records in `tables`."""
+    from frustration.cloud import markdown
+    from frustration.cloud.original_layout import OriginalCollector
+    from frustration.commands.sagemaker_progress import Bar
+
+    folder = options.results / ORIGINAL / "original"
+    with Bar("jobs") as bar:
+        harvest = OriginalCollector(
+            s3=s3,
+            sagemaker=sagemaker,
+            bucket=settings.bucket,
+            prefix=settings.prefix,
+            folder=folder,
+            trials=options.trials,
+            parallel=options.parallel,
+            observe=bar.at,
+        ).run()
+    if not harvest.outcomes:
+        if must:
+            where = f"s3://{settings.bucket}/{settings.prefix}".rstrip("/")
+            raise FrustrationError(
+                f"{where} holds neither a study nor jobs named psa-ARCH-MODE-TIME; "
+                f"check S3_BUCKET_NAME and S3_PREFIX"
+            )
+        return True
+    _say_original(harvest, folder)
+    found = markdown.of_original(harvest.cells)
+    tables[""] = markdown.joined(tables.get("", {}), found)
+    return harvest.complete
+
+
+def _say_study(name: str, harvest: Harvest, root: Path) -> None:
+    outcomes = harvest.outcomes
+    have, trials = sum(one.have for one in outcomes), sum(one.trials for one in outcomes)
+    print(f"{name}: {have:,} of {trials:,} trials are in {root} ({harvest.copied:,} of them new)")
+    _counts([one.state for one in outcomes], "packs")
+    _problems([(f"pack {one.pack} ({one.cells})", one) for one in outcomes if not one.good])
+    if harvest.differing:
+        some = ", ".join(sorted(harvest.differing)[:3])
+        print(
+            f"{len(harvest.differing):,} trials came back with other results than the records that are here "
+            f"({some}); what is here stays, and study verify {name} tells whether it can be repeated"
+        )
+    _remarks(harvest.remarks)
+
+
+def _say_original(harvest: OriginalHarvest, folder: Path) -> None:
+    outcomes = harvest.outcomes
+    print(f"{len(harvest.cells):,} of {len(outcomes):,} cells of the original's layout are in {folder}")
+    _counts([one.state for one in outcomes], "cells")
+    _problems([(f"{one.architecture} {one.mode}", one) for one in outcomes if not one.good])
+    _remarks(harvest.remarks)
+
+
+def _counts(states: list[str], what: str) -> None:
+    if states:
+        words = [f"{states.count(state):,} {state}" for state in dict.fromkeys(states)]
+        print(f"{what}: {', '.join(words)}")
+
+
+def _problems(problems: list[tuple[str, Any]]) -> None:
+    """One line each: who, the state, the job, and why."""
+    for who, one in problems:
+        job = f" [{one.job}]" if one.job else ""
+        print(f"  {one.state}: {who}{job}: {one.reason}")
+
+
+def _remarks(remarks: list[str]) -> None:
+    for remark in remarks[:SHOWN]:
+        print(f"  not taken: {remark}")
+    if len(remarks) > SHOWN:
+        print(f"  and {len(remarks) - SHOWN:,} more")
+
+
+def _write(tables: dict[str, Any], folder: Path) -> None:
+    from frustration.cloud import markdown
+    from frustration.files import make_folder, write_atomically
+
+    for setting, cells in tables.items():
+        for name, make in ((markdown.SUMMARY, markdown.summary), (markdown.TRIALS, markdown.trials)):
+            path = folder / setting / name
+            make_folder(path.parent)
+            write_atomically(path, make(cells).encode())
+            print(f"wrote {path}", file=sys.stdout)

@@ -1,0 +1,93 @@
+"""study preset: run a study that comes with the package, the protocol A / B / C for any two architectures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from frustration.commands import study_flags as flags
+from frustration.commands.arguments import Parser, whole
+from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from frustration.study.definition import Study
+    from frustration.study.store import Store
+
+Watched = Callable[[argparse.Namespace, "Study", "Store"], int]
+"""Runs a study and shows it; returns the exit code."""
+
+EXAMPLES = """\
+examples:
+  study preset abc --full "[1*256]" --compressed "[1*64]"
+  study preset abc --full "[2*128]" --compressed "[2*32]" --trials 8 --learning-rate 3e-4
+  study preset dendrites                the same as study run dendrites
+
+abc always runs all three: A the full network, B the compressed one with dendrites, C the compressed one
+without, under the same schedule. It reports test accuracy, parameters, FLOPs, latency, memory and the cost
+of training, in results/NAME/report/protocol.md."""
+
+
+def parser() -> Parser:
+    result = Parser("study preset", "Run a study that comes with the package.", more=lambda: EXAMPLES)
+    result.add_argument("preset", metavar="NAME", help="study presets lists them")
+    group = result.add_argument_group("what is studied, over what the preset says")
+    group.add_argument("--full", metavar="TEXT", help='abc: the full architecture (default: "[1*256]")')
+    group.add_argument(
+        "--compressed", metavar="TEXT", help='abc: the compressed architecture (default: "[1*64]")'
+    )
+    group.add_argument("--trials", type=whole(1), metavar="N", help="trials of every arm")
+    group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial at most")
+    group.add_argument("--learning-rate", type=float, metavar="X", help="of every arm")
+    group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
+    flags._add_engine(result)
+    flags._add_common(result)
+    return result
+
+
+def run_preset(arguments: list[str], watched: Watched) -> int:
+    options = parser().read(arguments)
+    from frustration.study.presets import preset
+    from frustration.study.protocol import abc_study
+    from frustration.study.store import Store
+
+    study = preset(options.preset)
+    changes: dict[str, Any] = {
+        name: value for name in ("trials", "meta_loops", "name") if (value := getattr(options, name))
+    }
+    if options.learning_rate is not None:
+        changes["learning_rates"] = (options.learning_rate,)
+    if options.preset == "abc":
+        full, compressed = options.full or "[1*256]", options.compressed or "[1*64]"
+        changes.setdefault("name", _name(full, compressed))
+        study = abc_study(study, full, compressed, **changes)
+    elif options.full or options.compressed:
+        raise InputError(f'--full and --compressed belong to the preset abc, not to "{options.preset}"')
+    else:
+        study = replace(study, **changes)
+        study.check()
+    store = Store(options.results / study.name)
+    code = watched(options, study, store)
+    if options.preset == "abc" and code == 0:
+        _report(store, quiet=options.json)
+    return code
+
+
+def _name(full: str, compressed: str) -> str:
+    from frustration.architecture import Architecture
+
+    safe = (Architecture.parse(text).safe.replace(",", "-") for text in (full, compressed))
+    return "abc-" + "-".join(safe)
+
+
+def _report(store: Store, quiet: bool) -> None:
+    from frustration.files import make_folder, write_atomically
+    from frustration.study.protocol import arms, markdown
+
+    text = markdown(arms(store))
+    path = store.root / "report" / "protocol.md"
+    make_folder(path.parent)
+    write_atomically(path, text.encode())
+    if not quiet:
+        print(f"\n{text}\nreport: {path}")

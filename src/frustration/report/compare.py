@@ -1,0 +1,292 @@
+"""Two studies side by side, or a study and a published trials file: where they agree, where they differ.
+
+Cells are matched by architecture and treatment; a treatment whose knobs alone differ (dropout 0.1 and 0.2) is
+matched as well. Trials are paired by number where they share weights and batch orders: same seed, same data,
+same batch size. Agreement is shown, never inferred from a lack of difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from frustration.architecture import Architecture
+from frustration.errors import InputError
+from frustration.report.cells import moments
+from frustration.report.comparisons import Pair, Terms, paired_values
+from frustration.report.findings import Moments
+from frustration.report.results import Cell, Setting, StudyResults
+from frustration.report.table import Table
+from frustration.report.words import code, listed, many, mean_std, p_value, with_interval
+from frustration.statistics import families
+from frustration.statistics.equivalence import Equivalence
+from frustration.statistics.families import Member
+from frustration.statistics.results import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One treatment of one architecture in both; differences are B minus A."""
+
+    architecture: Architecture
+    label: str
+    other_label: str
+    """As it is called in B."""
+    paired: bool
+    a: Moments
+    b: Moments
+    member: Member
+    """Test of a difference, Holm over the treatments of the architecture."""
+    difference: Estimate
+    equivalence: Equivalence
+
+    @property
+    def verdict(self) -> str:
+        """equivalent, different, different within the margin, undecided, or n too small."""
+        differs = self.member.finding in ("better", "worse")
+        if self.equivalence.equivalent:
+            return "different within the margin" if differs else "equivalent"
+        if differs:
+            return "different"
+        both = self.equivalence.verdict == "n too small" and self.member.finding == "n too small"
+        return "n too small" if both else "undecided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareReport:
+    """All matches, and what has no counterpart."""
+
+    name_a: str
+    name_b: str
+    metric: str
+    alpha: float
+    margin: float
+    matches: tuple[Match, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+
+    @property
+    def architectures(self) -> Mapping[Architecture, tuple[Match, ...]]:
+        found: dict[Architecture, list[Match]] = {}
+        for match in self.matches:
+            found.setdefault(match.architecture, []).append(match)
+        return {architecture: tuple(matches) for architecture, matches in found.items()}
+
+    def verdict(self, architecture: Architecture) -> str:
+        """Of all its treatments: equivalent, different in some, or undecided."""
+        matches = self.architectures[architecture]
+        different = [match.label for match in matches if match.verdict == "different"]
+        if different:
+            return f"different: {', '.join(different)}"
+        open_still = [match.label for match in matches if not match.equivalence.equivalent]
+        if not open_still:
+            return "equivalent"
+        return f"undecided: {', '.join(open_still)}"
+
+
+def compare(a: StudyResults, b: StudyResults, *, alpha: float, margin: float, seed: int = 0) -> CompareReport:
+    """Both by the LKG on test where both know it, else by the bounty."""
+    metric = "test" if a.metric == b.metric == "test" else "bounty"
+    terms = Terms(metric=metric, paired=True, alpha=alpha, margin=margin, seed=seed)
+    settings = _settings(a, b)
+    pairs = [pair for one, other in settings for pair in _cells(a, b, one, other)]
+    if not pairs:
+        raise InputError(
+            f'"{a.name}" and "{b.name}" have no treatment of any architecture in common, so there is '
+            "nothing to compare"
+        )
+    matches: list[Match] = []
+    for architecture in dict.fromkeys(one.architecture for one, _ in pairs):
+        matches += _matches([pair for pair in pairs if pair[0].architecture == architecture], terms)
+    used_a, used_b = ({id(pair[side]) for pair in pairs} for side in (0, 1))
+    return CompareReport(
+        name_a=a.name,
+        name_b=b.name,
+        metric=metric,
+        alpha=alpha,
+        margin=margin,
+        matches=tuple(matches),
+        only_a=_left(a, used_a),
+        only_b=_left(b, used_b),
+    )
+
+
+def _settings(a: StudyResults, b: StudyResults) -> list[tuple[Setting, Setting]]:
+    """Settings that are compared: equal ones, or the only ones of both."""
+    if len(a.settings) == len(b.settings) == 1:
+        return [(a.settings[0], b.settings[0])]
+
+    def key(one: Setting) -> tuple[object, ...]:
+        return one.dataset, one.train_fraction, one.learning_rate, one.batch_size, one.meta_loops
+
+    other = {key(one): one for one in b.settings}
+    return [(one, other[key(one)]) for one in a.settings if key(one) in other]
+
+
+def _cells(a: StudyResults, b: StudyResults, one: Setting, other: Setting) -> Iterator[tuple[Cell, Cell]]:
+    """Cells of the same label; then those left whose treatments differ in knobs or policies alone."""
+    for architecture in a.architectures:
+        mine = [cell for cell in a.cells if (cell.setting, cell.architecture) == (one, architecture)]
+        theirs = {
+            cell.label: cell for cell in b.cells if (cell.setting, cell.architecture) == (other, architecture)
+        }
+        left = []
+        for cell in mine:
+            if cell.label in theirs:
+                yield cell, theirs.pop(cell.label)
+            else:
+                left.append(cell)
+        for cell in left:
+            alike = [label for label, their in theirs.items() if their.program == cell.program]
+            rivals = [their for their in left if their.program == cell.program]
+            if len(alike) == len(rivals) == 1:
+                yield cell, theirs.pop(alike[0])
+
+
+def share_streams(one: Cell, other: Cell) -> bool:
+    """Whether trials of one number start from the same weights and see the same batches."""
+    a, b = one.setting, other.setting
+    known = bool(a.dataset_digest) and a.dataset_digest == b.dataset_digest
+    return known and (a.seed, a.batch_size) == (b.seed, b.batch_size)
+
+
+def _matches(pairs: Sequence[tuple[Cell, Cell]], terms: Terms) -> list[Match]:
+    """The treatments of one architecture, corrected together."""
+    values: dict[str, tuple[Cell, Cell, Pair]] = {}
+    for one, other in pairs:
+        pair = paired_values(
+            other.trial,
+            other.values(terms.metric),
+            one.trial,
+            one.values(terms.metric),
+            paired=share_streams(one, other),
+        ) or paired_values(
+            other.trial, other.values(terms.metric), one.trial, one.values(terms.metric), paired=False
+        )
+        if pair is not None:
+            values[f"{one.label} {one.setting.name}"] = one, other, pair
+    if not values:
+        return []
+    family = families.judge(
+        {name: pair.test(terms) for name, (_, _, pair) in values.items()}, alpha=terms.alpha
+    )
+    found = []
+    for name, (one, other, pair) in values.items():
+        a, b = moments(one.values(terms.metric)), moments(other.values(terms.metric))
+        if a is not None and b is not None:
+            found.append(
+                Match(
+                    architecture=one.architecture,
+                    label=one.label,
+                    other_label=other.label,
+                    paired=pair.paired,
+                    a=a,
+                    b=b,
+                    member=family[name],
+                    difference=pair.difference(terms),
+                    equivalence=pair.equivalence(terms),
+                )
+            )
+    return found
+
+
+def _left(results: StudyResults, used: set[int]) -> tuple[str, ...]:
+    return tuple(f"{cell.architecture} {cell.label}" for cell in results.cells if id(cell) not in used)
+
+
+def compare_table(report: CompareReport) -> Table:
+    """One row for each match."""
+    return Table(
+        name="compare",
+        title=f"{report.name_a} and {report.name_b}",
+        note=_note(report),
+        headers=(
+            "architecture",
+            "treatment",
+            f"A: {report.name_a} (std)",
+            "n",
+            f"B: {report.name_b} (std)",
+            "n",
+            "trials",
+            "B - A (95 % interval)",
+            "p",
+            "smallest p",
+            "p (Holm)",
+            "p (equivalence)",
+            "verdict",
+        ),
+        rows=tuple(
+            (
+                str(one.architecture),
+                one.label if one.label == one.other_label else f"{one.label} / {one.other_label}",
+                mean_std(one.a),
+                str(one.a.n),
+                mean_std(one.b),
+                str(one.b.n),
+                "paired" if one.paired else "not paired",
+                with_interval(one.difference),
+                p_value(one.member.test.p),
+                p_value(one.member.test.smallest_p),
+                p_value(one.member.adjusted_p),
+                p_value(one.equivalence.p),
+                one.verdict,
+            )
+            for one in report.matches
+        ),
+        left=(0, 1, 6, 12),
+    )
+
+
+def verdict_table(report: CompareReport) -> Table:
+    """One row for each architecture."""
+    return Table(
+        name="verdicts",
+        title="Verdicts",
+        note=(
+            f"Equivalent: every treatment agrees within {report.margin:g} points. Different: some treatment "
+            "differs after Holm, and does not agree within the margin. Undecided: these trials show neither."
+        ),
+        headers=("architecture", "treatments", "verdict"),
+        rows=tuple(
+            (str(architecture), str(len(matches)), report.verdict(architecture))
+            for architecture, matches in report.architectures.items()
+        ),
+        left=(0, 2),
+    )
+
+
+def _note(report: CompareReport) -> str:
+    what = "LKG test accuracy" if report.metric == "test" else "Bounties (validation)"
+    return (
+        f"{what} in percent; std divides by n. Equivalence: two one-sided tests at {report.alpha:g} within "
+        f"{report.margin:g} points. Differences: exact tests, Holm within each architecture."
+    )
+
+
+def compare_sentences(report: CompareReport) -> Iterator[str]:
+    """What the comparison shows, a sentence each."""
+    verdicts = {architecture: report.verdict(architecture) for architecture in report.architectures}
+    alike = [a for a, verdict in verdicts.items() if verdict == "equivalent"]
+    apart = [a for a, verdict in verdicts.items() if verdict.startswith("different")]
+    total = len(verdicts)
+    yield (
+        f"Of {many(total, 'architecture')} that both have, {len(alike)} "
+        f"{'is' if len(alike) == 1 else 'are'} equivalent in every treatment (within {report.margin:g} "
+        f"points), {len(apart)} {'differs' if len(apart) == 1 else 'differ'} in at least one, and "
+        f"{total - len(alike) - len(apart)} cannot be told."
+    )
+    if apart:
+        yield f"They differ in {listed([code(str(one)) for one in apart])}."
+    unpaired = sum(not match.paired for match in report.matches)
+    if unpaired:
+        yield (
+            f"{unpaired} of {many(len(report.matches), 'comparison')} are not paired, because trials do not "
+            "share seed and data."
+        )
+    gaps = np.array([abs(match.difference.value) for match in report.matches])
+    yield f"The median difference of means is {np.median(gaps):.2f} points, the largest {gaps.max():.2f}."
+    for name, left in ((report.name_a, report.only_a), (report.name_b, report.only_b)):
+        if left:
+            yield f"Only in {name}: {listed([code(one) for one in left], 6)}."

@@ -1,0 +1,241 @@
+"""Maps over all architectures: how well they do, what ablation changes, what is stable, who wins, regimes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import FuncNorm, PowerNorm, SymLogNorm
+from numpy.typing import NDArray
+
+from frustration.architecture import Architecture
+from frustration.report.figures import style
+from frustration.report.figures.scene import Plate, Scene
+from frustration.report.figures.strips import Tile, tile_map
+from frustration.report.findings import CellSummary, Moments
+from frustration.statistics.regimes import BENEFICIAL, CHAOTIC, FAILURE, NOT_JUDGED, SIZED, UNKNOWN
+
+NO_VALUE: Final = Tile(style.NOTHING)
+UNDECIDED: Final = Tile("#CFCFCF")
+SURE: Final = 0.8
+"""A regime whose label comes out less often than this, when trials are drawn again, is hatched."""
+REGIMES: Final = {
+    FAILURE: "#4D4D4D",
+    BENEFICIAL: "#0072B2",
+    SIZED: "#E69F00",
+    CHAOTIC: "#CC79A7",
+    UNKNOWN: "#F0E442",
+    NOT_JUDGED: style.NOTHING,
+}
+
+
+def baseline(scene: Scene) -> Iterator[Plate]:
+    """How well control does: what every effect is measured against."""
+    controls = {a: g.control or next(iter(g.cells), None) for a, g in scene.groups.items()}
+    rows = (
+        {"bounty": "bounty"}
+        if scene.results.metric == "bounty"
+        else {"test": "LKG on test", "bounty": "bounty"}
+    )
+    means = {
+        (architecture, words): found.mean
+        for architecture, label in controls.items()
+        if label is not None
+        for metric, words in rows.items()
+        if (found := _moments(scene.groups[architecture].cells[label], metric)) is not None
+    }
+    name, title = "baseline", "Baseline performance"
+    if not means:
+        yield Plate(name=name, title=title, left_out="no control has a finished trial")
+        return
+    low, high = min(means.values()), max(means.values())
+    top, floor = max(high, low + 0.1), low
+    # Errors on a log scale: 97 and 98 % are as far apart as 70 and 80 %.
+    norm = FuncNorm((_stretch, _shrink), floor, min(top, 99.99)) if top > 85 and top - floor > 2 else None
+    mapping = ScalarMappable(norm, style.SEQUENTIAL)
+    if norm is None:
+        mapping.set_clim(floor, top)
+
+    def tile(architecture: Architecture, row: str) -> Tile:
+        mean = means.get((architecture, row))
+        return NO_VALUE if mean is None else Tile(style.colour_of(mapping, mean), f"{mean:.1f}")
+
+    ticks = [t for t in (10, 50, 80, 90, 95, 98, 99) if floor <= t <= top] if norm is not None else None
+    options: dict[str, Any] = {"ticks": ticks} if ticks else {}
+    options["format"] = "%g"
+    names = ", ".join(dict.fromkeys(label for label in controls.values() if label))
+    yield Plate(
+        name=name,
+        title=title,
+        caption=f"Mean accuracy (%) of the control ({names}): the LKG on the test set and its bounty, "
+        "the best of all looks at validation. Colours follow the logarithm of the error."
+        if norm is not None
+        else f"Mean accuracy (%) of the control ({names}).",
+        figure=tile_map(scene.families, tuple(rows.values()), tile, scale=(mapping, "accuracy (%)", options)),
+    )
+
+
+def _moments(summary: CellSummary, metric: str) -> Moments | None:
+    return summary.test if metric == "test" else summary.bounty
+
+
+def _stretch(accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -np.log10(np.maximum(100.5 - np.asarray(accuracy, dtype=float), 1e-3))
+
+
+def _shrink(stretched: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(100.5 - np.power(10.0, -np.asarray(stretched, dtype=float)))
+
+
+def effect(scene: Scene) -> Iterator[Plate]:
+    """Mean difference to control, and which of them are claims."""
+    name, title = "ablation-effect", "Effect of each intervention"
+    found = {(a, c.treatment): c for a, g in scene.groups.items() for c in g.comparisons.values()}
+    rows = tuple(label for label in scene.labels if any(label == key[1] for key in found))
+    if not found:
+        yield Plate(name=name, title=title, left_out="no treatment stands beside a control")
+        return
+    values = np.abs([one.difference.value for one in found.values()])
+    most = max(float(values.max()), 0.1)
+    mapping = ScalarMappable(SymLogNorm(0.1, linscale=0.6, vmin=-most, vmax=most), style.DIVERGING)
+
+    def tile(architecture: Architecture, row: str) -> Tile:
+        one = found.get((architecture, row))
+        if one is None:
+            return NO_VALUE
+        if not one.tested:
+            return Tile("white", "inert" if one.finding == "inert" else "=")
+        claimed = one.finding in ("better", "worse")
+        text = _signed(one.difference.value) + ("*" if claimed else "")
+        return Tile(style.colour_of(mapping, one.difference.value), text, bold=claimed)
+
+    ticks = [s * t for t in (0.1, 1.0, 10.0) for s in (-1, 1) if t <= most]
+    options = {"ticks": [0.0, *ticks], "format": "%g"}
+    claims = sum(one.finding in ("better", "worse") for one in found.values())
+    tested = sum(one.tested for one in found.values())
+    controls = ", ".join(dict.fromkeys(one.control for one in found.values()))
+    yield Plate(
+        name=name,
+        title=title,
+        caption=f"Mean difference of the {scene.metric_name} to {controls}, in points. Bold with an "
+        f"asterisk: better or worse than control at {scene.analysis.alpha:g} by exact tests, Holm within the "
+        f"architecture ({claims} of {tested}); all others are undecided. inert: the treatment never acted; "
+        "=: equal to control in every trial.",
+        figure=tile_map(
+            scene.families, rows, tile, scale=(mapping, "difference to control (points)", options)
+        ),
+    )
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.1f}" if abs(value) >= 9.95 else f"{value:+.2f}"
+    return ("0.00" if text in ("+0.00", "-0.00") else text).replace("-", "−")
+
+
+def instability(scene: Scene) -> Iterator[Plate]:
+    """How far trials of one cell lie apart."""
+    name, title = "instability", "Instability over trials"
+    test = scene.results.metric == "test"
+    stds = {
+        (a, label): found.std
+        for a, g in scene.groups.items()
+        for label, summary in g.cells.items()
+        if (found := summary.test if test else summary.bounty) and found.n > 1
+    }
+    if not stds:
+        yield Plate(name=name, title=title, left_out="no treatment has two finished trials")
+        return
+    most = max(*stds.values(), 0.1)
+    mapping = ScalarMappable(PowerNorm(0.4, 0.0, most), style.SEQUENTIAL)
+
+    def tile(architecture: Architecture, row: str) -> Tile:
+        std = stds.get((architecture, row))
+        if std is None:
+            return NO_VALUE
+        return Tile(style.colour_of(mapping, std), f"{std:.1f}" if std >= 9.95 else f"{std:.2f}")
+
+    options: dict[str, Any] = {
+        "ticks": [t for t in (0, 0.1, 0.5, 2, 5, 10, 20, 40) if t <= most],
+        "format": "%g",
+    }
+    rows = tuple(label for label in scene.labels if any(label == key[1] for key in stds))
+    yield Plate(
+        name=name,
+        title=title,
+        caption=f"Standard deviation over trials (ddof 0) of the {scene.metric_name}, in points.",
+        figure=tile_map(scene.families, rows, tile, scale=(mapping, "standard deviation (points)", options)),
+    )
+
+
+def winner(scene: Scene) -> Iterator[Plate]:
+    """Which treatment is best, where one is."""
+    name, title = "winning-mode", "Winning treatment"
+    winners = {a: g.winner for a, g in scene.groups.items() if g.winner and g.winner.runner_up}
+    if not winners:
+        yield Plate(name=name, title=title, left_out="no architecture has two treatments to compare")
+        return
+    labels = tuple(
+        label for label in scene.labels if any(w.decided and w.label == label for w in winners.values())
+    )
+
+    def tile(architecture: Architecture, _: str) -> Tile:
+        if scene.groups[architecture].learns is False:
+            return Tile(REGIMES[FAILURE], "")
+        best = winners.get(architecture)
+        if best is None:
+            return NO_VALUE
+        return Tile(scene.looks[best.label].colour, best.label, bold=True) if best.decided else UNDECIDED
+
+    stuck = any(scene.groups[a].learns is False for a in winners)
+    key = [(label, Tile(scene.looks[label].colour)) for label in labels]
+    learning = [w for a, w in winners.items() if scene.groups[a].learns is not False]
+    decided = sum(w.decided for w in learning)
+    key += [("undecided", UNDECIDED)] if decided < len(learning) else []
+    key += [("no trial beats chance", Tile(REGIMES[FAILURE]))] if stuck else []
+    longest = max((len(label) for label in labels), default=0)
+    yield Plate(
+        name=name,
+        title=title,
+        caption=f"The treatment with the highest mean {scene.metric_name}, where it beats every other "
+        f"one at {scene.analysis.alpha:g} ({decided} of {len(learning)} architectures that learn); elsewhere "
+        "the data leave it undecided. Inert treatments equal control, so control cannot beat them.",
+        figure=tile_map(scene.families, ("",), tile, key=key, height=min(max(0.37, 0.065 * longest), 1.1)),
+    )
+
+
+def regimes(scene: Scene) -> Iterator[Plate]:
+    """The training regime by both published rule sets, and how often resampled trials give the same label."""
+    name, title = "regimes", "Training regimes"
+    if not any(g.regimes for g in scene.groups.values()):
+        yield Plate(name=name, title=title, left_out="none of the six published treatments was tried")
+        return
+    seen: dict[str, None] = {}
+    for group in scene.groups.values():
+        seen |= dict.fromkeys(found.label for found in group.regimes.values())
+
+    def tile(architecture: Architecture, row: str) -> Tile:
+        found = scene.groups[architecture].regimes.get(row.removesuffix(" rules"))
+        if found is None:
+            return NO_VALUE
+        if found.label == NOT_JUDGED:
+            return Tile(REGIMES[NOT_JUDGED], "–")
+        shown = math.floor(100 * found.confidence + 0.5)
+        return Tile(REGIMES.get(found.label, style.NOTHING), f"{shown}", hatched=found.confidence < SURE)
+
+    rows = tuple(f"{rules} rules" for rules in ("paper", "code"))
+    key = [(label, Tile(colour)) for label, colour in REGIMES.items() if label in seen]
+    if any(one.confidence < SURE for group in scene.groups.values() for one in group.regimes.values()):
+        key.append((f"label in under {100 * SURE:g} %", Tile("#9A9A9A", hatched=True)))
+    missing = {mode for g in scene.groups.values() for found in g.regimes.values() for mode in found.missing}
+    caption = (
+        "Regime of each architecture by the rules of the paper and by those of its published code, on the "
+        "bounty. Numbers: percent of bootstrap resamples of the trials that give the same label."
+    )
+    if missing:
+        caption += (
+            f" Modes not tried somewhere: {', '.join(sorted(missing))}; rules that need them are not judged."
+        )
+    yield Plate(name=name, title=title, caption=caption, figure=tile_map(scene.families, rows, tile, key=key))

@@ -1,0 +1,24 @@
+"""One self-contained HTML page for a study: `write(results, analysis, figures, path)`.
+
+page      what stands where            payload  the numbers that the page's script draws and filters
+charts    charts drawn by the page     images   figures inside the page, within a budget
+markup    escaping, tables, sections   report.css, report.js  style and behaviour
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from frustration.files import write_atomically
+from frustration.report.figures import DrawnFigure
+from frustration.report.findings import Analysis
+from frustration.report.results import StudyResults
+
+
+def write(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFigure], path: Path) -> Path:
+    """Write the page to `path`. It opens offline and asks for nothing from anywhere."""
+    from frustration.report.html.page import render
+
+    write_atomically(path, render(results, analysis, figures, path).encode())
+    return path

@@ -1,0 +1,114 @@
+"""The charts that the page draws itself: their places, captions and choices."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from frustration.report.figures.families import families, short
+from frustration.report.findings import Analysis
+from frustration.report.html.markup import text
+from frustration.report.results import StudyResults
+
+_COSTS: Final = (
+    ("13", "parameters", "parameters"),
+    ("14", "FLOPs of one forward pass", "flops"),
+    ("15", "training FLOPs", "training_flops"),
+    ("16", "CPU time (s)", "seconds"),
+)
+"""Column in the payload's cells, words, and name in the analysis."""
+_LOOPED: Final = (
+    ("accepted", "accepted loops"),
+    ("harm", "harm"),
+    ("recovery", "recovery"),
+    ("late", "late gain"),
+)
+
+
+def all_charts(results: StudyResults, analysis: Analysis) -> str:
+    """Those for which there are numbers."""
+    headline = analysis.headline
+    curved = [cell for cell in results.cells if cell.curves is not None and cell.n]
+    charts = []
+    if analysis.comparisons:
+        charts.append(
+            _chart(
+                "effects",
+                "Effect of each treatment",
+                f"Difference of the mean {headline} to control, in points, with its 95 % interval. Filled: "
+                f"better or worse at {analysis.alpha:g} by exact tests after Holm within the architecture; "
+                "hollow: not told from control. The scale is linear up to a tenth of a point and "
+                "logarithmic beyond.",
+                "table-comparisons",
+            )
+        )
+    if results.cells:
+        options = [
+            ("difference", "difference to control"),
+            ("mean", f"mean {headline}"),
+            ("std", "standard deviation"),
+            *(_LOOPED if curved else ()),
+        ]
+        if not analysis.comparisons:
+            options = options[1:]
+        charts.append(
+            _chart(
+                "map",
+                "Map of architectures",
+                "One tile for each architecture and treatment. An asterisk or a dot marks differences that "
+                "are better or worse than control after Holm; white ones are inert, or identical to "
+                "control in every trial.",
+                "table-cells",
+                _select("map-metric", "Colour", options),
+            )
+        )
+    if curved:
+        order = [a for family in families(results.architectures) for a in family.members]
+        known = {cell.architecture for cell in curved}
+        choices = [(str(index), short(a)) for index, a in enumerate(order) if a in known]
+        charts.append(
+            _chart(
+                "curves",
+                "Learning curves",
+                "Best validation accuracy so far: median over trials, and the middle half of the trials as "
+                "a band.",
+                "table-dynamics",
+                _select("curves-architecture", "Architecture", choices),
+            )
+        )
+    if len(results.cells) > 1:
+        costs = [
+            (column, words)
+            for column, words, cost in _COSTS
+            if any(
+                getattr(summary, cost) > 0 for group in analysis.groups for summary in group.cells.values()
+            )
+        ]
+        charts.append(
+            _chart(
+                "cost",
+                "Accuracy against cost",
+                f"Mean {headline} with its 95 % interval. The line joins the means that nothing as cheap "
+                "surpasses.",
+                "table-pareto",
+                _select("cost-axis", "Cost", costs),
+            )
+        )
+    return "".join(charts)
+
+
+def _chart(name: str, title: str, caption: str, table: str, choice: str = "") -> str:
+    return (
+        f'<figure class="chart" id="chart-{name}"><figcaption><h3 id="chart-{name}-title">{text(title)}</h3>'
+        f'<p class="note">{text(caption)} <a href="#{table}">The numbers as a table.</a></p>'
+        f"</figcaption>{choice}"
+        f'<div class="legend" aria-hidden="true"></div>'
+        f'<div class="drawing" role="group" tabindex="0" aria-roledescription="chart" '
+        f'aria-labelledby="chart-{name}-title" aria-describedby="chart-{name}-keys"></div>'
+        f'<p class="away" id="chart-{name}-keys">Arrow keys go from mark to mark; each is read below.</p>'
+        f'<output class="reading" aria-live="polite"></output></figure>'
+    )
+
+
+def _select(name: str, label: str, options: list[tuple[str, str]]) -> str:
+    inner = "".join(f'<option value="{text(value)}">{text(shown)}</option>' for value, shown in options)
+    return f'<p class="choice"><label>{text(label)} <select id="{name}">{inner}</select></label></p>'

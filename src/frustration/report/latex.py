@@ -1,0 +1,150 @@
+"""Tables for papers: booktabs, compiling under pdflatex, and the original's two tables among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from frustration.architecture import Architecture
+from frustration.report.findings import Analysis, Group
+from frustration.report.original import plain_name
+from frustration.report.table import Table
+from frustration.report.tables import all_tables
+from frustration.report.words import amount
+
+LONG: Final = 30
+"""From so many rows on, a table breaks over pages."""
+_ESCAPES: Final = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "–": "--",
+    "∞": r"$\infty$",
+    "±": r"$\pm$",
+    "*": r"{*}",  # after a line break these two would be its arguments
+    "[": r"{[}",
+    '"': "''",
+}
+DOCUMENT: Final = r"""\documentclass[10pt]{article}
+\usepackage[a4paper,landscape,margin=12mm]{geometry}
+\usepackage{booktabs}
+\usepackage{longtable}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+def latex_files(analysis: Analysis) -> dict[str, str]:
+    """Name -> content: a file for each table, and report.tex, which holds them all and compiles by itself."""
+    files = {f"{table.name}.tex": latex(table) for table in all_tables(analysis)}
+    if analysis.groups:
+        files["architectures.tex"] = architecture_table([group.architecture for group in analysis.groups])
+        files["trial_accuracy.tex"] = accuracy_table(analysis.groups)
+    inputs = "\n".join(rf"\input{{{name}}}" for name in files)
+    return {**files, "report.tex": DOCUMENT % inputs}
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX sets as it is; what pdflatex cannot set becomes a question mark."""
+    escaped = "".join(_ESCAPES.get(letter, letter) for letter in text.replace("\n", " "))
+    return escaped.encode("latin-1", "replace").decode("latin-1")
+
+
+def latex(table: Table) -> str:
+    """A booktabs table; a long one is a longtable."""
+    columns = "".join("l" if column in table.left else "r" for column in range(len(table.headers)))
+    heads = " & ".join(rf"\textbf{{{escape(head)}}}" for head in table.headers) + r" \\"
+    rows = [" & ".join(map(escape, row)) + r" \\" for row in table.rows]
+    caption = f"{table.title}. {table.note}"
+    return _set(columns, [heads], rows, escape(caption), f"tab:{table.name}")
+
+
+def architecture_table(
+    architectures: Sequence[Architecture],
+    caption: str = "Parameters for Network Architectures",
+    label: str = "tab:architecture_parameters",
+) -> str:
+    """The original's table: architecture, parameters, and whether it is one of those matched in parameters.
+
+    The published grid matches shallow networks and squares in parameters and mirrors them: what is deeper
+    than wide is such a mirror image, "Asymmetric".
+    """
+    heads = r"\textbf{Architecture} & \textbf{Parameters} & \textbf{Parameter Matching}\\"
+    rows = [
+        f"{escape(plain_name(one))} & {amount(one.parameters())} & {_matching(one)} " + r"\\"
+        for one in dict.fromkeys(architectures)
+    ]
+    return _set("lrl", [heads], rows, escape(caption), label)
+
+
+def _matching(architecture: Architecture) -> str:
+    widths = set(architecture.hidden)
+    if len(widths) != 1:
+        return "--"
+    return "Asymmetric" if architecture.depth > widths.pop() else "Matched"
+
+
+def accuracy_table(
+    groups: Sequence[Group],
+    caption: str = "Mean Peak Validation Accuracy (\\%) with Standard Deviation over Trials. Winner: beats "
+    "every other treatment significantly",
+    label: str = "tab:results_summary_stats",
+) -> str:
+    """The original's table of bounties: mean and std (ddof 0) of each treatment, and the winner.
+
+    A winner is named only where it beats every other treatment significantly by the report's headline;
+    nothing else is printed bold.
+    """
+    labels = list(dict.fromkeys(name for group in groups for name in group.cells))
+    heads = [
+        r"\textbf{Architecture} & "
+        + " & ".join(rf"\textbf{{{escape(name)}}}" for name in labels)
+        + r" & \textbf{Winner} \\",
+        " & ".join(["", *(r"Mean $\pm$ Std (\%)" for _ in labels), ""]) + r" \\",
+    ]
+    rows = [" & ".join(_accuracy_row(group, labels)) + r" \\" for group in groups]
+    return _set("l" + "c" * len(labels) + "l", heads, rows, caption, label)
+
+
+def _accuracy_row(group: Group, labels: Sequence[str]) -> Iterator[str]:
+    winner = group.winner.label if group.winner is not None and group.winner.decided else None
+    yield escape(plain_name(group.architecture))
+    for label in labels:
+        bounty = group.cells[label].bounty if label in group.cells else None
+        if bounty is None:
+            yield "N/A"
+        else:
+            bold = r"\bfseries\boldmath " if label == winner else ""
+            yield rf"{bold}${bounty.mean:.2f} \pm {bounty.std:.2f}$"
+    yield rf"\texttt{{{escape(winner)}}}" if winner else "undecided"
+
+
+def _set(columns: str, heads: Sequence[str], rows: Sequence[str], caption: str, label: str) -> str:
+    size = r"\tiny" if len(columns) > 8 else r"\footnotesize"
+    head, body = "\n".join(heads), "\n".join(rows)
+    if len(rows) > LONG:
+        return (
+            f"{{{size}\\setlength{{\\tabcolsep}}{{3pt}}\n"
+            f"\\begin{{longtable}}{{@{{}}{columns}@{{}}}}\n"
+            f"\\caption{{{caption}}}\\label{{{label}}}\\\\\n"
+            f"\\toprule\n{head}\n\\midrule\n\\endfirsthead\n"
+            f"\\toprule\n{head}\n\\midrule\n\\endhead\n"
+            f"\\bottomrule\n\\endfoot\n{body}\n\\end{{longtable}}}}\n"
+        )
+    return (
+        f"\\begin{{table}}[ht]\n\\centering{size}\\setlength{{\\tabcolsep}}{{3pt}}\n"
+        f"\\caption{{{caption}}}\\label{{{label}}}\n"
+        f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n"
+        f"\\toprule\n{head}\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
+    )

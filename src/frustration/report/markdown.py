@@ -1,0 +1,91 @@
+"""report.md: plain sentences first, then every table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from frustration.report.findings import Analysis
+from frustration.report.results import StudyResults
+from frustration.report.sentences import Plain
+from frustration.report.table import Table
+from frustration.report.tables import all_tables
+
+METHODS = """\
+Every claim rests on an exact test: sign flips of the differences where trials of one number share weights and
+batch orders, rank-sum permutations where they do not. The primary family is the treatments of one
+architecture, under Holm; treatments that never acted and those equal to control in every trial leave it. A
+verdict of "n too small" means that no outcome of these trials could have passed. docs/statistics.md says what
+is computed and how well the intervals cover."""
+
+
+def report_markdown(results: StudyResults, analysis: Analysis, plain: Plain) -> str:
+    """The whole document."""
+    parts = [f"# Report: {results.name}", *_sentences(plain)]
+    parts += [f"## {table.title}\n\n{table.note}\n\n{pipes(table)}" for table in all_tables(analysis)]
+    parts += _rest(results)
+    parts.append(f"## How to read this\n\n{METHODS}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentences(plain: Plain) -> Iterator[str]:
+    titles = {
+        "about": "What was run",
+        "helps": "Which interventions help",
+        "surely": "How surely",
+        "costs": "At what cost",
+        "beware": "Beware",
+    }
+    for name, title in titles.items():
+        if lines := getattr(plain, name):
+            yield f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _rest(results: StudyResults) -> Iterator[str]:
+    if results.failures:
+        table = Table(
+            name="failures",
+            title="Failed trials",
+            note="They are in no test; `study retry` runs them again.",
+            headers=("architecture", "treatment", "trial", "cause"),
+            rows=tuple((one.architecture, one.label, str(one.trial), one.cause) for one in results.failures),
+            left=(0, 1, 3),
+        )
+        yield f"## {table.title}\n\n{table.note}\n\n{pipes(table)}"
+    if results.skipped:
+        lines = "\n".join(f"- {one.path.name}: {one.reason}" for one in results.skipped)
+        yield f"## Passed over\n\n{lines}"
+    if results.manifest:
+        yield "## Made with\n\n" + "\n".join(f"- {run_line(run)}" for run in results.manifest)
+
+
+def run_line(run: Mapping[str, Any]) -> str:
+    """One run of the manifest: version, commit, machine and command line."""
+    git = run.get("git") or {}
+    commit = (
+        f", commit {str(git.get('commit'))[:12]}{' with changes' if git.get('dirty') else ''}" if git else ""
+    )
+    libraries = ", ".join(f"{name} {found}" for name, found in (run.get("libraries") or {}).items())
+    command = str(run.get("command", ""))
+    return (
+        f"frustration-engine {run.get('version', '?')}{commit}; Python {run.get('python', '?')}, "
+        f"{libraries}; {run.get('cpu', 'a CPU that is not named')}, {run.get('system', '')}: {command}"
+    )
+
+
+def pipes(table: Table) -> str:
+    """A table in Markdown."""
+    lines = [_row(table.headers)]
+    marks = [":---" if column in table.left else "---:" for column in range(len(table.headers))]
+    lines.append(f"|{'|'.join(marks)}|")
+    lines += [_row(row) for row in table.rows]
+    return "\n".join(lines)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+
+
+def _escaped(cell: str) -> str:
+    """What Markdown would take for a column or for emphasis."""
+    return cell.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;").replace("\n", " ")

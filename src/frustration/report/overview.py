@@ -1,0 +1,228 @@
+"""Claims over many architectures, and what each treatment costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from frustration.report.comparisons import Terms
+from frustration.report.findings import Aggregate, Claim, Group, ParetoRow
+from frustration.report.results import Cell, Floats, Setting
+from frustration.statistics import families
+from frustration.statistics.aggregates import (
+    average_probability_of_improvement,
+    bootstrap_band,
+    bootstrap_interval,
+    iqm,
+    performance_profile,
+)
+from frustration.statistics.joint import joint_interval, joint_sign_flip, joint_wins
+from frustration.statistics.results import Estimate, Significance
+
+RESAMPLES = 1_000
+THRESHOLDS = np.linspace(0.0, 100.0, 101)
+"""Of the performance profiles, in percent."""
+COSTS = ("parameters", "flops", "training_flops", "seconds")
+
+
+def settings_of(groups: Sequence[Group]) -> dict[Setting, list[Group]]:
+    """Groups by setting; only those that learn, unless it is not known of any."""
+    found: dict[Setting, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.setting, [])
+        if group.learns is not False:
+            found[group.setting].append(group)
+    return found
+
+
+def claims(groups: Sequence[Group], terms: Terms) -> list[Claim]:
+    """Every treatment over the architectures of a setting that learn and have it; from two on."""
+    found: list[Claim] = []
+    for setting, members in settings_of(groups).items():
+        found += _claims_of(setting, members, terms)
+    return found
+
+
+def _claims_of(setting: Setting, groups: Sequence[Group], terms: Terms) -> list[Claim]:
+    by_control: dict[str, list[Group]] = {}
+    for group in groups:
+        if group.control is not None:
+            by_control.setdefault(group.control, []).append(group)
+    if not by_control:
+        return []
+    control, members = max(by_control.items(), key=lambda item: len(item[1]))
+    rows: dict[str, list[Group]] = {}
+    for group in members:
+        for label, comparison in group.comparisons.items():
+            if comparison.acted:
+                rows.setdefault(label, []).append(group)
+    rows = {label: having for label, having in rows.items() if len(having) > 1}
+    arms = {label: _arms(label, control, having, terms) for label, having in rows.items()}
+    tests: dict[str, Significance] = {}
+    if terms.paired:
+        for label, (x, y) in arms.items():
+            differences, there = _differences(x, y)
+            tests[label] = joint_sign_flip(differences, present=there, generator=terms.generator())
+    family = families.judge(tests, alpha=terms.alpha) if tests else None
+    return [_claim(setting, label, control, rows[label], arms[label], family, terms) for label in rows]
+
+
+def _claim(
+    setting: Setting,
+    label: str,
+    control: str,
+    groups: Sequence[Group],
+    arms: tuple[Floats, Floats],
+    family: families.Family | None,
+    terms: Terms,
+) -> Claim:
+    x, y = arms
+    if family is not None:
+        differences, there = _differences(x, y)
+        difference = joint_interval(differences, present=there, generator=terms.generator())
+        wins: Significance | None = joint_wins(differences, present=there, generator=terms.generator())
+    else:
+        whole = _whole(x), _whole(y)
+        difference = bootstrap_interval(
+            _mean_difference, *whole, generator=terms.generator(), joint=False, resamples=RESAMPLES
+        )
+        wins = None
+    comparisons = [group.comparisons[label] for group in groups]
+    return Claim(
+        setting=setting,
+        treatment=label,
+        control=control,
+        architectures=len(groups),
+        trials=x.shape[1],
+        member=family[label] if family is not None else None,
+        difference=difference,
+        wins=wins,
+        improvement=_improvement(x, y, terms),
+        better=sum(one.finding == "better" for one in comparisons),
+        worse=sum(one.finding == "worse" for one in comparisons),
+        equivalent=sum(one.equivalence.equivalent for one in comparisons),
+    )
+
+
+def _arms(label: str, control: str, groups: Sequence[Group], terms: Terms) -> tuple[Floats, Floats]:
+    """Treatment and control, (architectures, trials) by trial number; NaN where a trial is missing."""
+    cells = [(group.cells[label].cell, group.cells[control].cell) for group in groups]
+    last = max(int(cell.trial.max()) for pair in cells for cell in pair if cell.n) + 1
+    return _table([x for x, _ in cells], last, terms.metric), _table(
+        [y for _, y in cells], last, terms.metric
+    )
+
+
+def _table(cells: Sequence[Cell], trials: int, metric: str) -> Floats:
+    table = np.full((len(cells), trials), np.nan)
+    for row, cell in enumerate(cells):
+        table[row, cell.trial] = cell.values(metric)
+    return table
+
+
+def _differences(x: Floats, y: Floats) -> tuple[Floats, np.ndarray]:
+    """Differences, 0 where missing, and which are there; columns of which nothing is there are dropped."""
+    differences = x - y
+    there = np.isfinite(differences)
+    used = there.any(axis=0)
+    return np.where(there, np.round(differences, 9), 0.0)[:, used], there[:, used]
+
+
+def _whole(table: Floats) -> Floats:
+    """The trial numbers that every architecture has."""
+    return table[:, np.isfinite(table).all(axis=0)]
+
+
+def _mean_difference(x: Floats, y: Floats) -> float:
+    return float((x.mean(axis=1) - y.mean(axis=1)).mean())
+
+
+def _improvement(x: Floats, y: Floats, terms: Terms) -> Estimate | None:
+    both = np.isfinite(x).all(axis=0) & np.isfinite(y).all(axis=0)
+    if not both.any():
+        return None
+    return bootstrap_interval(
+        average_probability_of_improvement,
+        x[:, both],
+        y[:, both],
+        generator=terms.generator(),
+        joint=terms.paired,
+        resamples=RESAMPLES,
+    )
+
+
+def aggregates(groups: Sequence[Group], terms: Terms) -> list[Aggregate]:
+    """IQM and performance profile of every treatment that all architectures of a setting that learn have."""
+    found = []
+    for setting, members in settings_of(groups).items():
+        labels = list(dict.fromkeys(one for group in members for one in group.cells))
+        for label in labels:
+            having = [group.cells[label].cell for group in members if label in group.cells]
+            having = [cell for cell in having if cell.n]
+            if len(having) < 2 or len(having) < len(members):
+                continue
+            last = max(int(cell.trial.max()) for cell in having) + 1
+            table = _whole(_table(having, last, terms.metric))
+            if not table.shape[1]:
+                continue
+            found.append(_aggregate(setting, label, table, terms))
+    return found
+
+
+def _aggregate(setting: Setting, label: str, table: Floats, terms: Terms) -> Aggregate:
+    """`table` is (architectures, trials)."""
+    return Aggregate(
+        setting=setting,
+        treatment=label,
+        architectures=len(table),
+        iqm=bootstrap_interval(
+            iqm, table, generator=terms.generator(), joint=terms.paired, resamples=RESAMPLES
+        ),
+        thresholds=THRESHOLDS,
+        profile=bootstrap_band(
+            lambda scores: performance_profile(scores, THRESHOLDS),
+            table,
+            generator=terms.generator(),
+            joint=terms.paired,
+            resamples=RESAMPLES,
+        ),
+    )
+
+
+def pareto(groups: Sequence[Group]) -> list[ParetoRow]:
+    """Every cell with its costs, and at which nothing in its setting that is as cheap reaches more."""
+    rows: list[ParetoRow] = []
+    by_setting: dict[Setting, list[tuple[Group, str]]] = {}
+    for group in groups:
+        for label, cell in group.cells.items():
+            if cell.headline is not None:
+                by_setting.setdefault(group.setting, []).append((group, label))
+    for setting, members in by_setting.items():
+        cells = [group.cells[label] for group, label in members]
+        reached = np.array([cell.headline.value for cell in cells if cell.headline])
+        fronts = {cost: _front(np.array([getattr(cell, cost) for cell in cells]), reached) for cost in COSTS}
+        for at, ((group, label), cell) in enumerate(zip(members, cells, strict=True)):
+            if cell.headline is not None:
+                rows.append(
+                    ParetoRow(
+                        setting=setting,
+                        architecture=group.architecture,
+                        label=label,
+                        headline=cell.headline,
+                        parameters=cell.parameters,
+                        flops=cell.flops,
+                        training_flops=cell.training_flops,
+                        seconds=cell.seconds,
+                        best_for=tuple(cost for cost in COSTS if fronts[cost][at]),
+                    )
+                )
+    return rows
+
+
+def _front(cost: Floats, reached: Floats) -> np.ndarray:
+    """Which points no other one beats in one respect without being worse in the other, (points,)."""
+    no_dearer = cost[None, :] <= cost[:, None]
+    no_worse = reached[None, :] >= reached[:, None]
+    better = (cost[None, :] < cost[:, None]) | (reached[None, :] > reached[:, None])
+    return np.asarray(np.isfinite(cost) & ~(no_dearer & no_worse & better).any(axis=1))

@@ -1,0 +1,271 @@
+"""The trials of a study as arrays: one cell for each treatment of an architecture, trials along axis 0.
+
+Percents throughout. NaN stands for a number that a trial does not have. Nothing is computed here but what
+follows from one record alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frustration.architecture import Architecture
+from frustration.report.yardstick import Yardstick, yardstick
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all trials that are compared with one another share, besides their architecture."""
+
+    dataset: str
+    dataset_digest: str
+    train_fraction: float
+    learning_rate: float
+    batch_size: int
+    seed: int
+    meta_loops: int
+
+    @property
+    def yardstick(self) -> Yardstick | None:
+        return yardstick(self.dataset)
+
+    @property
+    def name(self) -> str:
+        """`mnist, lr 0.0001`, and the fraction of the training images where it is not all of them."""
+        part = "" if self.train_fraction == 1.0 else f", {100 * self.train_fraction:g} % of training images"
+        return f"{self.dataset}, lr {self.learning_rate:g}{part}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curves:
+    """The loops of a cell, each array (trials, loops); a trial that ended early has NaN (False) behind."""
+
+    accuracy: Floats
+    """Validation accuracy of the candidate after training."""
+    loss: Floats
+    before: Floats
+    """Validation accuracy of the base; NaN in loop 1."""
+    damaged: Floats
+    """Right after the intervention; NaN where nothing was changed."""
+    accepted: Bools
+    new_bounty: Bools
+    trained: Bools
+    """Whether the trial had this loop at all."""
+    dendrites: Floats
+    """Dendrites per neuron of the network trained in the loop; 0 where nothing grows."""
+    parameters: Floats
+    flops: Floats
+    """Of one forward pass of one sample of the network trained in the loop."""
+
+    @cached_property
+    def best(self) -> Floats:
+        """Best validation accuracy so far; NaN before the first finite one and after the trial's end."""
+        best = np.fmax.accumulate(self.accuracy, axis=1)
+        return np.where(self.trained, best, np.nan)
+
+    @property
+    def harm(self) -> Floats:
+        """Accuracy lost to the intervention."""
+        return self.before - self.damaged
+
+    @property
+    def recovery(self) -> Floats:
+        """Accuracy won back by the epoch after it."""
+        return self.accuracy - self.damaged
+
+    @property
+    def training_flops(self) -> Floats:
+        """Forward operations per training image, added up over the loops so far."""
+        return np.nancumsum(np.where(self.trained, self.flops, np.nan), axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One try of a trial to grow."""
+
+    loop: int
+    dendrites: int | None
+    parameters_before: int | None
+    parameters_after: int | None
+    outcome: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """What became of a trial's dendrites."""
+
+    added: int
+    attempts: tuple[Attempt, ...]
+    ended: str | None
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """All finished trials of one treatment of one architecture in one setting, by trial number."""
+
+    setting: Setting
+    architecture: Architecture
+    label: str
+    """The treatment as a user would write it."""
+    modes: tuple[str, ...]
+    """The names of its components."""
+    treatments: tuple[str, ...]
+    """Those of them that are no mere controls."""
+    knobs: tuple[Mapping[str, Any], ...]
+    """All knobs of each component, explicit."""
+    program: str
+    """The treatment without knobs and policies."""
+    policies: tuple[str, str]
+    """Optimizer and acceptance."""
+    trial: Ints
+    ids: tuple[str, ...]
+    bounty: Floats
+    bounty_loop: Floats
+    test_accuracy: Floats
+    """Of the LKG."""
+    parameters: Floats
+    flops: Floats
+    """Of one forward pass of one sample of the LKG."""
+    seconds: Floats
+    loops: Ints
+    """Loops trained."""
+    ended_early: Bools
+    inert: tuple[tuple[str, ...], ...]
+    """Of each trial the treatments that never acted."""
+    diverged: Ints
+    """Loops whose loss was not finite."""
+    backends: tuple[str, ...]
+    growth: tuple[Growth | None, ...]
+    curves: Curves | None
+    """None where only the outcome is known, as in a published trials file."""
+
+    @property
+    def n(self) -> int:
+        return len(self.trial)
+
+    @property
+    def key(self) -> tuple[Setting, Architecture, str]:
+        return self.setting, self.architecture, self.label
+
+    @property
+    def is_inert(self) -> bool:
+        """Whether in every trial some treatment of this cell never acted and no other did."""
+        wanted = set(self.treatments)
+        return bool(wanted) and self.n > 0 and all(wanted <= set(names) for names in self.inert)
+
+    @property
+    def grows(self) -> bool:
+        """Whether some trial really had a dendrite."""
+        added = any(growth is not None and growth.added > 0 for growth in self.growth)
+        return added or (self.curves is not None and bool(np.any(self.curves.dendrites > 0)))
+
+    @property
+    def training_flops(self) -> Floats:
+        """Forward operations per training image over the whole trial, (trials,)."""
+        if self.curves is None or not self.curves.trained.shape[1]:
+            return self.flops * self.loops
+        return np.asarray(self.curves.training_flops[:, -1])
+
+    def values(self, metric: str) -> Floats:
+        """`test` or `bounty`, (trials,)."""
+        return self.test_accuracy if metric == "test" else self.bounty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A trial that left no record but an error."""
+
+    id: str
+    architecture: str
+    label: str
+    trial: int | None
+    cause: str
+    """The last line of its traceback."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A record that is not part of the report, and one sentence why."""
+
+    path: Path
+    reason: str
+    newer: bool = False
+    """Whether a later version wrote it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudyResults:
+    """Everything that a report is made from."""
+
+    name: str
+    source: Path
+    """The folder of the study, or the trials file."""
+    published: bool
+    """Whether this is a trials file of the original project: bounties alone, trials not paired."""
+    cells: tuple[Cell, ...]
+    """In the study's order: setting, architecture, treatment."""
+    expected: int | None = None
+    """Trials that the study asks for."""
+    failures: tuple[Failure, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    manifest: tuple[Mapping[str, Any], ...] = ()
+    """The runs that made it."""
+    definition: str = ""
+    """The text of study.toml."""
+    probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What was measured of the kept networks later, by trial id."""
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[Setting, Architecture, str], Cell]:
+        return {cell.key: cell for cell in self.cells}
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        return tuple(dict.fromkeys(cell.setting for cell in self.cells))
+
+    @cached_property
+    def architectures(self) -> tuple[Architecture, ...]:
+        return tuple(dict.fromkeys(cell.architecture for cell in self.cells))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """All treatments."""
+        return tuple(dict.fromkeys(cell.label for cell in self.cells))
+
+    @property
+    def trials(self) -> int:
+        """Finished trials in all."""
+        return sum(cell.n for cell in self.cells)
+
+    @property
+    def metric(self) -> str:
+        """The headline: `test` (of the LKG) where it is known, else `bounty`."""
+        known = any(np.isfinite(cell.test_accuracy).any() for cell in self.cells)
+        return "test" if known else "bounty"
+
+    def cell(self, setting: Setting, architecture: Architecture, label: str) -> Cell | None:
+        return self._by_key.get((setting, architecture, label))
+
+    def groups(self) -> Iterator[tuple[Setting, Architecture, tuple[Cell, ...]]]:
+        """The treatments that are compared with one another: those of one architecture in one setting."""
+        found: dict[tuple[Setting, Architecture], list[Cell]] = {}
+        for cell in self.cells:
+            found.setdefault((cell.setting, cell.architecture), []).append(cell)
+        for (setting, architecture), cells in found.items():
+            yield setting, architecture, tuple(cells)
+
+
+def parameters_of(cells: Iterable[Cell]) -> int:
+    """Of the plain network of an architecture: its cells' smallest, for some treatments make it larger."""
+    return int(min((float(np.nanmin(cell.parameters)) for cell in cells if cell.n), default=0.0))

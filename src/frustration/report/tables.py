@@ -1,0 +1,25 @@
+"""Every table of a report, in the order in which a reader wants them."""
+
+from __future__ import annotations
+
+from frustration.report import tables_of_costs as costs
+from frustration.report import tables_of_tests as tests
+from frustration.report.findings import Analysis
+from frustration.report.table import Table
+
+
+def all_tables(analysis: Analysis) -> tuple[Table, ...]:
+    """Those that have a row."""
+    made = (
+        tests.cells_table(analysis),
+        tests.comparisons_table(analysis),
+        tests.claims_table(analysis),
+        tests.aggregates_table(analysis),
+        tests.success_table(analysis),
+        tests.regimes_table(analysis),
+        costs.dynamics_table(analysis),
+        costs.arms_table(analysis),
+        costs.pareto_table(analysis),
+        costs.probes_table(analysis),
+    )
+    return tuple(table for table in made if table.rows)

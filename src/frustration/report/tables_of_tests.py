@@ -1,0 +1,269 @@
+"""Tables of what was found: cells, comparisons, claims over architectures, success rates, regimes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from frustration.report.findings import Analysis, CellSummary, Group
+from frustration.report.table import Table, each_cell, place_of, several_settings
+from frustration.report.words import (
+    DASH,
+    amount,
+    interval,
+    mean_std,
+    number,
+    p_value,
+    percent,
+    seconds,
+    with_interval,
+)
+from frustration.statistics.regimes import RULES, UNKNOWN
+
+
+def cells_table(analysis: Analysis) -> Table:
+    """The main table: one row for each treatment of each architecture."""
+    test = analysis.metric == "test"
+    rows = []
+    for place, group, label, cell in each_cell(analysis):
+        headline = cell.test if test else cell.bounty
+        rows.append(
+            (
+                place,
+                label,
+                str(cell.cell.n),
+                *([mean_std(headline), interval(cell.headline, signed=False)] if test else []),
+                mean_std(cell.bounty),
+                *([] if test else [interval(cell.headline, signed=False)]),
+                *_versus(group, label),
+                amount(cell.parameters),
+                seconds(cell.seconds),
+                "; ".join(_notes(cell)),
+            )
+        )
+    headers = ["architecture", "treatment", "n"]
+    headers += ["LKG test % (std)", "95 % interval", "bounty % (std)"] if test else []
+    headers += [] if test else ["bounty % (std)", "95 % interval"]
+    headers += ["difference (95 % interval)", "p (Holm)", "verdict", "parameters", "CPU time", "note"]
+    return Table(
+        name="cells",
+        title="Treatments",
+        note=(
+            f"Mean over trials of {analysis.headline}; std divides by n; the interval of the mean is "
+            "Student's. Difference to control and verdict as in the next table."
+        ),
+        headers=tuple(headers),
+        rows=tuple(rows),
+        left=(0, 1, len(headers) - 4, len(headers) - 1),
+    )
+
+
+def _versus(group: Group, label: str) -> tuple[str, str, str]:
+    if label == group.control:
+        return ("control", "", "")
+    one = group.comparisons.get(label)
+    if one is None:
+        return (DASH, DASH, DASH)
+    return (with_interval(one.difference), p_value(one.member.adjusted_p), one.verdict)
+
+
+def _notes(cell: CellSummary) -> Iterator[str]:
+    if cell.inert:
+        yield "inert"
+    if cell.success is not None and not cell.success.successes:
+        yield "never beats chance"
+    elif cell.success is not None and cell.bimodal:
+        yield f"{cell.success.successes} of {cell.success.rate.n} learn"
+    if diverged := int(cell.cell.diverged.sum()):
+        yield f"{diverged} loops diverged"
+    if early := int(cell.cell.ended_early.sum()):
+        yield f"{early} ended early"
+
+
+def comparisons_table(analysis: Analysis) -> Table:
+    """The primary families in full."""
+    rows = [
+        (
+            place_of(analysis, one.setting, one.architecture),
+            one.treatment,
+            str(one.test.n),
+            with_interval(one.difference),
+            with_interval(one.cliffs_delta),
+            f"{number(one.improvement.value)} "
+            f"({number(one.improvement.low)} to {number(one.improvement.high)})",
+            p_value(one.test.p),
+            p_value(one.test.smallest_p),
+            p_value(one.member.adjusted_p),
+            p_value(one.explored_p),
+            one.verdict,
+            one.equivalence.verdict,
+            number(one.detectable),
+            _more(one.more.more if one.more else None),
+        )
+        for one in analysis.comparisons
+    ]
+    methods = sorted({one.test.method for one in analysis.comparisons})
+    ends = "intervals invert the test" if analysis.paired else "intervals are Welch's"
+    return Table(
+        name="comparisons",
+        title="Treatments against control",
+        note=(
+            f"{'; '.join(methods).capitalize()}; {ends}. p (Holm): within the architecture, the primary "
+            f"family, at {analysis.alpha:g}. p (BH): Benjamini and Hochberg over the whole study, for "
+            "exploration. Smallest p: what these trials could have given at best. Equivalent: within "
+            f"{analysis.margin:g} points. Detectable: the true difference found with a power of 0.8 at "
+            f"Holm's first step. More trials: to find {analysis.margin:g} points with that power."
+        ),
+        headers=(
+            "architecture",
+            "treatment",
+            "n",
+            "difference (95 % interval)",
+            "Cliff's delta (interval)",
+            "P(improvement) (interval)",
+            "p",
+            "smallest p",
+            "p (Holm)",
+            "p (BH)",
+            "verdict",
+            f"within {analysis.margin:g}",
+            "detectable",
+            "more trials",
+        ),
+        rows=tuple(rows),
+        left=(0, 1, 10, 11),
+    )
+
+
+def _more(count: int | None) -> str:
+    return DASH if count is None else f"{count:,}"
+
+
+def claims_table(analysis: Analysis) -> Table:
+    """Over architectures."""
+    rows = tuple(
+        (
+            f"{one.treatment} ({one.setting.name})" if several_settings(analysis) else one.treatment,
+            one.control,
+            str(one.architectures),
+            str(one.trials),
+            with_interval(one.difference),
+            p_value(one.member.test.p if one.member else None),
+            p_value(one.member.test.smallest_p if one.member else None),
+            p_value(one.member.adjusted_p if one.member else None),
+            one.member.verdict if one.member else "not tested",
+            f"{one.wins.effect:+.2f} (p {p_value(one.wins.p)})" if one.wins else DASH,
+            f"{number(one.improvement.value)} ({number(one.improvement.low)} to "
+            f"{number(one.improvement.high)})"
+            if one.improvement
+            else DASH,
+            f"{one.better} / {one.worse} / {one.equivalent}",
+        )
+        for one in analysis.claims
+    )
+    return Table(
+        name="claims",
+        title="Over architectures",
+        note=(
+            "Architectures that learn. They share batch orders, so all of them flip their sign together "
+            "and n stays the number of trials; Holm over the treatments. Wins: share of architectures "
+            "that gain minus share that lose. Better, worse, equivalent: in how many architectures by "
+            "their own families."
+        ),
+        headers=(
+            "treatment",
+            "control",
+            "architectures",
+            "n",
+            "mean difference (95 % interval)",
+            "p",
+            "smallest p",
+            "p (Holm)",
+            "verdict",
+            "wins",
+            "P(improvement)",
+            "better / worse / equivalent",
+        ),
+        rows=rows,
+        left=(0, 1, 8),
+    )
+
+
+def aggregates_table(analysis: Analysis) -> Table:
+    """Interquartile means."""
+    rows = tuple(
+        (
+            f"{one.treatment} ({one.setting.name})" if several_settings(analysis) else one.treatment,
+            str(one.architectures),
+            percent(one.iqm.value),
+            interval(one.iqm, signed=False),
+        )
+        for one in analysis.aggregates
+    )
+    return Table(
+        name="aggregates",
+        title="Interquartile means",
+        note=f"Of {analysis.headline}: the middle half of all trials of the architectures that learn.",
+        headers=("treatment", "architectures", "IQM", "95 % interval"),
+        rows=rows,
+        left=(0,),
+    )
+
+
+def success_table(analysis: Analysis) -> Table:
+    """Cells of which some trials learn and some do not."""
+    rows = []
+    for place, _, label, cell in each_cell(analysis):
+        if cell.success is None or not cell.bimodal:
+            continue
+        rate = cell.success.rate
+        rows.append(
+            (
+                place,
+                label,
+                f"{cell.success.successes} of {rate.n}",
+                f"{100 * rate.low:.0f} to {100 * rate.high:.0f} %",
+                with_interval(cell.success.conditional, signed=False),
+            )
+        )
+    return Table(
+        name="success",
+        title="Cells in which only some trials learn",
+        note="Trials above chance by the headline, with Wilson's 95 % interval, and the mean of those alone.",
+        headers=("architecture", "treatment", "learn", "95 % interval", "mean % of those (interval)"),
+        rows=tuple(rows),
+    )
+
+
+def regimes_table(analysis: Analysis) -> Table:
+    """By both published rule sets."""
+    rows = []
+    for group in analysis.groups:
+        if not group.regimes:
+            continue
+        shown = []
+        for rules in ("paper", "code"):
+            found = group.regimes[rules]
+            shown += [found.label, f"{100 * found.confidence:.0f} %", ", ".join(found.not_judged)]
+        missing = ", ".join(next(iter(group.regimes.values())).missing)
+        rows.append((place_of(analysis, group.setting, group.architecture), *shown, missing))
+    return Table(
+        name="regimes",
+        title="Training regimes",
+        note=(
+            "By the rules of the published paper and by those of its code, always on bounties; how "
+            "often the label comes out when trials are drawn again. Rules, in order: "
+            f"{', '.join(RULES)}; else {UNKNOWN}."
+        ),
+        headers=(
+            "architecture",
+            "paper's rules",
+            "confidence",
+            "not judged",
+            "code's rules",
+            "confidence",
+            "not judged",
+            "modes not tried",
+        ),
+        rows=tuple(rows),
+        left=(0, 1, 3, 4, 6, 7),
+    )

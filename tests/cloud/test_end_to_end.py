@@ -1,0 +1,50 @@
+"""Away and back: a study goes through all that a cloud does to it, and its tables are those made here."""
+
+import os
+
+import launch_kit as kit
+import pytest
+from simulator.service import Interruption
+
+from frustration.cloud import markdown
+from frustration.commands.sagemaker_results_parser import main as parse
+
+pytestmark = [pytest.mark.cloud, pytest.mark.filterwarnings("ignore:Exception.Throttled")]
+
+GRID = {
+    "architectures": '["[1*2]", "[1*4]", "[2*3]", "[4*4,2*8]"]',
+    "modes": '["none", "hidden", "output"]',
+    "trials": "3",
+    "meta_loops": "12",
+}
+SECONDS = 60
+"""Of one core, for all processes together: what else the machine does is not counted."""
+
+
+def test_launched_interrupted_and_brought_back_a_study_has_the_tables_of_the_local_run(service, tmp_path):
+    """4 architectures x 3 modes, 4 jobs on 2 instances, throttled, two of them taken away on the way."""
+    service.quota, service.throttle = 2, 1
+    service.interruptions = [
+        Interruption(when=lambda m: m.loops >= 20 and m.uploads >= 3, hard=True),
+        Interruption(when=lambda m: m.loops >= 40),
+    ]
+    began = _cpu_seconds()
+    assert kit.launch(tmp_path, "--wait", **GRID) == 0
+    away = tmp_path / "away"
+    assert parse(["away", "--region", "us-east-1", "--bucket", kit.BUCKET, "--results", str(away)]) == 0
+    took = _cpu_seconds() - began
+
+    assert service.interruptions == []
+    assert {"ResourceLimitExceeded", "ThrottlingException"} <= set(service.refused)
+    assert set(service.statuses().values()) == {"Completed"}
+    here = kit.trained_here(tmp_path / "here", **GRID)
+    cells = markdown.of_study(here, kit.study(**GRID))
+    written = away / "away" / "report"
+    for of in cells.values():
+        assert (written / "psa_simplemlp_summary.md").read_text() == markdown.summary(of)
+        assert (written / "psa_simplemlp_trials.md").read_text() == markdown.trials(of)
+    assert took < SECONDS, f"{took:.0f} s"
+
+
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])

@@ -1,0 +1,98 @@
+"""Sentences claim what the tests show, and nothing where they show nothing."""
+
+import re
+
+import pytest
+from report_kit import ONE, TWO, effects, made, specs_of, study
+from synthetic import rewrite, write_study
+
+from frustration.report.analysis import analyse
+from frustration.report.reading import read_study
+from frustration.report.sentences import plain_sentences
+
+CLAIM = re.compile(r"raises|lowers|beats every")
+
+
+def said(store, part="helps"):
+    results = read_study(store.root)
+    return " ".join(getattr(plain_sentences(results, analyse(results)), part))
+
+
+def test_an_effect_is_told_with_its_size_interval_p_and_correction(tmp_path):
+    text = said(made(tmp_path / "s", hidden=-2.0))
+    assert re.search(
+        r"In `\[1\*32\]`, `hidden` lowers test accuracy by [12]\.\d\d points "
+        r"\(95 % interval -2\.\d\d to -1\.\d\d; p = 0\.0078, 0\.0078 after Holm\)",
+        text,
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_claimed_where_no_test_rejects(tmp_path, seed):
+    grid = study("none", "hidden", "dropout", architectures=(ONE, TWO), seed=seed)
+
+    def reached(spec):
+        return effects()(spec) + seed * spec.trial % 3 / 10
+
+    results = read_study(write_study(tmp_path / "s", grid, reached).root)
+    analysis = analyse(results)
+    found = any(one.finding in ("better", "worse") for one in analysis.comparisons)
+    found |= any(claim.member.finding in ("better", "worse") for claim in analysis.claims)
+    found |= any(group.winner.decided for group in analysis.groups)
+    sentences = plain_sentences(results, analysis).helps
+    assert any(CLAIM.search(one) for one in sentences) == found
+
+
+def test_too_few_trials_are_no_verdict_and_the_n_is_named(tmp_path):
+    store = made(tmp_path / "s", study(trials=4), hidden=-9.0)
+    assert "4 trials are too few for any verdict on `hidden` (n too small: needs n = 6)" in said(store)
+    assert "no outcome could have been significant" in said(store, "surely")
+
+
+def test_an_inert_treatment_is_named_with_the_reason_and_never_called_useless(tmp_path):
+    store = made(tmp_path / "s", study("none", "decay", "hidden"))
+    assert (
+        "`decay` is inert in 1 architecture: its factor 1 - lr * weight_decay = 1 - 0.0001 * 0.0001"
+        in said(store, "beware")
+    )
+    assert "decay" not in said(store)
+
+
+def test_a_difference_between_networks_that_do_not_learn_is_called_that(tmp_path):
+    grid = study("none", "hidden")
+    store = write_study(tmp_path / "s", grid, lambda spec: 10.0 + spec.trial / 100 - (spec.label == "none"))
+    for spec in specs_of(grid):
+        rewrite(store, spec, bounty=11.02)
+    assert "In `[1*32]` (where no trial beats chance), `hidden` raises" in said(store)
+    assert "no trial of any treatment beats chance (`[1*32]`)" in said(store, "beware")
+
+
+def test_what_is_missing_failed_or_passed_over_is_said(tmp_path):
+    store = made(tmp_path / "s")
+    first, second, third = specs_of(study())[:3]
+    store.record_path(first.id).unlink()
+    store.record_path(second.id).unlink()
+    store.write_failure(second.id, second.to_dict(), "ValueError: no")
+    store.record_path(third.id).write_text("{")
+    text = said(store, "beware")
+    assert "1 trial failed (ValueError: no)" in text
+    assert "1 trial of the study is not there yet" in text
+    assert f"Passed over: {third.id}.json is half-written" in text
+
+
+def test_many_architectures_are_counted_and_not_listed(tmp_path):
+    grid = study("none", "hidden", architectures=[ONE.of_widths([w]) for w in range(20, 26)])
+    text = said(made(tmp_path / "s", grid, hidden=-2.0))
+    assert "Architecture by architecture, `hidden` is worse in 6 of 6, by Holm within each." in text
+    assert "Over the 6 architectures that learn, `hidden` lowers test accuracy" in text
+
+
+def test_time_that_is_shared_is_not_called_equal_cost(tmp_path):
+    assert "share their CPU time alike" in said(made(tmp_path / "s"), "costs")
+
+
+def test_dearer_treatments_are_told_by_how_much(tmp_path):
+    store = made(tmp_path / "s")
+    for spec in specs_of(study()):
+        rewrite(store, spec, seconds=2.0 if spec.label == "hidden" else 1.0)
+    assert "2.00 times the CPU time of `none`" in said(store, "costs")

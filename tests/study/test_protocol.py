@@ -1,0 +1,79 @@
+"""Protocol A / B / C: always three arms, and numbers that can be checked by hand."""
+
+import pytest
+
+from frustration.architecture import Architecture
+from frustration.commands.study import main
+from frustration.study.presets import preset
+from frustration.study.protocol import BASELINE, CONTROL, TREATED, Arm, abc_study, arms, comparisons
+from frustration.study.store import Store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("abc")
+    flags = ["--trials", "2", "--meta-loops", "2", "--no-estimate", "--json", "--results", str(folder)]
+    assert main(["preset", "abc", "--full", "[1*8]", "--compressed", "[1*2]", *flags]) == 0
+    return Store(folder / "abc-1x8-1x2")
+
+
+def test_all_three_arms_are_always_run(store):
+    study = store.study()
+    assert study.size == 6
+    cells = {(str(record.spec.architecture), record.spec.label) for record in store.records()}
+    assert cells == {("[1*8]", "early-stop"), ("[1*2]", "early-stop"), ("[1*2]", "dendrites")}
+
+
+def test_its_report_says_what_each_arm_is_and_costs(store):
+    baseline, treated, control = arms(store)
+    assert [arm.name for arm in (baseline, treated, control)] == [BASELINE, TREATED, CONTROL]
+    bare = Architecture.parse("[1*2]")
+    assert (control.parameters, control.flops) == (bare.parameters(), bare.flops())
+    assert treated.parameters == control.parameters  # two loops: nothing has grown
+    assert control.training_flops == 2 * 3 * 50_000 * bare.flops()
+    for arm in (baseline, treated, control):
+        assert 0 < arm.latency[1] < arm.latency[256] * 10
+        assert arm.memory[1] > 4 * arm.parameters
+        assert len(arm.tests) == 2
+    text = (store.root / "report" / "protocol.md").read_text()
+    assert "cannot decide (their smallest p is 0.5)" in text
+    assert f"| effective parameters              | {baseline.parameters:,.0f}" in text
+
+
+def test_the_sentences_compare_trial_by_trial():
+    def arm(name: str, tests: tuple[float, ...], parameters: float) -> Arm:
+        common = {"mode": "m", "bounty": 90.0, "dendrites": 0.0, "flops": 1.0, "latency": {}, "memory": {}}
+        return Arm(
+            name=name,
+            architecture="a",
+            tests=tests,
+            parameters=parameters,
+            seconds=1.0,
+            training_flops=parameters,
+            loops=1,
+            **common,
+        )
+
+    found = [
+        arm(BASELINE, (95.0,) * 6, 400.0),
+        arm(TREATED, (92.0, 93.0, 92.5, 92.0, 93.0, 92.5), 200.0),
+        arm(CONTROL, (91.0, 92.0, 91.5, 91.0, 92.0, 91.5), 100.0),
+    ]
+    against_control, against_full, cost = comparisons(found)
+    assert "+1.00 points" in against_control
+    assert "p = 0.0312" in against_control
+    assert "-2.50 points" in against_full
+    assert "0.50 times the parameters" in cost
+    assert "2.00 times" in cost
+
+
+def test_a_pair_that_is_no_pair_is_refused(capsys):
+    assert main(["preset", "abc", "--full", "[1*8]", "--compressed", "[1*8]"]) == 2
+    assert "twice" in capsys.readouterr().err
+    assert main(["preset", "lr", "--full", "[1*8]"]) == 2
+    assert "belong to the preset abc" in capsys.readouterr().err
+
+
+def test_the_template_s_modes_are_the_control_and_the_treatment():
+    study = abc_study(preset("abc"), "[1*256]", "[1*64]")
+    assert study.only == preset("abc").only
