@@ -24,6 +24,7 @@ from frustration.commands.views import say
 from frustration.engine.trial import Trial
 from frustration.modes import Mode, Program, Segment
 from frustration.network import Shape
+from frustration.record import GROWN
 from frustration.request import Request
 from frustration.runners.work import LoopDone
 
