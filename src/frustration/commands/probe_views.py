@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from frustration.commands.frame import Frame, bar
 from frustration.commands.scoreboard import clock_face
 from frustration.commands.study_tables import cells
 from frustration.commands.tables import NOTHING, plain_table
+from frustration.commands.views import in_terminal
 from frustration.probes.events import Event, Measured, NotMeasured
 from frustration.probes.run import Start
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.live import Live
     from rich.table import Table
 
     from frustration.probes.read import Floats, Probes
@@ -102,7 +101,7 @@ class View(Protocol):
 
 def view_for(stop: threading.Event) -> View:
     """The view that fits where stdout goes."""
-    if sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown"):
+    if in_terminal():
         return LiveView(stop)
     return PlainView()
 
@@ -128,47 +127,28 @@ class PlainView:
         pass
 
 
-class LiveView:
-    """A bar and what was measured last, redrawn four times a second."""
+class LiveView(Frame):
+    """A bar and what was measured last."""
 
     def __init__(self, stop: threading.Event, console: Console | None = None) -> None:
-        from rich.console import Console
-
+        super().__init__(console)
         self._stop = stop
-        self._console = console or Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-        self._live: Live | None = None
-        self._drawing = threading.Lock()
 
     def tell(self, event: Start | Event) -> None:
         if isinstance(event, Start):
-            from rich.live import Live
-
-            self._console.print(opening(event), style="bold")
+            self.console.print(opening(event), style="bold")
             self._board = Board(event)
-            self._live = Live(
-                get_renderable=self.picture, console=self._console, refresh_per_second=4, transient=True
-            )
-            self._live.start()
+            self.open(transient=True)
             return
-        with self._drawing:
+        with self.drawing:
             self._board.tell(event)
 
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
     def picture(self) -> RenderableType:
-        """What is redrawn."""
         from rich.console import Group
         from rich.text import Text
 
-        with self._drawing:
-            words = f"  {self._board}"
-            room = max(4, min(40, self._console.width - len(words) - 1))
-            full = int(self._board.share * room)
-            bar = Text.assemble(("━" * full, "green"), ("─" * (room - full), "dim"), words, no_wrap=True)
-            lines: list[RenderableType] = [bar]
+        with self.drawing:
+            lines: list[RenderableType] = [bar(self._board.share, str(self._board), self.console.width)]
             if self._board.last:
                 lines.append(Text(self._board.last, style="dim", no_wrap=True))
             if self._stop.is_set():
