@@ -256,7 +256,7 @@ def test_filters_of_architecture_and_mode_hold_for_tables_trials_and_charts(open
     assert page.locator("#trials-page").inner_text() == "1 to 50 of 160"
     assert page.locator("#chart-cost .mark").count() == 20 < everything == 54
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("document.getElementById('filter-count').textContent.startsWith('9 of 9')")
+    page.locator("#filter-count", has_text="9 of 9 architectures").wait_for()
     assert len(visible(page, "table-cells", 1)) == 54
 
 
