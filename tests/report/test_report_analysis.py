@@ -171,3 +171,10 @@ def test_nothing_as_cheap_reaches_more_than_a_cell_on_the_front(tmp_path):
                 for other in rows
             )
             assert beaten != (cost in row.best_for)
+
+
+def test_a_hundred_trials_are_judged_by_random_flips_of_which_the_p_says_how_many(tmp_path):
+    (one,) = analysed(tmp_path / "s", study(trials=100, meta_loops=2), hidden=-0.2).comparisons
+    assert one.test.draws == 19_999
+    assert one.test.smallest_p == 1 / 20_000
+    assert one.finding == "worse"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -58,6 +59,7 @@ def latex_files(analysis: Analysis) -> dict[str, str]:
 def escape(text: str) -> str:
     """Text that LaTeX sets as it is; what pdflatex cannot set becomes a question mark."""
     escaped = "".join(_ESCAPES.get(letter, letter) for letter in text.replace("\n", " "))
+    escaped = re.sub(r"(?<![\w}])-(?=[\d$])", "$-$", escaped)  # a minus, not a hyphen
     return escaped.encode("latin-1", "replace").decode("latin-1")
 
 
@@ -135,7 +137,7 @@ def _set(columns: str, heads: Sequence[str], rows: Sequence[str], caption: str, 
     head, body = "\n".join(heads), "\n".join(rows)
     if len(rows) > LONG:
         return (
-            f"{{{size}\\setlength{{\\tabcolsep}}{{3pt}}\n"
+            f"{{{size}\\setlength{{\\tabcolsep}}{{3pt}}\\setlength{{\\LTcapwidth}}{{\\linewidth}}\n"
             f"\\begin{{longtable}}{{@{{}}{columns}@{{}}}}\n"
             f"\\caption{{{caption}}}\\label{{{label}}}\\\\\n"
             f"\\toprule\n{head}\n\\midrule\n\\endfirsthead\n"
@@ -143,7 +145,8 @@ def _set(columns: str, heads: Sequence[str], rows: Sequence[str], caption: str, 
             f"\\bottomrule\n\\endfoot\n{body}\n\\end{{longtable}}}}\n"
         )
     return (
-        f"\\begin{{table}}[ht]\n\\centering{size}\\setlength{{\\tabcolsep}}{{3pt}}\n"
+        f"\\begin{{table}}[htbp]\n\\centering{size}\\setlength{{\\tabcolsep}}{{3pt}}"
+        "\\setlength{\\belowcaptionskip}{4pt}\n"
         f"\\caption{{{caption}}}\\label{{{label}}}\n"
         f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n"
         f"\\toprule\n{head}\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"

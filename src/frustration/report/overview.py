@@ -63,7 +63,9 @@ def _claims_of(setting: Setting, groups: Sequence[Group], terms: Terms) -> list[
     if terms.paired:
         for label, (x, y) in arms.items():
             differences, there = _differences(x, y)
-            tests[label] = joint_sign_flip(differences, present=there, generator=terms.generator())
+            tests[label] = joint_sign_flip(
+                differences, present=there, generator=terms.generator(), draws=terms.draws
+            )
     family = families.judge(tests, alpha=terms.alpha) if tests else None
     return [_claim(setting, label, control, rows[label], arms[label], family, terms) for label in rows]
 
@@ -80,8 +82,12 @@ def _claim(
     x, y = arms
     if family is not None:
         differences, there = _differences(x, y)
-        difference = joint_interval(differences, present=there, generator=terms.generator())
-        wins: Significance | None = joint_wins(differences, present=there, generator=terms.generator())
+        difference = joint_interval(
+            differences, present=there, generator=terms.generator(), draws=terms.draws
+        )
+        wins: Significance | None = joint_wins(
+            differences, present=there, generator=terms.generator(), draws=terms.draws
+        )
     else:
         whole = _whole(x), _whole(y)
         difference = bootstrap_interval(

@@ -190,7 +190,7 @@ def parameter_matching(scene: Scene) -> Iterator[Plate]:
             axes.text(
                 x + step / 2,
                 y + height / 2,
-                short(architecture) + ("" if family == anchor else f"\n{off:+.1f} %".replace("-", "−")),
+                short(architecture) + ("" if family == anchor else f"\n{_signed(off)} %"),
                 ha="center",
                 va="center",
                 fontsize=style.TINY,
@@ -223,6 +223,11 @@ def _nearest(
     if abs(off[best]) > MATCHED or anchor.members[int(np.argmin(heads))] != target:
         return None
     return best, off[best]
+
+
+def _signed(percent: float) -> str:
+    text = f"{percent:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def _box(x: float, y: float, width: float, height: float, colour: Any) -> Rectangle:

@@ -2,7 +2,7 @@
 
 page      what stands where            payload  the numbers that the page's script draws and filters
 charts    charts drawn by the page     images   figures inside the page, within a budget
-markup    escaping, tables, sections   report.css, report.js  style and behaviour
+markup    escaping, tables, sections   report.css, and one script in files: tables drawing charts map start
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from frustration.report.sentences import Plain, plain_sentences
 from frustration.report.table import Table, place_of
 from frustration.report.tables import all_tables
 
+SCRIPTS: Final = ("tables.js", "drawing.js", "charts.js", "map.js", "start.js")
+"""In this order they are one script."""
 SHOWN: Final = 7
 """Sentences of the answer that stand on the first screen; the rest are folded."""
 _NAMES: Final = re.compile(r"`[^`]*`")
@@ -48,7 +50,7 @@ def render(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFig
     )
     content = [section(name, title, inner) for name, title, inner in parts]
     there = [(name, title) for name, title, inner in parts if inner]
-    script = asset("report.js")
+    script = "\n".join(asset(name) for name in SCRIPTS)
     return _PAGE.format(
         title=text(f"{results.name}: report"),
         policy=_policy(script),

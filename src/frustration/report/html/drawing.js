@@ -1,0 +1,176 @@
+"use strict";
+/* SVG, marks, names and scales: what every chart is drawn with. */
+
+const SVG = "http://www.w3.org/2000/svg";
+const CHARTS = {};
+
+function node(name, attributes = {}, title = "") {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (title) {
+    const said = document.createElementNS(SVG, "title");
+    said.textContent = title;
+    made.append(said);
+    made.classList.add("mark");
+  }
+  return made;
+}
+
+function write(svg, x, y, text, attributes = {}) {
+  const made = node("text", { x, y, ...attributes });
+  made.textContent = text;
+  svg.append(made);
+  return made;
+}
+
+function canvas(chart, height) {
+  const place = chart.querySelector(".drawing");
+  const width = Math.max(260, place.clientWidth);
+  const svg = node("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+  place.replaceChildren(svg);
+  return { svg, width };
+}
+
+function empty(chart) {
+  chart
+    .querySelector(".drawing")
+    .replaceChildren(
+      Object.assign(document.createElement("p"), {
+        className: "note",
+        textContent: "Nothing matches the filters.",
+      }),
+    );
+}
+
+/* Names beside rows: as wide as the longest, but never more than a part of the drawing. */
+const LETTER = 6.6;
+function margin(chart, names) {
+  const width = Math.max(260, chart.querySelector(".drawing").clientWidth);
+  return Math.min(0.38 * width, 14 + LETTER * Math.max(...names.map((name) => name.length)));
+}
+function fit(name, room) {
+  const letters = Math.floor((room - 8) / LETTER);
+  return name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
+}
+
+const SHAPES = [
+  (x, y, r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`,
+  (x, y, r) => `M${x - r} ${y - r}h${2 * r}v${2 * r}h${-2 * r}z`,
+  (x, y, r) => `M${x} ${y - 1.3 * r}l${1.3 * r} ${1.3 * r}l${-1.3 * r} ${1.3 * r}l${-1.3 * r} ${-1.3 * r}z`,
+  (x, y, r) => `M${x} ${y - 1.2 * r}l${1.2 * r} ${2.2 * r}h${-2.4 * r}z`,
+  (x, y, r) => `M${x} ${y + 1.2 * r}l${1.2 * r} ${-2.2 * r}h${-2.4 * r}z`,
+  (x, y, r) =>
+    `M${x - r / 2} ${y - 1.3 * r}h${r}v${0.8 * r}h${0.8 * r}v${r}h${-0.8 * r}v${0.8 * r}h${-r}v${-0.8 * r}h${-0.8 * r}v${-r}h${0.8 * r}z`,
+];
+const shape = (m, x, y, r) => SHAPES[m % SHAPES.length](x, y, r);
+
+function legend(chart, modes) {
+  const items = modes.map((m) => {
+    const item = document.createElement("span");
+    const icon = node("svg", { width: 14, height: 12, viewBox: "0 0 14 12", class: `m${m}` });
+    icon.append(node("path", { d: shape(m, 7, 6, 3.6), class: "solid" }));
+    item.append(icon, DATA.labels[m]);
+    return item;
+  });
+  chart.querySelector(".legend").replaceChildren(...items);
+}
+
+/* Scales: each has `at` (value -> pixel) and `ticks`. */
+
+function linear(low, high, from, to, wanted = 5) {
+  if (!(high > low)) [low, high] = [low - 0.5, high + 0.5];
+  const rough = (high - low) / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
+  const ticks = [];
+  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step)
+    ticks.push(+tick.toPrecision(12));
+  return { at: (v) => from + ((v - low) / (high - low)) * (to - from), ticks, low, high };
+}
+
+function warped(forward, low, high, from, to, candidates, apart) {
+  const [a, b] = [forward(low), forward(high)];
+  const at = (v) => from + ((forward(v) - a) / (b - a || 1)) * (to - from);
+  const ticks = [];
+  for (const tick of candidates)
+    if (tick >= low && tick <= high && ticks.every((other) => Math.abs(at(tick) - at(other)) >= apart))
+      ticks.push(tick);
+  return { at, ticks, low, high };
+}
+
+const symlog = (v) => (Math.abs(v) <= 0.1 ? v * 10 : Math.sign(v) * (1 + Math.log10(Math.abs(v) / 0.1)));
+
+function differences(low, high, from, to) {
+  const steps = [0, 0.1, -0.1, 1, -1, 10, -10, 100, -100, 0.3, -0.3, 3, -3, 30, -30];
+  return warped(symlog, Math.min(low, -0.1), Math.max(high, 0.1), from, to, steps, 38);
+}
+
+function counts(low, high, from, to) {
+  const tens = [];
+  for (let power = -6; power < 16; power++) tens.push(10 ** power);
+  const more = tens.flatMap((ten) => [2 * ten, 5 * ten]);
+  const room = (high / low) ** 0.04;
+  return warped(Math.log, low / room, high * room, from, to, [...tens, ...more], 42);
+}
+
+function accuracies(values, from, to) {
+  const low = Math.min(...values),
+    high = Math.max(...values);
+  if (high < 85 || high - low < 2) {
+    const room = Math.max(0.05, 0.06 * (high - low));
+    return linear(low - room, Math.min(100, high + room), from, to);
+  }
+  const best = [
+    90,
+    99,
+    50,
+    97,
+    80,
+    95,
+    98,
+    20,
+    70,
+    60,
+    94,
+    96,
+    92,
+    99.5,
+    98.5,
+    97.5,
+    85,
+    40,
+    30,
+    10,
+    0,
+    ...Array.from({ length: 100 }, (_, i) => i),
+  ];
+  const stretch = (v) => -Math.log10(Math.max(100.05 - v, 1e-6));
+  const room = 0.04 * (stretch(high) - stretch(low));
+  const shrink = (v) => 100.05 - 10 ** -v;
+  return warped(stretch, shrink(stretch(low) - room), shrink(stretch(high) + room), from, to, best, 28);
+}
+
+function axes(svg, x, y, box, words) {
+  for (const tick of y.ticks) {
+    const at = y.at(tick);
+    svg.append(node("line", { x1: box.left, x2: box.right, y1: at, y2: at, class: "grid" }));
+    write(svg, box.left - 6, at + 4, minus(String(tick)), { "text-anchor": "end" });
+  }
+  for (const tick of x.ticks) {
+    const at = x.at(tick);
+    svg.append(node("line", { x1: at, x2: at, y1: box.top, y2: box.bottom, class: "grid" }));
+    write(svg, at, box.bottom + 15, words.tick ? words.tick(tick) : minus(String(tick)), {
+      "text-anchor": "middle",
+    });
+  }
+  write(svg, (box.left + box.right) / 2, box.bottom + 32, words.x, {
+    "text-anchor": "middle",
+    class: "axis",
+  });
+  if (words.y)
+    write(svg, 12, (box.top + box.bottom) / 2, words.y, {
+      "text-anchor": "middle",
+      class: "axis",
+      transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})`,
+    });
+}
