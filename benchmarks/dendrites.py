@@ -1,12 +1,13 @@
 """Trials with dendrites: our backends beside the library perforatedai, CPU time per epoch on one thread.
 
     python benchmarks/dendrites.py [--architecture "[2*32]"] [--counts 0 1 3] [--backends native]
-                                   [--rounds 5] [--seconds 1.5]
+                                   [--rounds 5] [--seconds 1.5] [--graphs]
 
 Ten trials, each with its own start and order of samples, beside a run of the library (ten take ten times as
 long), by K dendrites per unit in every layer. All do the same: one epoch of 50,000 images in batches of 256
 with AdamW, and validation on 10,000. The library's graphs, files and scores are left out. Contenders take
-turns in one process, and the minimum over the rounds counts.
+turns in one process, and the minimum over the rounds counts. With --graphs a row is added for the library as
+it comes: graphs, tables and networks written after every epoch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import io
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,7 +59,7 @@ class LibraryRun:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(parameters, lr=plain.LEARNING_RATE, weight_decay=0.0)
 
-    def _grown(self, model: nn.Module, count: int) -> nn.Module:
+    def _grown(self, model: nn.Module, count: int, files: bool = False) -> nn.Module:
         from perforatedai import globals_perforatedai as GPA
         from perforatedai import utils_perforatedai as UPA
 
@@ -69,14 +71,14 @@ class LibraryRun:
         settings.set_device(torch.device("cpu"))
         settings.set_output_dimensions([-1, 0])
         settings.set_silent(True)
-        settings.set_test_saves(False)
-        settings.set_drawing_extra_graphs(False)
+        settings.set_test_saves(files)
+        settings.set_drawing_extra_graphs(files)
         settings.set_find_best_lr(False)
         settings.set_switch_mode(settings.DOING_FIXED_SWITCH)  # a dendrite after every score
         settings.set_fixed_switch_num(1)
         settings.set_first_fixed_switch_num(1)
         settings.set_retain_all_dendrites(True)
-        model = UPA.perforate_model(model, save_name="grown", maximizing_score=True, making_graphs=False)
+        model = UPA.perforate_model(model, save_name="grown", maximizing_score=True, making_graphs=files)
         while (grown := GPA.pai_tracker.member_vars["num_dendrites_added"]) < count:
             optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
             GPA.pai_tracker.set_optimizer_instance(optimizer)
@@ -101,6 +103,24 @@ class LibraryRun:
             int((self.model(pixels).argmax(1) == labels).sum())
             for pixels, labels in zip(*chunks, strict=True)
         )
+
+
+def seconds_of_a_score(architecture: frustration.Architecture, count: int, data: Split, times: int) -> float:
+    """The least CPU seconds that a score takes the library while it draws and saves as it does by default."""
+    from perforatedai import globals_perforatedai as GPA
+
+    run = LibraryRun.__new__(LibraryRun)
+    run.pixels, run.labels = plain.tensors(data.train, data).tensors
+    taken = []
+    with quietly_elsewhere():
+        model = run._grown(plain.build(architecture, data.features, data.classes), count, files=True)
+        GPA.pc.set_fixed_switch_num(10**6)
+        GPA.pai_tracker.set_optimizer_instance(torch.optim.AdamW(model.parameters()))
+        for _ in range(times):
+            began = time.process_time()
+            GPA.pai_tracker.add_validation_score(0.5, model)
+            taken.append(time.process_time() - began)
+    return min(taken)
 
 
 class GrownTrials(engines.BackendEngine):
@@ -165,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--backends", nargs="+", default=["native"], choices=list(GOALS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="CPU seconds of a turn, about")
+    parser.add_argument("--graphs", action="store_true", help="also the library with its default graphs")
     args = parser.parse_args(arguments)
     data = frustration.load_dataset("mnist")
     torch.set_num_threads(1)
@@ -185,6 +206,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             reached = "" if goal is None else "yes" if ratio >= goal else "NO"
             cells = [count, name, f"{1000 * timing.seconds:.1f}", f"{timing.spread:.2f}", own, f"{ratio:.2f}"]
             rows.append([*cells, goal, reached])
+        if args.graphs:
+            whole = timings[0].seconds + seconds_of_a_score(args.architecture, count, data, args.rounds)
+            rows.append([count, "perforatedai, default graphs", f"{1000 * whole:.1f}", "", "", "", "", ""])
+            for timing in timings[1:]:
+                times = f"{whole / timing.seconds:.2f}"
+                rows.append([count, f"{timing.contender.name} to that", "", "", "", times, "", ""])
     print(f"load average afterwards: {machine.load_average()}\n")
     headers = [
         "K",

@@ -284,6 +284,12 @@ def _verify(arguments: list[str]) -> int:
             f"{other} (test accuracy {result.shift:+.2f} points)" if result.shift is not None else other
         )
     print("verified: " + ", ".join(words))
+    if result.distribution is not None:
+        shift, test = result.distribution
+        print(
+            f"over {shift.n} trials under other numerics test accuracy shifted by {shift.value:+.3f} points "
+            f"(95 % interval {shift.low:+.3f} to {shift.high:+.3f}; exact sign flips p = {test.p:.3g})"
+        )
     return 0
 
 

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import Group, write_numerics
 from frustration.engine.loop import train_group
@@ -16,9 +18,13 @@ from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.record import LoopEntry, TrialRecord
 from frustration.runners.work import Data
+from frustration.statistics.paired import sign_flip, t_interval
+from frustration.statistics.results import Estimate, Significance
 from frustration.study.run import digests, load_data
 from frustration.study.store import Store
 
+ENOUGH = 6
+"""Pairs of trials from which on a test of their differences can reject at 0.05."""
 EARLY_LOSS = 1e-5
 """How far the mean loss of loop 1 may lie from the recorded one under other numerics, relatively."""
 
@@ -59,12 +65,24 @@ class Verification:
     @property
     def shift(self) -> float | None:
         """Mean difference of test accuracy, now - before, over the trials under other numerics, in points."""
-        pairs = [
+        return statistics.fmean(self._pairs) if self._pairs else None
+
+    @property
+    def _pairs(self) -> list[float]:
+        return [
             check.now - check.before
             for check in self.checks
             if not check.same_numerics and check.now is not None and check.before is not None
         ]
-        return statistics.fmean(pairs) if pairs else None
+
+    @property
+    def distribution(self) -> tuple[Estimate, Significance] | None:
+        """Where enough trials ran under other numerics: the mean shift with its 95 % interval, and whether it
+        could be chance. Single trials part; over many the two distributions have to agree."""
+        pairs = self._pairs
+        if len(pairs) < ENOUGH:
+            return None
+        return t_interval(pairs), sign_flip(pairs, generator=np.random.default_rng(0))
 
 
 def verify(
@@ -126,7 +144,7 @@ def _again(record: TrialRecord, data: Data, backend: Backend) -> TrialRecord:
 def _differences(before: TrialRecord, now: TrialRecord) -> list[str]:
     found = [
         f"{name}: {getattr(before, name)} then, {getattr(now, name)} now"
-        for name in ("bounty", "bounty_loop", "test_accuracy")
+        for name in ("bounty", "bounty_loop", "test_accuracy", "loop", "parameters", "growth")
         if getattr(before, name) != getattr(now, name)
     ]
     loop = _first_difference(before.curve, now.curve)
