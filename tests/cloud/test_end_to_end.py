@@ -7,6 +7,8 @@ import pytest
 from simulator.service import Interruption
 
 from frustration.cloud import markdown
+from frustration.cloud.curves import read
+from frustration.commands.sagemaker_get_training_logs import main as get_logs
 from frustration.commands.sagemaker_results_parser import main as parse
 
 pytestmark = [pytest.mark.cloud, pytest.mark.filterwarnings("ignore:Exception.Throttled")]
@@ -44,6 +46,21 @@ def test_launched_interrupted_and_brought_back_a_study_has_the_tables_of_the_loc
         assert (written / "psa_simplemlp_summary.md").read_text() == markdown.summary(of)
         assert (written / "psa_simplemlp_trials.md").read_text() == markdown.trials(of)
     assert took < SECONDS, f"{took:.0f} s"
+
+    logs = tmp_path / "logs"
+    words = ["away", "--region", "us-east-1", "--bucket", kit.BUCKET, "--output", str(logs)]
+    assert get_logs(words) == 0
+    told = read(path for path in logs.iterdir() if path.is_dir())
+    assert told.damaged == 0
+    # What an instance was killed over may be missing in the log of its job; what is told is what happened.
+    curves = {record.spec.id: record.curve for record in here.records()}
+    assert {trial.id for trial in told.trials.values()} == set(curves)
+    for trial in told.trials.values():
+        assert trial.architecture in map(str, kit.study(**GRID).architectures)
+        assert not trial.disagreeing
+        assert {loop: one["accuracy"] for loop, one in trial.loops.items()}.items() <= {
+            entry.loop: entry.accuracy for entry in curves[trial.id]
+        }.items()
 
 
 def _cpu_seconds() -> float:

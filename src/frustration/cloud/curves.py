@@ -94,7 +94,7 @@ def _take(found: Logged, job: str, line: str) -> None:
         trial = found.trials.get(key) or LoggedTrial(
             job=job,
             id=str(event["id"]),
-            architecture=str(event["architecture"]),
+            architecture=str(event.get("arch") or event["architecture"]),
             mode=str(event["mode"]),
             trial=int(event["trial"]),
             target=int(event["target"]),
