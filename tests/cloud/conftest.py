@@ -110,6 +110,20 @@ def read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def service_models_once() -> Iterator[None]:
+    """boto3 reads megabytes of JSON for every session; here each file is read once."""
+    import functools
+
+    from botocore.loaders import JSONFileLoader
+
+    loader, load_file = JSONFileLoader(), JSONFileLoader.load_file
+    load = functools.cache(lambda path: load_file(loader, path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda self, path: load(path))
+        yield
+
+
 @pytest.fixture
 def plan() -> Any:
     """Of a study that nobody trained, in four packs."""

@@ -1,5 +1,6 @@
 """What tests of the way back share: a study that was trained here, as if jobs had sent it to S3."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -56,7 +57,10 @@ def archive(members: Mapping[str, bytes] | Iterable[tuple[tarfile.TarInfo, bytes
     if isinstance(members, Mapping):
         members = [(named(name, len(content)), content) for name, content in members.items()]
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
         for info, content in members:
             tar.addfile(info, io.BytesIO(content))
     return packed.getvalue()

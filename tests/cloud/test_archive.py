@@ -184,7 +184,11 @@ def test_what_follows_the_end_of_the_members_is_not_passed_over(tmp_path):
         read(written(tmp_path, gzip.compress(bytes(head_broken))))
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive", gzip.compress(b""), gzip.compress(b"no tar")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not an archive", gzip.compress(b""), gzip.compress(b"no tar")],
+    ids=["empty", "text", "nothing packed", "text packed"],
+)
 def test_what_is_no_archive_at_all_is_damaged(content, tmp_path):
     with pytest.raises(DamagedArchive):
         read(written(tmp_path, content))

@@ -102,6 +102,12 @@ def test_an_ended_job_without_billable_time_is_named_and_not_guessed(cloud, name
     assert f"{names[0]} ended, but the service names no billable time" in capsys.readouterr().out
 
 
+def test_a_job_that_failed_before_it_started_costs_nothing(cloud, names, capsys):
+    cloud.job(names[0], "Failed", billable_time_in_seconds=None, training_start_time=None)
+    code, found = costs(capsys, "away", *RATE)
+    assert (code, found["usd"], found["jobs_without_billable_time"]) == (0, "0.000000", [])
+
+
 def test_no_job_at_all_costs_nothing_and_is_no_failure(cloud, capsys):
     code, found = costs(capsys, *RATE)
     assert code == 0

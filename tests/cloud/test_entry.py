@@ -126,7 +126,7 @@ def test_a_trial_that_fails_fails_its_job_and_the_others_are_kept(base, monkeypa
         return intervene(self, *rest)
 
     monkeypatch.setattr(Trial, "intervene", broken)
-    monkeypatch.setattr("frustration.study.run.default_workers", lambda: 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})  # one worker: this process
     assert run(box(base, **{**SMALL, "num-runs": "3"})) == 1
     failure = (base / "output" / "failure").read_text()
     assert failure.startswith("1 trials failed, the first with: RuntimeError: the second trial breaks")

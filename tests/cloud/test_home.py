@@ -188,6 +188,19 @@ def test_missing_running_failed_stopped_damaged_and_unlaunched_are_named_with_th
     assert "123456789012" not in out
 
 
+def test_of_nothing_there_are_no_tables(cloud, tmp_path, capsys):
+    assert parse(tmp_path) == 1
+    assert "packs: 2 not launched" in capsys.readouterr().out
+    assert not (tmp_path / "results" / "away" / "report").exists()
+
+
+def test_the_last_failure_is_the_one_that_is_named(cloud, plan, names, tmp_path, capsys):
+    cloud.job(names[0], "Stopped")
+    cloud.job(PLACE.job_name(plan.packs[0].id, 2), "Failed", failure_reason="ClientError: the latest")
+    assert parse(tmp_path) == 1
+    assert "-a02]: ClientError: the latest" in capsys.readouterr().out
+
+
 def test_trials_that_failed_inside_a_job_are_named_and_the_others_taken(
     cloud, plan, names, trained, tmp_path, capsys
 ):

@@ -81,7 +81,11 @@ def test_no_argument_finds_the_original_s_jobs_where_there_is_no_study(cloud, tm
     assert (tmp_path / "psa_simplemlp_trials.md").exists()
 
 
-@pytest.mark.parametrize("later", [None, b"torn", lines(), lines(10.0), lines("Completed", "Failed")])
+@pytest.mark.parametrize(
+    "later",
+    [None, b"torn", lines(), lines(10.0), lines("Completed", "Failed")],
+    ids=["nothing", "torn", "empty", "one trial", "states"],
+)
 def test_a_later_rerun_hides_no_good_result(later, cloud, tmp_path):
     job(cloud, "1x2-none", lines(20.0, 21.0))
     job(cloud, "1x2-none", later, LATER, status="Failed")
@@ -106,6 +110,7 @@ def test_of_two_whole_runs_the_later_one_is_taken(cloud, tmp_path):
         (archive({"comprehensive_results.json": b"[" * 100_000}), "damaged", "comprehensive_results.json"),
         (b"<html>", "damaged", "its archive is not taken"),
     ],
+    ids=["a state", "a crash", "nothing", "no text", "nested", "no archive"],
 )
 def test_what_cannot_be_believed_is_named_and_never_counted(content, state, reason, cloud, tmp_path, capsys):
     job(cloud, "1x2-none", lines(20.0))

@@ -53,7 +53,8 @@ def test_in_a_pipe_the_whole_picture_is_printed_once(cloud, plan, names, capsys)
         "away: 3 of 8 trials finished (38 %); packs: 1 done, 1 running, 1 failed, 1 not launched\n"
     )
     assert any(names[1] in line and "Training" in line and "1/2" in line for line in out.splitlines())
-    assert f"failed: {names[2]} (attempt 2): AlgorithmError: bad\n" in out
+    second = PLACE.job_name(plan.packs[2].id, 2)
+    assert f"failed: {second} (attempt 2): AlgorithmError: bad\n" in out
     assert ACCOUNT not in out
     assert "\x1b" not in out
 

@@ -27,7 +27,7 @@ from frustration.dataset.places import obtain
 from frustration.errors import FrustrationError
 from frustration.files import make_folder
 
-SOURCES = (".py", ".cpp", ".h", ".toml", ".json", ".txt")
+SOURCES = (".py", ".cpp", ".h", ".toml", ".json", ".txt", ".css", ".js")
 """Kinds of files that make up this package."""
 NOT_CODE = ("__pycache__", "bundled")
 DIGITS = 16

@@ -30,10 +30,11 @@ class JobCost:
 
     @property
     def usd(self) -> Decimal | None:
-        """None where the service bills nothing yet."""
+        """None where the service does not say (yet) what it bills; a job that never started costs nothing."""
         seconds = self.facts.billable_seconds
         if seconds is None:
-            return None
+            never = self.facts.started is None and self.facts.status not in RUNNING
+            return Decimal(0) if never else None
         return _dollars(seconds + self.facts.retained_seconds, self.facts, self.price)
 
     @property

@@ -232,10 +232,17 @@ def _failures(store: Store) -> tuple[str, str]:
 
 def _in_order(study: Study) -> Callable[[TrialSpec], tuple[int, int, int]]:
     """Architecture, mode, trial, as the study names them."""
-    digests = {(name, fraction): "" for name in study.datasets for fraction in study.train_fractions}
-    first = list(replace(study, trials=1).specs(digests))
     architectures = {str(one): row for row, one in enumerate(study.architectures)}
-    modes = {spec.label: column for column, spec in enumerate(first[: len(study.modes)])}
+    modes = {
+        TrialSpec.of(
+            study.architectures[0],
+            mode,
+            optimizer=study.optimizer,
+            acceptance=study.acceptance,
+            defaults=study.knobs,
+        ).label: column
+        for column, mode in enumerate(study.modes)
+    }
 
     def key(spec: TrialSpec) -> tuple[int, int, int]:
         return architectures[str(spec.architecture)], modes[spec.label], spec.trial

@@ -245,15 +245,16 @@ class Collector:
             return self._outcome(
                 pack, MISSING, fetched.absent[0], "it completed, but its model.tar.gz is gone"
             )
-        best = jobs.best
-        if best.status == "Completed":
-            return self._outcome(pack, INCOMPLETE, best.name, f"its archive lacks {len(missing)} trials")
-        if best.status == GONE:
-            return self._outcome(pack, MISSING, best.name, "the service knows the job no more")
-        known = describe(self.sagemaker, best.name)
+        if jobs.completed:
+            lacks = f"its archive lacks {len(missing)} trials"
+            return self._outcome(pack, INCOMPLETE, jobs.best.name, lacks)
+        last = jobs.latest
+        if last.status == GONE:
+            return self._outcome(pack, MISSING, last.name, "the service knows the job no more")
+        known = describe(self.sagemaker, last.name)
         reason = known.reason.strip().splitlines()[0] if known and known.reason.strip() else ""
-        state = STOPPED if best.status == "Stopped" else FAILED
-        return self._outcome(pack, state, best.name, reason or "the service gives no reason")
+        state = STOPPED if last.status == "Stopped" else FAILED
+        return self._outcome(pack, state, last.name, reason or "the service gives no reason")
 
     def _causes(self, failed: list[str]) -> str:
         lines = [

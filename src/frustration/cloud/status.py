@@ -124,8 +124,8 @@ class Watch:
         undone = {pack: of for pack, of in packs.items() if pack not in self._done}
         self._done |= done_packs(self.s3, self.place, undone)
         finished = self._finished()
-        wanted = [of.running or of.best for pack, of in packs.items() if pack not in self._done]
-        unknown = [job.name for job in wanted if job.name not in self._ended]
+        wanted = [self._state(pack, of)[1] for pack, of in packs.items() if pack not in self._done]
+        unknown = [name for name in wanted if name not in self._ended]
         facts = {**self._ended, **describe_all(self.sagemaker, unknown)}
         self._ended |= {name: one for name, one in facts.items() if one.ended is not None}
         states = []
@@ -154,8 +154,9 @@ class Watch:
             return WAITING, ""
         if of.running:
             return RUNNING, of.running.name
-        best = of.best
-        return {"Completed": LOST, "Stopped": STOPPED}.get(best.status, FAILED), best.name
+        if of.completed:
+            return LOST, of.best.name
+        return STOPPED if of.latest.status == "Stopped" else FAILED, of.latest.name
 
     def _finished(self) -> set[str]:
         """Trials whose records are among the checkpoints, by one listing."""

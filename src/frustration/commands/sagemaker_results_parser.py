@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,7 +214,9 @@ def _write(tables: dict[str, Any], folder: Path) -> None:
 
     for setting, cells in tables.items():
         for name, make in ((markdown.SUMMARY, markdown.summary), (markdown.TRIALS, markdown.trials)):
-            path = folder / setting / name
-            make_folder(path.parent)
-            write_atomically(path, make(cells).encode())
-            print(f"wrote {path}", file=sys.stdout)
+            content = make(cells)
+            if content.strip():  # of no trial at all there is no table
+                path = folder / setting / name
+                make_folder(path.parent)
+                write_atomically(path, content.encode())
+                print(f"wrote {path}")
