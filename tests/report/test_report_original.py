@@ -5,7 +5,6 @@ import re
 from report_kit import ONE, TWO, made, specs_of, study
 from synthetic import rewrite
 
-from frustration.cloud import markdown
 from frustration.report.original import CONVERGENCE, GROWTH, SUMMARY, TRIALS, original_files
 from frustration.report.reading import read_study
 
@@ -91,11 +90,3 @@ def test_each_setting_of_a_study_gets_files_of_its_own(tmp_path):
     grid = study("none", trials=2, meta_loops=2, learning_rates=(1e-4, 1e-3))
     names = original_files(read_study(made(tmp_path / "s", grid).root)).keys()
     assert {f"mnist-lr0.0001/{SUMMARY}", f"mnist-lr0.001/{SUMMARY}"} <= names
-
-
-def test_jobs_brought_home_from_the_cloud_are_written_in_the_same_form_to_the_byte(tmp_path):
-    grid = study("none", "hidden", "dropout:p=0.3", architectures=(ONE, TWO), trials=3, meta_loops=2)
-    store = made(tmp_path / "s", grid)
-    here = original_files(read_study(store.root))
-    (cells,) = markdown.of_study(store, grid).values()
-    assert (markdown.summary(cells), markdown.trials(cells)) == (here[SUMMARY], here[TRIALS])

@@ -123,7 +123,7 @@ def _study(
             observe=lambda progress: bar.at(progress.packs, progress.total, progress.bytes),
         ).run()
     _say_study(name, harvest, store.root)
-    return harvest.complete, dict(markdown.of_study(store, store.study()))
+    return harvest.complete, dict(markdown.of_study(store.root))
 
 
 def _original(
@@ -161,7 +161,7 @@ def _original(
         return True
     _say_original(harvest, folder)
     found = markdown.of_original(harvest.cells)
-    tables[""] = markdown.joined(tables.get("", {}), found)
+    tables[""] = markdown.joined(tables.get("", []), found)
     return harvest.complete
 
 
@@ -213,7 +213,7 @@ def _write(tables: dict[str, Any], folder: Path) -> None:
     from frustration.files import make_folder, write_atomically
 
     for setting, cells in tables.items():
-        for name, make in ((markdown.SUMMARY, markdown.summary), (markdown.TRIALS, markdown.trials)):
+        for name, make in markdown.FORMS:
             content = make(cells)
             if content.strip():  # of no trial at all there is no table
                 path = folder / setting / name

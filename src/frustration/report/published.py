@@ -68,7 +68,10 @@ def parse_trials(lines: list[str], path: Path) -> StudyResults:
             f'{path} holds no trials: wanted is "### Architecture: 1*2048" with a table under it, and so on'
         )
     found = [
-        _cell(a, mode, trials) for a, table in tables.items() for mode, trials in table.items() if trials
+        cell_of_bounties(a, mode, trials)
+        for a, table in tables.items()
+        for mode, trials in table.items()
+        if trials
     ]
     return StudyResults(name=path.stem, source=path, published=True, cells=tuple(found))
 
@@ -91,7 +94,8 @@ def _row(cells: list[str], modes: list[str], table: dict[str, dict[int, float]])
         table[mode][int(cells[0]) - 1] = value
 
 
-def _cell(architecture: Architecture, mode: str, trials: dict[int, float]) -> Cell:
+def cell_of_bounties(architecture: Architecture, mode: str, trials: dict[int, float]) -> Cell:
+    """One of the original's cells; `trials` are bounties by the number of the trial, from 0."""
     number = np.array(sorted(trials))
     return outcome_cell(PUBLISHED, architecture, mode, number, np.array([trials[one] for one in number]))
 
