@@ -237,7 +237,7 @@ def _refuse_foreign(
     wanted = spec.program.forward_function
     if has.grown and wanted not in (None, has.forward_function):
         raise InputError(
-            f"{there} holds dendrites that compute {has.forward_function}, and new ones would compute {wanted}: "
+            f"{there} holds dendrites that compute {has.forward_function}, new ones would compute {wanted}: "
             f"give pai_forward_function={has.forward_function}, or {instead}"
         )
     if seed is not None and saved.seed not in (None, seed):

@@ -85,8 +85,9 @@ class Program:
         if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
         if len(self._functions) > 1:
+            functions = " and ".join(sorted(self._functions))
             raise ModeError(
-                f'mode "{self}": all dendrites of a network compute one function; name one pai_forward_function'
+                f'mode "{self}": dendrites of one network cannot compute {functions} side by side'
             )
 
     @classmethod
