@@ -550,3 +550,33 @@ def test_a_lock_that_was_removed_meanwhile_is_taken_anew(tmp_path):
         path.unlink()  # as `clean` may do in the instant before
         with locked(path, "busy"), pytest.raises(FrustrationError, match="busy"), locked(path, "busy"):
             pass
+
+
+ENDING = "early-stop:n_epochs_to_switch=1"
+GROWING = "dendrites:n_epochs_to_switch=1"
+
+
+def test_where_a_schedule_has_ended_another_mode_goes_on(train):
+    ended = train(ENDING, meta_loops=60, learning_rate=1e-2).records[0]
+    assert ended.ended_early
+    (record,) = train("hidden", meta_loops=3, learning_rate=1e-2).records
+    assert (record.loop, len(record.curve)) == (ended.loop + 3, ended.loop + 3)
+    assert record.continued
+    assert not record.ended_early
+    assert record.curve[-1].mode == "hidden"
+
+
+def test_where_every_schedule_has_ended_there_is_nothing_to_do_until_any_loop(train):
+    notes: list[str] = []
+    train(ENDING, until=60, learning_rate=1e-2)
+    train(ENDING, until=60, learning_rate=1e-2, emit=lambda e: notes.extend(getattr(e, "notes", ())))
+    assert "every schedule has come to its end" in notes[0]
+
+
+def test_dendrites_of_another_function_are_not_added_to_those_that_are_there(train):
+    (record,) = train(GROWING, meta_loops=20, learning_rate=1e-2).records
+    assert record.growth["added"]
+    with pytest.raises(InputError, match="pai_forward_function=sigmoid"):
+        train(f"{GROWING}:pai_forward_function=relu", learning_rate=1e-2)
+    (more,) = train("hidden", learning_rate=1e-2).records
+    assert more.continued

@@ -20,6 +20,9 @@ History = list[dict[str, Any]]
 """The sessions of a checkpoint: {"mode", "treatment", "first_loop", "target"}."""
 
 
+EVERY_SCHEDULE_ENDED = "nothing to do: every schedule has come to its end; another mode goes on from the LKG"
+
+
 @dataclass(frozen=True)
 class Found:
     """What one trial of the request finds in its place in the model directory."""
@@ -89,7 +92,7 @@ class Found:
             trial.spec = trial.spec.until(self.loop)
             return Ongoing(trial, self.files, self.saved.history)
         trial, history = self.saved.revive(spec), self.saved.history
-        if trial.complete:
+        if trial.complete and not self.switches:
             return Ongoing(trial, self.files, history)
         self._settle_numerics(trial, numerics, accept_numerics)
         if not trial.keeps_moments:
@@ -164,14 +167,18 @@ def _seeds_beside(request: Request) -> set[int]:
 def decide(found: Sequence[Found], request: Request) -> Goal:
     """A session that was cut off is finished; one that was finished gets more loops; `until` overrules."""
     loops = [one.loop for one in found]
+    undone = [one.loop for one in found if not one.stopped]
     goal = request.until
     notes = [n for one in found if (goal is None or one.loop < goal) and (n := _about_switch(one))]
     if request.until is not None:
-        behind = sum(loop < request.until for loop in loops)
-        if not behind:
-            notes.append(f"nothing to do: loop {min(loops)} is reached, and --until asks for {request.until}")
+        if not undone:
+            notes.append(EVERY_SCHEDULE_ENDED)
+        elif min(undone) >= request.until:
+            notes.append(
+                f"nothing to do: loop {min(undone)} is reached, and --until asks for {request.until}"
+            )
         elif any(loops):
-            notes.append(f"resuming at loop {min(loops)}; --until {request.until}")
+            notes.append(f"resuming at loop {min(undone)}; --until {request.until}")
         return Goal(request.until, notes)
     if any(one.switches for one in found):
         return Goal(max(loops) + request.meta_loops, notes)
@@ -181,7 +188,7 @@ def decide(found: Sequence[Found], request: Request) -> Goal:
         notes.append(f"finishing what was begun: {at} of {furthest}; run it again to add --meta-loops more")
         return Goal(furthest, notes)
     if all(one.stopped for one in found):
-        notes.append("nothing to do: every schedule has come to its end; another mode goes on from the LKG")
+        notes.append(EVERY_SCHEDULE_ENDED)
         return Goal(furthest, notes)
     if furthest:
         notes.append(f"resuming at loop {furthest}; adding {request.meta_loops} more")
@@ -226,5 +233,12 @@ def _refuse_foreign(
     same_part = before.train_fraction == spec.train_fraction
     if same_part and before.dataset_digest != spec.dataset_digest:
         raise InputError(f"{there} was trained on {spec.dataset} with other content: {instead}")
+    has = saved.lkg.shape
+    wanted = spec.program.forward_function
+    if has.grown and wanted not in (None, has.forward_function):
+        raise InputError(
+            f"{there} holds dendrites that compute {has.forward_function}, new ones would compute {wanted}: "
+            f"give pai_forward_function={has.forward_function}, or {instead}"
+        )
     if seed is not None and saved.seed not in (None, seed):
         raise InputError(f"{there} was trained with --seed {saved.seed}, not {seed}: {instead}")

@@ -132,6 +132,25 @@ def test_growth_may_be_followed_by_another_treatment(data):
     assert trial.base.shape.grown
 
 
+def test_a_schedule_that_ends_before_its_range_of_loops_lets_the_trial_go_on(data):
+    (trial,) = trained(
+        [spec_of(ARCHITECTURE, f"early-stop{EAGER}@1-22,hidden@23-", meta_loops=25, learning_rate=1e-2)], data
+    )
+    alone = trained([growing("early-stop")], data)[0]
+    assert alone.loop < 22
+    assert scores(trial)[: alone.loop] == scores(alone)
+    assert trial.loop == 25
+    assert trial.record().growth["ended"] == "schedule"
+    assert not trial.record().ended_early
+
+
+def test_the_end_of_the_last_schedule_is_the_end_of_the_trial(data):
+    mode = f"hidden@1-2,early-stop{EAGER}@3-"
+    (trial,) = trained([spec_of(ARCHITECTURE, mode, meta_loops=60, learning_rate=1e-2)], data)
+    assert trial.loop < 60
+    assert trial.record().ended_early
+
+
 def test_a_lower_rate_after_growth_is_the_rate_of_grown_networks_only(data):
     knobs = EAGER + ":post_growth_lr_factor=0.1"
     usual, slower = trained([growing(), growing(knobs=knobs)], data)
@@ -177,6 +196,11 @@ def test_the_lkg_of_a_grown_network_loads_into_a_plain_module(data, tmp_path):
         ("dendrites+reset", "two schedules"),
         ("early-stop:max_dendrites=2", "grows nothing"),
         ("dendrites+restart", "restart"),
+        ("ratchet+reset", 'leave out "ratchet"'),
+        ("ratchet+early-stop", 'leave out "ratchet"'),
+        ("ratchet+dendrites:switch_mode=none", "switch_mode=none cannot act"),
+        ("ratchet+dendrites:improvement_threshold=0.1", "cannot act"),
+        ("dendrites@1-9,dendrites:pai_forward_function=relu@10-", "cannot compute relu and sigmoid"),
         ("wide@0", "from 1 to 100"),
         ("wide@1@1-5,none@6-", "@"),
     ],

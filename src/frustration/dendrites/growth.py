@@ -189,6 +189,8 @@ class ScheduledGrowth:
         return _slowed(regime, shape, self.settings)
 
     def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
+        if self.ended:  # before its range of loops is over: training goes on from the saved network
+            return Course()
         decision = self.schedule.observe(accuracy / 100)
         self.why = decision.why
         if decision.save:

@@ -235,7 +235,7 @@ class Trial:
         if course.network is not None:
             self._rebase(course.network, course.accuracy)
             self.moments = None
-        self.stopped = course.ends and len(self.spec.program.segments) == 1
+        self.stopped = course.ends and plan.segment == self.spec.program.segments[-1]
 
     def record(self) -> TrialRecord:
         return TrialRecord(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -9,6 +10,19 @@ from typing import Any, ClassVar, Self
 from frustration.architecture import Architecture
 from frustration.dendrites.settings import Settings, SettingsError
 from frustration.modes.base import Evidence, Mode, ModeError
+
+OF_THE_SCHEDULE = (
+    "switch_mode",
+    "fixed_switch_num",
+    "first_fixed_switch_num",
+    "initial_history_after_switches",
+    "history_lookback",
+    "improvement_threshold",
+    "improvement_threshold_raw",
+    "retain_all_dendrites",
+    "testing_dendrite_capacity",
+)
+"""Settings that say when the schedule acts, and nothing to the ratchet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +65,20 @@ class Dendrites(Settings, Mode):
             self.grown_layers(architecture.depth + 1)
         except SettingsError as error:
             raise ModeError(f'mode "{self.name}": {error}') from None
+
+    def contradicts_ratchet(self) -> str | None:
+        """Why this cannot be meant behind the ratchet, where no schedule looks at scores; None if it can."""
+        if not self.adds_dendrites or not self.max_dendrites:
+            return (
+                f'"{self.name}" follows a schedule, and with the ratchet there is none; leave out "ratchet"'
+            )
+        usual = {setting.name: setting.default for setting in dataclasses.fields(Settings)}
+        idle = next((name for name in OF_THE_SCHEDULE if getattr(self, name) != usual[name]), None)
+        return (
+            f"{idle}={getattr(self, idle)} cannot act: with the ratchet there is no schedule"
+            if idle
+            else None
+        )
 
     def acted(self, evidence: Evidence) -> bool:
         return "dendrites" in evidence

@@ -84,6 +84,11 @@ class Program:
             due = (segment.last or 0) + 1
         if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
+        if len(self._functions) > 1:
+            functions = " and ".join(sorted(self._functions))
+            raise ModeError(
+                f'mode "{self}": dendrites of one network cannot compute {functions} side by side'
+            )
 
     @classmethod
     def parse(cls, text: str, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> Program:
@@ -127,6 +132,16 @@ class Program:
         for mode in self.segments[0].components:
             architecture = mode.widened(architecture, features, classes)
         return architecture
+
+    @property
+    def forward_function(self) -> str | None:
+        """Of the dendrites that it can add; None where it adds none."""
+        return next(iter(self._functions), None)
+
+    @property
+    def _functions(self) -> set[str]:
+        modes = (segment.growing for segment in self.segments)
+        return {mode.pai_forward_function for mode in modes if mode is not None and mode.adds_dendrites}
 
     @property
     def optimizer(self) -> str:
@@ -199,7 +214,10 @@ def _segment(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]]) -
         raise ModeError(f'mode "{whole}": "restart" leaves no time to grow; use one or the other')
     if "none" in names and len(names) > 1:
         raise ModeError(f'mode "{whole}": "none" adds nothing to other modes; leave it out')
-    return Segment(components, first, last)
+    segment = Segment(components, first, last)
+    if segment.growing and segment.ratchet and (why := segment.growing.contradicts_ratchet()):
+        raise ModeError(f'mode "{whole}": {why}')
+    return segment
 
 
 def _component(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]]) -> Mode:
