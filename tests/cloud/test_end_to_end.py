@@ -40,7 +40,7 @@ def test_launched_interrupted_and_brought_back_a_study_has_the_tables_of_the_loc
     assert {"ResourceLimitExceeded", "ThrottlingException"} <= set(service.refused)
     assert set(service.statuses().values()) == {"Completed"}
     here = kit.trained_here(tmp_path / "here", **GRID)
-    cells = markdown.of_study(here, kit.study(**GRID))
+    cells = markdown.of_study(here.root)
     written = away / "away" / "report"
     for of in cells.values():
         assert (written / "psa_simplemlp_summary.md").read_text() == markdown.summary(of)
