@@ -200,7 +200,7 @@ def test_the_lkg_of_a_grown_network_loads_into_a_plain_module(data, tmp_path):
         ("ratchet+early-stop", 'leave out "ratchet"'),
         ("ratchet+dendrites:switch_mode=none", "switch_mode=none cannot act"),
         ("ratchet+dendrites:improvement_threshold=0.1", "cannot act"),
-        ("dendrites@1-9,dendrites:pai_forward_function=relu@10-", "cannot compute relu and sigmoid"),
+        ("dendrites@1-9,dendrites:pai_forward_function=relu@10-", "cannot compute both relu and sigmoid"),
         ("wide@0", "from 1 to 100"),
         ("wide@1@1-5,none@6-", "@"),
     ],

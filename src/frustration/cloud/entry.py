@@ -233,9 +233,9 @@ def _failures(store: Store) -> tuple[str, str]:
 def _in_order(study: Study) -> Callable[[TrialSpec], tuple[int, int, int]]:
     """Architecture, mode, trial, as the study names them."""
     digests = {(name, fraction): "" for name in study.datasets for fraction in study.train_fractions}
-    first = list(replace(study, trials=1).specs(digests))
+    labels = dict.fromkeys(spec.label for spec in replace(study, trials=1).specs(digests))
     architectures = {str(one): row for row, one in enumerate(study.architectures)}
-    modes = {spec.label: column for column, spec in enumerate(first[: len(study.modes)])}
+    modes = {label: column for column, label in enumerate(labels)}
 
     def key(spec: TrialSpec) -> tuple[int, int, int]:
         return architectures[str(spec.architecture)], modes[spec.label], spec.trial

@@ -86,9 +86,7 @@ class Program:
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
         if len(self._functions) > 1:
             functions = " and ".join(sorted(self._functions))
-            raise ModeError(
-                f'mode "{self}": dendrites of one network cannot compute {functions} side by side'
-            )
+            raise ModeError(f'mode "{self}": dendrites of one network cannot compute both {functions}')
 
     @classmethod
     def parse(cls, text: str, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> Program:
