@@ -116,6 +116,47 @@ def test_with_the_ratchet_a_discarded_candidate_takes_its_dendrites_with_it(data
     assert outcomes == ["kept" if entry.accepted else "failed" for entry in grew]
 
 
+def test_a_discarded_candidate_that_had_grown_leaves_the_moments_of_the_base_alone(data):
+    steps = {}
+
+    def observe(trial, entry):
+        steps[entry.loop] = trial.moments.steps if trial.moments else None
+
+    spec = spec_of(ARCHITECTURE, f"ratchet+dendrites{EAGER}/persist", meta_loops=LOOPS, learning_rate=3e-2)
+    (trial,) = trained([spec], data, observe=observe)
+    failed = [e.loop for e in trial.curve if "dendrites" in e.evidence and not e.accepted]
+    assert failed
+    for loop in failed:
+        assert steps[loop] == steps[loop - 1]
+
+
+def test_a_grown_candidate_that_patience_takes_up_was_kept(data):
+    spec = spec_of(ARCHITECTURE, f"ratchet+dendrites{EAGER}/patience-3", meta_loops=60, learning_rate=3e-2)
+    (trial,) = trained([spec], data)
+    adopted = {entry.adopted for entry in trial.curve} - {None}
+    attempts = trial.record().growth["attempts"]
+    taken_up = [attempt for attempt in attempts if attempt["loop"] + 1 in adopted]
+    assert taken_up
+    assert {attempt["outcome"] for attempt in taken_up} == {"kept"}
+    assert trial.record().growth["added"] >= max(trial.lkg.shape.dendrites)
+
+
+def test_attempts_are_counted_over_all_ranges_of_loops(data):
+    mode = f"none@1-4,dendrites:switch_mode=every@5-8,hidden@9-10,dendrites{EAGER}@11-"
+    (trial,) = trained([spec_of(ARCHITECTURE, mode, meta_loops=30, learning_rate=1e-2)], data)
+    attempts = trial.record().growth["attempts"]
+    loops = [attempt["loop"] for attempt in attempts]
+    assert loops[0] == 5
+    assert loops == sorted(loops)
+    assert any(loop > 10 for loop in loops)
+    trained_at = {entry.loop: entry for entry in trial.curve}
+    for attempt in attempts:
+        after = trained_at.get(attempt["loop"] + 1)
+        if after is not None and after.mode.startswith("dendrites"):
+            assert (after.dendrites, after.parameters) == (attempt["dendrites"], attempt["parameters_after"])
+    assert all(entry.flops for entry in trial.curve)
+
+
 def test_where_nothing_grew_the_record_is_inert_and_says_why(data):
     (trial,) = trained([growing(knobs="", meta_loops=3)], data)
     record = trial.record()

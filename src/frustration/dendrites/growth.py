@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -58,6 +58,8 @@ class Growth(Protocol):
     """Of the mode that they belong to."""
     saved: Network | None
     """A network that has to survive with it."""
+    earlier: list[dict[str, Any]]
+    """The attempts of other ranges of loops, before its own, as records have them."""
 
     def belongs_to(self, segment: Segment) -> bool: ...
     def hand_over(self, conductor: Conductor, base: Network) -> None:
@@ -75,6 +77,9 @@ class Growth(Protocol):
     def discard(self, loop: int) -> None:
         """After a loop that diverged: it left no trace, and the schedule does not hear of it."""
 
+    def adopt(self, loop: int) -> None:
+        """Patience has ended: the network of this loop, discarded then, is the base from now on."""
+
     def summary(self) -> dict[str, Any]:
         """For the record."""
 
@@ -82,14 +87,20 @@ class Growth(Protocol):
         """JSON values for the checkpoint; `growth_from_dict` reads them."""
 
 
-def begin_growth(segment: Segment, seed: int) -> Growth:
-    """Growth as a segment wants it, from its first loop on."""
+def begin_growth(segment: Segment, seed: int, earlier: Sequence[dict[str, Any]] = ()) -> Growth:
+    """Growth as a segment wants it, from its first loop on; `earlier` are the attempts before that."""
     mode = segment.growing
     if mode is None:
         raise ValueError(f"nothing grows in {segment}")
     draws = GrowthDraws.seeded(seed)
     if segment.ratchet:
-        return RatchetGrowth(name=mode.name, first=segment.first, settings=mode.settings, draws=draws)
+        return RatchetGrowth(
+            name=mode.name,
+            first=segment.first,
+            settings=mode.settings,
+            draws=draws,
+            earlier=list(earlier),
+        )
     return ScheduledGrowth(
         name=mode.name,
         first=segment.first,
@@ -98,6 +109,7 @@ def begin_growth(segment: Segment, seed: int) -> Growth:
         schedule=Schedule(mode.settings, counts_growth=mode.adds_dendrites),
         draws=draws,
         seed=seed,
+        earlier=list(earlier),
     )
 
 
@@ -108,7 +120,13 @@ def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: Network
     if mode is None:
         raise ValueError(f"nothing grows in {segment}")
     draws = GrowthDraws.from_bytes(base64.b64decode(fields["draws"]))
-    common = {"name": fields["name"], "first": fields["first"], "draws": draws, "settings": mode.settings}
+    common = {
+        "name": fields["name"],
+        "first": fields["first"],
+        "draws": draws,
+        "settings": mode.settings,
+        "earlier": fields.get("earlier", []),
+    }
     if fields["kind"] == "ratchet":
         attempts = [Attempt(**attempt) for attempt in fields["attempts"]]
         sizes = [tuple(size) for size in fields["sizes"]]
@@ -173,6 +191,7 @@ class ScheduledGrowth:
     why: str = ""
     """The schedule's last words."""
     ended: bool = False
+    earlier: list[dict[str, Any]] = field(default_factory=list)
 
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
@@ -212,6 +231,11 @@ class ScheduledGrowth:
         network = theirs or ours
         sizes = (start.shape.size, network.shape.size)
         self.sizes.append(sizes)
+        # The schedule counts what it is told of, from its own beginning; records count everything.
+        attempt = self.schedule.attempts[-1]
+        attempt.loop = loop
+        if self.adds:
+            attempt.dendrites = max(network.shape.dendrites)
         self.pending = {"went_back_to_loop": from_loop, "attempt": len(self.sizes)}
         if self.adds:
             self.pending |= {"dendrites": max(network.shape.dendrites), "parameters": list(sizes)}
@@ -222,9 +246,12 @@ class ScheduledGrowth:
     def discard(self, loop: int) -> None:
         """The schedule counts the epochs that it is told of."""
 
+    def adopt(self, loop: int) -> None:
+        """Without the ratchet nothing is discarded."""
+
     def summary(self) -> dict[str, Any]:
         why = self.why if self.sizes or self.ended else "no plateau was long enough for its schedule"
-        return _summary(self.schedule.attempts, self.sizes, why, self.adds, self.ended)
+        return _summary(self.earlier, self.schedule.attempts, self.sizes, why, self.adds, self.ended)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -240,6 +267,7 @@ class ScheduledGrowth:
             "pending": self.pending,
             "why": self.why,
             "ended": self.ended,
+            "earlier": self.earlier,
         }
 
 
@@ -262,6 +290,7 @@ class RatchetGrowth:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     saved: Network | None = None
     loops: int = 0
+    earlier: list[dict[str, Any]] = field(default_factory=list)
 
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
@@ -292,15 +321,21 @@ class RatchetGrowth:
         return _slowed(regime, shape, self.settings)
 
     def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
-        self._settle(accepted)
+        self._settle(loop, accepted)
         return Course()
 
     def discard(self, loop: int) -> None:
-        self._settle(accepted=False)
+        self._settle(loop, accepted=False)
 
-    def _settle(self, accepted: bool) -> None:
+    def adopt(self, loop: int) -> None:
+        for attempt in self.attempts:
+            if attempt.loop == loop - 1:
+                attempt.outcome = "kept"
+
+    def _settle(self, loop: int, accepted: bool) -> None:
         self.loops += 1
         if self.growing:
+            self.attempts[-1].loop = loop - 1
             self.attempts[-1].outcome = "kept" if accepted else "failed"
         self.idle, self.tried = (0, 0) if accepted else (self.idle + 1, self.tried)
         self.growing = False
@@ -312,7 +347,7 @@ class RatchetGrowth:
             why = f"{kept} of {len(self.attempts)} grown candidates were accepted"
         else:
             why = f"{patience} loops in a row without an acceptance never came"
-        return _summary(self.attempts, self.sizes, why, adds=True, ended=False)
+        return _summary(self.earlier, self.attempts, self.sizes, why, adds=True, ended=False)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -326,6 +361,7 @@ class RatchetGrowth:
             "loops": self.loops,
             "attempts": [dataclasses.asdict(attempt) for attempt in self.attempts],
             "sizes": [list(size) for size in self.sizes],
+            "earlier": self.earlier,
         }
 
 
@@ -338,20 +374,27 @@ def _slowed(regime: Regime, shape: Shape, settings: Settings) -> Regime:
 
 
 def _summary(
-    attempts: list[Attempt], sizes: list[tuple[int, int]], why: str, adds: bool, ended: bool
+    earlier: Sequence[dict[str, Any]],
+    attempts: list[Attempt],
+    sizes: list[tuple[int, int]],
+    why: str,
+    adds: bool,
+    ended: bool,
 ) -> dict[str, Any]:
+    own = [
+        {
+            "loop": attempt.loop,
+            "dendrites": attempt.dendrites if adds else 0,
+            "parameters_before": before,
+            "parameters_after": after,
+            "outcome": attempt.outcome,
+        }
+        for attempt, (before, after) in zip(attempts, sizes, strict=True)
+    ]
+    every = [*earlier, *own]
     return {
-        "added": max((a.dendrites for a in attempts if a.outcome == "kept"), default=0) if adds else 0,
-        "attempts": [
-            {
-                "loop": attempt.loop,
-                "dendrites": attempt.dendrites,
-                "parameters_before": before,
-                "parameters_after": after,
-                "outcome": attempt.outcome,
-            }
-            for attempt, (before, after) in zip(attempts, sizes, strict=True)
-        ],
+        "added": max((one["dendrites"] for one in every if one["outcome"] == "kept"), default=0),
+        "attempts": every,
         "ended": "schedule" if ended else None,
         "why": why,
     }

@@ -132,6 +132,11 @@ class Program:
         return architecture
 
     @property
+    def grows(self) -> bool:
+        """Whether networks may change their size in some of its loops."""
+        return any(segment.growing for segment in self.segments)
+
+    @property
     def forward_function(self) -> str | None:
         """Of the dendrites that it can add; None where it adds none."""
         return next(iter(self._functions), None)
