@@ -99,7 +99,7 @@ def test_reset_goes_back_at_the_same_moment_and_adds_nothing(data):
     assert scores(resets)[: first["loop"]] == scores(grows)[: first["loop"]]
     after = resets.curve[first["loop"]]
     assert after.evidence["reset"]["went_back_to_loop"] < first["loop"]
-    assert resets.growth.summary()["added"] == 0
+    assert resets.record().growth["added"] == 0
     assert not resets.lkg.shape.grown
 
 
@@ -155,6 +155,16 @@ def test_attempts_are_counted_over_all_ranges_of_loops(data):
         if after is not None and after.mode.startswith("dendrites"):
             assert (after.dendrites, after.parameters) == (attempt["dendrites"], attempt["parameters_after"])
     assert all(entry.flops for entry in trial.curve)
+
+
+@pytest.mark.parametrize("trial", range(4))
+def test_the_dendrites_of_a_record_are_those_of_the_network_that_it_is_about(trial, data):
+    # A margin that no dendrite meets: the schedule keeps none, and the strict best may have some.
+    knobs = EAGER + ":improvement_threshold=0.5:max_dendrite_tries=4"
+    (grown,) = trained([growing(trial=trial, knobs=knobs)], data)
+    record = grown.record()
+    size = grown.shape.with_dendrites((record.growth["added"],) * len(grown.shape.dendrites)).size
+    assert record.parameters == size
 
 
 def test_where_nothing_grew_the_record_is_inert_and_says_why(data):

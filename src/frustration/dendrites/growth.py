@@ -391,10 +391,8 @@ def _summary(
         }
         for attempt, (before, after) in zip(attempts, sizes, strict=True)
     ]
-    every = [*earlier, *own]
     return {
-        "added": max((one["dendrites"] for one in every if one["outcome"] == "kept"), default=0),
-        "attempts": every,
+        "attempts": [*earlier, *own],
         "ended": "schedule" if ended else None,
         "why": why,
     }

@@ -255,7 +255,8 @@ class Trial:
             past_numerics=tuple(self.past_numerics),
             continued=self.continued,
             ended_early=self.stopped,
-            growth=self.growth.summary() if self.growth else None,
+            # The schedule's best and the strict best may be two networks; tables are about the latter.
+            growth={"added": max(self.lkg.shape.dendrites), **self.growth.summary()} if self.growth else None,
         )
 
     def rebase_on_lkg(self) -> None:
