@@ -247,6 +247,7 @@ def test_the_lkg_of_a_grown_network_loads_into_a_plain_module(data, tmp_path):
         ("dendrites+reset", "two schedules"),
         ("early-stop:max_dendrites=2", "grows nothing"),
         ("dendrites+restart", "restart"),
+        ("dendrites@1-9,restart@10-", "restart"),
         ("ratchet+reset", 'leave out "ratchet"'),
         ("ratchet+early-stop", 'leave out "ratchet"'),
         ("ratchet+dendrites:switch_mode=none", "switch_mode=none cannot act"),

@@ -84,6 +84,8 @@ class Program:
             due = (segment.last or 0) + 1
         if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
+        if self.grows and self.restarts:
+            raise ModeError(f'mode "{self}": "restart" begins without dendrites: leave out one of the two')
         if len(self._functions) > 1:
             functions = " and ".join(sorted(self._functions))
             raise ModeError(f'mode "{self}": dendrites of one network cannot compute both {functions}')
@@ -135,6 +137,11 @@ class Program:
     def grows(self) -> bool:
         """Whether networks may change their size in some of its loops."""
         return any(segment.growing for segment in self.segments)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether networks begin anew in some of its loops."""
+        return any(mode.name == "restart" for segment in self.segments for mode in segment.components)
 
     @property
     def forward_function(self) -> str | None:
@@ -213,8 +220,6 @@ def _segment(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]]) -
         raise ModeError(f'mode "{whole}": "{text.strip()}" names one mode twice; use its dose instead')
     if sum(isinstance(mode, Dendrites) for mode in components) > 1:
         raise ModeError(f'mode "{whole}": "{text.strip()}" has two schedules of growth; name one')
-    if "restart" in names and any(isinstance(mode, Dendrites) for mode in components):
-        raise ModeError(f'mode "{whole}": "restart" leaves no time to grow; use one or the other')
     if "none" in names and len(names) > 1:
         raise ModeError(f'mode "{whole}": "none" adds nothing to other modes; leave it out')
     segment = Segment(components, first, last)
