@@ -8,34 +8,21 @@ on a candidate, and disappears with it when the candidate is discarded.
 from __future__ import annotations
 
 import base64
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from frustration.dendrites.draws import GrowthDraws
+from frustration.dendrites.ratchet import RatchetGrowth
 from frustration.dendrites.schedule import GROW, Attempt, GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
-from frustration.errors import InputError
+from frustration.dendrites.step import Course, grown, slowed, summary_of
 from frustration.modes import Program, Regime, Segment
 from frustration.modes.base import Evidence
 from frustration.network import Network, Shape
 
 if TYPE_CHECKING:
     from frustration.dendrites.library.schedule import LibrarySchedule
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Course:
-    """What a trial is to do after a loop."""
-
-    network: Network | None = None
-    """Puts itself in the place of the base, and the optimizer forgets; None: all goes on as it is."""
-    accuracy: float | None = None
-    """Of that network, in percent, as it was when it was last scored."""
-    ends: bool = False
 
 
 @runtime_checkable
@@ -147,24 +134,6 @@ def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: Network
     )
 
 
-def grown(network: Network, layers: tuple[bool, ...], settings: Settings, draws: GrowthDraws) -> Network:
-    """The same network with one more dendrite on every unit of some linear layers.
-
-    It computes what it computed before: a new dendrite has no weight in its unit yet.
-    """
-    dendrites = [k + more for k, more in zip(network.shape.dendrites, layers, strict=True)]
-    shape = network.shape.with_dendrites(dendrites, settings.pai_forward_function)
-    bigger = Network(shape, np.zeros(shape.size, np.float32))
-    for old, new in zip(network.layers, bigger.layers, strict=True):
-        for part, room in zip(old, new, strict=True):
-            room[: len(part)] = part
-    for layer, grows in enumerate(layers):
-        if grows:
-            main = (network.weights[layer], network.biases[layer])
-            bigger.all_weights[layer][-1], bigger.all_biases[layer][-1] = draws.dendrite(main, settings)
-    return bigger
-
-
 @dataclass(kw_only=True, eq=False)
 class ScheduledGrowth:
     """The library's own way: nothing is discarded, and rounds end when the score no longer rises."""
@@ -205,7 +174,7 @@ class ScheduledGrowth:
         return candidate, evidence
 
     def training(self, regime: Regime, shape: Shape) -> Regime:
-        return _slowed(regime, shape, self.settings)
+        return slowed(regime, shape, self.settings)
 
     def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
         if self.ended:  # before its range of loops is over: training goes on from the saved network
@@ -251,7 +220,7 @@ class ScheduledGrowth:
 
     def summary(self) -> dict[str, Any]:
         why = self.why if self.sizes or self.ended else "no plateau was long enough for its schedule"
-        return _summary(self.earlier, self.schedule.attempts, self.sizes, why, self.adds, self.ended)
+        return summary_of(self.earlier, self.schedule.attempts, self.sizes, why, self.adds, self.ended)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -269,130 +238,3 @@ class ScheduledGrowth:
             "ended": self.ended,
             "earlier": self.earlier,
         }
-
-
-@dataclass(kw_only=True, eq=False)
-class RatchetGrowth:
-    """Growth as an intervention: after n loops without an acceptance each candidate grows by one dendrite,
-    until one is accepted or so many tries have failed; then it waits for the next acceptance."""
-
-    name: str
-    first: int
-    settings: Settings
-    draws: GrowthDraws
-    idle: int = 0
-    """Loops since the last acceptance."""
-    tried: int = 0
-    """Candidates that grew since then."""
-    growing: bool = False
-    """Whether the candidate under way has grown."""
-    attempts: list[Attempt] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)
-    saved: Network | None = None
-    loops: int = 0
-    earlier: list[dict[str, Any]] = field(default_factory=list)
-
-    def belongs_to(self, segment: Segment) -> bool:
-        return self.first == segment.first
-
-    def hand_over(self, conductor: Conductor, base: Network) -> None:
-        raise InputError(
-            "with the ratchet growth is not the library's to decide; --backend torch or native can"
-        )
-
-    def treat(self, candidate: Network) -> tuple[Network, Evidence]:
-        dendrites = max(candidate.shape.dendrites)
-        self.growing = (
-            self.idle >= self.settings.n_epochs_to_switch
-            and self.tried < self.settings.max_dendrite_tries
-            and dendrites < self.settings.max_dendrites
-            and self.loops >= self.settings.min_epochs_before_growth
-        )
-        if not self.growing:
-            return candidate, {}
-        layers = self.settings.grown_layers(len(candidate.shape.layers))
-        bigger = grown(candidate, layers, self.settings, self.draws)
-        self.tried += 1
-        self.attempts.append(Attempt(loop=self.loops, dendrites=dendrites + 1))
-        self.sizes.append((candidate.shape.size, bigger.shape.size))
-        return bigger, {"dendrites": dendrites + 1, "parameters": list(self.sizes[-1]), "attempt": self.tried}
-
-    def training(self, regime: Regime, shape: Shape) -> Regime:
-        return _slowed(regime, shape, self.settings)
-
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
-        self._settle(loop, accepted)
-        return Course()
-
-    def discard(self, loop: int) -> None:
-        self._settle(loop, accepted=False)
-
-    def adopt(self, loop: int) -> None:
-        for attempt in self.attempts:
-            if attempt.loop == loop - 1:
-                attempt.outcome = "kept"
-
-    def _settle(self, loop: int, accepted: bool) -> None:
-        self.loops += 1
-        if self.growing:
-            self.attempts[-1].loop = loop - 1
-            self.attempts[-1].outcome = "kept" if accepted else "failed"
-        self.idle, self.tried = (0, 0) if accepted else (self.idle + 1, self.tried)
-        self.growing = False
-
-    def summary(self) -> dict[str, Any]:
-        patience = self.settings.n_epochs_to_switch
-        if self.attempts:
-            kept = sum(attempt.outcome == "kept" for attempt in self.attempts)
-            why = f"{kept} of {len(self.attempts)} grown candidates were accepted"
-        else:
-            why = f"{patience} loops in a row without an acceptance never came"
-        return _summary(self.earlier, self.attempts, self.sizes, why, adds=True, ended=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "kind": "ratchet",
-            "name": self.name,
-            "first": self.first,
-            "draws": base64.b64encode(self.draws.to_bytes()).decode(),
-            "idle": self.idle,
-            "tried": self.tried,
-            "growing": self.growing,
-            "loops": self.loops,
-            "attempts": [dataclasses.asdict(attempt) for attempt in self.attempts],
-            "sizes": [list(size) for size in self.sizes],
-            "earlier": self.earlier,
-        }
-
-
-def _slowed(regime: Regime, shape: Shape, settings: Settings) -> Regime:
-    """The learning rate of a network with dendrites, where the settings lower it."""
-    factor = settings.post_growth_lr_factor if shape.grown else 1.0
-    return (
-        regime if factor == 1.0 else dataclasses.replace(regime, learning_rate=regime.learning_rate * factor)
-    )
-
-
-def _summary(
-    earlier: Sequence[dict[str, Any]],
-    attempts: list[Attempt],
-    sizes: list[tuple[int, int]],
-    why: str,
-    adds: bool,
-    ended: bool,
-) -> dict[str, Any]:
-    own = [
-        {
-            "loop": attempt.loop,
-            "dendrites": attempt.dendrites if adds else 0,
-            "parameters_before": before,
-            "parameters_after": after,
-            "outcome": attempt.outcome,
-        }
-        for attempt, (before, after) in zip(attempts, sizes, strict=True)
-    ]
-    return {
-        "attempts": [*earlier, *own],
-        "ended": "schedule" if ended else None,
-        "why": why,
-    }

@@ -84,7 +84,8 @@ class Program:
             due = (segment.last or 0) + 1
         if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
-        if self.grows and self.restarts:
+        growing = [s.first for s in self.segments if s.growing and s.growing.adds_dendrites]
+        if growing and any(restart >= growing[0] for restart in self._restarts):
             raise ModeError(f'mode "{self}": "restart" begins without dendrites: leave out one of the two')
         if len(self._functions) > 1:
             functions = " and ".join(sorted(self._functions))
@@ -141,7 +142,11 @@ class Program:
     @property
     def restarts(self) -> bool:
         """Whether networks begin anew in some of its loops."""
-        return any(mode.name == "restart" for segment in self.segments for mode in segment.components)
+        return bool(self._restarts)
+
+    @property
+    def _restarts(self) -> list[int]:
+        return [s.first for s in self.segments for mode in s.components if mode.name == "restart"]
 
     @property
     def forward_function(self) -> str | None:
@@ -220,6 +225,8 @@ def _segment(whole: str, text: str, defaults: Mapping[str, Mapping[str, Any]]) -
         raise ModeError(f'mode "{whole}": "{text.strip()}" names one mode twice; use its dose instead')
     if sum(isinstance(mode, Dendrites) for mode in components) > 1:
         raise ModeError(f'mode "{whole}": "{text.strip()}" has two schedules of growth; name one')
+    if "restart" in names and any(isinstance(mode, Dendrites) for mode in components):
+        raise ModeError(f'mode "{whole}": "restart" leaves no time to grow; use one or the other')
     if "none" in names and len(names) > 1:
         raise ModeError(f'mode "{whole}": "none" adds nothing to other modes; leave it out')
     segment = Segment(components, first, last)
