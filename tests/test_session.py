@@ -578,5 +578,7 @@ def test_dendrites_of_another_function_are_not_added_to_those_that_are_there(tra
     assert record.growth["added"]
     with pytest.raises(InputError, match="pai_forward_function=sigmoid"):
         train(f"{GROWING}:pai_forward_function=relu", learning_rate=1e-2)
+    with pytest.raises(InputError, match="begins without"):
+        train("restart", learning_rate=1e-2)
     (more,) = train("hidden", learning_rate=1e-2).records
     assert more.continued

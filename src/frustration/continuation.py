@@ -235,6 +235,8 @@ def _refuse_foreign(
         raise InputError(f"{there} was trained on {spec.dataset} with other content: {instead}")
     has = saved.lkg.shape
     wanted = spec.program.forward_function
+    if has.grown and spec.program.restarts:
+        raise InputError(f'{there} holds a network with dendrites, and "restart" begins without: {instead}')
     if has.grown and wanted not in (None, has.forward_function):
         raise InputError(
             f"{there} holds dendrites that compute {has.forward_function}, new ones would compute {wanted}: "

@@ -40,6 +40,13 @@ class Start:
     device: str
     workers: int
 
+    @property
+    def parameters(self) -> int:
+        """Of the network that all begin with; where some are wider, of the one that was asked for."""
+        features, classes = self.shape.features, self.shape.classes
+        sizes = {spec.shape(features, classes).size for spec in self.specs}
+        return sizes.pop() if len(sizes) == 1 else self.specs[0].architecture.parameters(features, classes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:

@@ -9,10 +9,11 @@ from pathlib import Path
 import launch_kit as kit
 import pytest
 
-from frustration.cloud import container
+from frustration.cloud import container, entry
 from frustration.cloud.entry import STOPPED, read_hyperparameters, read_task, run
 from frustration.cloud.mirror import Mirror, restore
 from frustration.errors import InputError
+from frustration.study.presets import preset
 from frustration.study.store import Store
 
 SMALL = {"arch": "1x2", "num-runs": "1", "meta-loops": "2", "train-fraction": "0.02"}
@@ -202,3 +203,10 @@ def test_the_mirror_forgets_checkpoints_of_finished_trials(trained, tmp_path):
     work.unlink()
     mirror.copy()
     assert not (tmp_path / "mirror" / "work" / work.name).exists()
+
+
+def test_of_a_grid_with_some_cells_every_trial_has_its_place():
+    study = preset("abc")
+    digests = {("mnist", 1.0): ""}
+    places = [entry._in_order(study)(spec) for spec in study.specs(digests)]
+    assert sorted(set(places)) == sorted(places)

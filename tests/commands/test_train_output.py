@@ -350,6 +350,11 @@ def test_hidden_layers_are_widths(train):
     assert out.startswith("[1*5, 1*4] on mnist: ")
 
 
+def test_a_widened_network_is_announced_with_the_parameters_that_it_has(train):
+    _, out, _ = train("--arch", "1x4", "--ablation-mode", "wide@1", "--meta-loops", "1")
+    assert out.startswith("[1*4] on mnist: 6,370 parameters, mode")
+
+
 def test_a_leading_separator_is_dropped(train, tmp_path, capsys):
     assert main(["--", *QUICK, "--model-dir", str(tmp_path), "--arch", "[]", "--meta-loops", "1"]) == 0
     assert capsys.readouterr().out.startswith("[] on mnist: 7,850 parameters")

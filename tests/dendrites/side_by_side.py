@@ -21,12 +21,12 @@ from torch import nn
 from frustration import Architecture
 from frustration.dataset import Part, Split
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.growth import grown
 from frustration.dendrites.library import perforated
 from frustration.dendrites.library.files import read_best_model
 from frustration.dendrites.module import DendriticMLP
 from frustration.dendrites.schedule import Schedule
 from frustration.dendrites.settings import Settings
+from frustration.dendrites.step import grown
 from frustration.engine.population import Epoch
 from frustration.engine.torch import TorchBackend
 from frustration.modes import Regime

@@ -99,7 +99,7 @@ def test_reset_goes_back_at_the_same_moment_and_adds_nothing(data):
     assert scores(resets)[: first["loop"]] == scores(grows)[: first["loop"]]
     after = resets.curve[first["loop"]]
     assert after.evidence["reset"]["went_back_to_loop"] < first["loop"]
-    assert resets.growth.summary()["added"] == 0
+    assert resets.record().growth["added"] == 0
     assert not resets.lkg.shape.grown
 
 
@@ -114,6 +114,57 @@ def test_with_the_ratchet_a_discarded_candidate_takes_its_dendrites_with_it(data
     assert max(trial.base.shape.dendrites) == held
     outcomes = [attempt["outcome"] for attempt in trial.growth.summary()["attempts"]]
     assert outcomes == ["kept" if entry.accepted else "failed" for entry in grew]
+
+
+def test_a_discarded_candidate_that_had_grown_leaves_the_moments_of_the_base_alone(data):
+    steps = {}
+
+    def observe(trial, entry):
+        steps[entry.loop] = trial.moments.steps if trial.moments else None
+
+    spec = spec_of(ARCHITECTURE, f"ratchet+dendrites{EAGER}/persist", meta_loops=LOOPS, learning_rate=3e-2)
+    (trial,) = trained([spec], data, observe=observe)
+    failed = [e.loop for e in trial.curve if "dendrites" in e.evidence and not e.accepted]
+    assert failed
+    for loop in failed:
+        assert steps[loop] == steps[loop - 1]
+
+
+def test_a_grown_candidate_that_patience_takes_up_was_kept(data):
+    spec = spec_of(ARCHITECTURE, f"ratchet+dendrites{EAGER}/patience-3", meta_loops=60, learning_rate=3e-2)
+    (trial,) = trained([spec], data)
+    adopted = {entry.adopted for entry in trial.curve} - {None}
+    attempts = trial.record().growth["attempts"]
+    taken_up = [attempt for attempt in attempts if attempt["loop"] + 1 in adopted]
+    assert taken_up
+    assert {attempt["outcome"] for attempt in taken_up} == {"kept"}
+    assert trial.record().growth["added"] >= max(trial.lkg.shape.dendrites)
+
+
+def test_attempts_are_counted_over_all_ranges_of_loops(data):
+    mode = f"none@1-4,dendrites:switch_mode=every@5-8,hidden@9-10,dendrites{EAGER}@11-"
+    (trial,) = trained([spec_of(ARCHITECTURE, mode, meta_loops=30, learning_rate=1e-2)], data)
+    attempts = trial.record().growth["attempts"]
+    loops = [attempt["loop"] for attempt in attempts]
+    assert loops[0] == 5
+    assert loops == sorted(loops)
+    assert any(loop > 10 for loop in loops)
+    trained_at = {entry.loop: entry for entry in trial.curve}
+    for attempt in attempts:
+        after = trained_at.get(attempt["loop"] + 1)
+        if after is not None and after.mode.startswith("dendrites"):
+            assert (after.dendrites, after.parameters) == (attempt["dendrites"], attempt["parameters_after"])
+    assert all(entry.flops for entry in trial.curve)
+
+
+@pytest.mark.parametrize("trial", range(4))
+def test_the_dendrites_of_a_record_are_those_of_the_network_that_it_is_about(trial, data):
+    # A margin that no dendrite meets: the schedule keeps none, and the strict best may have some.
+    knobs = EAGER + ":improvement_threshold=0.5:max_dendrite_tries=4"
+    (grown,) = trained([growing(trial=trial, knobs=knobs)], data)
+    record = grown.record()
+    size = grown.shape.with_dendrites((record.growth["added"],) * len(grown.shape.dendrites)).size
+    assert record.parameters == size
 
 
 def test_where_nothing_grew_the_record_is_inert_and_says_why(data):
@@ -196,11 +247,12 @@ def test_the_lkg_of_a_grown_network_loads_into_a_plain_module(data, tmp_path):
         ("dendrites+reset", "two schedules"),
         ("early-stop:max_dendrites=2", "grows nothing"),
         ("dendrites+restart", "restart"),
+        ("dendrites@1-9,restart@10-", "restart"),
         ("ratchet+reset", 'leave out "ratchet"'),
         ("ratchet+early-stop", 'leave out "ratchet"'),
         ("ratchet+dendrites:switch_mode=none", "switch_mode=none cannot act"),
         ("ratchet+dendrites:improvement_threshold=0.1", "cannot act"),
-        ("dendrites@1-9,dendrites:pai_forward_function=relu@10-", "cannot compute relu and sigmoid"),
+        ("dendrites@1-9,dendrites:pai_forward_function=relu@10-", "cannot compute both relu and sigmoid"),
         ("wide@0", "from 1 to 100"),
         ("wide@1@1-5,none@6-", "@"),
     ],
@@ -210,3 +262,15 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(mode, words):
         spec_of(ARCHITECTURE, mode).check(10)
     assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_trials_under_way_travel_to_worker_processes(tmp_path):
+    """Resumed by two workers: what growth depends on is sent to them, the state of its generator too."""
+    common = {"modes": ["dendrites:n_epochs_to_switch=1"], "trials": 2, "learning_rate": 1e-2}
+    common |= {"train_fraction": 0.02, "backend": "torch", "threads": 2}
+    whole = frustration.train("[1*4]", until=8, model_dir=tmp_path / "whole", **common)
+    frustration.train("[1*4]", until=3, model_dir=tmp_path / "halves", **common)
+    resumed = frustration.train("[1*4]", until=8, model_dir=tmp_path / "halves", **common)
+    assert [r.curve for r in resumed.records] == [r.curve for r in whole.records]
+    assert [r.growth for r in resumed.records] == [r.growth for r in whole.records]
+    assert any(r.growth["attempts"] for r in whole.records)

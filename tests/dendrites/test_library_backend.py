@@ -19,7 +19,6 @@ from frustration import Architecture
 from frustration.checkpoint import CheckpointFiles
 from frustration.dendrites import Schedule, Settings
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.growth import grown
 from frustration.dendrites.library import wire
 from frustration.dendrites.library.available import why_not_library
 from frustration.dendrites.library.backend import LibraryBackend
@@ -27,6 +26,7 @@ from frustration.dendrites.library.child import answer
 from frustration.dendrites.library.files import read_best_model
 from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
 from frustration.dendrites.schedule import ScoreError
+from frustration.dendrites.step import grown
 from frustration.engine.group import plan
 from frustration.engine.loop import train_group
 from frustration.engine.population import Epoch, Interrupted

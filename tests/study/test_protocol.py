@@ -40,20 +40,33 @@ def test_its_report_says_what_each_arm_is_and_costs(store):
     assert f"| effective parameters              | {baseline.parameters:,.0f}" in text
 
 
-def test_the_sentences_compare_trial_by_trial():
-    def arm(name: str, tests: tuple[float, ...], parameters: float) -> Arm:
-        common = {"mode": "m", "bounty": 90.0, "dendrites": 0.0, "flops": 1.0, "latency": {}, "memory": {}}
-        return Arm(
-            name=name,
-            architecture="a",
-            tests=tests,
-            parameters=parameters,
-            seconds=1.0,
-            training_flops=parameters,
-            loops=1,
-            **common,
-        )
+def arm(name: str, tests: tuple[float, ...], parameters: float, first: int = 0) -> Arm:
+    common = {"mode": "m", "bounty": 90.0, "dendrites": 0.0, "flops": 1.0, "latency": {}, "memory": {}}
+    return Arm(
+        name=name,
+        architecture="a",
+        by_trial=dict(enumerate(tests, start=first)),
+        parameters=parameters,
+        seconds=1.0,
+        training_flops=parameters,
+        loops=1,
+        **common,
+    )
 
+
+def test_a_trial_that_only_diverged_does_not_shift_the_pairs():
+    found = [
+        arm(BASELINE, (90.0, 91.0, 92.0), 4.0),
+        arm(TREATED, (92.0, 93.0), 2.0, first=1),  # its trial 0 gave no network
+        arm(CONTROL, (89.0, 90.0, 91.0), 1.0),
+    ]
+    against_control, against_full, _ = comparisons(found)
+    assert "+2.00 points" in against_control
+    assert "+1.00 points" in against_full
+    assert "over 2 pairs" in against_full
+
+
+def test_the_sentences_compare_trial_by_trial():
     found = [
         arm(BASELINE, (95.0,) * 6, 400.0),
         arm(TREATED, (92.0, 93.0, 92.5, 92.0, 93.0, 92.5), 200.0),

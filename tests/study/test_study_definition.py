@@ -49,6 +49,7 @@ def refused(tmp_path: Path, text: str) -> str:
         ({"modes": '["hidden", "hidden:dose=1"]'}, ("names one mode twice",)),
         ({"modes": '["none", "none"]'}, ("one of its modes twice",)),
         ({"modes": '["none@2-"]'}, ("none@2-",)),
+        ({"only": '[["[1*2]", "none"], ["[1*4]", "none"]]'}, ('"only" leaves nothing to run for hidden',)),
         ({"architectures": '["[]"]'}, ('"hidden" has nothing to act on',)),
         ({"architectures": '["paper-99"]'}, ("paper-99", "paper-98")),
         ({"architectures": '["[2*]"]'}, ('"2*"',)),

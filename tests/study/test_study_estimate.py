@@ -51,3 +51,27 @@ def test_small_studies_are_not_measured_and_large_ones_are(measured):
     assert not worth_measuring(prepared.layouts, prepared.data)
     large = prepare(preset("quickstart"))
     assert worth_measuring(large.layouts, large.data)
+
+
+def test_every_kind_of_group_is_measured_on_the_network_and_the_data_that_it_trains(monkeypatch):
+    measured = []
+
+    def stopwatch(layout, data, backend):
+        planned = next(iter(layout.members.values()))
+        samples = len(data.of(planned.spec).train.labels)
+        measured.append((str(planned.shape.architecture), samples, planned.spec.updates))
+        return 1.0
+
+    monkeypatch.setattr("frustration.study.estimate.seconds_per_loop", stopwatch)
+    study = tiny(
+        modes='["plain", "wide@1", "plain/equal-updates"]',
+        architectures='["[1*2]"]',
+        train_fraction="[0.04, 0.02]",
+    )
+    prepared = prepare(study)
+    estimate(prepared.layouts, prepared.data, backend_named(prepared.backend, prepared.device), 1, True)
+    assert set(measured) == {
+        (architecture, samples, updates)
+        for samples in (2_000, 1_000)
+        for architecture, updates in (("[1*2]", "epochs"), ("[1*4]", "epochs"), ("[1*2]", "equal-updates"))
+    }

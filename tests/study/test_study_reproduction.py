@@ -26,6 +26,9 @@ STUDIES = {
     "knobs of its own": tiny(
         **{"knobs.hidden.dose": "0.5", "knobs.dropout.p": "0.25", "modes": '["none", "hidden", "dropout"]'}
     ),
+    "some cells of a grid": tiny(
+        modes='["none", "plain"]', train_fraction="1.0", only='[["[1*2]", "plain"], ["[1*4]", "none"]]'
+    ),
     "several learning rates and data sets": tiny(
         learning_rate="[1e-4, 3e-4, 1e-3]",
         train_fraction="[0.02, 1.0]",

@@ -11,6 +11,7 @@ from study_kit import bits, ran, synthetic_records, tiny
 from frustration.errors import InputError
 from frustration.files import StorageError
 from frustration.study import store as store_module
+from frustration.study.merge import union
 from frustration.study.store import Store
 
 MANY = 2_000
@@ -164,6 +165,22 @@ def test_a_study_may_grow_but_not_become_another(tmp_path):
         with pytest.raises(InputError, match=word):
             store.create(tiny(**changed))
     assert store.study() == tiny(trials="5", modes='["none", "hidden", "output"]')
+
+
+def test_some_cells_of_a_grid_may_become_more_and_not_fewer(tmp_path):
+    store = Store(tmp_path / "tiny")
+    two = tiny(only='[["[1*2]", "none"], ["[1*4]", "hidden"]]')
+    other = tiny(only='[["[1*2]", "hidden"], ["[1*4]", "none"]]')
+    store.create(two)
+    with pytest.raises(InputError, match="larger study"):
+        store.create(other)
+    store.create(union([two, other]))
+    assert set(store.study().cells) == set(tiny().cells)
+    store.create(tiny())
+    with pytest.raises(InputError, match="larger study"):
+        store.create(two)
+    mixed = union([two, tiny(architectures='["[1*8]"]')])
+    assert mixed.size == two.size + 4
 
 
 def test_a_store_is_opened_by_name_or_folder_and_nothing_else(finished):

@@ -30,7 +30,7 @@ class JsonView:
             arch=str(spec.architecture),
             dataset=spec.dataset,
             seed=spec.seed,
-            parameters=spec.architecture.parameters(event.shape.features, event.shape.classes),
+            parameters=event.parameters,
             backend=event.backend,
             device=event.device,
             workers=event.workers,

@@ -96,13 +96,12 @@ def say_all(*what: RenderableType) -> None:
 def opening(start: Start) -> str:
     """`[1*32] on mnist: 25,450 parameters, 3 modes x 8 trials, 10 loops, seed 0`."""
     spec = start.specs[0]
-    parameters = spec.architecture.parameters(start.shape.features, start.shape.classes)
     labels = list(dict.fromkeys(spec.label for spec in start.specs))
     each = len(start.specs) // len(labels)
     modes = f'mode "{labels[0]}"' if len(labels) == 1 else f"{len(labels)} modes"
     trials = f" x {each} trials" if each > 1 else ""
     return (
-        f"{spec.architecture} on {spec.dataset}: {parameters:,} parameters, {modes}{trials}, "
+        f"{spec.architecture} on {spec.dataset}: {start.parameters:,} parameters, {modes}{trials}, "
         f"to loop {spec.meta_loops}, seed {spec.seed}"
     )
 

@@ -7,7 +7,7 @@ them before it loads them. Numbers depend on the shape of each draw, so shapes a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class GrowthDraws:
     def to_bytes(self) -> bytes:
         """Where the stream stands, for a checkpoint."""
         return bytes(self._generator.get_state().numpy().tobytes())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A trial may travel to another process, and a torch generator takes a way there that wants a secret.
+        return GrowthDraws.from_bytes, (self.to_bytes(),)
 
     @classmethod
     def from_bytes(cls, state: bytes) -> Self:

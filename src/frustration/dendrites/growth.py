@@ -8,34 +8,21 @@ on a candidate, and disappears with it when the candidate is discarded.
 from __future__ import annotations
 
 import base64
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from frustration.dendrites.draws import GrowthDraws
+from frustration.dendrites.ratchet import RatchetGrowth
 from frustration.dendrites.schedule import GROW, Attempt, GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
-from frustration.errors import InputError
+from frustration.dendrites.step import Course, grown, slowed, summary_of
 from frustration.modes import Program, Regime, Segment
 from frustration.modes.base import Evidence
 from frustration.network import Network, Shape
 
 if TYPE_CHECKING:
     from frustration.dendrites.library.schedule import LibrarySchedule
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Course:
-    """What a trial is to do after a loop."""
-
-    network: Network | None = None
-    """Puts itself in the place of the base, and the optimizer forgets; None: all goes on as it is."""
-    accuracy: float | None = None
-    """Of that network, in percent, as it was when it was last scored."""
-    ends: bool = False
 
 
 @runtime_checkable
@@ -58,6 +45,8 @@ class Growth(Protocol):
     """Of the mode that they belong to."""
     saved: Network | None
     """A network that has to survive with it."""
+    earlier: list[dict[str, Any]]
+    """The attempts of other ranges of loops, before its own, as records have them."""
 
     def belongs_to(self, segment: Segment) -> bool: ...
     def hand_over(self, conductor: Conductor, base: Network) -> None:
@@ -75,6 +64,9 @@ class Growth(Protocol):
     def discard(self, loop: int) -> None:
         """After a loop that diverged: it left no trace, and the schedule does not hear of it."""
 
+    def adopt(self, loop: int) -> None:
+        """Patience has ended: the network of this loop, discarded then, is the base from now on."""
+
     def summary(self) -> dict[str, Any]:
         """For the record."""
 
@@ -82,14 +74,20 @@ class Growth(Protocol):
         """JSON values for the checkpoint; `growth_from_dict` reads them."""
 
 
-def begin_growth(segment: Segment, seed: int) -> Growth:
-    """Growth as a segment wants it, from its first loop on."""
+def begin_growth(segment: Segment, seed: int, earlier: Sequence[dict[str, Any]] = ()) -> Growth:
+    """Growth as a segment wants it, from its first loop on; `earlier` are the attempts before that."""
     mode = segment.growing
     if mode is None:
         raise ValueError(f"nothing grows in {segment}")
     draws = GrowthDraws.seeded(seed)
     if segment.ratchet:
-        return RatchetGrowth(name=mode.name, first=segment.first, settings=mode.settings, draws=draws)
+        return RatchetGrowth(
+            name=mode.name,
+            first=segment.first,
+            settings=mode.settings,
+            draws=draws,
+            earlier=list(earlier),
+        )
     return ScheduledGrowth(
         name=mode.name,
         first=segment.first,
@@ -98,6 +96,7 @@ def begin_growth(segment: Segment, seed: int) -> Growth:
         schedule=Schedule(mode.settings, counts_growth=mode.adds_dendrites),
         draws=draws,
         seed=seed,
+        earlier=list(earlier),
     )
 
 
@@ -108,7 +107,13 @@ def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: Network
     if mode is None:
         raise ValueError(f"nothing grows in {segment}")
     draws = GrowthDraws.from_bytes(base64.b64decode(fields["draws"]))
-    common = {"name": fields["name"], "first": fields["first"], "draws": draws, "settings": mode.settings}
+    common = {
+        "name": fields["name"],
+        "first": fields["first"],
+        "draws": draws,
+        "settings": mode.settings,
+        "earlier": fields.get("earlier", []),
+    }
     if fields["kind"] == "ratchet":
         attempts = [Attempt(**attempt) for attempt in fields["attempts"]]
         sizes = [tuple(size) for size in fields["sizes"]]
@@ -127,24 +132,6 @@ def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: Network
         ended=fields["ended"],
         **common,
     )
-
-
-def grown(network: Network, layers: tuple[bool, ...], settings: Settings, draws: GrowthDraws) -> Network:
-    """The same network with one more dendrite on every unit of some linear layers.
-
-    It computes what it computed before: a new dendrite has no weight in its unit yet.
-    """
-    dendrites = [k + more for k, more in zip(network.shape.dendrites, layers, strict=True)]
-    shape = network.shape.with_dendrites(dendrites, settings.pai_forward_function)
-    bigger = Network(shape, np.zeros(shape.size, np.float32))
-    for old, new in zip(network.layers, bigger.layers, strict=True):
-        for part, room in zip(old, new, strict=True):
-            room[: len(part)] = part
-    for layer, grows in enumerate(layers):
-        if grows:
-            main = (network.weights[layer], network.biases[layer])
-            bigger.all_weights[layer][-1], bigger.all_biases[layer][-1] = draws.dendrite(main, settings)
-    return bigger
 
 
 @dataclass(kw_only=True, eq=False)
@@ -173,6 +160,7 @@ class ScheduledGrowth:
     why: str = ""
     """The schedule's last words."""
     ended: bool = False
+    earlier: list[dict[str, Any]] = field(default_factory=list)
 
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
@@ -186,7 +174,7 @@ class ScheduledGrowth:
         return candidate, evidence
 
     def training(self, regime: Regime, shape: Shape) -> Regime:
-        return _slowed(regime, shape, self.settings)
+        return slowed(regime, shape, self.settings)
 
     def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
         if self.ended:  # before its range of loops is over: training goes on from the saved network
@@ -212,6 +200,11 @@ class ScheduledGrowth:
         network = theirs or ours
         sizes = (start.shape.size, network.shape.size)
         self.sizes.append(sizes)
+        # The schedule counts what it is told of, from its own beginning; records count everything.
+        attempt = self.schedule.attempts[-1]
+        attempt.loop = loop
+        if self.adds:
+            attempt.dendrites = max(network.shape.dendrites)
         self.pending = {"went_back_to_loop": from_loop, "attempt": len(self.sizes)}
         if self.adds:
             self.pending |= {"dendrites": max(network.shape.dendrites), "parameters": list(sizes)}
@@ -222,9 +215,12 @@ class ScheduledGrowth:
     def discard(self, loop: int) -> None:
         """The schedule counts the epochs that it is told of."""
 
+    def adopt(self, loop: int) -> None:
+        """Without the ratchet nothing is discarded."""
+
     def summary(self) -> dict[str, Any]:
         why = self.why if self.sizes or self.ended else "no plateau was long enough for its schedule"
-        return _summary(self.schedule.attempts, self.sizes, why, self.adds, self.ended)
+        return summary_of(self.earlier, self.schedule.attempts, self.sizes, why, self.adds, self.ended)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -240,118 +236,5 @@ class ScheduledGrowth:
             "pending": self.pending,
             "why": self.why,
             "ended": self.ended,
+            "earlier": self.earlier,
         }
-
-
-@dataclass(kw_only=True, eq=False)
-class RatchetGrowth:
-    """Growth as an intervention: after n loops without an acceptance each candidate grows by one dendrite,
-    until one is accepted or so many tries have failed; then it waits for the next acceptance."""
-
-    name: str
-    first: int
-    settings: Settings
-    draws: GrowthDraws
-    idle: int = 0
-    """Loops since the last acceptance."""
-    tried: int = 0
-    """Candidates that grew since then."""
-    growing: bool = False
-    """Whether the candidate under way has grown."""
-    attempts: list[Attempt] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)
-    saved: Network | None = None
-    loops: int = 0
-
-    def belongs_to(self, segment: Segment) -> bool:
-        return self.first == segment.first
-
-    def hand_over(self, conductor: Conductor, base: Network) -> None:
-        raise InputError(
-            "with the ratchet growth is not the library's to decide; --backend torch or native can"
-        )
-
-    def treat(self, candidate: Network) -> tuple[Network, Evidence]:
-        dendrites = max(candidate.shape.dendrites)
-        self.growing = (
-            self.idle >= self.settings.n_epochs_to_switch
-            and self.tried < self.settings.max_dendrite_tries
-            and dendrites < self.settings.max_dendrites
-            and self.loops >= self.settings.min_epochs_before_growth
-        )
-        if not self.growing:
-            return candidate, {}
-        layers = self.settings.grown_layers(len(candidate.shape.layers))
-        bigger = grown(candidate, layers, self.settings, self.draws)
-        self.tried += 1
-        self.attempts.append(Attempt(loop=self.loops, dendrites=dendrites + 1))
-        self.sizes.append((candidate.shape.size, bigger.shape.size))
-        return bigger, {"dendrites": dendrites + 1, "parameters": list(self.sizes[-1]), "attempt": self.tried}
-
-    def training(self, regime: Regime, shape: Shape) -> Regime:
-        return _slowed(regime, shape, self.settings)
-
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
-        self._settle(accepted)
-        return Course()
-
-    def discard(self, loop: int) -> None:
-        self._settle(accepted=False)
-
-    def _settle(self, accepted: bool) -> None:
-        self.loops += 1
-        if self.growing:
-            self.attempts[-1].outcome = "kept" if accepted else "failed"
-        self.idle, self.tried = (0, 0) if accepted else (self.idle + 1, self.tried)
-        self.growing = False
-
-    def summary(self) -> dict[str, Any]:
-        patience = self.settings.n_epochs_to_switch
-        if self.attempts:
-            kept = sum(attempt.outcome == "kept" for attempt in self.attempts)
-            why = f"{kept} of {len(self.attempts)} grown candidates were accepted"
-        else:
-            why = f"{patience} loops in a row without an acceptance never came"
-        return _summary(self.attempts, self.sizes, why, adds=True, ended=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "kind": "ratchet",
-            "name": self.name,
-            "first": self.first,
-            "draws": base64.b64encode(self.draws.to_bytes()).decode(),
-            "idle": self.idle,
-            "tried": self.tried,
-            "growing": self.growing,
-            "loops": self.loops,
-            "attempts": [dataclasses.asdict(attempt) for attempt in self.attempts],
-            "sizes": [list(size) for size in self.sizes],
-        }
-
-
-def _slowed(regime: Regime, shape: Shape, settings: Settings) -> Regime:
-    """The learning rate of a network with dendrites, where the settings lower it."""
-    factor = settings.post_growth_lr_factor if shape.grown else 1.0
-    return (
-        regime if factor == 1.0 else dataclasses.replace(regime, learning_rate=regime.learning_rate * factor)
-    )
-
-
-def _summary(
-    attempts: list[Attempt], sizes: list[tuple[int, int]], why: str, adds: bool, ended: bool
-) -> dict[str, Any]:
-    return {
-        "added": max((a.dendrites for a in attempts if a.outcome == "kept"), default=0) if adds else 0,
-        "attempts": [
-            {
-                "loop": attempt.loop,
-                "dendrites": attempt.dendrites,
-                "parameters_before": before,
-                "parameters_after": after,
-                "outcome": attempt.outcome,
-            }
-            for attempt, (before, after) in zip(attempts, sizes, strict=True)
-        ],
-        "ended": "schedule" if ended else None,
-        "why": why,
-    }

@@ -18,18 +18,27 @@ many loops for a tenth of the rate, is a rule of thumb."""
 def first_growth(spec: TrialSpec) -> int | None:
     """The loop after which the first dendrite is to be expected; None where none can grow."""
     segment = _growing(spec)
-    mode = segment.growing if segment else None
-    if mode is None or segment is None:
+    after = _loops_before(spec, segment) if segment else None
+    return None if segment is None or after is None else segment.first - 1 + after[1]
+
+
+def _loops_before(spec: TrialSpec, segment: Segment) -> tuple[int, int] | None:
+    """After how many loops of its range a segment can grow, and after how many it is expected to."""
+    mode = segment.growing
+    if mode is None:
         return None
     if segment.ratchet:
-        return mode.n_epochs_to_switch + 2  # so many loops without an acceptance are common from early on
+        # Loop 1 is accepted; so many loops in a row that are not are common from early on.
+        least = mode.n_epochs_to_switch + (1 if segment.first == 1 else 0)
+        return least, least
     earliest = Schedule(mode).loops_before_first_switch()
     if earliest is None or mode.switch_mode != "history":
-        return earliest
-    # The more steps a loop has, the sooner the plateau.
+        return None if earliest is None else (earliest, earliest)
+    # The more steps a loop has, the sooner the plateau. Loops before this range count for it.
     steps = 256 / spec.batch_size * spec.train_fraction * spec.passes
     plateau = PLATEAU_LOOP * (PLATEAU_RATE / spec.learning_rate) ** PLATEAU_POWER / steps
-    return int(max(earliest, math.ceil(plateau) + mode.n_epochs_to_switch))
+    left = max(0, math.ceil(plateau) - (segment.first - 1))
+    return earliest, max(earliest, left + mode.n_epochs_to_switch)
 
 
 def outlooks(specs: Iterable[TrialSpec]) -> list[str]:
@@ -39,15 +48,22 @@ def outlooks(specs: Iterable[TrialSpec]) -> list[str]:
 
 def outlook(spec: TrialSpec) -> str | None:
     """A warning in one sentence, where a trial is likely to end before its schedule begins to act."""
-    segment, expected = _growing(spec), first_growth(spec)
-    if segment is None or segment.growing is None or expected is None or expected < spec.meta_loops:
+    segment = _growing(spec)
+    after = _loops_before(spec, segment) if segment else None
+    if segment is None or after is None:
         return None
-    earliest = Schedule(segment.growing).loops_before_first_switch() or 1
-    certain = earliest >= spec.meta_loops
-    acts = f"cannot act before loop {earliest}" if certain else f"will hardly act before loop {expected}"
+    before = segment.first - 1
+    last = min(segment.last or spec.meta_loops, spec.meta_loops)
+    earliest, expected = (before + loops for loops in after)
+    if expected < last:
+        return None
+    acts = f"cannot act before loop {earliest}"
+    if earliest < last:
+        acts = f"will hardly act before loop {expected}"
+    ends = f"there are {last} loops" if last == spec.meta_loops else f"its loops end with {last}"
     return (
-        f"its schedule {acts} at learning rate {spec.learning_rate:g}, and there are {spec.meta_loops} "
-        f"loops; use more --meta-loops, a larger --lr or a smaller n_epochs_to_switch"
+        f"its schedule {acts} at learning rate {spec.learning_rate:g}, and {ends}; "
+        f"use more --meta-loops, a larger --lr or a smaller n_epochs_to_switch"
     )
 
 

@@ -178,7 +178,8 @@ class Trial:
         if mode is None:
             return None
         if self.growth is None or not self.growth.belongs_to(segment):
-            self.growth = begin_growth(segment, self._streams.growth_seed(self.loop + 1))
+            earlier = self.growth.summary()["attempts"] if self.growth else []
+            self.growth = begin_growth(segment, self._streams.growth_seed(self.loop + 1), earlier)
         if self.conductor is not None:
             self.growth.hand_over(self.conductor, self.base)
         return self.growth
@@ -201,12 +202,15 @@ class Trial:
                 self.patience = self.spec.acceptance.patience
             if accepted:
                 self._rebase(shape.view(result.weights), result.accuracy)
-            if self.keeps_moments:
-                self.moments = result.fetch_moments() if shape == self.base.shape else None
+            # A network that was discarded with what had grown on it leaves the base's moments alone.
+            if self.keeps_moments and shape == self.base.shape:
+                self.moments = result.fetch_moments()
         if not accepted:
             adopted = self._lose_patience(shape, result)
         if self.growth is not None and plan.segment.growing:
             self._follow_growth(self.growth, plan, result, accepted)
+        if self.growth is not None and adopted is not None:
+            self.growth.adopt(adopted)
         entry = LoopEntry(
             loop=self.loop,
             mode=plan.segment.label(),
@@ -219,7 +223,7 @@ class Trial:
             adopted=adopted,
             diverged=result.diverged,
             evidence=plan.evidence,
-            **(size_of(shape) if plan.segment.growing else {}),
+            **(size_of(shape) if self.spec.program.grows or shape.grown else {}),
         )
         self.curve.append(entry)
         return entry
@@ -229,9 +233,8 @@ class Trial:
         if result.diverged or result.accuracy is None:
             growth.discard(self.loop)
             return
-        course = growth.follow(
-            self.loop, result.accuracy, plan.candidate.shape.view(result.weights), accepted
-        )
+        network = plan.candidate.shape.view(result.weights)
+        course = growth.follow(self.loop, result.accuracy, network, accepted)
         if course.network is not None:
             self._rebase(course.network, course.accuracy)
             self.moments = None
@@ -252,7 +255,8 @@ class Trial:
             past_numerics=tuple(self.past_numerics),
             continued=self.continued,
             ended_early=self.stopped,
-            growth=self.growth.summary() if self.growth else None,
+            # The schedule's best and the strict best may be two networks; tables are about the latter.
+            growth={"added": max(self.lkg.shape.dendrites), **self.growth.summary()} if self.growth else None,
         )
 
     def rebase_on_lkg(self) -> None:

@@ -84,11 +84,12 @@ class Program:
             due = (segment.last or 0) + 1
         if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
+        growing = [s.first for s in self.segments if s.growing and s.growing.adds_dendrites]
+        if growing and any(restart >= growing[0] for restart in self._restarts):
+            raise ModeError(f'mode "{self}": "restart" begins without dendrites: leave out one of the two')
         if len(self._functions) > 1:
             functions = " and ".join(sorted(self._functions))
-            raise ModeError(
-                f'mode "{self}": dendrites of one network cannot compute {functions} side by side'
-            )
+            raise ModeError(f'mode "{self}": dendrites of one network cannot compute both {functions}')
 
     @classmethod
     def parse(cls, text: str, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> Program:
@@ -132,6 +133,20 @@ class Program:
         for mode in self.segments[0].components:
             architecture = mode.widened(architecture, features, classes)
         return architecture
+
+    @property
+    def grows(self) -> bool:
+        """Whether networks may change their size in some of its loops."""
+        return any(segment.growing for segment in self.segments)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether networks begin anew in some of its loops."""
+        return bool(self._restarts)
+
+    @property
+    def _restarts(self) -> list[int]:
+        return [s.first for s in self.segments for mode in s.components if mode.name == "restart"]
 
     @property
     def forward_function(self) -> str | None:

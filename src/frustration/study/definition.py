@@ -68,7 +68,7 @@ class Study:
                     defaults=self.knobs,
                 )
                 for mode in self.modes
-                if self._chosen(architecture, mode)
+                if self.has(architecture, mode)
             ]
             for trial in range(self.trials):
                 yield from (replace(spec, trial=trial) for spec in first)
@@ -76,10 +76,15 @@ class Study:
     @property
     def size(self) -> int:
         """How many trials the grid has."""
-        cells = sum(self._chosen(a, mode) for a in self.architectures for mode in self.modes)
-        return cells * len(self.datasets) * len(self.train_fractions) * len(self.learning_rates) * self.trials
+        settings = len(self.datasets) * len(self.train_fractions) * len(self.learning_rates)
+        return len(self.cells) * settings * self.trials
 
-    def _chosen(self, architecture: Architecture, mode: str) -> bool:
+    @property
+    def cells(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of an architecture and a mode that are run."""
+        return tuple((str(a), mode) for a in self.architectures for mode in self.modes if self.has(a, mode))
+
+    def has(self, architecture: Architecture, mode: str) -> bool:
         return not self.only or (str(architecture), mode) in self.only
 
     def check(self) -> None:
@@ -94,11 +99,13 @@ class Study:
                 raise InputError(f"the study has no {axis}")
             if len(set(values)) < len(values):
                 raise InputError(f"the study names one of its {axis} twice: {', '.join(map(str, values))}")
-        for pair in self.only:
-            architecture, mode = pair
+        for architecture, mode in self.only:
             known = architecture in map(str, self.architectures) and mode in self.modes
             if not known:
                 raise InputError(f'"only" names {architecture} with "{mode}", which is not in the grid')
+        idle = {*self.modes, *map(str, self.architectures)} - {word for cell in self.cells for word in cell}
+        if idle:
+            raise InputError(f'"only" leaves nothing to run for {", ".join(sorted(idle))}')
         if self.trials < 1:
             raise InputError(f"trials must be 1 or more, not {self.trials}")
         for dataset in self.datasets:

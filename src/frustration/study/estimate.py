@@ -92,11 +92,11 @@ def estimate(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Estimate:
     """Measure one group of every kind for a few training steps, and add up."""
-    seconds: dict[tuple[str, tuple[str, ...]], float] = {}
+    seconds: dict[tuple[object, ...], float] = {}
     costs = []
     for number, layout in enumerate(layouts):
         planned = next(iter(layout.members.values()))
-        kind = (f"{planned.spec.architecture} {planned.spec.dataset}", layout.runs)
+        kind = _kind(layout)
         if kind not in seconds:
             seconds[kind] = seconds_per_loop(layout, data, backend)
         loops = planned.spec.meta_loops
@@ -127,7 +127,7 @@ def worth_measuring(layouts: Sequence[Layout[Planned]], data: Data) -> bool:
         samples = len(split.train.labels)
         size = len(layout.members) * planned.shape.size
         whole += size * planned.spec.meta_loops * (samples + len(split.validation.labels) / 3)
-        kind = (str(planned.spec.architecture), planned.spec.dataset, layout.runs)
+        kind = _kind(layout)
         if kind not in seen:
             seen.add(kind)
             measured = 3 * min(samples, MEASURED_STEPS * planned.spec.batch_size)
@@ -163,6 +163,13 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     per_loop = 2 if any(_damages(one) for _, one in planned) else 1
     whole = len(split.validation.labels) / images
     return training * samples / some + per_loop * evaluation * whole
+
+
+def _kind(layout: Layout[Planned]) -> tuple[object, ...]:
+    """Groups of one kind take the same time. `wide` trains another architecture than was asked for."""
+    planned = next(iter(layout.members.values()))
+    spec = planned.spec
+    return planned.shape, spec.dataset, spec.train_fraction, spec.updates, layout.runs
 
 
 def _damages(planned: Planned) -> bool:

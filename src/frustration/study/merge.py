@@ -61,7 +61,7 @@ def union(studies: Sequence[Study]) -> Study:
     """The smallest grid that holds them all; studies that differ in more than their axes have none."""
     first = studies[0]
     for other in studies[1:]:
-        free = {*AXES, "name", "trials", "networks"}
+        free = {*AXES, "name", "trials", "networks", "only"}
         names = [f.name for f in fields(Study) if f.name not in free]
         changed = [name for name in names if getattr(first, name) != getattr(other, name)]
         if changed:
@@ -73,6 +73,8 @@ def union(studies: Sequence[Study]) -> Study:
         axis: tuple(dict.fromkeys(value for study in studies for value in getattr(study, axis)))
         for axis in AXES
     }
+    if any(study.only for study in studies):
+        joined["only"] = tuple(dict.fromkeys(cell for study in studies for cell in study.cells))
     return replace(first, **joined, trials=max(study.trials for study in studies))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from frustration.architecture import Architecture
+from frustration.errors import FrustrationError
 from frustration.record import TrialRecord
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.study.definition import Study
@@ -25,8 +26,8 @@ class Arm:
     name: str
     architecture: str
     mode: str
-    tests: tuple[float, ...]
-    """LKG test accuracy by trial, percent."""
+    by_trial: Mapping[int, float]
+    """LKG test accuracy, percent; a trial that only diverged has none."""
     bounty: float
     parameters: float
     """Effective ones; every one of them is trained."""
@@ -43,8 +44,8 @@ class Arm:
     loops: float
 
     @property
-    def test(self) -> float:
-        return statistics.fmean(self.tests)
+    def tests(self) -> tuple[float, ...]:
+        return tuple(self.by_trial.values())
 
 
 def abc_study(template: Study, full: str, compressed: str, **changes: Any) -> Study:
@@ -75,13 +76,16 @@ def arms(store: Store, measured: Callable[[str], None] = lambda name: None) -> l
     return found
 
 
-def _arm(name: str, architecture: str, mode: str, records: Sequence[TrialRecord], store: Store) -> Arm:
+def _arm(name: str, architecture: str, mode: str, every: Sequence[TrialRecord], store: Store) -> Arm:
+    records = [record for record in every if record.test_accuracy is not None]
+    if not records:
+        raise FrustrationError(f"{name}: no trial gave a usable network; try a smaller --learning-rate")
     latencies, memories = _inference(records, store)
     return Arm(
         name=name,
         architecture=architecture,
         mode=mode,
-        tests=tuple(r.test_accuracy for r in records if r.test_accuracy is not None),
+        by_trial={r.spec.trial: r.test_accuracy for r in records if r.test_accuracy is not None},
         bounty=statistics.fmean(r.bounty for r in records if r.bounty is not None),
         parameters=statistics.fmean(r.parameters for r in records),
         dendrites=statistics.fmean(r.growth["added"] if r.growth else 0 for r in records),
@@ -154,8 +158,12 @@ def comparisons(found: Sequence[Arm]) -> Iterator[str]:
     """B against C, which tells what the dendrites did; B against A, which tells what they make up for."""
     baseline, treated, control = found
     for other in (control, baseline):
-        pairs = min(len(treated.tests), len(other.tests))
-        differences = [b - o for b, o in zip(treated.tests[:pairs], other.tests[:pairs], strict=True)]
+        both = [trial for trial in treated.by_trial if trial in other.by_trial]
+        differences = [treated.by_trial[trial] - other.by_trial[trial] for trial in both]
+        pairs = len(differences)
+        if not pairs:
+            yield f"{treated.name} and {other.name} have no trial in common that gave a network in both."
+            continue
         test = sign_flip(differences)
         interval = f", 95 % interval {_interval(differences)}" if pairs > 1 else ""
         sure = (

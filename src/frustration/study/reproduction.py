@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def commands(study: Study, model_dir: str = "models/reproduction") -> Iterator[C
                 for rate in study.learning_rates:
                     parts = [name for name, axis in _varying(study, dataset, fraction, rate) if axis]
                     folder = str(PurePosixPath(model_dir, *parts))
-                    for mode in study.modes:
+                    for mode in filter(functools.partial(study.has, architecture), study.modes):
                         words = _words(study, architecture, mode, dataset, fraction, rate, folder)
                         yield Command(architecture, mode, words)
 
@@ -104,7 +105,8 @@ def script(study: Study, model_dir: str) -> str:
     every = list(commands(study, model_dir))
     lines = [
         "#!/usr/bin/env bash",
-        f"# {study.name}: {len(study.architectures)} architectures x {len(study.modes)} modes, "
+        f"# {study.name}: {len(study.architectures)} architectures x {len(study.modes)} modes"
+        f"{', of which some cells' if study.only else ''}, "
         f"{study.trials} trials each to meta-loop {study.meta_loops}: {len(every)} commands.",
         "# Stops at the first failure. Run again, it goes on where it was: what is done takes a moment.",
         "set -euo pipefail",

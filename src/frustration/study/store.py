@@ -63,7 +63,8 @@ class Store:
         before = self.study()
         axes = ("architectures", "modes", "datasets", "learning_rates", "train_fractions")
         grows = all(set(getattr(before, axis)) <= set(getattr(study, axis)) for axis in axes)
-        fixed = ("meta_loops", "seed", "batch_size", "optimizer", "acceptance", "knobs", "only")
+        grows = grows and set(before.cells) <= set(study.cells)
+        fixed = ("meta_loops", "seed", "batch_size", "optimizer", "acceptance", "knobs")
         changed = [name for name in fixed if getattr(before, name) != getattr(study, name)]
         if changed:
             raise InputError(

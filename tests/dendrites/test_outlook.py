@@ -1,0 +1,44 @@
+"""Before anything is trained it is said whether a schedule of growth will have loops enough to act."""
+
+import pytest
+from laboratory import spec_of, trained
+
+from frustration.dendrites.outlook import first_growth, outlook
+
+
+def spec(mode: str, loops: int, **fields):
+    return spec_of(
+        "[1*12]", mode, **{"meta_loops": loops, "learning_rate": 1e-3, "batch_size": 256, **fields}
+    )
+
+
+@pytest.mark.parametrize(
+    "mode, loops, words",
+    [
+        ("dendrites", 12, "cannot act before loop 12"),
+        ("dendrites", 20, "will hardly act before loop 34"),
+        ("dendrites", 100, None),
+        ("early-stop", 20, "will hardly act before loop 34"),
+        ("hidden", 3, None),
+        ("dendrites:switch_mode=none", 3, None),
+        ("dendrites@1-12,hidden@13-", 100, "its loops end with 12"),
+        ("hidden@1-95,dendrites@96-", 100, "cannot act before loop 107"),
+        ("hidden@1-40,dendrites@41-", 100, None),
+        ("ratchet+dendrites", 12, None),
+        ("ratchet+dendrites", 11, "cannot act before loop 11"),
+    ],
+)
+def test_too_few_loops_for_a_schedule_are_warned_about(mode, loops, words):
+    said = outlook(spec(mode, loops))
+    assert said is None if words is None else words in (said or "")
+
+
+def test_the_prediction_counts_global_loops():
+    assert first_growth(spec("hidden@1-40,dendrites@41-", 100)) == 52
+
+
+def test_with_the_ratchet_nothing_grows_earlier_than_said(data):
+    grown = trained([spec("ratchet+dendrites:n_epochs_to_switch=2", 12, learning_rate=3.0)], data)[0]
+    attempts = grown.record().growth["attempts"]
+    assert attempts
+    assert attempts[0]["loop"] >= first_growth(grown.spec)
