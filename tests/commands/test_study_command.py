@@ -122,6 +122,15 @@ def test_a_dry_run_on_an_engine_with_prices_says_what_it_costs_in_money(study, g
     assert plan["usd"] == pytest.approx(sum(plan["seconds"].values()), abs=0.01)
 
 
+def test_too_few_loops_for_growth_are_warned_about_before_anything_runs(study, grid):
+    path = grid.with_name("few.toml")
+    path.write_text(GRID.replace('"decay"', '"dendrites"').replace('"grid"', '"few"'))
+    said = study(*run_of(path, "--dry-run", "--no-estimate"))
+    assert said.startswith('warning: mode "dendrites": its schedule cannot act before loop 12')
+    assert "and there are 2 loops" in said
+    assert study(*run_of(path)).startswith("warning: ")
+
+
 def test_small_studies_are_not_measured(study, grid):
     assert "estimate" not in study(*run_of(grid))
 

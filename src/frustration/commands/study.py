@@ -96,6 +96,7 @@ def _watched(options: argparse.Namespace, study: Study, store: Store, retry: boo
         engine = _engine(options)
         trail = Trail(options.tracker, store.root)
         prepared = prepare(study, options.backend, options.device)
+        _warn(prepared, to_stderr=options.json)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
             _say_estimate(estimate, to_stderr=options.json)
@@ -151,6 +152,14 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
         yield report_line(store.root)
 
 
+def _warn(prepared: Prepared, to_stderr: bool) -> None:
+    """Where there are too few loops for growth."""
+    from frustration.dendrites.outlook import outlooks
+
+    for warning in outlooks(prepared.specs):
+        print(f"warning: {warning}", file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
+
 def _engine(options: argparse.Namespace) -> Engine:
     from frustration.runners.engines import engine_named
 
@@ -166,6 +175,7 @@ def _plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     store.check(study)
     engine = _engine(options)
     prepared = prepare(study, options.backend, options.device)
+    _warn(prepared, to_stderr=options.json)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
     if not options.json:
         say_all(

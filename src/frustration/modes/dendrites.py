@@ -66,9 +66,13 @@ class Dendrites(Settings, Mode):
         except SettingsError as error:
             raise ModeError(f'mode "{self.name}": {error}') from None
 
+    @property
+    def can_grow(self) -> bool:
+        return self.adds_dendrites and self.max_dendrites > 0
+
     def contradicts_ratchet(self) -> str | None:
         """Why this cannot be meant behind the ratchet, where no schedule looks at scores; None if it can."""
-        if not self.adds_dendrites or not self.max_dendrites:
+        if not self.can_grow:
             return (
                 f'"{self.name}" follows a schedule, and with the ratchet there is none; leave out "ratchet"'
             )

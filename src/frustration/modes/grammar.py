@@ -84,7 +84,7 @@ class Program:
             due = (segment.last or 0) + 1
         if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')
-        growing = [s.first for s in self.segments if s.growing and s.growing.adds_dendrites]
+        growing = [s.first for s in self.segments if s.growing and s.growing.can_grow]
         if growing and any(restart >= growing[0] for restart in self._restarts):
             raise ModeError(f'mode "{self}": "restart" begins without dendrites: leave out one of the two')
         if len(self._functions) > 1:
@@ -156,7 +156,7 @@ class Program:
     @property
     def _functions(self) -> set[str]:
         modes = (segment.growing for segment in self.segments)
-        return {mode.pai_forward_function for mode in modes if mode is not None and mode.adds_dendrites}
+        return {mode.pai_forward_function for mode in modes if mode is not None and mode.can_grow}
 
     @property
     def optimizer(self) -> str:
