@@ -78,7 +78,12 @@ def _standing(options: argparse.Namespace, place: Place, plan: Plan, s3: Any, sa
     return standing(sagemaker, s3, place, plan, options.max_attempts, options.force_rerun)
 
 
-def _warn_of_long_jobs(work: Calibrated, tasks: Sequence[Task]) -> None:
+def _warn(work: Calibrated, tasks: Sequence[Task]) -> None:
+    """Of loops that are too few for growth, and of jobs that are longer than they may be."""
+    from frustration.dendrites.outlook import outlooks
+
+    for warning in outlooks(work.study.specs(work.digests)):
+        _note(warning)
     longest = max((work.wall_seconds(task.pack) for task in tasks), default=0.0)
     if longest > work.settings.max_run_seconds:
         _note(
@@ -120,7 +125,7 @@ def _dry_run(
         return 0
     for line in _standing_lines(plan, stands):
         print(line)
-    _warn_of_long_jobs(work, stands.todo)
+    _warn(work, stands.todo)
     if requests:
         print(f"\nThe first of {len(requests)} requests (--json prints all):")
         print(masked(json.dumps(requests[0], indent=1)))
@@ -175,7 +180,7 @@ def _really(
             f"{offer.jobs} jobs, {offer.hours:.2f} hours of {offer.machine.instance_type}, "
             f"about ${offer.dollars} (${spelt(offer.rate)} an hour on demand; spot costs less, retries more)"
         )
-        _warn_of_long_jobs(work, stands.todo)
+        _warn(work, stands.todo)
         _ask_leave(options, offer)
         plan = _agreed(work, s3, write=True)
         stands = _standing(options, place, plan, s3, sagemaker)
