@@ -142,9 +142,8 @@ def test_dendritic_trials_are_those_of_the_library(script, data):
     network = shape.view(population.weights(0))
     pixels = data.pixel_values[data.train.images[:9]]
     (hidden,) = network.activations(pixels)
-    assert (
-        hidden == np.maximum(pixels.astype(np.float64) @ network.weights[0].T + network.biases[0], 0)
-    ).all()
+    bare_hidden = np.maximum(pixels.astype(np.float64) @ network.weights[0].T + network.biases[0], 0)
+    assert hidden == pytest.approx(bare_hidden, rel=1e-9, abs=1e-12)
 
 
 def test_memory_is_that_of_a_fresh_process(script):

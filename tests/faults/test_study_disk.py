@@ -59,7 +59,9 @@ def test_a_study_on_a_full_disk_ends_in_one_sentence_and_goes_on_when_there_is_r
         assert sentence.startswith("study: cannot ")
         assert "No space left on device" in sentence
     undisturbed, at_first = kept(Store(whole / "grid")), kept(Store(full / "grid"))
-    assert 0 < len(at_first) < len(undisturbed) == 40
+    # One worker has finished some by then; of two, each may still be at its first group.
+    assert threads > 1 or at_first
+    assert len(at_first) < len(undisturbed) == 40
     assert at_first == {trial_id: undisturbed[trial_id] for trial_id in at_first}
     assert not list(Path(full).rglob("*.partial"))
     assert kept(Store(roomy / "grid")) == undisturbed

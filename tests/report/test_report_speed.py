@@ -14,9 +14,13 @@ from frustration.report import write_report
 
 page = write_report(Path(sys.argv[1]))
 used = resource.getrusage(resource.RUSAGE_SELF)
+peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+status = Path("/proc/self/status")
+if status.exists():  # on Linux getrusage begins at the peak of the process that started this one
+    (peak,) = (1024 * int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line)
 print(json.dumps({
     "seconds": used.ru_utime + used.ru_stime,
-    "gigabytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9,
+    "gigabytes": peak / 1e9,
     "page": page.stat().st_size,
 }))
 """
