@@ -8,9 +8,10 @@ from pathlib import Path
 
 import boto3
 import launch_kit as kit
+import pytest
 
 import frustration
-from frustration.cloud import bundle
+from frustration.cloud import bundle, container
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,3 +122,13 @@ def test_training_imports_nothing_that_the_wheels_and_the_image_lack(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model" / "results.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside.py", "/outside.py", "frustration/../../outside.py"])
+def test_a_bundle_that_points_outside_is_refused(name, tmp_path):
+    with tarfile.open(tmp_path / "frustration.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"x"))
+    with pytest.raises(RuntimeError, match="not a file of the package"):
+        container.prepare(tmp_path)

@@ -42,7 +42,8 @@ def prepare(bundle: Path) -> None:
         return  # run from a checkout or an installed package
     target = Path(tempfile.mkdtemp(prefix="frustration-"))
     with tarfile.open(archive) as tar:
-        tar.extractall(target / "code", filter="data")
+        for member in tar:
+            _unpack(tar, member, target / "code")
     found = [str(target / "code")]
     if wheels := sorted((bundle / "wheels").glob("*.whl")):
         # No index and no dependencies: what is installed is what was uploaded, and nothing else.
@@ -53,6 +54,17 @@ def prepare(bundle: Path) -> None:
             raise RuntimeError(f"pip could not install the wheels of the bundle: {done.stderr.strip()}")
         found.append(str(target / "wheels"))
     sys.path[:0] = found
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one file of a bundle, which holds only files; before Python 3.11.4 tarfile has no filter for that."""
+    parts = Path(member.name).parts
+    content = tar.extractfile(member) if member.isreg() else None
+    if content is None or member.name.startswith("/") or ".." in parts:
+        raise RuntimeError(f"the bundle holds {member.name!r}, which is not a file of the package")
+    path = folder.joinpath(*parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.read())
 
 
 def write_failure(base: Path, summary: str, details: str = "") -> None:
