@@ -57,7 +57,7 @@ def prepare(bundle: Path) -> None:
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """Write one file of a bundle, which holds only files; before Python 3.11.4 tarfile has no filter for that."""
+    """Write one file of a bundle, which holds nothing else; before Python 3.11.4 tarfile has no filter."""
     parts = Path(member.name).parts
     content = tar.extractfile(member) if member.isreg() else None
     if content is None or member.name.startswith("/") or ".." in parts:
