@@ -55,37 +55,9 @@ class LibraryRun:
         self.pixels, self.labels = plain.tensors(data.train, data).tensors
         self.validation = plain.tensors(data.validation, data).tensors
         with quietly_elsewhere():
-            self.model = self._grown(plain.build(architecture, data.features, data.classes), count)
+            self.model = library_network(architecture, count, data)
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(parameters, lr=plain.LEARNING_RATE, weight_decay=0.0)
-
-    def _grown(self, model: nn.Module, count: int, files: bool = False) -> nn.Module:
-        from perforatedai import globals_perforatedai as GPA
-        from perforatedai import utils_perforatedai as UPA
-
-        settings = GPA.pc = GPA.PAIConfig()
-        settings.set_configuration_confirmed(True)
-        settings.set_testing_dendrite_capacity(False)
-        settings.set_unwrapped_modules_confirmed(True)
-        settings.set_checked_skipped_modules(True)
-        settings.set_device(torch.device("cpu"))
-        settings.set_output_dimensions([-1, 0])
-        settings.set_silent(True)
-        settings.set_test_saves(files)
-        settings.set_drawing_extra_graphs(files)
-        settings.set_find_best_lr(False)
-        settings.set_switch_mode(settings.DOING_FIXED_SWITCH)  # a dendrite after every score
-        settings.set_fixed_switch_num(1)
-        settings.set_first_fixed_switch_num(1)
-        settings.set_retain_all_dendrites(True)
-        model = UPA.perforate_model(model, save_name="grown", maximizing_score=True, making_graphs=files)
-        while (grown := GPA.pai_tracker.member_vars["num_dendrites_added"]) < count:
-            optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
-            GPA.pai_tracker.set_optimizer_instance(optimizer)
-            functional.cross_entropy(model(self.pixels[:64]), self.labels[:64]).backward()
-            optimizer.step()
-            model, _, _ = GPA.pai_tracker.add_validation_score(1.0 + grown, model)
-        return model
 
     def train(self, steps: int) -> None:
         self.model.train()
@@ -109,11 +81,9 @@ def seconds_of_a_score(architecture: frustration.Architecture, count: int, data:
     """The least CPU seconds that a score takes the library while it draws and saves as it does by default."""
     from perforatedai import globals_perforatedai as GPA
 
-    run = LibraryRun.__new__(LibraryRun)
-    run.pixels, run.labels = plain.tensors(data.train, data).tensors
     taken = []
     with quietly_elsewhere():
-        model = run._grown(plain.build(architecture, data.features, data.classes), count, files=True)
+        model = library_network(architecture, count, data, files=True)
         GPA.pc.set_fixed_switch_num(10**6)
         GPA.pai_tracker.set_optimizer_instance(torch.optim.AdamW(model.parameters()))
         for _ in range(times):
@@ -121,6 +91,40 @@ def seconds_of_a_score(architecture: frustration.Architecture, count: int, data:
             GPA.pai_tracker.add_validation_score(0.5, model)
             taken.append(time.process_time() - began)
     return min(taken)
+
+
+def library_network(
+    architecture: frustration.Architecture, count: int, data: Split, files: bool = False
+) -> nn.Module:
+    """A network of the library with K dendrites; `files`: it draws and saves as it does by default."""
+    from perforatedai import globals_perforatedai as GPA
+    from perforatedai import utils_perforatedai as UPA
+
+    pixels, labels = (tensor[:64] for tensor in plain.tensors(data.train, data).tensors)
+    model = plain.build(architecture, data.features, data.classes)
+    settings = GPA.pc = GPA.PAIConfig()
+    settings.set_configuration_confirmed(True)
+    settings.set_testing_dendrite_capacity(False)
+    settings.set_unwrapped_modules_confirmed(True)
+    settings.set_checked_skipped_modules(True)
+    settings.set_device(torch.device("cpu"))
+    settings.set_output_dimensions([-1, 0])
+    settings.set_silent(True)
+    settings.set_test_saves(files)
+    settings.set_drawing_extra_graphs(files)
+    settings.set_find_best_lr(False)
+    settings.set_switch_mode(settings.DOING_FIXED_SWITCH)  # a dendrite after every score
+    settings.set_fixed_switch_num(1)
+    settings.set_first_fixed_switch_num(1)
+    settings.set_retain_all_dendrites(True)
+    model = UPA.perforate_model(model, save_name="grown", maximizing_score=True, making_graphs=files)
+    while (grown := GPA.pai_tracker.member_vars["num_dendrites_added"]) < count:
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+        GPA.pai_tracker.set_optimizer_instance(optimizer)
+        functional.cross_entropy(model(pixels), labels).backward()
+        optimizer.step()
+        model, _, _ = GPA.pai_tracker.add_validation_score(1.0 + grown, model)
+    return model
 
 
 class GrownTrials(engines.BackendEngine):

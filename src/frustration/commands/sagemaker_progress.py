@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from types import TracebackType
 from typing import Self
+
+from frustration.commands.views import in_terminal
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 10.0
@@ -19,7 +20,7 @@ class Bar:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._live = sys.stderr.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+        self._live = in_terminal(sys.stderr)
         self._lock = threading.Lock()
         self._begun = self._last = time.monotonic()
         self._drawn = False

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from frustration.commands.sagemaker_flags import (
     say_remarks,
     settings_of,
 )
+from frustration.commands.views import in_terminal
 
 if TYPE_CHECKING:
     from frustration.cloud.status import PackState, Snapshot, Watch
@@ -65,7 +64,7 @@ def _status(options: argparse.Namespace) -> int:
     say_remarks(s3, settings)
     place, plan = place_and_plan(s3, settings, options.study)
     watch = Watch(s3=s3, sagemaker=sagemaker, place=place, plan=plan)
-    live = sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+    live = in_terminal()
     if options.once or (not live and options.watch is None):
         snapshot = watch.look()
         print(json.dumps(snapshot.to_dict(), indent=1) if options.json else "\n".join(lines_of(snapshot)))

@@ -41,10 +41,10 @@ def run_parser() -> Parser:
     group.add_argument("--trials", type=whole(1), metavar="N", help="trials in every cell of the grid")
     group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial")
     group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
-    _add_engine(result)
+    add_engine(result)
     result.add_argument("--retry", action="store_true", help="also run again what has failed")
     result.add_argument("--dry-run", action="store_true", help="print the plan and its cost; write nothing")
-    _add_common(result)
+    add_common(result)
     return result
 
 
@@ -52,16 +52,16 @@ def extend_parser() -> Parser:
     result = Parser("study extend", "Raise the number of trials and run the new ones.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     result.add_argument("--trials", type=whole(1), metavar="N", required=True, help="trials in every cell")
-    _add_engine(result)
-    _add_common(result)
+    add_engine(result)
+    add_common(result)
     return result
 
 
 def retry_parser() -> Parser:
     result = Parser("study retry", "Run again the trials that have failed, and what else is missing.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    _add_engine(result)
-    _add_common(result)
+    add_engine(result)
+    add_common(result)
     return result
 
 
@@ -72,14 +72,14 @@ def status_parser() -> Parser:
         "--live", action="store_true", help="open the view of study run: until it is over, or Ctrl-C"
     )
     result.add_argument("--json", action="store_true", help="print JSON")
-    _add_common(result)
+    add_common(result)
     return result
 
 
 def show_parser() -> Parser:
     result = Parser("study show", "The table of a study: one row for every cell of its grid.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    _add_common(result)
+    add_common(result)
     return result
 
 
@@ -94,7 +94,7 @@ def verify_parser() -> Parser:
         "--backend", metavar="NAME", help="native, native-bf16, torch, reference or perforatedai"
     )
     result.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
-    _add_common(result)
+    add_common(result)
     return result
 
 
@@ -102,7 +102,7 @@ def merge_parser() -> Parser:
     result = Parser("study merge", "Copy into one study the trials that others have and it lacks.")
     result.add_argument("study", metavar="NAME", help="the study they go to; it is made if it is not there")
     result.add_argument("sources", nargs="+", metavar="DIR", help="folders of studies")
-    _add_common(result)
+    add_common(result)
     return result
 
 
@@ -111,7 +111,7 @@ def export_parser() -> Parser:
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     result.add_argument("--curves", action="store_true", help="one row for every loop of every trial")
     result.add_argument("--output", type=Path, metavar="FILE", help="where to (default: stdout)")
-    _add_common(result)
+    add_common(result)
     return result
 
 
@@ -123,7 +123,7 @@ def presets_parser() -> Parser:
     return result
 
 
-def _add_engine(result: Parser) -> None:
+def add_engine(result: Parser) -> None:
     group = result.add_argument_group("where and how it runs")
     group.add_argument(
         "--backend",
@@ -147,7 +147,7 @@ def _add_engine(result: Parser) -> None:
     group.add_argument("--json", action="store_true", help="print one JSON object per event")
 
 
-def _add_common(result: Parser) -> None:
+def add_common(result: Parser) -> None:
     names = [
         f"[{action.metavar}]" if action.nargs == "?" else f"{action.metavar}"
         for action in result._get_positional_actions()

@@ -41,8 +41,8 @@ def parser() -> Parser:
     group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial at most")
     group.add_argument("--learning-rate", type=float, metavar="X", help="of every arm")
     group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
-    flags._add_engine(result)
-    flags._add_common(result)
+    flags.add_engine(result)
+    flags.add_common(result)
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -50,9 +50,9 @@ def view_for(request: Request, as_json: bool, stop: threading.Event) -> View:
     return PlainView(request)
 
 
-def in_terminal() -> bool:
-    """Whether stdout is a terminal in which a picture can be redrawn."""
-    return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+def in_terminal(stream: TextIO | None = None) -> bool:
+    """Whether a stream, stdout if none is named, is a terminal in which a picture can be redrawn."""
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
 
 
 def tell(view: View, event: SessionEvent) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from frustration.architecture import Architecture
+from frustration.dendrites.settings import FORWARD_FUNCTIONS
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class DendriticLinear(nn.Module):
         return f"{self.in_features}, {self.out_features}, dendrites={self.count}, function={self.function}"
 
 
-FUNCTIONS: Final = ("sigmoid", "relu", "tanh", "leaky_relu", "softplus")
+FUNCTIONS: Final = FORWARD_FUNCTIONS
 
 
 class DendriticMLP(nn.Module):

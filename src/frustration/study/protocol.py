@@ -62,14 +62,14 @@ def abc_study(template: Study, full: str, compressed: str, **changes: Any) -> St
 
 def arms(store: Store, measured: Callable[[str], None] = lambda name: None) -> list[Arm]:
     """The three arms of a finished study; their networks are timed here and now."""
-    study = store.study()
+    study, everything = store.study(), list(store.records())
     names = (BASELINE, TREATED, CONTROL)
     found = []
     for name, (architecture, mode) in zip(names, study.only, strict=True):
         measured(name)
         records = [
             record
-            for record in store.records()
+            for record in everything
             if str(record.spec.architecture) == architecture and record.spec.label == mode
         ]
         found.append(_arm(name, architecture, mode, sorted(records, key=lambda r: r.spec.trial), store))
