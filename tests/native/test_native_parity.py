@@ -1,7 +1,9 @@
 """The native engine computes what the reference computes, up to rounding."""
 
 import ctypes
+import subprocess
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from native_cases import EXACT, REGIMES, bits, epoch_of, initial, reference_loss
 
 from frustration.engine.group import plan
 from frustration.engine.loop import run
-from frustration.engine.native.library import Plan
+from frustration.engine.native.build import LANGUAGE, OPTIMIZED, SOURCES, compiler, native_flags
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.trial import Trial
 from frustration.modes import Regime, mode_names
@@ -55,7 +57,29 @@ def test_early_losses_are_those_of_the_reference_for_every_mode(digits, native):
         assert np.abs(population.step_losses[slot][:EARLY] - expected[:EARLY]).max() < 1e-5, spec.label
 
 
-def test_dropout_masks_are_those_of_the_stream(native):
+@pytest.fixture(scope="module")
+def dropout_of_ones(native, tmp_path_factory):
+    """The engine's dropout by itself, compiled as the engine is."""
+    built = tmp_path_factory.mktemp("masks") / "masks.so"
+    command = [*compiler(), *OPTIMIZED, *LANGUAGE, *native_flags(), "-fvisibility=default", f"-I{SOURCES}"]
+    subprocess.run([*command, Path(__file__).with_name("masks.cpp"), "-o", built], check=True)
+    call = ctypes.CDLL(str(built)).dropout_of_ones
+    word, number = ctypes.c_uint64, ctypes.c_int32
+    call.argtypes = [
+        word,
+        word,
+        ctypes.c_float,
+        ctypes.c_uint32,
+        ctypes.c_uint32,
+        number,
+        number,
+        ctypes.c_void_p,
+    ]
+    call.restype = None
+    return call
+
+
+def test_dropout_masks_are_those_of_the_stream(dropout_of_ones):
     """Every activation starts as 1; what is left of it is the scale or 0."""
     cases = [
         (0.1, 1, 0, 7, 0),
@@ -67,10 +91,8 @@ def test_dropout_masks_are_those_of_the_stream(native):
     for p, units, layer, samples, step in cases:
         key = 0xFEDC_BA98_7654_3210 + samples
         scale = np.float32(1 / (1 - p))
-        asked = Plan(dropout_key=key, dropout_threshold=dropout_threshold(p), dropout_scale=scale)
         left = np.empty((units, samples), np.float32)
-        apply = native.library.calls.dropout_of_ones
-        assert apply(ctypes.addressof(asked), step, layer, units, samples, left.ctypes.data) == 0
+        dropout_of_ones(key, dropout_threshold(p), scale, step, layer, units, samples, left.ctypes.data)
         keep = dropout_keep(key, step, layer, units, samples, p)
         assert bits(left) == bits(np.where(keep, scale, np.float32(0)))
 

@@ -104,7 +104,7 @@ def test_the_engine_refuses_what_does_not_fit(digits, native):
     layout = Layout.of(digits.train.images, 0.4)
     labels = digits.train.labels + 1
     with pytest.raises(NativeError, match="label"):
-        Images(native.library, digits.train.images, labels, digits.classes, layout)
+        Images(digits.train.images, labels, digits.classes, layout)
     crooked = dataclasses.replace(digits, pixel_values=digits.pixel_values**3)
     with pytest.raises(NativeError, match="evenly"):
         native.population(shape, ("f",), crooked, 64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -38,8 +38,6 @@ REVISION = 1
 """Raised whenever a change of the C++ sources changes a bit of any result; a test watches over it."""
 CORE_ABOVE = 0.4
 """Share of images that light a pixel, above which the first layer multiplies it in all of them."""
-TURN = 0.1
-"""Seconds after which the engine comes back to look for an interrupt."""
 GROUP_BYTES = 1 << 30
 GROUP_PARAMETERS, FEWEST_SLOTS, MOST_SLOTS = 400_000, 2, 12
 """Slots share the walk over the images, and compete for the cache. Measured, ms per trial in groups of 1, 2,
@@ -129,13 +127,7 @@ class NativePopulation:
         images = self.data.parts[part]
         counts: list[int] = []
         for team in self.teams:
-            correct = np.zeros(team.networks, np.int64)
-            done = 0
-            while done < images.count:
-                if stop is not None and stop.is_set():
-                    raise Interrupted
-                done = team.evaluate(images, done, correct, TURN)
-            counts += correct.tolist()
+            counts += team.evaluate(images, [True] * team.networks, _pause(stop)).tolist()
         return counts
 
     def _train_team(
@@ -146,19 +138,15 @@ class NativePopulation:
         if any(order is not first and not np.array_equal(order, first) for order in others):
             raise ValueError("slots of one run were given different orders")
         plans = [_plan(epochs[slot]) if slot in epochs else Plan(rests=True) for slot in slots]
-        steps = team.begin(self.data.parts["train"], first, plans)
+        team.forget_moments()
         for slot, epoch in epochs.items():
             if epoch.moments is not None:
                 team.write(slot - slots.start, epoch.moments.mean, MEANS)
                 team.write(slot - slots.start, epoch.moments.square, SQUARES)
-        done = 0
-        while done < steps:
-            if stop.is_set():
-                raise Interrupted
-            done = team.advance(TURN)
+        losses = team.train(self.data.parts["train"], first, plans, _pause(stop))
         for slot, plan in zip(slots, plans, strict=True):
-            self._steps[slot] = plan.steps_before + steps
-        return team.losses(steps)
+            self._steps[slot] = plan.steps_before + len(losses)
+        return losses
 
     def _at(self, slot: int) -> tuple[Team, int]:
         team, network = self._place[slot]
@@ -194,6 +182,14 @@ class NativeBackend:
         return numerics if self.library.has_fma else numerics | {"fma": False}
 
 
+def _pause(stop: threading.Event | None) -> Callable[[], None]:
+    def pause() -> None:
+        if stop is not None and stop.is_set():
+            raise Interrupted
+
+    return pause
+
+
 def _plan(epoch: Epoch) -> Plan:
     rate = epoch.regime.dropout
     return Plan(
@@ -203,7 +199,7 @@ def _plan(epoch: Epoch) -> Plan:
         learning_rate=epoch.regime.learning_rate,
         dropout_scale=1 / (1 - rate),
         decay=decay_factor(epoch.regime),
-        dropout=rate > 0,
+        drops=rate > 0,
         rests=False,
     )
 
@@ -219,7 +215,7 @@ def prepared(library: Library, data: Split) -> Prepared:
         if library not in of_data:
             layout = Layout.of(data.train.images, CORE_ABOVE)
             parts = {
-                part: Images(library, samples.images, samples.labels, data.classes, layout)
+                part: Images(samples.images, samples.labels, data.classes, layout)
                 for part, samples in (
                     ("train", data.train),
                     ("validation", data.validation),

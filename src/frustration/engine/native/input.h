@@ -6,114 +6,129 @@
 // every pixel count, goes into the bias, and rowsum(W) comes along with AdamW. Measured: rms distance of z to
 // float64 0.9e-7, of the plain product 1.4e-7.
 //
-// The units of all networks that share a batch stand side by side in slabs of 16 or 32 columns,
-// [slab][pixel][column]. They share the walk over the images (measured: 1*16 in six modes at once 2.2 times as
-// fast as one by one, 8*8 2.7 times), and a slab of weights, 100 KB, stays in the second-level cache for the batch.
+// The units of all networks that share a batch stand side by side in slabs of 16 or 32 columns, [slab][pixel][column],
+// the biases after the last pixel. They share the walk over the images (measured: 1*16 in six modes at once 2.2 times
+// as fast as one by one, 8*8 2.7 times), and a slab of weights, 100 KB, stays in the second-level cache for the batch.
 #pragma once
-#include "adamw.h"
 #include "images.h"
 #include "products.h"
 
-// The rim of a batch seen from its pixels: which samples light one, and how. Made once per step.
-class LitRim {
+class InputLayer {
+    // row(column, panel): the address of a column's activations, null for a column of nobody. (Before its first use:
+    // its type is deduced.) Looked up: a division per access cost 7 %.
+    auto rows(float* base, int slab) const {
+        return [base, at = place.data() + slab * size, panel_size = units * PANEL](int column, int panel) {
+            return at[column] < 0 ? nullptr : base + at[column] + panel * panel_size;
+        };
+    }
+
 public:
-    static constexpr int CHUNK = 256;  // a sample's number within its chunk and its byte fit 16 bits
-
-    LitRim(Arena& arena, int pixels, int64_t columns) : pixels(pixels) {
-        int64_t chunks = (columns + CHUNK - 1) / CHUNK;
-        room = (int)std::min<int64_t>(columns, CHUNK);
-        counts = arena.zeros<uint16_t>(chunks * pixels);
-        entries = arena.zeros<uint16_t>(chunks * pixels * room);
+    // `networks` first layers of `units` units each.
+    InputLayer(Arena& arena, int64_t networks, int64_t units, const Pixels& pixels, int64_t columns)
+        : units(units), features(pixels.features), core(pixels.core), size(networks * units <= 16 ? 16 : 32),
+          slabs((int)((networks * units + size - 1) / size)), offset(pixels.offset),
+          weights(arena, slabs * size * (features + 1)), tile(arena.zeros<float>(columns * size)), touched(slabs),
+          awake(slabs), position(features), place(slabs * size, -1) {
+        for (int k = 0; k < features; k++) position[pixels.order[k]] = k;
+        for (float** array : {&row_sum, &rate, &scale, &decay}) *array = arena.zeros<float>(slabs * size);
+        for (int64_t c = 0; c < networks * units; c++) place[c] = c / units * units * columns + c % units * PANEL;
     }
 
-    void sort(const Batch& batch) {
-        const Images& x = *batch.images;
-        chunks = (int)((batch.columns() + CHUNK - 1) / CHUNK);
-        memset(counts, 0, sizeof(uint16_t) * chunks * pixels);
-        for (int64_t s = 0; s < batch.columns(); s++) {
-            uint16_t* count = counts + (int64_t)(s / CHUNK) * pixels;
-            uint16_t* entry = entries + (int64_t)(s / CHUNK) * pixels * room;
-            for (int64_t q = x.start[batch.rows[s]], end = x.start[batch.rows[s] + 1]; q < end; q++) {
-                int64_t j = x.rim[q].pixel;
-                entry[j * room + count[j]++] = (uint16_t)(s % CHUNK | x.rim[q].byte << 8);
-            }
+    // f(number) for every weight or moment of a network: rows [units][features], then the biases.
+    template <class F> void visit(int network, Array which, F f) {
+        for (int64_t column = network * units; column < (network + 1) * units; column++)
+            for (int k : position) f(number(which, column)[k * size]);
+        for (int64_t column = network * units; column < (network + 1) * units; column++)
+            f(number(which, column)[features * size]);
+    }
+
+    // After weights or moments of a network were written.
+    void written(int network, Array which) {
+        for (int64_t column = network * units; column < (network + 1) * units; column++) {
+            touched[column / size] |= which != WEIGHTS;
+            float sum = 0;
+            for (int k = 0; k < features; k++) sum += number(WEIGHTS, column)[k * size];
+            row_sum[column] = sum;
         }
     }
 
-    // f(part, sample, byte) for every sample that lights a pixel: round robin over PARTS as long as there are
-    // enough, the rest of a chunk into part 0.
-    template <int PARTS, class F> INLINE_MEMBER void visit(int pixel, F f) const {
-        for (int chunk = 0; chunk < chunks; chunk++) {
-            int64_t at = (int64_t)chunk * pixels + pixel, first = (int64_t)chunk * CHUNK;
-            const uint16_t* entry = entries + at * room;
-            int q = 0, end = counts[at];
-            for (; q + PARTS <= end; q += PARTS)
-                for (int part = 0; part < PARTS; part++) f(part, first + (entry[q + part] & 255), entry[q + part] >> 8);
-            for (; q < end; q++) f(0, first + (entry[q] & 255), entry[q] >> 8);
-        }
+    void forget_moments() {
+        weights.forget_moments();
+        std::fill(touched.begin(), touched.end(), 0);
+    }
+
+    // Which networks are worked on from here on; what the others' columns become is undefined.
+    template <class F> void wake(F wanted) {
+        std::fill(awake.begin(), awake.end(), 0);
+        for (int64_t c = 0; c < slabs * size && place[c] >= 0; c++) awake[c / size] |= wanted((int)(c / units));
+    }
+
+    // Before a step: what AdamW does to a network.
+    void plan(int network, const AdamW& with) {
+        std::fill_n(rate + network * units, units, with.rate);
+        std::fill_n(scale + network * units, units, with.scale);
+        std::fill_n(decay + network * units, units, with.decay);
+    }
+
+    // Activations [network][panels][unit][PANEL], networks units * columns apart.
+    void forward(const Batch& batch, bool with_relu, float* sums) {
+        for (int s = 0; s < slabs; s++)
+            if (awake[s]) size == 16 ? forward<16>(s, batch, with_relu, sums) : forward<32>(s, batch, with_relu, sums);
+    }
+
+    // Gradient and AdamW, of the batch that `forward` has just seen.
+    void gradient(const Batch& batch, float* deltas) {
+        for (int s = 0; s < slabs; s++)
+            if (awake[s] && !nothing_to_do(s, batch.panels, deltas))
+                size == 16 ? gradient<16>(s, batch, deltas) : gradient<32>(s, batch, deltas);
     }
 
 private:
-    int pixels, room, chunks = 0;
-    uint16_t *counts, *entries;
-};
+    int64_t units, features, core, size;
+    int slabs;
+    float offset;
+    Parameters weights;
+    float *tile, *row_sum, *rate, *scale, *decay;
+    std::vector<uint8_t> touched, awake;  // by slab
+    std::vector<int> position;            // of a pixel in a slab
+    std::vector<int64_t> place;           // of a column's activations
 
-// What of the input layer all slabs share.
-struct InputShape {
-    int features, core;
-    float offset, above[256];  // a pixel's value is offset + above[byte]
-
-    InputShape(int features, int core, const PixelValues& values)
-        : features(features), core(core), offset(values.offset) {
-        for (int b = 0; b < 256; b++) above[b] = values.above((uint8_t)b);
+    float* number(Array which, int64_t column) const {  // a column's first
+        return weights.arrays[which] + column / size * size * (features + 1) + column % size;
     }
-};
 
-// S columns of weights. Sums run over the core in one chain, then over the rim in PARTS, whatever the CPU.
-template <int S> struct Slab {
-    static constexpr int VECTORS = S / LANES, TILE = std::min(VECTORS, TILE_VECTORS);
-    static constexpr int PARTS = 2;  // independent partial sums, as many for every S
-
-    // Pointers into the arrays of InputLayer.
-    float *weights, *means, *squares, *bias, *bias_mean, *bias_square, *row_sum;
-    const float *folded;                 // the bias with the offset in it
-    const float *rate, *scale, *decay;   // AdamW's, by column: networks may be at different steps
-
-    // row(column, panel): where that column's activations of a panel go, or null for a column of nobody.
-    // `tile` has room for S floats per column of the batch.
-    template <class Row>
-    void forward(const InputShape& shape, const Batch& batch, const LitRim& lit, bool with_relu, float* tile,
-                 Row row) const {
-        Tiles samples((int)batch.columns());
-        for (int t = 0; t < samples.count; t++) {
-            const float* x = batch.core + samples.start(t) * batch.core_stride;
-            float* z = tile + (int64_t)samples.start(t) * S;
-            with_rows(samples.height(t), [&](auto rows) {
-                constexpr int R = rows;
-                for (int k = 0; k < S; k += TILE * LANES) {
-                    V sums[R][TILE];
-                    for (int r = 0; r < R; r++)
-                        for (int j = 0; j < TILE; j++) sums[r][j] = load(folded + k + j * LANES);
-                    accumulate<R, TILE, false, S>(sums, x, batch.core_stride, 1, weights + k, shape.core);
-                    for (int r = 0; r < R; r++)
-                        for (int j = 0; j < TILE; j++) store(z + r * S + k + j * LANES, sums[r][j]);
+    // Sums run over the core in one chain, then over the rim, whatever the CPU.
+    template <int S> void forward(int slab, const Batch& batch, bool with_relu, float* activations) const {
+        constexpr int VECTORS = S / LANES, TILE = std::min(VECTORS, TILE_VECTORS);
+        const float *w = number(WEIGHTS, slab * S), *bias = w + features * S, *sum_of_row = row_sum + slab * S;
+        float* z = tile;
+        Tiles samples(batch.columns);
+        samples.each(0, samples.count, [&](int start, int height) ALWAYS_INLINE {
+            for (int k = 0; k < S; k += TILE * LANES) {
+                Left<float> x{batch.core + start * batch.core_stride, batch.core_stride, 1};
+                auto folded = [&, at = k](int, int j) {
+                    return load(bias + at + j * LANES) + load(sum_of_row + at + j * LANES) * offset;
+                };
+                auto keep = [&](int r, int j, V sum) { store(z + (start + r) * S + k + j * LANES, sum); };
+                multiply<TILE, S>(height, x, w + k, core, folded, keep);
+            }
+        });
+        // Pixel by pixel: the weights stay in registers, the samples' sums in the first-level cache.
+        for (int64_t pixel = core; pixel < features; pixel++) {
+            V of_pixel[VECTORS];
+            for (int k = 0; k < VECTORS; k++) of_pixel[k] = load(w + pixel * S + k * LANES);
+            batch.visit<1>((int)(pixel - core), [&](int, int64_t sample, float value) {
+                for (int k = 0; k < VECTORS; k++) {
+                    float* sum = z + sample * S + k * LANES;
+                    store(sum, fma(splat(value), of_pixel[k], load(sum)));
                 }
             });
         }
-        // Pixel by pixel: the weights stay in registers, the samples' sums in the first-level cache.
-        for (int j = 0; j < shape.features - shape.core; j++) {
-            V w[VECTORS];
-            for (int k = 0; k < VECTORS; k++) w[k] = load(weights + (int64_t)(shape.core + j) * S + k * LANES);
-            lit.visit<1>(j, [&](int, int64_t sample, int byte) {
-                V value = splat(shape.above[byte]);
-                float* z = tile + sample * S;
-                for (int k = 0; k < VECTORS; k++) store(z + k * LANES, fma(value, w[k], load(z + k * LANES)));
-            });
-        }
-        for (int first = 0; first < batch.columns(); first += LANES)
+        auto row = rows(activations, slab);
+        for (int first = 0; first < batch.columns; first += LANES)
             for (int k = 0; k < S; k += LANES) {
                 V block[LANES];
-                for (int s = 0; s < LANES; s++) block[s] = load(tile + (int64_t)(first + s) * S + k);
+                for (int s = 0; s < LANES; s++) block[s] = load(z + (first + s) * S + k);
                 transpose(block);
                 for (int c = 0; c < LANES; c++)
                     if (float* out = row(k + c, first / PANEL))
@@ -121,208 +136,63 @@ template <int S> struct Slab {
             }
     }
 
-    // Gradient and AdamW: the gradient of a pixel's S weights never leaves the registers.
-    template <class Row>
-    void gradient(const InputShape& shape, const Batch& batch, const LitRim& lit, float* tile, Row row) const {
+    // The gradient of a pixel's S weights never leaves the registers.
+    template <int S> void gradient(int slab, const Batch& batch, float* deltas) const {
+        constexpr int VECTORS = S / LANES, TILE = std::min(VECTORS, TILE_VECTORS);
+        constexpr int PARTS = 2;  // independent partial sums, as many for every S
+        float* d = tile;
+        auto row = rows(deltas, slab);
         V total[VECTORS] = {}, sum_of_rows[VECTORS] = {};
         for (int k = 0; k < VECTORS; k++)
-            for (int first = 0; first < batch.columns(); first += LANES) {
+            for (int first = 0; first < batch.columns; first += LANES) {
                 V block[LANES];
                 for (int c = 0; c < LANES; c++) {
-                    const float* d = row(k * LANES + c, first / PANEL);
-                    block[c] = d ? load(d + first % PANEL) : V{};
+                    const float* from = row(k * LANES + c, first / PANEL);
+                    block[c] = from ? load(from + first % PANEL) : V{};
                 }
                 transpose(block);
                 for (int s = 0; s < LANES; s++) {
-                    store(tile + (int64_t)(first + s) * S + k * LANES, block[s]);
+                    store(d + (first + s) * S + k * LANES, block[s]);
                     total[k] = total[k] + block[s];
                 }
             }
-        Tiles core(shape.core);
-        for (int t = 0; t < core.count; t++) {
-            const float* x = batch.core + core.start(t);
-            with_rows(core.height(t), [&](auto rows) {
-                constexpr int R = rows;
-                for (int k = 0; k < VECTORS; k += TILE) {
-                    V sums[R][TILE];
-                    for (int r = 0; r < R; r++)
-                        for (int j = 0; j < TILE; j++) sums[r][j] = total[k + j] * shape.offset;
-                    accumulate<R, TILE, false, S>(sums, x, 1, batch.core_stride, tile + k * LANES, batch.columns());
-                    for (int r = 0; r < R; r++)
-                        for (int j = 0; j < TILE; j++)
-                            sum_of_rows[k + j] += adamw(weights, means, squares, core.start(t) + r, k + j, sums[r][j]);
-                }
-            });
-        }
-        for (int j = 0; j < shape.features - shape.core; j++) {
+        auto step = [&](int64_t pixel, int k, V gradient) ALWAYS_INLINE {
+            int at = slab * S + k * LANES;  // looked up anew: registers are for the sums
+            Rates with{load(rate + at), load(scale + at), load(decay + at)};
+            return weights.step(slab * S * (features + 1) + pixel * S + k * LANES, gradient, with);
+        };
+        Tiles pixels(core);
+        pixels.each(0, pixels.count, [&](int start, int height) ALWAYS_INLINE {
+            for (int k = 0; k < VECTORS; k += TILE) {
+                Left<float> x{batch.core + start, 1, batch.core_stride};
+                auto of_offset = [&, k](int, int j) { return total[k + j] * offset; };
+                auto keep = [&, k](int r, int j, V sum) { sum_of_rows[k + j] += step(start + r, k + j, sum); };
+                multiply<TILE, S>(height, x, d + k * LANES, batch.columns, of_offset, keep);
+            }
+        });
+        for (int64_t pixel = core; pixel < features; pixel++) {
             V sums[PARTS][VECTORS] = {};
-            for (int k = 0; k < VECTORS; k++) sums[0][k] = total[k] * shape.offset;
-            lit.visit<PARTS>(j, [&](int part, int64_t sample, int byte) {
-                V value = splat(shape.above[byte]);
-                const float* d = tile + sample * S;
-                for (int k = 0; k < VECTORS; k++) sums[part][k] = fma(value, load(d + k * LANES), sums[part][k]);
+            for (int k = 0; k < VECTORS; k++) sums[0][k] = total[k] * offset;
+            batch.visit<PARTS>((int)(pixel - core), [&](int part, int64_t sample, float value) {
+                for (int k = 0; k < VECTORS; k++)
+                    sums[part][k] = fma(splat(value), load(d + sample * S + k * LANES), sums[part][k]);
             });
-            for (int k = 0; k < VECTORS; k++)
-                sum_of_rows[k] += adamw(weights, means, squares, shape.core + j, k, together(sums, k));
+            for (int k = 0; k < VECTORS; k++) sum_of_rows[k] += step(pixel, k, sums[0][k] + sums[1][k]);
         }
         for (int k = 0; k < VECTORS; k++) {
-            adamw(bias, bias_mean, bias_square, 0, k, total[k]);
-            store(row_sum + k * LANES, sum_of_rows[k]);
+            step(features, k, total[k]);
+            store(row_sum + slab * S + k * LANES, sum_of_rows[k]);
         }
-    }
-
-private:
-    INLINE_MEMBER V together(const V (&sums)[PARTS][VECTORS], int k) const {
-        V sum = sums[0][k];
-        for (int part = 1; part < PARTS; part++) sum = sum + sums[part][k];
-        return sum;
-    }
-
-    INLINE_MEMBER V adamw(float* w, float* mean, float* square, int pixel, int k, V gradient) const {
-        int64_t at = (int64_t)pixel * S + k * LANES;
-        V m = load(mean + at), v = load(square + at);
-        V rates = load(rate + k * LANES), scales = load(scale + k * LANES), decays = load(decay + k * LANES);
-        V updated = AdamW::step(load(w + at), gradient, m, v, rates, scales, decays);
-        store(w + at, updated);
-        store(mean + at, m);
-        store(square + at, v);
-        return updated;
-    }
-};
-
-// The first layers of `networks` networks of `units` units each.
-class InputLayer {
-    // The address of a column's activations, as slabs ask for it. (Before its first use: its type is deduced.)
-    auto rows(float* base, int slab) const {
-        const int64_t* at = offset.data() + (int64_t)slab * size;
-        int64_t panel_size = (int64_t)units * PANEL;
-        return [=](int column, int panel) { return at[column] < 0 ? nullptr : base + at[column] + panel * panel_size; };
-    }
-
-public:
-    enum Array { WEIGHTS, MEANS, SQUARES };
-
-    // order: [features] pixels, those of the core first.
-    InputLayer(Arena& arena, int networks, int units, const InputShape& shape, const int32_t* order, int64_t columns)
-        : units(units),
-          size((int64_t)networks * units <= 16 ? 16 : 32),
-          shape(shape),
-          order(order, order + shape.features),
-          lit(arena, shape.features - shape.core, columns) {
-        int64_t used = (int64_t)networks * units;
-        slabs = (int)((used + size - 1) / size);
-        int64_t all = (int64_t)slabs * size;
-        for (auto& array : arrays) array = arena.zeros<float>(all * shape.features);
-        for (auto& array : biases) array = arena.zeros<float>(all);
-        for (float** array : {&row_sum, &folded, &rate, &scale, &decay}) *array = arena.zeros<float>(all);
-        tile = arena.zeros<float>(columns * size);
-        offset.resize(all);
-        for (int64_t c = 0; c < all; c++) offset[c] = c < used ? c / units * units * columns + c % units * PANEL : -1;
-        touched.assign(slabs, 0);
-        resting.assign(all, 1);
-    }
-
-    // Copy one network's layer out of or into flat rows [units][features], then the biases.
-    void read(int network, float* flat, Array which) const {
-        for (int u = 0; u < units; u++, flat += shape.features) {
-            const float* from = arrays[which] + first_weight(network, u);
-            for (int j = 0; j < shape.features; j++) flat[order[j]] = from[(int64_t)j * size];
-        }
-        std::copy_n(biases[which] + (int64_t)network * units, units, flat);
-    }
-    void write(int network, const float* flat, Array which) {
-        for (int u = 0; u < units; u++, flat += shape.features) {
-            float sum = 0, *to = arrays[which] + first_weight(network, u);
-            for (int j = 0; j < shape.features; j++) sum += to[(int64_t)j * size] = flat[order[j]];
-            int64_t column = (int64_t)network * units + u;
-            if (which == WEIGHTS) row_sum[column] = sum;
-            else touched[column / size] = 1;
-        }
-        std::copy_n(flat, units, biases[which] + (int64_t)network * units);
-    }
-
-    void forget_moments() {
-        for (Array which : {MEANS, SQUARES}) {
-            memset(arrays[which], 0, sizeof(float) * slabs * size * shape.features);
-            memset(biases[which], 0, sizeof(float) * slabs * size);
-        }
-        std::fill(touched.begin(), touched.end(), 0);
-    }
-
-    // Before a step: what AdamW does to a network, or that it rests and keeps its weights.
-    void plan(int network, const AdamW& optimizer, bool rests) {
-        for (int64_t c = (int64_t)network * units, end = c + units; c < end; c++) {
-            rate[c] = rests ? 0.f : optimizer.rate;
-            scale[c] = optimizer.scale;
-            decay[c] = rests ? 1.f : optimizer.decay;
-            resting[c] = rests;
-        }
-    }
-
-    // Activations [network][panels][unit][PANEL], networks units * columns apart.
-    void forward(const Batch& batch, bool with_relu, bool training, float* activations) {
-        for (int64_t c = 0; c < (int64_t)slabs * size; c++)
-            folded[c] = biases[WEIGHTS][c] + shape.offset * row_sum[c];
-        lit.sort(batch);
-        each_slab([&](auto slab, int s) {
-            if (!training || !idle(s)) slab.forward(shape, batch, lit, with_relu, tile, rows(activations, s));
-        });
-    }
-
-    // Of the batch that `forward` has just seen.
-    void gradient(const Batch& batch, float* deltas) {
-        each_slab([&](auto slab, int s) {
-            auto row = rows(deltas, s);
-            if (!nothing_to_do(s, batch.panels, row)) slab.gradient(shape, batch, lit, tile, row);
-        });
-    }
-
-private:
-    int units, size, slabs;
-    InputShape shape;
-    std::vector<int32_t> order;
-    LitRim lit;
-    float *arrays[3], *biases[3], *row_sum, *folded, *rate, *scale, *decay, *tile;
-    std::vector<int64_t> offset;  // of a column's activations; looked up: a division per access cost 7 %
-    std::vector<uint8_t> touched, resting;
-
-    int64_t first_weight(int network, int unit) const {
-        int64_t column = (int64_t)network * units + unit;
-        return column / size * shape.features * size + column % size;
-    }
-
-    template <class F> void each_slab(F f) {
-        for (int s = 0; s < slabs; s++) {
-            if (size == 16) f(slab<16>(s), s);
-            else f(slab<32>(s), s);
-        }
-    }
-
-    template <int S> Slab<S> slab(int s) const {
-        int64_t w = (int64_t)s * shape.features * S, c = (int64_t)s * S;
-        return {arrays[WEIGHTS] + w, arrays[MEANS] + w, arrays[SQUARES] + w, biases[WEIGHTS] + c, biases[MEANS] + c,
-                biases[SQUARES] + c, row_sum + c, folded + c, rate + c, scale + c, decay + c};
-    }
-
-    bool idle(int slab) const {
-        auto first = resting.begin() + (int64_t)slab * size;
-        return std::all_of(first, first + size, [](uint8_t rests) { return rests; });
     }
 
     // Gradient exactly 0, moments still 0, decay without effect: AdamW would change no bit. In very deep
     // networks the first layers' gradient underflows. Measured: 512*1 1.08 times as fast.
-    template <class Row> bool nothing_to_do(int slab, int panels, Row row) {
-        if (idle(slab)) return true;
-        if (touched[slab]) return false;
-        touched[slab] = 1;
-        for (int c = 0; c < size; c++) {
-            int64_t column = (int64_t)slab * size + c;
-            if (offset[column] < 0 || resting[column]) continue;
-            if (decay[column] != 1.f) return false;
-            for (int p = 0; p < panels; p++)
-                if (!all_zero(row(c, p), PANEL)) return false;
+    bool nothing_to_do(int slab, int panels, float* deltas) {
+        auto row = rows(deltas, slab);
+        for (int c = 0; c < size && row(c, 0) && !touched[slab]; c++) {
+            touched[slab] = decay[slab * size + c] != 1.f;
+            for (int p = 0; p < panels && !touched[slab]; p++) touched[slab] = !all_zero(row(c, p), PANEL);
         }
-        touched[slab] = 0;
-        return true;
+        return !touched[slab];
     }
 };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,12 @@ WEIGHTS, MEANS, SQUARES = range(3)
 FORWARD_FUNCTIONS: Final = ("sigmoid", "relu", "tanh", "leaky_relu", "softplus")
 """What dendrites make of their sums; dendrites.h has the same order."""
 MAX_RIM: Final = 65_536
+MOST: Final = 1 << 24
+"""Rows of a layer, samples of a batch."""
+TURN: Final = 0.1
+"""Seconds after which the engine comes back to look for an interrupt."""
+CHUNK: Final = 1_000
+"""Images looked at together."""
 
 
 class NativeError(FrustrationError):
@@ -32,32 +38,63 @@ class Plan(ctypes.Structure):
         ("steps_before", ctypes.c_int64),
         ("dropout_key", ctypes.c_uint64),
         ("dropout_threshold", ctypes.c_uint64),
-        ("learning_rate", ctypes.c_double),
         ("dropout_scale", ctypes.c_float),
+        ("learning_rate", ctypes.c_double),
         ("decay", ctypes.c_float),
-        ("dropout", ctypes.c_int32),
+        ("drops", ctypes.c_int32),
         ("rests", ctypes.c_int32),
     )
 
 
-_I32, _I64, _HANDLE, _ARRAY = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
+class _Epoch(ctypes.Structure):
+    """An epoch of a team; team.h has the same structure."""
+
+    _fields_ = (
+        ("images", ctypes.c_void_p),
+        ("order", ctypes.c_void_p),
+        ("samples", ctypes.c_int64),
+        ("plans", ctypes.c_void_p),
+        ("losses", ctypes.c_void_p),
+    )
+
+
+class _Pixels(ctypes.Structure):
+    """What pixels are worth and in which order they are looked at; images.h has the same structure."""
+
+    _fields_ = (
+        ("features", ctypes.c_int32),
+        ("core", ctypes.c_int32),
+        ("background", ctypes.c_int32),
+        ("offset", ctypes.c_float),
+        ("step", ctypes.c_float),
+        ("order", ctypes.c_void_p),
+    )
+
+
+class _Images(ctypes.Structure):
+    """Images sorted into core and rim; images.h has the same structure."""
+
+    _fields_ = (
+        ("count", ctypes.c_int64),
+        ("labels", ctypes.c_void_p),
+        ("core", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+        ("rim", ctypes.c_void_p),
+    )
+
+
+_I32, _I64, _SECONDS, _POINTER = ctypes.c_int32, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 _SIGNATURES: Final[dict[str, tuple[Any, list[Any]]]] = {
-    "frustration_error": (ctypes.c_char_p, []),
     "frustration_lanes": (_I32, []),
     "frustration_has_fma": (_I32, []),
     "frustration_has_bf16": (_I32, []),
-    "images_new": (_HANDLE, [_ARRAY, _ARRAY, _I64, _I32, _I32, _I32, _ARRAY, _I32]),
-    "images_free": (None, [_HANDLE]),
-    "team_new": (_HANDLE, [_I32, _I32, _ARRAY, _ARRAY, _I32, _ARRAY, _I32, _ARRAY, _I32, _I64, _I32]),
-    "team_free": (None, [_HANDLE]),
-    "team_parameters": (_I64, [_HANDLE]),
-    "team_read": (None, [_HANDLE, _I32, _ARRAY, _I32]),
-    "team_write": (None, [_HANDLE, _I32, _ARRAY, _I32]),
-    "team_begin": (_I64, [_HANDLE, _HANDLE, _ARRAY, _I64, _ARRAY]),
-    "team_advance": (_I64, [_HANDLE, ctypes.c_double]),
-    "team_losses": (None, [_HANDLE, _ARRAY]),
-    "team_evaluate": (_I64, [_HANDLE, _HANDLE, _I64, _ARRAY, ctypes.c_double]),
-    "dropout_of_ones": (_I32, [_ARRAY, ctypes.c_uint32, ctypes.c_uint32, _I32, _I32, _ARRAY]),
+    "team_new": (_POINTER, [_I32, _I32, _POINTER, _POINTER, _I32, _POINTER, _I64, _I32]),
+    "team_free": (None, [_POINTER]),
+    "team_read": (None, [_POINTER, _I32, _POINTER, _I32]),
+    "team_write": (None, [_POINTER, _I32, _POINTER, _I32]),
+    "team_forget_moments": (None, [_POINTER]),
+    "team_advance": (_I64, [_POINTER, _POINTER, _I64, _SECONDS]),
+    "team_evaluate": (_I64, [_POINTER, _POINTER, _I64, _POINTER, _SECONDS]),
 }
 
 
@@ -90,9 +127,12 @@ class Library:
         return bool(self.calls.frustration_has_bf16())
 
     def check(self, result: Any) -> Any:
-        """The result of a call that may fail: negative or None then."""
+        """The result of a call; negative or None where there was not enough memory for it."""
         if result is None or result < 0:
-            raise NativeError(f"native engine: {self.calls.frustration_error().decode()}")
+            raise NativeError(
+                "native engine: not enough memory; fewer threads, a smaller batch or smaller networks "
+                "need less"
+            )
         return result
 
 
@@ -116,8 +156,8 @@ class Layout:
         if not images.size:
             return cls(0, np.arange(images.shape[1], dtype=np.int32), images.shape[1])
         counts = np.zeros(256, np.int64)
-        for start in range(0, len(images), 1_000):  # bincount makes 8 bytes of each
-            counts += np.bincount(images[start : start + 1_000].reshape(-1), minlength=256)
+        for chunk in _chunks(images):  # bincount makes 8 bytes of each
+            counts += np.bincount(chunk.reshape(-1), minlength=256)
         background = int(counts.argmax())
         lit = (images != background).mean(0)
         core = lit > core_above
@@ -126,39 +166,45 @@ class Layout:
         order = np.argsort(~core, kind="stable").astype(np.int32)
         return cls(background, order, int(core.sum()))
 
-
-class Images:
-    """Images and labels as the engine holds them."""
-
-    def __init__(
-        self,
-        library: Library,
-        images: NDArray[np.uint8],
-        labels: NDArray[np.int64],
-        classes: int,
-        layout: Layout,
-    ) -> None:
-        self.library, self.count = library, len(images)
-        images = np.ascontiguousarray(images, np.uint8)
-        labels = np.ascontiguousarray(labels, np.int64)
-        if images.shape != (self.count, len(layout.order)) or labels.shape != (self.count,):
-            raise NativeError(f"native engine: {images.shape} images do not fit {labels.shape} labels")
-        self.handle = library.check(
-            library.calls.images_new(
-                images.ctypes.data,
-                labels.ctypes.data,
-                self.count,
-                len(layout.order),
-                classes,
-                layout.background,
-                layout.order.ctypes.data,
-                layout.core,
-            )
+    def pixels(self, values: NDArray[np.float32]) -> _Pixels:
+        """With the values of the 256 bytes, which must rise evenly: offset + (byte - background) * step."""
+        if values.shape != (256,):
+            raise NativeError(f"native engine: 256 bytes have 256 values, not {values.shape}")
+        offset = np.float32(values[self.background])
+        step = np.float32((np.float64(values[255]) - np.float64(values[0])) / 255)
+        above = (np.arange(256) - self.background).astype(np.float32) * step
+        off = np.abs(np.float64(offset) + above - values)
+        if not (off <= 1e-6 * (np.abs(values) + np.abs(offset))).all():
+            raise NativeError("native engine: pixel values must rise evenly from byte to byte")
+        return _Pixels(
+            len(self.order), self.core, self.background, float(offset), float(step), self.order.ctypes.data
         )
 
-    def __del__(self) -> None:
-        if hasattr(self, "handle"):
-            self.library.calls.images_free(self.handle)
+
+def _chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    return (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
+
+
+class Images:
+    """Images and labels as the engine holds them: of the core all bytes, of the rim those not background."""
+
+    def __init__(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, layout: Layout
+    ) -> None:
+        self.count = len(images)
+        if images.shape != (self.count, len(layout.order)) or labels.shape != (self.count,):
+            raise NativeError(f"native engine: {images.shape} images do not fit {labels.shape} labels")
+        if ((labels < 0) | (labels >= classes)).any():
+            raise NativeError("native engine: a label is not one of the classes")
+        of_core, of_rim = np.split(layout.order, [layout.core])
+        start, rim = np.zeros(self.count + 1, np.int64), [np.empty((0, 2), np.uint16)]
+        for first, chunk in enumerate(_chunks(images)):
+            rows, pixels = np.nonzero(chunk[:, of_rim] != layout.background)
+            rim.append(np.stack([pixels, chunk[rows, of_rim[pixels]]], axis=1).astype(np.uint16))
+            start[1 + first * CHUNK :][: len(chunk)] = np.bincount(rows, minlength=len(chunk))
+        core = np.ascontiguousarray(images[:, of_core], np.uint8)
+        self._arrays = labels.astype(np.int32), core, start.cumsum(), np.concatenate(rim)
+        self.fields = _Images(self.count, *(array.ctypes.data for array in self._arrays))
 
 
 class Team:
@@ -177,32 +223,36 @@ class Team:
         bf16: bool = False,
     ) -> None:
         self.library, self.networks = library, networks
-        sizes, counts = np.array(widths, np.int32), np.array(dendrites, np.int32)
-        if len(counts) != len(sizes) - 1:
+        if len(dendrites) != len(widths) - 1:
             raise NativeError(
-                f"native engine: {len(counts)} numbers of dendrites for {len(sizes) - 1} layers"
+                f"native engine: {len(dendrites)} numbers of dendrites for {len(widths) - 1} layers"
             )
-        values = np.ascontiguousarray(pixel_values, np.float32)
-        if values.shape != (256,):
-            raise NativeError(f"native engine: 256 bytes have 256 values, not {values.shape}")
-        if len(layout.order) != sizes[0]:
-            raise NativeError(f"native engine: {len(layout.order)} pixels are not {sizes[0]} features")
+        if len(layout.order) != widths[0]:
+            raise NativeError(f"native engine: {len(layout.order)} pixels are not {widths[0]} features")
+        if networks < 1 or min(widths) < 1 or not 1 <= batch_size <= MOST:
+            raise NativeError("native engine: networks, units and a batch of 1 to 2^24 samples are needed")
+        if min(dendrites) < 0 or any(
+            (count + 1) * width > MOST for count, width in zip(dendrites, widths[1:], strict=True)
+        ):
+            raise NativeError("native engine: a layer has at most 2^24 rows, and no fewer than 0 dendrites")
+        pixels = layout.pixels(np.asarray(pixel_values, np.float32))
         self.handle = library.check(
             library.calls.team_new(
                 networks,
-                len(sizes),
-                sizes.ctypes.data,
-                counts.ctypes.data,
+                len(dendrites),
+                (ctypes.c_int32 * len(widths))(*widths),
+                (ctypes.c_int32 * len(dendrites))(*dendrites),
                 FORWARD_FUNCTIONS.index(forward_function),
-                values.ctypes.data,
-                layout.background,
-                layout.order.ctypes.data,
-                layout.core,
+                ctypes.byref(pixels),
                 batch_size,
                 bf16,
             )
         )
-        self.parameters = int(library.calls.team_parameters(self.handle))
+        self.batch_size = batch_size
+        self.parameters = sum(
+            (count + 1) * units * (inputs + 1) + (count + count * (count - 1) // 2) * units
+            for inputs, units, count in zip(widths[:-1], widths[1:], dendrites, strict=True)
+        )
 
     def __del__(self) -> None:
         if hasattr(self, "handle"):
@@ -222,31 +272,45 @@ class Team:
             raise NativeError(f"native engine: a network has {self.parameters} parameters, not {flat.shape}")
         self.library.calls.team_write(self.handle, network, flat.ctypes.data, which)
 
-    def begin(self, images: Images, order: NDArray[np.int64], plans: Iterable[Plan]) -> int:
-        """Prepare an epoch; all moments become 0. Returns its number of steps."""
-        array = (Plan * self.networks)(*plans)
+    def forget_moments(self) -> None:
+        """AdamW remembers nothing of any network."""
+        self.library.calls.team_forget_moments(self.handle)
+
+    def train(
+        self, images: Images, order: NDArray[np.int64], plans: Iterable[Plan], pause: Callable[[], None]
+    ) -> NDArray[np.float64]:
+        """One epoch; [steps, networks]: the mean loss over the batch of every step. `pause` is called ten
+        times a second, and may end it by an exception."""
         order = np.ascontiguousarray(order, np.int64)
-        begin = self.library.calls.team_begin
-        result = begin(self.handle, images.handle, order.ctypes.data, len(order), ctypes.addressof(array))
-        return int(self.library.check(result))
-
-    def advance(self, seconds: float) -> int:
-        """Train for about this long; returns how many steps of the epoch are done."""
-        return int(self.library.check(self.library.calls.team_advance(self.handle, seconds)))
-
-    def losses(self, steps: int) -> NDArray[np.float64]:
-        """[steps, networks]: the mean loss over the batch of every step."""
-        losses = np.empty((steps, self.networks))
-        self.library.calls.team_losses(self.handle, losses.ctypes.data)
+        if order.size and not 0 <= order.min() <= order.max() < images.count:
+            raise NativeError("native engine: the order names a sample that is not there")
+        losses = np.zeros((-(-len(order) // self.batch_size), self.networks))
+        array = (Plan * self.networks)(*plans)
+        epoch = _Epoch(
+            ctypes.addressof(images.fields),
+            order.ctypes.data,
+            len(order),
+            ctypes.addressof(array),
+            losses.ctypes.data,
+        )
+        advance, done = self.library.calls.team_advance, 0
+        while done < len(losses):
+            pause()
+            done = self.library.check(advance(self.handle, ctypes.byref(epoch), done, TURN))
         return losses
 
-    def evaluate(self, images: Images, first: int, correct: NDArray[np.int64], seconds: float) -> int:
-        """Classify from image `first` on for about this long, adding to correct [networks], which becomes
-        -1 where outputs are not finite; returns where to go on."""
-        evaluate = self.library.calls.team_evaluate
-        return int(
-            self.library.check(evaluate(self.handle, images.handle, first, correct.ctypes.data, seconds))
-        )
+    def evaluate(
+        self, images: Images, wanted: Sequence[bool], pause: Callable[[], None]
+    ) -> NDArray[np.int64]:
+        """How many images every network classifies correctly; -1 where its outputs are not finite, and of
+        networks that are not wanted. `pause` as in `train`."""
+        correct = np.where(wanted, np.int64(0), np.int64(-1))
+        evaluate, done = self.library.calls.team_evaluate, 0
+        while done < images.count:
+            pause()
+            fields = ctypes.byref(images.fields)
+            done = self.library.check(evaluate(self.handle, fields, done, correct.ctypes.data, TURN))
+        return correct
 
     def _check_network(self, network: int) -> None:
         if not 0 <= network < self.networks:

@@ -1,98 +1,83 @@
-// The products of a dense layer, all through one register tile: sums[r][j] += a(r, k) * b[k][j].
+// The products of a dense layer, all through one register tile.
 //
 // Every sum runs in one fixed order (k ascending; samples ascending), whatever the width of vectors.
 #pragma once
-#include "panels.h"
-#include <algorithm>
+#include "adamw.h"
+#include "bfloat16.h"
 #include <type_traits>
 
-// One dense layer of one network, with AdamW's memory.
+// One dense layer of one network.
 struct Dense {
-    int inputs, outputs;
-    float *weights, *means, *squares;  // [outputs][stride]: the inputs' weights, then the bias
-    uint8_t* touched;                  // [outputs]: whether a row's moments may be other than 0
+    int64_t inputs, outputs, stride;
+    Parameters weights;  // [outputs][stride]: the inputs' weights, then the bias
+    uint8_t* touched;    // [outputs]: whether a row's moments may be other than 0
 
-    int64_t stride() const { return (inputs + 1 + 15) / 16 * 16; }
-    int64_t floats() const { return outputs * stride(); }
-};
+    Dense(Arena& arena, int inputs, int outputs)
+        : inputs(inputs), outputs(outputs), stride((inputs + 1 + 15) / 16 * 16), weights(arena, outputs * stride),
+          touched(arena.zeros<uint8_t>(outputs)) {}
 
-// Calls f with a tile's height as a compile-time constant.
-template <class F> INLINE void with_rows(int rows, F f) {
-#define ROWS(R)                                                              \
-    case R:                                                                  \
-        if constexpr (R <= TILE_ROWS) f(std::integral_constant<int, R>{});   \
-        break;
-    switch (rows) {
-        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
+    const float* row(int output) const { return weights.arrays[WEIGHTS] + output * stride; }
+
+    template <class F> void visit(Array which, F f) {  // f(number): rows [outputs][inputs], then the biases
+        float* at = weights.arrays[which];
+        for (int o = 0; o < outputs; o++)
+            for (int i = 0; i < inputs; i++) f(at[o * stride + i]);
+        for (int o = 0; o < outputs; o++) f(at[o * stride + inputs]);
     }
-#undef ROWS
-}
+};
 
 // Rows in tiles of nearly equal height: 115 rows are 11 + 12 + 11 + …, not 9 times 12 and 7.
 struct Tiles {
-    int rows, count;
-    explicit Tiles(int rows) : rows(rows), count((rows + TILE_ROWS - 1) / TILE_ROWS) {}
-    int start(int tile) const { return (int)((int64_t)rows * tile / count); }
-    int height(int tile) const { return start(tile + 1) - start(tile); }
+    int64_t rows;
+    int count;
+    explicit Tiles(int64_t rows) : rows(rows), count((int)((rows + TILE_ROWS - 1) / TILE_ROWS)) {}
+    int start(int tile) const { return (int)(rows * tile / count); }
+
+    template <class F> inline ALWAYS_INLINE void each(int from, int to, F f) const {  // f(first row, height)
+        for (int tile = from; tile < to; tile++) f(start(tile), start(tile + 1) - start(tile));
+    }
 };
 constexpr int BLOCK = 4;  // tiles per pass over the samples: their weights stay in the second-level cache
 
-// Opt-in: operands rounded to bfloat16 (to nearest, even), two consecutive k in one word; sums stay float32 and in
-// their order, the first of a pair in the upper half: so what is skipped still changes no bit. Measured with
-// AVX512-BF16: 4*632 and 2*939 1.4, 4*119 1.2, 2*115 1.1 times as fast.
-using Pair = uint32_t;
-constexpr int BF16_LEAST = 64;  // inputs and outputs of a layer that gains by it
-
-INLINE VU rounded(V x) {
-    VU bits = (VU)x;
-    return x == x ? bits + 0x7fff + (bits >> 16 & 1) : bits | 0x400000;  // a NaN stays one
-}
-INLINE VU pair(V first, V second) { return (rounded(first) & 0xffff0000u) | rounded(second) >> 16; }
-
-// Pairs of neighbours: out[k] of x[2 k] and x[2 k + 1]; 2 * LANES numbers at a time.
-static void pair_neighbours(const float* x, int64_t count, Pair* out) {
-    for (int64_t i = 0; i < count; i += 2 * LANES) {
-        VU a = rounded(load(x + i)), b = rounded(load(x + i + LANES));
-        for (int k = 0; k < LANES / 2; k++) {
-            out[i / 2 + k] = (a[2 * k] & 0xffff0000u) | a[2 * k + 1] >> 16;
-            out[i / 2 + LANES / 2 + k] = (b[2 * k] & 0xffff0000u) | b[2 * k + 1] >> 16;
-        }
-    }
-}
-
-// Pairs of rows: [panel][rows][PANEL] to [panel][(count + 1) / 2][PANEL], of the rows index[k]; no index: of all.
-static void pair_rows(const float* x, int64_t rows, int panels, Pair* out, const int* index, int64_t count) {
-    for (int p = 0; p < panels; p++, x += rows * PANEL)
-        for (int64_t k = 0; k < count; k += 2, out += PANEL)
-            for (int j = 0; j < PANEL; j += LANES) {
-                V first = load(x + (index ? index[k] : k) * PANEL + j);
-                V second = k + 1 < count ? load(x + (index ? index[k + 1] : k + 1) * PANEL + j) : V{};
-                store(out + j, pair(first, second));
-            }
-}
-
-// Room for paired operands: [a block's rows][inputs] and [panels][rows][PANEL].
-struct PairRoom {
-    Pair *rows = nullptr, *panels = nullptr;
-    float* row = nullptr;
+// The left operand of a product: (r, k) is at[r * row + k * step], `block` further on in every next block of k.
+template <class T> struct Left {
+    const T* at;
+    int64_t row, step, block = 0;
 };
 
-// sums[r][j] += sum over k of a[r * row_step + index[k] * k_step] * b[index[k]][j]; no index: 0, 1, 2, …
-// A row of b has WIDTH floats.
-template <int R, int N, bool INDEXED = false, int WIDTH = PANEL, class T>
-INLINE void accumulate(V (&sums)[R][N], const T* a, int64_t row_step, int64_t k_step, const T* b, int64_t count,
-                       const int* index = nullptr) {
-    for (int64_t k = 0; k < count; k++) {
-        int64_t i = INDEXED ? index[k] : k;
-        const T *a_k = a + i * k_step, *b_k = b + i * WIDTH;
-        decltype(load(b)) x[N];
-        for (int j = 0; j < N; j++) x[j] = load(b_k + j * LANES);
-        for (int r = 0; r < R; r++) {
-            auto w = splat(a_k[r * row_step]);
-            for (int j = 0; j < N; j++) sums[r][j] = fma(w, x[j], sums[r][j]);
-        }
-    }
+// Calls f with a tile's height as a compile-time constant.
+template <class F, int... R> INLINE void with_height(int height, F f, std::integer_sequence<int, R...>) {
+    (void)((height == R + 1 && (f(std::integral_constant<int, R + 1>{}), true)) || ...);
 }
+
+// A register tile: use(r, j, start(r, j) + sum over k of a(r, i) * b[i][j]), i = index[k] or, without an index, k; b
+// goes on where a block of k has ended, and its rows have WIDTH numbers.
+template <int N, int WIDTH = PANEL, bool INDEXED = false, class T, class Start, class Use>
+INLINE void multiply(int height, Left<T> a, const T* b, int64_t count, Start start, Use use, int blocks = 1,
+                     const int* index = nullptr) {
+    auto tile = [&](auto rows) {
+        constexpr int R = rows;
+        V sums[R][N];
+        for (int r = 0; r < R; r++)
+            for (int j = 0; j < N; j++) sums[r][j] = start(r, j);
+        const T* b_block = b;
+        for (int block = 0; block < blocks; block++, b_block += count * WIDTH)
+            for (int64_t k = 0; k < count; k++) {
+                int64_t i = INDEXED ? index[k] : k;
+                const T *a_k = a.at + block * a.block + i * a.step, *b_k = b_block + i * WIDTH;
+                decltype(load(b)) x[N];
+                for (int j = 0; j < N; j++) x[j] = load(b_k + j * LANES);
+                for (int r = 0; r < R; r++) {
+                    auto w = splat(a_k[r * a.row]);
+                    for (int j = 0; j < N; j++) sums[r][j] = fma(w, x[j], sums[r][j]);
+                }
+            }
+        for (int r = 0; r < R; r++)
+            for (int j = 0; j < N; j++) use(r, j, sums[r][j]);
+    };
+    with_height(height, tile, std::make_integer_sequence<int, TILE_ROWS>{});
+}
+INLINE V zero(int, int) { return V{}; }
 
 // Read a number of every cache line, so that misses overlap before a tile's rows are read side by side.
 // Measured: 115*115, whose networks do not fit the cache, 1.09 times as fast.
@@ -103,45 +88,30 @@ INLINE void fetch(const float* from, const float* to) {
 }
 
 // out = weights in + bias, and ReLU if asked for. With room for them, from paired operands.
-template <bool RELU>
-static void forward(const Dense& layer, const float* in, const Units& live, float* out, int panels,
+static void forward(const Dense& layer, const float* in, const Units& live, float* out, bool with_relu, int panels,
                     const PairRoom* room) {
     Tiles tiles(layer.outputs);
-    bool dense = live.all(layer.inputs);
     int64_t pairs = (live.count + 1) / 2, stride = (pairs + LANES - 1) / LANES * LANES;
     if (room) pair_rows(in, layer.inputs, panels, room->panels, live.index.data(), live.count);
     for (int block = 0; block < tiles.count; block += BLOCK) {
-        int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block);
-        for (int o = first; room && o < tiles.start(end); o++) {
-            const float* w = layer.weights + o * layer.stride();
-            for (int i = 0; !dense && i <= live.count; i++) room->row[i] = i < live.count ? w[live.index[i]] : 0.f;
-            pair_neighbours(dense ? w : room->row, live.count, room->rows + (o - first) * stride);
+        int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block), last = tiles.start(end);
+        for (int o = first; room && o < last; o++) {
+            for (int i = 0; i < live.count; i++) room->row[i] = layer.row(o)[live.index[i]];
+            pair_neighbours(room->row, live.count, room->rows + (o - first) * stride);
         }
-        fetch(layer.weights + tiles.start(block) * layer.stride(), layer.weights + tiles.start(end) * layer.stride());
-        for (int p = 0; p < panels; p++) {
-            const float* x = in + (int64_t)p * layer.inputs * PANEL;
-            float* y = out + (int64_t)p * layer.outputs * PANEL;
-            for (int tile = block; tile < end; tile++) {
-                const float* w = layer.weights + tiles.start(tile) * layer.stride();
-                float* z = y + (int64_t)tiles.start(tile) * PANEL;
-                with_rows(tiles.height(tile), [&](auto height) {
-                    constexpr int R = height;
-                    V sums[R][TILE_VECTORS];
-                    for (int r = 0; r < R; r++)
-                        for (V& sum : sums[r]) sum = splat(w[r * layer.stride() + layer.inputs]);
-                    if (room)
-                        accumulate<R, TILE_VECTORS>(sums, room->rows + (tiles.start(tile) - first) * stride, stride, 1,
-                                                    room->panels + p * pairs * PANEL, pairs);
-                    else if (dense)
-                        accumulate<R, TILE_VECTORS>(sums, w, layer.stride(), 1, x, live.count);
-                    else
-                        accumulate<R, TILE_VECTORS, true>(sums, w, layer.stride(), 1, x, live.count, live.index.data());
-                    for (int r = 0; r < R; r++)
-                        for (int j = 0; j < TILE_VECTORS; j++)
-                            store(z + r * PANEL + j * LANES, RELU ? relu(sums[r][j]) : sums[r][j]);
-                });
-            }
-        }
+        fetch(layer.row(first), layer.row(last));
+        for (int p = 0; p < panels; p++)
+            tiles.each(block, end, [&](int start, int height) ALWAYS_INLINE {
+                float* z = out + (p * layer.outputs + start) * PANEL;
+                auto bias = [&](int r, int) { return splat(layer.row(start + r)[layer.inputs]); };
+                auto keep = [&](int r, int j, V sum) { store(z + r * PANEL + j * LANES, with_relu ? relu(sum) : sum); };
+                Left<float> w{layer.row(start), layer.stride, 1};
+                const float* x = in + p * layer.inputs * PANEL;
+                if (!room)
+                    return multiply<TILE_VECTORS, PANEL, true>(height, w, x, live.count, bias, keep, 1, live.index.data());
+                Left<Pair> paired{room->rows + (start - first) * stride, stride, 1};
+                multiply<TILE_VECTORS>(height, paired, room->panels + p * pairs * PANEL, pairs, bias, keep);
+            });
     }
 }
 
@@ -153,54 +123,45 @@ static void forward(const Dense& layer, const float* in, const Units& live, floa
 // touch a cache line and a page per element. T: float, or Pair of rows of delta_out; `row`: room for a row of pairs.
 template <class T>
 static void input_gradient(const Dense& layer, const T* delta_out, const Units& out, const float* h, const Units& in,
-                           float* delta_in, bool full, float scale, int panels, T* packed, T* row = nullptr) {
+                           float* delta_in, bool full, float scale, int panels, T* packed, [[maybe_unused]] T* row) {
     Tiles tiles(in.count);
     constexpr int EACH = std::is_same_v<T, Pair> ? 2 : 1;
-    int depth = (out.count + EACH - 1) / EACH;
-    auto weights_of = [&](int k) { return layer.weights + out.index[k] * layer.stride(); };
+    int64_t depth = (out.count + EACH - 1) / EACH;
     for (int block = 0; block < tiles.count; block += BLOCK) {
-        int end = std::min(tiles.count, block + BLOCK);
-        const int *first = in.index.data() + tiles.start(block), *last = in.index.data() + tiles.start(end) - 1;
-        for (int k = 0; k < depth; k++) {
+        int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block);
+        const int *units = in.index.data() + first, *last = in.index.data() + tiles.start(end) - 1;
+        for (int64_t k = 0; k < depth; k++) {
             const T* w;
             if constexpr (EACH == 1) {
-                w = weights_of(k);
+                w = layer.row(out.index[k]);
             } else {
-                for (int i = *first / LANES * LANES; i <= *last; i += LANES) {
-                    V second = 2 * k + 1 < out.count ? load(weights_of(2 * k + 1) + i) : V{};
-                    store(row + i, pair(load(weights_of(2 * k) + i), second));
-                }
+                const float* even = layer.row(out.index[2 * k]);
+                const float* odd = 2 * k + 1 < out.count ? layer.row(out.index[2 * k + 1]) : nullptr;
+                for (int i = *units / LANES * LANES; i <= *last; i += LANES)
+                    store(row + i, pair(load(even + i), odd ? load(odd + i) : V{}));
                 w = row;
             }
-            T* q = packed;
-            for (int tile = block; tile < end; tile++) {
-                const int* unit = in.index.data() + tiles.start(tile);
-                int height = tiles.height(tile);
-                for (int r = 0; r < height; r++) q[(int64_t)k * height + r] = w[unit[r]];
-                q += (int64_t)height * depth;
-            }
+            tiles.each(block, end, [&](int start, int height) ALWAYS_INLINE {
+                T* q = packed + (start - first) * depth + k * height;
+                for (int r = 0; r < height; r++) q[r] = w[units[start - first + r]];
+            });
         }
-        for (int p = 0; p < panels; p++) {
-            const T* d = delta_out + (int64_t)p * depth * PANEL;
-            const float* h_p = h + (int64_t)p * layer.inputs * PANEL;
-            float* y = delta_in + (int64_t)p * (full ? layer.inputs : in.count) * PANEL;
-            const T* q = packed;
-            for (int tile = block; tile < end; tile++) {
-                int start = tiles.start(tile), height = tiles.height(tile);
-                const int* unit = in.index.data() + start;
-                with_rows(height, [&](auto rows) {
-                    constexpr int R = rows;
-                    V sums[R][TILE_VECTORS] = {};
-                    accumulate<R, TILE_VECTORS>(sums, q, 1, R, d, depth);
-                    for (int r = 0; r < R; r++)
-                        for (int j = 0; j < TILE_VECTORS; j++) {
-                            V on = load(h_p + (int64_t)unit[r] * PANEL + j * LANES);
-                            float* to = y + (int64_t)(full ? unit[r] : start + r) * PANEL + j * LANES;
-                            store(to, on > 0.f ? sums[r][j] * scale : V{});
-                        }
+        for (int p = 0; p < panels; p++)
+            tiles.each(block, end, [&](int start, int height) ALWAYS_INLINE {
+                const int* unit = units + start - first;
+                Left<T> q{packed + (start - first) * depth, 1, height};
+                multiply<TILE_VECTORS>(height, q, delta_out + p * depth * PANEL, depth, zero, [&](int r, int j, V sum) {
+                    int64_t to = full ? p * layer.inputs + unit[r] : p * in.count + start + r;
+                    V on = load(h + (p * layer.inputs + unit[r]) * PANEL + j * LANES);
+                    store(delta_in + to * PANEL + j * LANES, on > 0.f ? sum * scale : V{});
                 });
-                q += (int64_t)height * depth;
-            }
-        }
+            });
     }
+}
+
+static void input_gradient(const Dense& layer, const float* delta, const Units& out, const float* h, const Units& in,
+                           float* delta_in, bool full, float scale, int panels, float* packed, const PairRoom* room) {
+    if (!room) return input_gradient<float>(layer, delta, out, h, in, delta_in, full, scale, panels, packed, nullptr);
+    pair_rows(delta, out.count, panels, room->panels, nullptr, out.count);
+    input_gradient(layer, room->panels, out, h, in, delta_in, full, scale, panels, room->rows, (Pair*)room->row);
 }
