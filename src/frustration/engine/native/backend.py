@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -125,12 +125,15 @@ class NativePopulation:
                 means[slot] = float(self.step_losses[slot].mean()) if len(losses) else float("nan")
         return means
 
-    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+    def evaluate(
+        self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
         images = self.data.parts[part]
         counts: list[int] = []
-        for team in self.teams:
-            correct = np.zeros(team.networks, np.int64)
-            done = 0
+        for team, within in zip(self.teams, self.slots, strict=True):
+            wanted = [slots is None or slot in slots for slot in within]
+            correct = np.array([0 if is_wanted else -1 for is_wanted in wanted], np.int64)
+            done = 0 if any(wanted) else images.count
             while done < images.count:
                 if stop is not None and stop.is_set():
                     raise Interrupted
