@@ -106,6 +106,7 @@ def _train_and_judge(
             loss=losses[slot],
             damaged=damaged.get(slot),
             accuracy=trained[slot],
+            shape=plans[slot].candidate.shape,
             fetch_weights=functools.partial(population.weights, slot),
             fetch_moments=functools.partial(population.moments, slot),
         )
