@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from unittest import mock
 
-import engines
 import machine
 
 import frustration
 from frustration.engine.native import backend as native
 from frustration.engine.population import Epoch, Part
+from frustration.study.reproduction import PAPER_MODES
 
 GOAL: Final = 1.10
 
@@ -83,7 +83,7 @@ def measure(architecture: str, trials: int, meta_loops: int, dataset: Any = "mni
     ):
         frustration.train(
             architecture,
-            engines.MODES,
+            PAPER_MODES,
             trials=trials,
             meta_loops=meta_loops,
             seed=0,
@@ -98,14 +98,14 @@ def measure(architecture: str, trials: int, meta_loops: int, dataset: Any = "mni
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--architecture", default="[1*32]")
-    parser.add_argument("--trials", type=int, default=engines.TRIALS)
+    parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--meta-loops", type=int, default=100)
     args = parser.parse_args(arguments)
     data = frustration.load_dataset("mnist")
     print("\n".join(f"{name}: {value}" for name, value in machine.facts().items()))
     spent = measure(args.architecture, args.trials, args.meta_loops, data)
     print(f"load average afterwards: {machine.load_average()}\n")
-    networks = args.trials * len(engines.MODES)
+    networks = args.trials * len(PAPER_MODES)
     count = networks * args.meta_loops
     print(f"{args.architecture}: {count} epochs of {networks} trials; CPU seconds, and ms an epoch")
     for name in ("training", "validation", "epochs", "damage", "rest", "whole"):
