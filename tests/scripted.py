@@ -1,7 +1,7 @@
 """A population that trains nothing and scores what it was told to: for tests of the rules around training."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,8 @@ class ScriptedPopulation:
     scripts: Sequence[Sequence[float]]
     trained: list[dict[int, Epoch]] = field(default_factory=list)
     loaded: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    evaluated: list[list[int]] = field(default_factory=list)
+    """The slots of every evaluation."""
     diverge_in_loss: bool = False
     """NAN in a script means a loss that is not finite; otherwise, outputs that are not."""
 
@@ -70,8 +72,15 @@ class ScriptedPopulation:
                 losses[slot], self.score[slot] = NAN, 99.0
         return losses
 
-    def evaluate(self, part: str, stop: threading.Event | None = None) -> list[int]:
-        return [-1 if np.isnan(score) else round(score) for score in self.score]
+    def evaluate(
+        self, part: str, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
+        wanted = range(len(self.score)) if slots is None else slots
+        self.evaluated.append(sorted(wanted))
+        return [
+            round(score) if slot in wanted and not np.isnan(score) else -1
+            for slot, score in enumerate(self.score)
+        ]
 
 
 def scripted_trial(mode: str, loops: int, trial: int = 0) -> Trial:

@@ -6,9 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import safetensors.torch
 import torch
 from laboratory import same_bits, spec_of, trained
+from scripted import play
 
 import frustration
 from frustration import FrustrationError, SimpleMLP
@@ -84,6 +86,44 @@ def test_the_resume_file_is_true_safetensors_too(files):
         "mean",
         "square",
     }
+
+
+def test_both_files_are_what_the_library_writes_but_for_the_order_of_their_headers(files):
+    for path in (files.lkg, files.resume):
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata()
+        theirs = safetensors.numpy.save(safetensors.numpy.load_file(path), metadata)
+        (header, tensors), (their_header, their_tensors) = map(parts_of, (path.read_bytes(), theirs))
+        assert tensors == their_tensors
+        assert header == their_header
+        assert list(header) == sorted(header)
+
+
+def parts_of(content: bytes) -> tuple[dict, bytes]:
+    """The header of a safetensors file, and the tensors, which begin at a multiple of 8 bytes."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    assert end % 8 == 0
+    return json.loads(content[8:end]), content[end:]
+
+
+@pytest.mark.parametrize(
+    "mode, script, kept",
+    [
+        ("none", [50.0, 60.0, 40.0], {"lkg"}),
+        ("none/ties", [50.0, 50.0, 40.0], {"lkg", "base"}),
+        ("plain/fresh", [50.0, 60.0, 40.0], {"lkg", "base"}),
+        ("none/patience-1", [50.0, 60.0, 40.0, 30.0], {"lkg", "base", "runner_up"}),
+    ],
+)
+def test_a_base_that_is_the_lkg_is_kept_once(mode, script, kept, tmp_path):
+    trial, _ = play(mode, script)
+    files = CheckpointFiles(tmp_path / "x")
+    files.save(trial, [], lkg_too=False)
+    names = safetensors.numpy.load_file(files.resume)
+    assert {name.partition(".")[0] for name in names} == kept
+    again = files.load().trial
+    assert same_bits(again.base, trial.base)
+    assert same_bits(again.lkg, trial.lkg)
 
 
 def test_everything_a_trial_knows_survives(files, trial):

@@ -190,6 +190,14 @@ def test_global_loop_1_alone_is_undamaged():
     assert [entry.recovery for entry in trial.curve] == [None, 60 - DAMAGED, 70 - DAMAGED]
 
 
+def test_only_what_was_damaged_is_evaluated_before_training_and_only_what_was_trained_after():
+    population = ScriptedPopulation([[50.0, 60.0], [NAN] * 2, [50.0, 40.0]])
+    group = Group(("ff", "f"), {0: scripted_trial("none", 2), 2: scripted_trial("output", 2, trial=1)})
+    play_group(group, population)
+    first_loop, second_loop, test = [[0, 2]], [[2], [0, 2]], [[0, 2]]
+    assert population.evaluated == first_loop + second_loop + test
+
+
 def test_the_optimizer_starts_afresh_or_goes_on_accepted_or_not():
     def steps(mode):
         _, population = play(mode, [50.0, 40.0, 60.0, 55.0])

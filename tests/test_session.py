@@ -11,7 +11,7 @@ import pytest
 from laboratory import backends, same_bits
 
 import frustration
-from frustration import FrustrationError, InputError, checkpoint
+from frustration import FrustrationError, InputError, sealed
 from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Part, Split
 from frustration.files import locked
@@ -523,15 +523,15 @@ def test_numbers_of_numpy_are_numbers(train):
 def test_a_checkpoint_of_a_mode_that_is_gone_says_where_it_is(train):
     (files,) = train("none", meta_loops=1).files
     content = files.resume.read_bytes()
-    tensors, metadata = checkpoint._unpack(content)
+    tensors, metadata = sealed.unpack(content)
     state = json.loads(metadata["state"])
     state["spec"]["mode"], state["spec"]["mode_params"] = "shrink", [{"mode": "shrink"}]
-    files.resume.write_bytes(checkpoint._pack(tensors, {**metadata, "state": json.dumps(state)}))
+    files.resume.write_bytes(sealed.pack(tensors, {**metadata, "state": json.dumps(state)}))
     with pytest.raises(FrustrationError, match=r'safetensors cannot be continued: there is no mode "shrink"'):
         train("none", meta_loops=1)
     del state["loop"]
     state["spec"]["mode"], state["spec"]["mode_params"] = "none", [{"mode": "none"}]
-    files.resume.write_bytes(checkpoint._pack(tensors, {**metadata, "state": json.dumps(state)}))
+    files.resume.write_bytes(sealed.pack(tensors, {**metadata, "state": json.dumps(state)}))
     with pytest.raises(FrustrationError, match="not one that this version writes"):
         train("none", meta_loops=1)
 

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from frustration.checkpoint import CheckpointError, CheckpointFiles, Saved
+from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Split
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.network import Shape
 from frustration.request import Request
+from frustration.saved import Saved
+from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 
 History = list[dict[str, Any]]

@@ -44,9 +44,12 @@ class Stream:
         50,000 of them it takes 0.15 ms, where an argsort takes 0.45 and a stable one 3.1 (measured).
         """
         low = np.uint64((1 << max(count - 1, 1).bit_length()) - 1)
-        tickets = (self.bits(count) & ~low) | np.arange(count, dtype=np.uint64)
+        tickets = self.bits(count)
+        tickets &= ~low
+        tickets |= np.arange(count, dtype=np.uint64)
         tickets.sort()
-        return (tickets & low).astype(np.int64)
+        tickets &= low
+        return tickets.view(np.int64)
 
     def normal(self, count: int) -> NDArray[np.float64]:
         """[count] standard normal numbers, by Box and Muller."""

@@ -157,6 +157,8 @@ def test_nothing_that_happens_between_epochs_changes_a_bit(images, whole, tmp_pa
         assert population.evaluate("validation") == [-1]
         population.load(0, drive.network.vector)
         right = population.evaluate("validation")
+        assert population.evaluate("validation", None, [0]) == right
+        assert population.evaluate("validation", None, []) == [-1]
         more = (True, True)
         once = grown(drive.network, more, GROWING, GrowthDraws.seeded(1))
         guest = grown(once, more, GROWING, GrowthDraws.seeded(2))

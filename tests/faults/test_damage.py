@@ -12,8 +12,9 @@ from laboratory import same_bits
 from train_command import QUICK, finished, kept, refused
 
 import frustration
-from frustration.checkpoint import CheckpointError, CheckpointFiles
+from frustration.checkpoint import CheckpointFiles
 from frustration.commands.clean import main as clean
+from frustration.sealed import CheckpointError
 
 FLIPS = 100
 

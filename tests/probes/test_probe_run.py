@@ -13,7 +13,6 @@ import time
 import pytest
 from probe_kit import QUICK, contents, measure, probed, random_network
 
-from frustration.checkpoint import pack_lkg
 from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError, InputError
 from frustration.files import StorageError
@@ -24,6 +23,7 @@ from frustration.probes.files import ProbeFiles
 from frustration.probes.networks import load_network
 from frustration.probes.run import Start
 from frustration.probes.settings import MEASURES, Wanted
+from frustration.saved import pack_lkg
 from frustration.spec import TrialSpec
 from frustration.study.definition import Study
 from frustration.study.merge import merge

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from frustration.checkpoint import CheckpointError, unpack_lkg
 from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
+from frustration.saved import unpack_lkg
+from frustration.sealed import CheckpointError
 from frustration.study.store import FAILED, RECORD, Store
 
 RESUME = ".resume.safetensors"

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from frustration.checkpoint import CheckpointError, unpack_lkg
 from frustration.cloud.archive import LIMITS, Limits, Member, members
 from frustration.cloud.original_forms import (
     COMPREHENSIVE,
@@ -27,6 +26,8 @@ from frustration.cloud.original_forms import (
 from frustration.errors import InputError
 from frustration.files import StorageError, make_folder
 from frustration.record import LoopEntry, TrialRecord
+from frustration.saved import unpack_lkg
+from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.study.store import Store
 

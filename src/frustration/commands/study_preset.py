@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands import study_flags as flags
 from frustration.commands.arguments import Parser, whole
+from frustration.commands.study_run import watched
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
-    from frustration.study.definition import Study
     from frustration.study.store import Store
-
-Watched = Callable[[argparse.Namespace, "Study", "Store"], int]
-"""Runs a study and shows it; returns the exit code."""
 
 EXAMPLES = """\
 examples:
@@ -46,7 +41,7 @@ def parser() -> Parser:
     return result
 
 
-def run_preset(arguments: list[str], watched: Watched) -> int:
+def run_preset(arguments: list[str]) -> int:
     options = parser().read(arguments)
     from frustration.study.presets import preset
     from frustration.study.protocol import abc_study

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from frustration.dataset import Split
 from frustration.dendrites.growth import Conductor
@@ -95,17 +95,18 @@ def _train_and_judge(
     started = time.thread_time()
     for slot in trials:
         population.load(slot, plans[slot].candidate.vector)
-    anything_damaged = any(plans[slot].damaged for slot in trials)
-    damaged = _accuracies(population, data, stop) if anything_damaged else []
+    touched = [slot for slot in trials if plans[slot].damaged]
+    damaged = _accuracies(population, touched, data, stop) if touched else {}
     losses = population.train({slot: plans[slot].epoch for slot in trials}, stop)
-    trained = _accuracies(population, data, stop)
+    trained = _accuracies(population, trials, data, stop)
 
     share = planned + (time.thread_time() - started) / len(trials)
     for slot, trial in trials.items():
         result = Result(
             loss=losses[slot],
-            damaged=damaged[slot] if plans[slot].damaged else None,
+            damaged=damaged.get(slot),
             accuracy=trained[slot],
+            shape=plans[slot].candidate.shape,
             fetch_weights=functools.partial(population.weights, slot),
             fetch_moments=functools.partial(population.moments, slot),
         )
@@ -126,11 +127,13 @@ def _orders(trials: dict[int, Trial], samples: int) -> dict[int, Order]:
     return orders
 
 
-def _accuracies(population: Population, data: Split, stop: threading.Event) -> list[float | None]:
-    """Validation accuracy of every slot in percent; None where outputs are not finite."""
+def _accuracies(
+    population: Population, slots: Collection[int], data: Split, stop: threading.Event
+) -> dict[int, float | None]:
+    """Validation accuracy of some slots in percent; None where outputs are not finite."""
     total = len(data.validation.labels)
-    scores = population.evaluate("validation", stop)
-    return [100 * correct / total if correct >= 0 else None for correct in scores]
+    correct = population.evaluate("validation", stop, slots)
+    return {slot: 100 * correct[slot] / total if correct[slot] >= 0 else None for slot in slots}
 
 
 def _score_unscored(group: Group, populations: Populations, data: Split, stop: threading.Event) -> None:
@@ -139,7 +142,7 @@ def _score_unscored(group: Group, populations: Populations, data: Split, stop: t
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in unscored.items()}):
         for slot in alike:
             population.load(slot, unscored[slot].lkg.vector)
-        accuracies = _accuracies(population, data, stop)
+        accuracies = _accuracies(population, alike, data, stop)
         for slot in alike:
             trial = unscored[slot]
             trial.bounty = trial.base_accuracy = accuracies[slot]
@@ -154,6 +157,6 @@ def _test(group: Group, populations: Populations, data: Split, stop: threading.E
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in untested.items()}):
         for slot in alike:
             population.load(slot, untested[slot].lkg.vector)
-        correct = population.evaluate("test", stop)
+        correct = population.evaluate("test", stop, alike)
         for slot in alike:
             untested[slot].test_accuracy = 100 * correct[slot] / len(data.test.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Literal, Protocol, TypeVar
@@ -72,9 +72,12 @@ class Population(Protocol):
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         """Train slots for their epochs; the mean loss of each (NaN or infinite where it diverged)."""
 
-    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
-        """How many samples every slot classifies correctly; -1 where its outputs are not finite. Raises
-        Interrupted soon after `stop` is set."""
+    def evaluate(
+        self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
+        """How many samples every slot classifies correctly, or each of `slots` where only some are wanted;
+        -1 where its outputs are not finite and where it is not wanted. What else is wanted changes no count.
+        Raises Interrupted soon after `stop` is set."""
 
 
 class Populations:
@@ -130,8 +133,11 @@ class Selection:
         losses = self._population.train({self._place[slot]: epoch for slot, epoch in epochs.items()}, stop)
         return self._spread(losses, float("nan"))
 
-    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
-        return self._spread(self._population.evaluate(part, stop), -1)
+    def evaluate(
+        self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
+        places = None if slots is None else [self._place[slot] for slot in slots]
+        return self._spread(self._population.evaluate(part, stop, places), -1)
 
     def _spread(self, values: Sequence[N], missing: N) -> list[N]:
         spread = [missing] * self._in_all

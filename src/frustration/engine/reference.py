@@ -6,7 +6,7 @@ Every faster backend is held to this one by tests. It is written to be read, not
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -130,13 +130,18 @@ class ReferencePopulation:
 
     @one_thread()
     @torch.no_grad()
-    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+    def evaluate(
+        self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
         samples = getattr(self.data, part)
         pixels, labels = self._pixels(samples.images), torch.from_numpy(samples.labels)
         correct = []
-        for network in self.networks:
+        for slot, network in enumerate(self.networks):
             if stop is not None and stop.is_set():
                 raise Interrupted
+            if slots is not None and slot not in slots:
+                correct.append(-1)
+                continue
             logits = network.eval()(pixels)
             finite = bool(torch.isfinite(logits).all())
             correct.append(int((logits.argmax(1) == labels).sum()) if finite else -1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -120,7 +120,9 @@ class TorchPopulation:
 
     @one_thread()
     @torch.inference_mode()
-    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+    def evaluate(
+        self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
         samples = on_device(self.data, part, self.device)
         widest = max(biases for _, biases, _, _ in self.shape.parts)
         width = aligned(min(max(64, EVALUATION_FLOATS // (self.slots * widest)), 2048))
@@ -132,7 +134,9 @@ class TorchPopulation:
             logits = self._logits(_filled_up(pixels))[:, :, : len(pixels)]
             correct += (logits.argmax(1) == labels).sum(1)
             finite &= logits.isfinite().all(1).all(1)
-        return [int(n) if good else -1 for n, good in zip(correct, finite, strict=True)]
+        # All are computed, whatever is wanted: bits depend on how many there are.
+        counted = [good and (slots is None or slot in slots) for slot, good in enumerate(finite.tolist())]
+        return [int(n) if counts else -1 for n, counts in zip(correct, counted, strict=True)]
 
     def _logits(self, pixels: Tensor) -> Tensor:
         """[K, classes, samples] for pixels [samples, features] that all networks see."""

@@ -48,6 +48,7 @@ class Result:
     damaged: float | None
     accuracy: float | None
     """Validation accuracy in percent; None where the outputs were not finite."""
+    shape: Shape
     fetch_weights: Callable[[], Vector]
     fetch_moments: Callable[[], Moments]
 
@@ -56,8 +57,9 @@ class Result:
         return self.accuracy is None or not math.isfinite(self.loss)
 
     @functools.cached_property
-    def weights(self) -> Vector:
-        return self.fetch_weights()
+    def network(self) -> Network:
+        """One object, whatever it becomes: a base that is the LKG is kept once."""
+        return self.shape.view(self.fetch_weights())
 
 
 @dataclass(kw_only=True, eq=False)
@@ -191,22 +193,22 @@ class Trial:
         before = self.base_accuracy
         bounty = accepted = False
         adopted = None
-        shape = plan.candidate.shape
+        shape = result.shape
         if result.accuracy is not None and not result.diverged:
             bounty = self.bounty is None or result.accuracy > self.bounty
             accepted = not plan.segment.ratchet or self.spec.acceptance.accepts(result.accuracy, before)
             if bounty:
                 self.bounty, self.bounty_loop = result.accuracy, self.loop
-                self.lkg = shape.view(result.weights)
+                self.lkg = result.network
                 self.test_accuracy = None
                 self.patience = self.spec.acceptance.patience
             if accepted:
-                self._rebase(shape.view(result.weights), result.accuracy)
+                self._rebase(result.network, result.accuracy)
             # A network that was discarded with what had grown on it leaves the base's moments alone.
             if self.keeps_moments and shape == self.base.shape:
                 self.moments = result.fetch_moments()
         if not accepted:
-            adopted = self._lose_patience(shape, result)
+            adopted = self._lose_patience(result)
         if self.growth is not None and plan.segment.growing:
             self._follow_growth(self.growth, plan, result, accepted)
         if self.growth is not None and adopted is not None:
@@ -233,8 +235,7 @@ class Trial:
         if result.diverged or result.accuracy is None:
             growth.discard(self.loop)
             return
-        network = plan.candidate.shape.view(result.weights)
-        course = growth.follow(self.loop, result.accuracy, network, accepted)
+        course = growth.follow(self.loop, result.accuracy, result.network, accepted)
         if course.network is not None:
             self._rebase(course.network, course.accuracy)
             self.moments = None
@@ -276,7 +277,7 @@ class Trial:
         self.base, self.base_accuracy = network, accuracy
         self.failures, self.runner_up = 0, None
 
-    def _lose_patience(self, shape: Shape, result: Result) -> int | None:
+    def _lose_patience(self, result: Result) -> int | None:
         """Count a failure; at the limit the best failure since the last acceptance becomes the base."""
         if not self.spec.acceptance.patience:
             return None
@@ -284,8 +285,7 @@ class Trial:
         if result.accuracy is not None and not result.diverged:
             best = self.runner_up
             if best is None or result.accuracy > best.accuracy:
-                network = shape.view(result.weights)
-                self.runner_up = RunnerUp(network=network, accuracy=result.accuracy, loop=self.loop)
+                self.runner_up = RunnerUp(network=result.network, accuracy=result.accuracy, loop=self.loop)
         if self.failures < self.patience or self.runner_up is None:
             return None
         adopted = self.runner_up

@@ -93,7 +93,7 @@ class Mode:
     @property
     def knobs(self) -> dict[str, Any]:
         """All knobs with their values, defaults included."""
-        return dataclasses.asdict(self)
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def label(self) -> str:
         """As a user would write it: knobs that differ from their defaults are shown."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from frustration.checkpoint import CheckpointError
 from frustration.dataset.catalogue import entry_of
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Interrupted
@@ -31,6 +30,7 @@ from frustration.probes.representation import representation
 from frustration.probes.settings import Wanted
 from frustration.probes.weight_noise import weight_noise
 from frustration.record import TrialRecord
+from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.study.manifest import cpu_model
 from frustration.study.store import Store

@@ -14,11 +14,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from frustration.checkpoint import unpack_lkg
 from frustration.dendrites.module import DendriticMLP
 from frustration.engine.dendritic import join
 from frustration.engine.products import layer_outputs, times_transposed
 from frustration.network import Network, Shape, Vector
+from frustration.saved import unpack_lkg
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from frustration.checkpoint import pack_lkg, pack_resume
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
 from frustration.runners.work import Shelf
+from frustration.saved import pack_lkg, pack_resume
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import IO
 
-from frustration.checkpoint import CheckpointError
 from frustration.dataset import load
 from frustration.engine.backends import backend_named, choose
 from frustration.engine.group import Group, Layout, lay_out, work_left, write_numerics
@@ -24,6 +23,7 @@ from frustration.files import try_lock
 from frustration.network import Shape
 from frustration.runners.local import LocalEngine
 from frustration.runners.work import Data, Engine, Event, Work
+from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.study import manifest
 from frustration.study.definition import Study

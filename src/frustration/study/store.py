@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frustration.checkpoint import CheckpointError, CheckpointFiles
+from frustration.checkpoint import CheckpointFiles
 from frustration.errors import InputError
 from frustration.files import PARTIAL, make_folder, write_atomically
 from frustration.record import TrialRecord
+from frustration.sealed import CheckpointError
 from frustration.study.definition import Study
 
 FAILED = ".failed.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +116,11 @@ class LibraryPopulation:
         )
         return [float(message["loss"])]
 
-    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+    def evaluate(
+        self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
+        if slots is not None and 0 not in slots:
+            return [-1]
         return [int(self.trainer.running().ask("evaluate", None, stop, part=part)[0]["correct"])]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -123,11 +123,14 @@ class NativePopulation:
                 means[slot] = float(self.step_losses[slot].mean()) if len(losses) else float("nan")
         return means
 
-    def evaluate(self, part: Part, stop: threading.Event | None = None) -> list[int]:
+    def evaluate(
+        self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
+    ) -> list[int]:
         images = self.data.parts[part]
         counts: list[int] = []
-        for team in self.teams:
-            counts += team.evaluate(images, [True] * team.networks, _pause(stop)).tolist()
+        for team, within in zip(self.teams, self.slots, strict=True):
+            wanted = [slots is None or slot in slots for slot in within]
+            counts += team.evaluate(images, wanted, _pause(stop)).tolist()
         return counts
 
     def _train_team(

@@ -306,7 +306,7 @@ class Team:
         networks that are not wanted. `pause` as in `train`."""
         correct = np.where(wanted, np.int64(0), np.int64(-1))
         evaluate, done = self.library.calls.team_evaluate, 0
-        while done < images.count:
+        while done < images.count and (correct >= 0).any():
             pause()
             fields = ctypes.byref(images.fields)
             done = self.library.check(evaluate(self.handle, fields, done, correct.ctypes.data, TURN))

@@ -159,6 +159,7 @@ private:
     void train(const Epoch& epoch, int64_t step) {
         int64_t first = step * batch_size;
         batch.take(*epoch.images, epoch.order, first, (int)std::min(batch_size, epoch.samples - first));
+        batch.turn();
         input.forward(batch, layers > 1 && !counts[0], first_sums);
         for (int n = 0; n < networks; n++) {
             const Plan& plan = epoch.plans[n];

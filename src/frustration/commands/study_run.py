@@ -1,0 +1,177 @@
+"""What `study run` and its kin have in common: the run with all that is shown of it, and the plan of one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from frustration.commands.arguments import INTERRUPTED
+from frustration.commands.views import say_all
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from frustration.runners.work import Engine
+    from frustration.study.definition import Study
+    from frustration.study.estimate import Estimate
+    from frustration.study.run import Prepared, StudyOutcome
+    from frustration.study.store import Store
+
+
+def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool = False) -> int:
+    """The run, with its events shown and signals obeyed."""
+    from frustration.commands.stopping import Stopper
+
+    with Stopper() as stopper:
+        from frustration.commands.study_views import view_for
+        from frustration.study.run import StudyEvent, prepare, run_study
+        from frustration.trackers import Trail
+
+        store.check(study)
+        engine = _engine(options)
+        trail = Trail(options.tracker, store.root)
+        prepared = prepare(study, options.backend, options.device)
+        _warn(prepared, to_stderr=options.json)
+        estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
+        if estimate:
+            _say_estimate(estimate, to_stderr=options.json)
+        view = view_for(options.json, store, estimate.by_trial() if estimate else {}, stopper.event)
+
+        def observe(event: StudyEvent) -> None:
+            stopper.training_begins()
+            view.tell(event)
+            trail.tell(event)
+
+        try:
+            outcome = run_study(
+                prepared,
+                store,
+                engine=engine,
+                workers=options.threads,
+                retry=retry,
+                emit=observe,
+                stop=stopper.event,
+            )
+            view.end(outcome)
+        finally:
+            view.close()
+            trail.end(interrupted=stopper.event.is_set())
+    if not options.json:
+        say_all(*_summary(study, store, outcome))
+    if outcome.interrupted:
+        return INTERRUPTED
+    return 1 if outcome.failed else 0
+
+
+def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:
+    """The main table, what to beware of, and where everything lies."""
+    from frustration.commands.study_tables import last_line, main_table
+    from frustration.report import report_line
+
+    yield ""
+    yield main_table(study, store)
+    yield "std: over trials, divided by n (ddof 0)."
+    if outcome.failed:
+        causes = sorted({last_line(failure["traceback"]) for failure in store.failures()})
+        yield (
+            f"{outcome.failed:,} trials failed ({'; '.join(causes[:3])}); "
+            f"`study retry {study.name}` runs them again"
+        )
+    if outcome.interrupted:
+        yield (
+            f"interrupted: {outcome.done:,} of {outcome.total:,} trials are done; those under way are kept "
+            f"and go on where they were when the same command is given again"
+        )
+    yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
+    if not outcome.interrupted:
+        yield report_line(store.root)
+
+
+def _warn(prepared: Prepared, to_stderr: bool) -> None:
+    """Where there are too few loops for growth."""
+    from frustration.dendrites.outlook import outlooks
+
+    for warning in outlooks(prepared.specs):
+        print(f"warning: {warning}", file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    from frustration.runners.engines import engine_named
+
+    return engine_named(options.engine, options.address, options.device or "cpu")
+
+
+def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
+    """`--dry-run`."""
+    from frustration.commands.study_tables import plan_table
+    from frustration.runners.work import Priced
+    from frustration.study.run import prepare
+
+    store.check(study)
+    engine = _engine(options)
+    prepared = prepare(study, options.backend, options.device)
+    _warn(prepared, to_stderr=options.json)
+    missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
+    if not options.json:
+        say_all(
+            f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
+            f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
+        )
+    estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
+    if estimate is None:
+        say_all(*(f"  {architecture}" for architecture in study.architectures))
+        return 0
+    money = engine.money(estimate.core_seconds) if isinstance(engine, Priced) else None
+    if options.json:
+        usd = {"usd": round(money.usd, 2)} if money else {}
+        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture(), **usd}))
+    else:
+        say_all(plan_table(study, estimate))
+        _say_estimate(estimate)
+        say_all(*([f"money: about {money.usd:,.2f} USD ({money.basis})"] if money else []))
+    return 0
+
+
+def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, lazily: bool) -> Estimate | None:
+    """What the missing trials cost; `lazily`: only if measuring takes little of the time they take."""
+    from frustration.engine.backends import backend_named
+    from frustration.engine.group import Layout
+    from frustration.runners.local import default_workers
+    from frustration.study.estimate import estimate, worth_measuring
+
+    done, failed = store.ids()
+    gone = done | failed
+    parts = [
+        Layout(layout.runs, {slot: one for slot, one in layout.members.items() if one.spec.id not in gone})
+        for layout in prepared.layouts
+    ]
+    missing = [layout for layout in parts if layout.members]
+    if not missing or (lazily and not worth_measuring(missing, prepared.data)):
+        return None
+    shown = sys.stderr.isatty()
+
+    def progress(number: int, total: int) -> None:
+        if shown:
+            print(f"\rmeasuring {number}/{total}" + " " * 10, end="", file=sys.stderr, flush=True)
+
+    try:
+        return estimate(
+            missing,
+            prepared.data,
+            backend_named(prepared.backend, prepared.device),
+            min(options.threads or default_workers(), len(missing)),
+            prepared.study.networks,
+            progress,
+        )
+    finally:
+        if shown:
+            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:
+    from frustration.commands.study_tables import estimate_line
+
+    print(estimate_line(estimate), file=sys.stderr if to_stderr else sys.stdout, flush=True)

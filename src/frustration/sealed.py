@@ -1,0 +1,81 @@
+"""Safetensors files that carry a digest of all they hold, so that a flipped bit is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from frustration.errors import FrustrationError
+from frustration.network import Vector
+
+OUR_FORMATS = "frustration-"
+METADATA = "__metadata__"
+
+
+class CheckpointError(FrustrationError):
+    """A checkpoint that is damaged or not one at all."""
+
+
+def pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:
+    """The file, with its digest; equal content is equal to the byte.
+
+    Not by the library, which writes metadata in an order that changes from run to run: to sort them
+    afterwards, a header with the whole curve in it went through three encoders after every loop.
+    """
+    arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in sorted(tensors.items())}
+    header: dict[str, Any] = {METADATA: metadata | {"sha256": _digest(tensors, metadata)}}
+    end = 0
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
+        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": (start, end)}
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *(array.data for array in arrays.values())])
+
+
+def unpack(content: bytes) -> tuple[dict[str, Vector], dict[str, str]]:
+    """Tensors and metadata of a safetensors file; its digest, if it has one, must agree."""
+    try:
+        tensors = safetensors.numpy.load(content)
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get(METADATA, {})
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"not a whole safetensors file: {error}") from None
+    except KeyError as error:
+        raise CheckpointError(
+            f"it holds numbers of the type {error}, which this program does not use"
+        ) from None
+    signed = "sha256" in metadata or is_ours(metadata)
+    if signed and metadata.get("sha256") != _digest(tensors, metadata):
+        raise CheckpointError("its content does not agree with its digest: some bits have changed")
+    return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(metadata):
+        if key != "sha256":
+            digest.update(f"{key}={metadata[key]}\n".encode())
+    kinds = {dtype: str(dtype) for dtype in {array.dtype for array in tensors.values()}}  # NumPy takes long
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.shape} {kinds[array.dtype]}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def is_ours(metadata: Mapping[str, str]) -> bool:
+    """Other programs name a format too: Hugging Face's write "pt"."""
+    return metadata.get("format", "").startswith(OUR_FORMATS)
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror}") from None
