@@ -189,10 +189,10 @@ class Images:
             raise NativeError("native engine: a label is not one of the classes")
         of_core, of_rim = np.split(layout.order, [layout.core])
         start, rim = np.zeros(self.count + 1, np.int64), [np.empty((0, 2), np.uint16)]
-        for first, chunk in enumerate(_chunks(images)):
+        for number, chunk in enumerate(_chunks(images)):
             rows, pixels = np.nonzero(chunk[:, of_rim] != layout.background)
             rim.append(np.stack([pixels, chunk[rows, of_rim[pixels]]], axis=1).astype(np.uint16))
-            start[1 + first * CHUNK :][: len(chunk)] = np.bincount(rows, minlength=len(chunk))
+            start[1 + number * CHUNK :][: len(chunk)] = np.bincount(rows, minlength=len(chunk))
         core = np.ascontiguousarray(images[:, of_core], np.uint8)
         self._arrays = labels.astype(np.int32), core, start.cumsum(), np.concatenate(rim)
         self.fields = _Images(self.count, *(array.ctypes.data for array in self._arrays))

@@ -75,7 +75,8 @@ public:
     }
     void written(int network, Array which) {
         input.written(network, which);
-        for (int l = 1; l < layers && which != WEIGHTS; l++) memset(layer(network, l).dense.touched, 1, rows(l));
+        if (which == WEIGHTS) return;
+        for (int l = 1; l < layers; l++) memset(layer(network, l).dense.touched, 1, rows(l));
     }
 
     // At the beginning of an epoch; moments that are not 0 are written afterwards.
