@@ -1,6 +1,7 @@
 """Wide hidden layers with operands rounded to bfloat16: chosen by name, recorded, and no more."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -72,6 +73,23 @@ def test_a_step_is_one_of_rounded_operands(architecture, digits, bf16, native):
             assert population.step_losses[0][0] == pytest.approx(loss, abs=1e-5)
     assert apart["native-bf16"] < 3e-4
     assert apart["native"] > 1e-3
+
+
+@pytest.mark.parametrize("dead", range(5))
+def test_a_neighbour_that_is_not_finite_changes_no_bit(dead, bf16):
+    """The last of an odd number of live units is paired with 0, and not with what a neighbour left there."""
+    data = made_up(150)
+    shape = shape_of("[3*67]", data)
+    epoch = epoch_of(shape, data, REGIMES[0])
+    weights = initial(shape).copy()
+    weights[30 * 67 :][:dead] = -1000  # biases of the first layer
+    population = bf16.population(shape, ("ff",), data, 64)
+    population.load(0, np.full_like(weights, np.nan))
+    population.load(1, weights)
+    _, beside = population.train({0: epoch, 1: epoch}, threading.Event())
+    alone, losses = trained(bf16, shape, data, {0: epoch}, weights=weights)
+    assert losses == [beside]
+    assert bits(population.weights(1)) == bits(alone.weights(0))
 
 
 @pytest.mark.parametrize("architecture", ["[]", "[1*200]", "[3*63]", "[1*200, 1*30]"])

@@ -1,16 +1,8 @@
 // The plain C interface that library.py opens with ctypes, which releases Python's lock during calls. What it is given
-// library.py has checked; where memory ends, a call returns null or a negative number.
+// library.py has checked. Only team_new takes memory; where there is not enough, it returns null.
 #include "team.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
-
-template <class R, class F> static R guarded(R failure, F f) {
-    try {
-        return f();
-    } catch (const std::bad_alloc&) {
-        return failure;
-    }
-}
 
 EXPORT int32_t frustration_lanes() { return LANES; }
 EXPORT int32_t frustration_has_fma() { return HAS_FMA; }
@@ -25,10 +17,12 @@ EXPORT int32_t frustration_has_bf16() {
 // widths: [layers + 1]; dendrites: [layers] per unit of every linear layer.
 EXPORT Team* team_new(int32_t networks, int32_t layers, const int32_t* widths, const int32_t* dendrites,
                       int32_t function, const Pixels* pixels, int64_t batch_size, int32_t bf16) {
-    return guarded<Team*>(nullptr, [&] {
+    try {
         return new Team(networks, {widths, widths + layers + 1}, {dendrites, dendrites + layers}, function, *pixels,
                         batch_size, bf16);
-    });
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
 }
 EXPORT void team_free(Team* team) { delete team; }
 EXPORT void team_read(Team* team, int32_t network, float* flat, int32_t which) {
@@ -40,8 +34,8 @@ EXPORT void team_write(Team* team, int32_t network, const float* flat, int32_t w
 }
 EXPORT void team_forget_moments(Team* team) { team->forget_moments(); }
 EXPORT int64_t team_advance(Team* team, const Epoch* epoch, int64_t step, double seconds) {
-    return guarded<int64_t>(-1, [&] { return team->advance(*epoch, step, seconds); });
+    return team->advance(*epoch, step, seconds);
 }
 EXPORT int64_t team_evaluate(Team* team, const Images* images, int64_t first, int64_t* correct, double seconds) {
-    return guarded<int64_t>(-1, [&] { return team->evaluate(*images, first, correct, seconds); });
+    return team->evaluate(*images, first, correct, seconds);
 }

@@ -46,7 +46,6 @@ class Dendrites {
 public:
     Parameters weights;
 
-    // function: library.py has the same order.
     Dendrites(Arena& arena, int units, int count, int function)
         : weights(arena, (rows(count) * units + 15) / 16 * 16), units(units), count(count), function(function),
           gradient(arena.zeros<float>(weights.count)), partial(arena.zeros<float>(16 * rows(count))) {}

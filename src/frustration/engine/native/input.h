@@ -99,7 +99,7 @@ private:
 
     // Sums run over the core in one chain, then over the rim, whatever the CPU.
     template <int S> void forward(int slab, const Batch& batch, bool with_relu, float* activations) const {
-        constexpr int VECTORS = S / LANES, TILE = std::min(VECTORS, TILE_VECTORS), ABREAST = 8;
+        constexpr int VECTORS = S / LANES, TILE = std::min(VECTORS, TILE_VECTORS);
         const float *w = number(WEIGHTS, slab * S), *bias = w + features * S, *sum_of_row = row_sum + slab * S;
         float* z = tile;
         Tiles samples(batch.columns);

@@ -126,15 +126,6 @@ class Library:
         """Whether the CPU multiplies bfloat16 itself; if not, the same bits take longer."""
         return bool(self.calls.frustration_has_bf16())
 
-    def check(self, result: Any) -> Any:
-        """The result of a call; negative or None where there was not enough memory for it."""
-        if result is None or result < 0:
-            raise NativeError(
-                "native engine: not enough memory; fewer threads, a smaller batch or smaller networks "
-                "need less"
-            )
-        return result
-
 
 @functools.cache
 def this_cpu() -> Library:
@@ -198,10 +189,10 @@ class Images:
             raise NativeError("native engine: a label is not one of the classes")
         of_core, of_rim = np.split(layout.order, [layout.core])
         start, rim = np.zeros(self.count + 1, np.int64), [np.empty((0, 2), np.uint16)]
-        for first, chunk in enumerate(_chunks(images)):
+        for number, chunk in enumerate(_chunks(images)):
             rows, pixels = np.nonzero(chunk[:, of_rim] != layout.background)
             rim.append(np.stack([pixels, chunk[rows, of_rim[pixels]]], axis=1).astype(np.uint16))
-            start[1 + first * CHUNK :][: len(chunk)] = np.bincount(rows, minlength=len(chunk))
+            start[1 + number * CHUNK :][: len(chunk)] = np.bincount(rows, minlength=len(chunk))
         core = np.ascontiguousarray(images[:, of_core], np.uint8)
         self._arrays = labels.astype(np.int32), core, start.cumsum(), np.concatenate(rim)
         self.fields = _Images(self.count, *(array.ctypes.data for array in self._arrays))
@@ -236,18 +227,21 @@ class Team:
         ):
             raise NativeError("native engine: a layer has at most 2^24 rows, and no fewer than 0 dendrites")
         pixels = layout.pixels(np.asarray(pixel_values, np.float32))
-        self.handle = library.check(
-            library.calls.team_new(
-                networks,
-                len(dendrites),
-                (ctypes.c_int32 * len(widths))(*widths),
-                (ctypes.c_int32 * len(dendrites))(*dendrites),
-                FORWARD_FUNCTIONS.index(forward_function),
-                ctypes.byref(pixels),
-                batch_size,
-                bf16,
-            )
+        self.handle = library.calls.team_new(
+            networks,
+            len(dendrites),
+            (ctypes.c_int32 * len(widths))(*widths),
+            (ctypes.c_int32 * len(dendrites))(*dendrites),
+            FORWARD_FUNCTIONS.index(forward_function),
+            ctypes.byref(pixels),
+            batch_size,
+            bf16,
         )
+        if not self.handle:
+            raise NativeError(
+                "native engine: not enough memory; fewer threads, a smaller batch or smaller networks "
+                "need less"
+            )
         self.batch_size = batch_size
         self.parameters = sum(
             (count + 1) * units * (inputs + 1) + (count + count * (count - 1) // 2) * units
@@ -296,7 +290,7 @@ class Team:
         advance, done = self.library.calls.team_advance, 0
         while done < len(losses):
             pause()
-            done = self.library.check(advance(self.handle, ctypes.byref(epoch), done, TURN))
+            done = advance(self.handle, ctypes.byref(epoch), done, TURN)
         return losses
 
     def evaluate(
@@ -309,7 +303,7 @@ class Team:
         while done < images.count and (correct >= 0).any():
             pause()
             fields = ctypes.byref(images.fields)
-            done = self.library.check(evaluate(self.handle, fields, done, correct.ctypes.data, TURN))
+            done = evaluate(self.handle, fields, done, correct.ctypes.data, TURN)
         return correct
 
     def _check_network(self, network: int) -> None:

@@ -25,9 +25,9 @@ public:
         size_t bytes = ((size_t)count * sizeof(T) / 64 + 1) * 64;
         if (bytes > left) {
             left = (bytes + BLOCK - 1) / BLOCK * BLOCK;
-            next = (char*)aligned_alloc(BLOCK, left);
+            blocks.push_back(nullptr);  // first, for it may throw
+            blocks.back() = next = (char*)aligned_alloc(BLOCK, left);
             if (!next) throw std::bad_alloc();
-            blocks.push_back(next);
 #ifdef MADV_HUGEPAGE
             if (BLOCK > 64) madvise(next, left, MADV_HUGEPAGE);
 #endif

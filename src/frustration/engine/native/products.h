@@ -97,6 +97,7 @@ static void forward(const Dense& layer, const float* in, const Units& live, floa
         int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block), last = tiles.start(end);
         for (int o = first; room && o < last; o++) {
             for (int i = 0; i < live.count; i++) room->row[i] = layer.row(o)[live.index[i]];
+            room->row[live.count] = 0;  // the last one's partner, if their number is odd
             pair_neighbours(room->row, live.count, room->rows + (o - first) * stride);
         }
         fetch(layer.row(first), layer.row(last));

@@ -75,7 +75,8 @@ public:
     }
     void written(int network, Array which) {
         input.written(network, which);
-        for (int l = 1; l < layers && which != WEIGHTS; l++) memset(layer(network, l).dense.touched, 1, rows(l));
+        if (which == WEIGHTS) return;
+        for (int l = 1; l < layers; l++) memset(layer(network, l).dense.touched, 1, rows(l));
     }
 
     // At the beginning of an epoch; moments that are not 0 are written afterwards.
@@ -220,7 +221,7 @@ private:
             }
             const Units &in = live[l], &out = counts[l] ? live_rows : live[l + 1];
             float *h = hidden[l], *below = l == 1 && !counts[0] ? first : delta[l & 1];
-            if (l == 1 && !in.all(widths[1])) std::fill_n(below, widths[1] * panels * PANEL, 0.f);
+            if (l == 1 && !in.all(widths[1])) std::fill_n(below, widths[1] * batch.columns, 0.f);
             const PairRoom* room = paired(l, true);
             input_gradient(dense, d, out, h, in, below, l == 1, scale, panels, packed, room);
             if (dense.inputs <= NARROW) {

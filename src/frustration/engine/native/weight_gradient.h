@@ -2,11 +2,12 @@
 #pragma once
 #include "products.h"
 
-// A layer's rows of units that live are stepped with their gradients; the others have gradient 0, and only their
-// moments decay. They are skipped while those are still 0 and weight decay does nothing: that would change no bit.
 INLINE void step_row(const Dense& layer, int row, const float* gradient, const AdamW& optimizer) {
     layer.weights.step(row * layer.stride, gradient, layer.stride, optimizer);
 }
+
+// A layer's rows of units that live are stepped with their gradients; the others have gradient 0, and only their
+// moments decay. They are skipped while those are still 0 and weight decay does nothing: that would change no bit.
 static void step_the_others(const Dense& layer, const Units& stepped, const AdamW& optimizer, float* zeros) {
     std::fill_n(zeros, layer.stride, 0.f);
     for (int row = 0, k = 0; row < layer.outputs; row++) {
