@@ -42,13 +42,13 @@ static void pair_rows(const float* x, int64_t rows, int panels, Pair* out, const
             for (int j = 0; j < PANEL; j += LANES) store(out + j, pair(row(k, j), row(k + 1, j)));
 }
 
-// Room for paired operands of layers of up to `most` inputs or rows: of a block of rows, and of [panels][most][PANEL].
+// Room for paired operands of layers of up to `most` inputs or rows: `rows` of one pass, or [panels][most][PANEL].
 struct PairRoom {
-    Pair *rows, *panels;
-    float* row;
+    Pair *rows, *panels, *row;
+    float* gathered;
 
-    PairRoom(Arena& arena, int64_t most, int64_t columns, int64_t block)
-        : rows(arena.zeros<Pair>(std::max(block * (most + 32), most * columns))),
-          panels(arena.zeros<Pair>((most + 2 * PANEL) * columns)),
-          row(arena.zeros<float>(most + 32)) {}
+    PairRoom(Arena& arena, int64_t most, int64_t columns, int64_t rows_per_pass)
+        : rows(arena.zeros<Pair>(std::max(rows_per_pass * (most + 32), most * columns))),
+          panels(arena.zeros<Pair>((most + 2 * PANEL) * columns)), row(arena.zeros<Pair>(most + 32)),
+          gathered(arena.zeros<float>(most + 32)) {}
 };

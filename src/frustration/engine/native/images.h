@@ -43,6 +43,7 @@ public:
           lit(arena.zeros<uint16_t>((most + CHUNK - 1) / CHUNK * rim)),
           entries(arena.zeros<uint16_t>((most + CHUNK - 1) / CHUNK * rim * room)) {
         for (int b = 0; b < 256; b++) above[b] = pixels.above(b);
+        this->pixels.order = nullptr;  // its owner may let it go
     }
 
     // The samples order[first], order[first + 1], …, or first, first + 1, … without an order.
@@ -69,7 +70,7 @@ public:
     const Lit* begin(int64_t column) const { return images->rim + images->start[rows[column]]; }
     const Lit* end(int64_t column) const { return images->rim + images->start[rows[column] + 1]; }
 
-    // Turn the rim round: which columns light a pixel, and how.
+    // Turn the rim round, for `visit`: which columns light a pixel, and how.
     void turn() {
         std::fill_n(lit, (columns + CHUNK - 1) / CHUNK * rim, 0);
         for (int64_t s = 0; s < columns; s++)

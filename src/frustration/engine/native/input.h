@@ -17,7 +17,7 @@ class InputLayer {
     // row(column, panel): the address of a column's activations, null for a column of nobody. (Before its first use:
     // its type is deduced.) Looked up: a division per access cost 7 %.
     auto rows(float* base, int slab) const {
-        return [base, at = place.data() + slab * size, panel_size = units * PANEL](int column, int panel) {
+        return [base, at = place.data() + slab * width, panel_size = units * PANEL](int column, int panel) {
             return at[column] < 0 ? nullptr : base + at[column] + panel * panel_size;
         };
     }
@@ -25,29 +25,29 @@ class InputLayer {
 public:
     // `networks` first layers of `units` units each.
     InputLayer(Arena& arena, int64_t networks, int64_t units, const Pixels& pixels, int64_t columns)
-        : units(units), features(pixels.features), core(pixels.core), size(networks * units <= 16 ? 16 : 32),
-          slabs((int)((networks * units + size - 1) / size)), offset(pixels.offset),
-          weights(arena, slabs * size * (features + 1)), tile(arena.zeros<float>(columns * size)), touched(slabs),
-          awake(slabs), position(features), place(slabs * size, -1) {
+        : units(units), features(pixels.features), core(pixels.core), width(networks * units <= 16 ? 16 : 32),
+          slabs((int)((networks * units + width - 1) / width)), offset(pixels.offset),
+          weights(arena, slabs * width * (features + 1)), tile(arena.zeros<float>(columns * width)), touched(slabs),
+          awake(slabs), position(features), place(slabs * width, -1) {
         for (int k = 0; k < features; k++) position[pixels.order[k]] = k;
-        for (float** array : {&row_sum, &rate, &scale, &decay}) *array = arena.zeros<float>(slabs * size);
+        for (float** array : {&row_sum, &rate, &scale, &decay}) *array = arena.zeros<float>(slabs * width);
         for (int64_t c = 0; c < networks * units; c++) place[c] = c / units * units * columns + c % units * PANEL;
     }
 
     // f(number) for every weight or moment of a network: rows [units][features], then the biases.
     template <class F> void visit(int network, Array which, F f) {
         for (int64_t column = network * units; column < (network + 1) * units; column++)
-            for (int k : position) f(number(which, column)[k * size]);
+            for (int k : position) f(first_of(which, column)[k * width]);
         for (int64_t column = network * units; column < (network + 1) * units; column++)
-            f(number(which, column)[features * size]);
+            f(first_of(which, column)[features * width]);
     }
 
     // After weights or moments of a network were written.
     void written(int network, Array which) {
         for (int64_t column = network * units; column < (network + 1) * units; column++) {
-            touched[column / size] |= which != WEIGHTS;
+            touched[column / width] |= which != WEIGHTS;
             float sum = 0;
-            for (int k = 0; k < features; k++) sum += number(WEIGHTS, column)[k * size];
+            for (int k = 0; k < features; k++) sum += first_of(WEIGHTS, column)[k * width];
             row_sum[column] = sum;
         }
     }
@@ -60,7 +60,7 @@ public:
     // Which networks are worked on from here on; what the others' columns become is undefined.
     template <class F> void wake(F wanted) {
         std::fill(awake.begin(), awake.end(), 0);
-        for (int64_t c = 0; c < slabs * size && place[c] >= 0; c++) awake[c / size] |= wanted((int)(c / units));
+        for (int64_t c = 0; c < slabs * width && place[c] >= 0; c++) awake[c / width] |= wanted((int)(c / units));
     }
 
     // Before a step: what AdamW does to a network.
@@ -73,18 +73,20 @@ public:
     // Activations [network][panels][unit][PANEL], networks units * columns apart.
     void forward(const Batch& batch, bool with_relu, float* sums) {
         for (int s = 0; s < slabs; s++)
-            if (awake[s]) size == 16 ? forward<16>(s, batch, with_relu, sums) : forward<32>(s, batch, with_relu, sums);
+            if (awake[s]) width == 16 ? forward<16>(s, batch, with_relu, sums) : forward<32>(s, batch, with_relu, sums);
     }
 
     // Gradient and AdamW, of the batch that `forward` has just seen.
     void gradient(const Batch& batch, float* deltas) {
         for (int s = 0; s < slabs; s++)
-            if (awake[s] && !nothing_to_do(s, batch.panels, deltas))
-                size == 16 ? gradient<16>(s, batch, deltas) : gradient<32>(s, batch, deltas);
+            if (awake[s] && (touched[s] || !nothing_to_do(s, batch.panels, deltas))) {
+                width == 16 ? gradient<16>(s, batch, deltas) : gradient<32>(s, batch, deltas);
+                touched[s] = 1;
+            }
     }
 
 private:
-    int64_t units, features, core, size;
+    int64_t units, features, core, width;
     int slabs;
     float offset;
     Parameters weights;
@@ -93,14 +95,14 @@ private:
     std::vector<int> position;            // of a pixel in a slab
     std::vector<int64_t> place;           // of a column's activations
 
-    float* number(Array which, int64_t column) const {  // a column's first
-        return weights.arrays[which] + column / size * size * (features + 1) + column % size;
+    float* first_of(Array which, int64_t column) const {
+        return weights.arrays[which] + column / width * width * (features + 1) + column % width;
     }
 
     // Sums run over the core in one chain, then over the rim, whatever the CPU.
     template <int S> void forward(int slab, const Batch& batch, bool with_relu, float* activations) const {
         constexpr int VECTORS = S / LANES, TILE = std::min(VECTORS, TILE_VECTORS);
-        const float *w = number(WEIGHTS, slab * S), *bias = w + features * S, *sum_of_row = row_sum + slab * S;
+        const float *w = first_of(WEIGHTS, slab * S), *bias = w + features * S, *sum_of_row = row_sum + slab * S;
         float* z = tile;
         Tiles samples(batch.columns);
         samples.each(0, samples.count, [&](int start, int height) ALWAYS_INLINE {
@@ -187,12 +189,13 @@ private:
 
     // Gradient exactly 0, moments still 0, decay without effect: AdamW would change no bit. In very deep
     // networks the first layers' gradient underflows. Measured: 512*1 1.08 times as fast.
-    bool nothing_to_do(int slab, int panels, float* deltas) {
+    bool nothing_to_do(int slab, int panels, float* deltas) const {
         auto row = rows(deltas, slab);
-        for (int c = 0; c < size && row(c, 0) && !touched[slab]; c++) {
-            touched[slab] = decay[slab * size + c] != 1.f;
-            for (int p = 0; p < panels && !touched[slab]; p++) touched[slab] = !all_zero(row(c, p), PANEL);
+        for (int c = 0; c < width && row(c, 0); c++) {
+            if (decay[slab * width + c] != 1.f) return false;
+            for (int p = 0; p < panels; p++)
+                if (!all_zero(row(c, p), PANEL)) return false;
         }
-        return !touched[slab];
+        return true;
     }
 };

@@ -187,6 +187,8 @@ class Images:
             raise NativeError(f"native engine: {images.shape} images do not fit {labels.shape} labels")
         if ((labels < 0) | (labels >= classes)).any():
             raise NativeError("native engine: a label is not one of the classes")
+        if len(layout.order) - layout.core > MAX_RIM:
+            raise NativeError(f"native engine: the rim has at most {MAX_RIM} pixels")
         of_core, of_rim = np.split(layout.order, [layout.core])
         start, rim = np.zeros(self.count + 1, np.int64), [np.empty((0, 2), np.uint16)]
         for number, chunk in enumerate(_chunks(images)):

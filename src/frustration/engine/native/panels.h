@@ -51,7 +51,7 @@ static bool all_zero(const float* x, int64_t count) {
     return true;
 }
 
-// Whether all samples have the same activations, bit for bit. At nn.Linear's default start the differences
+// Whether all samples have equal activations. At nn.Linear's default start the differences
 // between samples shrink by 0.4 per layer; narrow networks lose them altogether (64*4: from layer 14 on).
 // Equal columns stay equal, so from there on one column stands for the batch going up, and one per class
 // going down. The one sum this regroups is the weight gradient's. Measured: 64*4 1.4, 512*1 1.6, 632*4 2.0 times

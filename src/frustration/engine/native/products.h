@@ -37,12 +37,12 @@ struct Tiles {
         for (int tile = from; tile < to; tile++) f(start(tile), start(tile + 1) - start(tile));
     }
 };
-constexpr int BLOCK = 4;  // tiles per pass over the samples: their weights stay in the second-level cache
+constexpr int TILES_PER_PASS = 4;  // tiles per pass over the samples: their weights stay in the second-level cache
 
-// The left operand of a product: (r, k) is at[r * row + k * step], `block` further on in every next block of k.
+// The left operand of a product: (r, k) is at[r * row + k * step], `panel` further on in every next panel of k.
 template <class T> struct Left {
     const T* at;
-    int64_t row, step, block = 0;
+    int64_t row, step, panel = 0;
 };
 
 // Calls f with a tile's height as a compile-time constant.
@@ -51,20 +51,20 @@ template <class F, int... R> INLINE void with_height(int height, F f, std::integ
 }
 
 // A register tile: use(r, j, start(r, j) + sum over k of a(r, i) * b[i][j]), i = index[k] or, without an index, k; b
-// goes on where a block of k has ended, and its rows have WIDTH numbers.
+// goes on where a panel of k has ended, and its rows have WIDTH numbers.
 template <int N, int WIDTH = PANEL, bool INDEXED = false, class T, class Start, class Use>
-INLINE void multiply(int height, Left<T> a, const T* b, int64_t count, Start start, Use use, int blocks = 1,
+INLINE void multiply(int height, Left<T> a, const T* b, int64_t count, Start start, Use use, int panels = 1,
                      const int* index = nullptr) {
     auto tile = [&](auto rows) {
         constexpr int R = rows;
         V sums[R][N];
         for (int r = 0; r < R; r++)
             for (int j = 0; j < N; j++) sums[r][j] = start(r, j);
-        const T* b_block = b;
-        for (int block = 0; block < blocks; block++, b_block += count * WIDTH)
+        const T* b_panel = b;
+        for (int panel = 0; panel < panels; panel++, b_panel += count * WIDTH)
             for (int64_t k = 0; k < count; k++) {
                 int64_t i = INDEXED ? index[k] : k;
-                const T *a_k = a.at + block * a.block + i * a.step, *b_k = b_block + i * WIDTH;
+                const T *a_k = a.at + panel * a.panel + i * a.step, *b_k = b_panel + i * WIDTH;
                 decltype(load(b)) x[N];
                 for (int j = 0; j < N; j++) x[j] = load(b_k + j * LANES);
                 for (int r = 0; r < R; r++) {
@@ -92,13 +92,14 @@ static void forward(const Dense& layer, const float* in, const Units& live, floa
                     const PairRoom* room) {
     Tiles tiles(layer.outputs);
     int64_t pairs = (live.count + 1) / 2, stride = (pairs + LANES - 1) / LANES * LANES;
-    if (room) pair_rows(in, layer.inputs, panels, room->panels, live.index.data(), live.count);
-    for (int block = 0; block < tiles.count; block += BLOCK) {
-        int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block), last = tiles.start(end);
+    const int* units = live.index.data();
+    if (room) pair_rows(in, layer.inputs, panels, room->panels, units, live.count);
+    for (int block = 0; block < tiles.count; block += TILES_PER_PASS) {
+        int end = std::min(tiles.count, block + TILES_PER_PASS), first = tiles.start(block), last = tiles.start(end);
         for (int o = first; room && o < last; o++) {
-            for (int i = 0; i < live.count; i++) room->row[i] = layer.row(o)[live.index[i]];
-            room->row[live.count] = 0;  // the last one's partner, if their number is odd
-            pair_neighbours(room->row, live.count, room->rows + (o - first) * stride);
+            for (int i = 0; i < live.count; i++) room->gathered[i] = layer.row(o)[live.index[i]];
+            room->gathered[live.count] = 0;  // the last one's partner, if their number is odd
+            pair_neighbours(room->gathered, live.count, room->rows + (o - first) * stride);
         }
         fetch(layer.row(first), layer.row(last));
         for (int p = 0; p < panels; p++)
@@ -109,7 +110,7 @@ static void forward(const Dense& layer, const float* in, const Units& live, floa
                 Left<float> w{layer.row(start), layer.stride, 1};
                 const float* x = in + p * layer.inputs * PANEL;
                 if (!room)
-                    return multiply<TILE_VECTORS, PANEL, true>(height, w, x, live.count, bias, keep, 1, live.index.data());
+                    return multiply<TILE_VECTORS, PANEL, true>(height, w, x, live.count, bias, keep, 1, units);
                 Left<Pair> paired{room->rows + (start - first) * stride, stride, 1};
                 multiply<TILE_VECTORS>(height, paired, room->panels + p * pairs * PANEL, pairs, bias, keep);
             });
@@ -128,8 +129,8 @@ static void input_gradient(const Dense& layer, const T* delta_out, const Units& 
     Tiles tiles(in.count);
     constexpr int EACH = std::is_same_v<T, Pair> ? 2 : 1;
     int64_t depth = (out.count + EACH - 1) / EACH;
-    for (int block = 0; block < tiles.count; block += BLOCK) {
-        int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block);
+    for (int block = 0; block < tiles.count; block += TILES_PER_PASS) {
+        int end = std::min(tiles.count, block + TILES_PER_PASS), first = tiles.start(block);
         const int *units = in.index.data() + first, *last = in.index.data() + tiles.start(end) - 1;
         for (int64_t k = 0; k < depth; k++) {
             const T* w;
@@ -164,5 +165,5 @@ static void input_gradient(const Dense& layer, const float* delta, const Units& 
                            float* delta_in, bool full, float scale, int panels, float* packed, const PairRoom* room) {
     if (!room) return input_gradient<float>(layer, delta, out, h, in, delta_in, full, scale, panels, packed, nullptr);
     pair_rows(delta, out.count, panels, room->panels, nullptr, out.count);
-    input_gradient(layer, room->panels, out, h, in, delta_in, full, scale, panels, room->rows, (Pair*)room->row);
+    input_gradient(layer, room->panels, out, h, in, delta_in, full, scale, panels, room->rows, room->row);
 }

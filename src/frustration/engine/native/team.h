@@ -59,9 +59,9 @@ public:
         }
         for (float** array : {&delta[0], &delta[1], &delta[2], &row_delta, &turned}) *array = room(most);
         live_rows = Units((int)most);
-        packed = arena.zeros<float>(BLOCK * TILE_ROWS * most);
-        gradients = arena.zeros<float>((BLOCK * TILE_ROWS + 2) * (most + PANEL));
-        if (bf16) pairs.emplace(arena, most, columns, BLOCK * TILE_ROWS);
+        packed = arena.zeros<float>(TILES_PER_PASS * TILE_ROWS * most);
+        gradients = arena.zeros<float>((TILES_PER_PASS * TILE_ROWS + 2) * (most + PANEL));
+        if (bf16) pairs.emplace(arena, most, columns, TILES_PER_PASS * TILE_ROWS);
         per_class = arena.zeros<float>(panels_for(widths[layers]) * PANEL);
     }
 

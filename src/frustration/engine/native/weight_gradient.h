@@ -44,10 +44,10 @@ static void weight_gradient(const Dense& layer, const T* delta, const Units& out
     Tiles tiles(out.count);
     constexpr int DEPTH = std::is_same_v<T, Pair> ? PANEL / 2 : PANEL;
     int64_t lanes = in.count + 1, length = panels_for(lanes) * PANEL;
-    float* spread = gradients + BLOCK * TILE_ROWS * length;  // a gradient with a place for every input
+    float* spread = gradients + TILES_PER_PASS * TILE_ROWS * length;  // a gradient with a place for every input
     std::fill_n(spread, layer.stride, 0.f);
-    for (int block = 0; block < tiles.count; block += BLOCK) {
-        int end = std::min(tiles.count, block + BLOCK), first = tiles.start(block);
+    for (int block = 0; block < tiles.count; block += TILES_PER_PASS) {
+        int end = std::min(tiles.count, block + TILES_PER_PASS), first = tiles.start(block);
         for (int64_t lane = 0; lane < lanes; lane += PANEL)
             tiles.each(block, end, [&](int start, int height) ALWAYS_INLINE {
                 Left<T> d{delta + start * DEPTH, DEPTH, 1, out.count * DEPTH};
