@@ -3,7 +3,7 @@
     python benchmarks/grid.py [--backend native] [--rounds 2] [--seconds 0.15]
 
 98 architectures, six modes, ten trials, 100 meta-loops. Each architecture is measured as `engines.py` does
-it, on short slices; about a quarter of an hour of CPU time.
+it, on short slices; two minutes of CPU time, on a busy machine up to a quarter of an hour.
 """
 
 from __future__ import annotations
