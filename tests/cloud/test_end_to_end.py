@@ -27,7 +27,7 @@ def test_launched_interrupted_and_brought_back_a_study_has_the_tables_of_the_loc
     """4 architectures x 3 modes, 4 jobs on 2 instances, throttled, two of them taken away on the way."""
     service.quota, service.throttle = 2, 1
     service.interruptions = [
-        Interruption(when=lambda m: m.loops >= 20 and m.uploads >= 3, hard=True),
+        Interruption(when=lambda m: m.loops >= 20 and m.uploads >= 2, hard=True),
         Interruption(when=lambda m: m.loops >= 40),
     ]
     began = _cpu_seconds()

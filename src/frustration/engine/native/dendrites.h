@@ -46,18 +46,17 @@ class Dendrites {
 public:
     Parameters weights;
 
-    Dendrites(Arena& arena, int units, int count, int function)
+    Dendrites(Arena& arena, int64_t units, int count, int function)
         : weights(arena, (rows(count) * units + 15) / 16 * 16), units(units), count(count), function(function),
           gradient(arena.zeros<float>(weights.count)), partial(arena.zeros<float>(16 * rows(count))) {}
 
-    int64_t numbers() const { return rows(count) * units; }
     template <class F> void visit(Array which, F f) {  // f(number): T, then D
-        for (int64_t i = 0; i < numbers(); i++) f(weights.arrays[which][i]);
+        for (int64_t i = 0; i < rows(count) * units; i++) f(weights.arrays[which][i]);
     }
 
     // sums [panels][rows][PANEL] become activations a_k in the dendrites' rows; y is [panels][units][PANEL].
     void forward(float* sums, float* y, bool with_relu, int panels) const {
-        int64_t next = (int64_t)units * PANEL;  // from a unit's row to that of its next dendrite
+        int64_t next = units * PANEL;  // from a unit's row to that of its next dendrite
         with_function(function, [&](auto of, auto) {
             for (int p = 0; p < panels; p++, sums += (count + 1) * next, y += next)
                 for (int64_t at = 0; at < next; at += LANES) {
@@ -80,21 +79,21 @@ public:
     // samples[s], if given: how many equal samples column s is.
     void backward(const float* sums, const float* delta, const Units& live, const float* samples, float* delta_sums,
                   int panels, const AdamW& optimizer) {
-        int64_t next = (int64_t)units * PANEL, next_live = (int64_t)live.count * PANEL;
+        int64_t next = units * PANEL, next_live = live.count * PANEL;
         std::fill_n(gradient, weights.count, 0.f);
         with_function(function, [&](auto, auto slope) {
-            for (int i = 0; i < live.count; i++) {
-                int u = live.index[i];
+            for (int64_t i = 0; i < live.count; i++) {
+                int64_t u = live.index[i];
                 std::fill_n(partial, 16 * rows(count), 0.f);
                 for (int64_t column = 0; column < panels * PANEL; column += LANES) {
                     int64_t p = column / PANEL, s = column % PANEL;
-                    const float* a = sums + p * (count + 1) * next + (int64_t)u * PANEL + s;
-                    float* to = delta_sums + p * (count + 1) * next_live + (int64_t)i * PANEL + s;
+                    const float* a = sums + p * (count + 1) * next + u * PANEL + s;
+                    float* to = delta_sums + p * (count + 1) * next_live + i * PANEL + s;
                     auto add = [&](int k, int j, V x) {
                         float* sum = partial + 16 * row(k, j) + s % 16;
                         store(sum, load(sum) + x);
                     };
-                    V g = load(delta + p * next_live + (int64_t)i * PANEL + s);
+                    V g = load(delta + p * next_live + i * PANEL + s);
                     store(to, g);
                     for (int k = count; k >= 1; k--) {
                         V a_k = load(a + k * next), sum = g * weight(k)[u];
@@ -118,11 +117,12 @@ public:
     void find_rows(const Units& live, Units& found) const {
         found.count = 0;
         for (int k = 0; k <= count; k++)
-            for (int i = 0; i < live.count; i++) found.index[found.count++] = k * units + live.index[i];
+            for (int i = 0; i < live.count; i++) found.index[found.count++] = (int)(k * units) + live.index[i];
     }
 
 private:
-    int units, count, function;
+    int64_t units;
+    int count, function;
     float *gradient, *partial;  // 16 partial sums on every CPU, [row of T and D][16]
 
     static int64_t rows(int64_t count) { return count + count * (count - 1) / 2; }

@@ -22,7 +22,7 @@ INLINE void philox(VQ& c0, VQ& c1, VQ& c2, VQ& c3, uint64_t key) {
 }
 
 // Drop activations of one hidden layer's live units, scale the others.
-static void drop(float* h, int width, const Units& live, int panels, const Dropout& dropout, uint32_t step,
+static void drop(float* h, int64_t width, const Units& live, int panels, const Dropout& dropout, uint32_t step,
                  uint32_t layer) {
     V scale = splat(dropout.scale);
     // At threshold 0 nothing is dropped, at 2^32 everything: neither fits a comparison of 32-bit words alone.
@@ -30,13 +30,13 @@ static void drop(float* h, int width, const Units& live, int panels, const Dropo
     for (int chunk = 0; chunk < panels * PANEL; chunk += 2 * LANES) {
         VQ blocks;
         for (int i = 0; i < LANES / 2; i++) blocks[i] = chunk / 4 + i;
-        float* samples = h + (int64_t)(chunk / PANEL) * width * PANEL + chunk % PANEL;
+        float* samples = h + chunk / PANEL * width * PANEL + chunk % PANEL;
         for (int k = 0; k < live.count; k++) {
             VQ c0 = blocks, c1 = VQ{} + live.index[k], c2 = VQ{} + layer, c3 = VQ{} + step;
             philox(c0, c1, c2, c3, dropout.key);
             VQ even = (c0 & 0xffffffff) | (c1 << 32), odd = (c2 & 0xffffffff) | (c3 << 32);
             VU words[] = {(VU)zip_low(even, odd), (VU)zip_high(even, odd)};
-            float* x = samples + (int64_t)live.index[k] * PANEL;
+            float* x = samples + live.index[k] * PANEL;
             for (int i = 0; i < 2; i++) {
                 V kept = load(x + i * LANES) * scale;
                 store(x + i * LANES, ((VU)(words[i] > last_dropped) | all_stay) != 0 ? kept : V{});

@@ -240,12 +240,12 @@ private:
 
     // From a column per class to one per sample: the gradient of layer l of activations.
     float* expand(const float* d, int l) {
-        int rows = live[l].count;
+        int64_t rows = live[l].count;
         for (int s = 0; s < batch.panels * PANEL; s++) {
             int c = batch.labels[s];
-            const float* from = d + (int64_t)(c / PANEL) * rows * PANEL + c % PANEL;
-            float* to = delta[2] + (int64_t)(s / PANEL) * rows * PANEL + s % PANEL;
-            for (int k = 0; k < rows; k++) to[(int64_t)k * PANEL] = s < batch.samples ? from[(int64_t)k * PANEL] : 0.f;
+            const float* from = d + c / PANEL * rows * PANEL + c % PANEL;
+            float* to = delta[2] + s / PANEL * rows * PANEL + s % PANEL;
+            for (int64_t k = 0; k < rows; k++) to[k * PANEL] = s < batch.samples ? from[k * PANEL] : 0.f;
         }
         return delta[2];
     }
