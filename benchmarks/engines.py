@@ -34,8 +34,8 @@ from frustration.engine.group import Group, plan
 from frustration.engine.population import Epoch, Order, Population
 from frustration.engine.trial import Trial
 from frustration.network import Shape
+from frustration.study.reproduction import PAPER_MODES as MODES
 
-MODES: Final = ("none", "decay", "dropout", "full", "hidden", "output")
 TRIALS: Final = 10
 ARCHITECTURES: Final = ("[1*16]", "[8*8]", "[512*1]", "[1*256]")
 GOALS: Final[Mapping[str, Mapping[str, float]]] = {

@@ -30,7 +30,7 @@ def pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:
     afterwards, a header with the whole curve in it went through three encoders after every loop.
     """
     arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in sorted(tensors.items())}
-    header: dict[str, Any] = {METADATA: metadata | {"sha256": _digest(tensors, metadata)}}
+    header: dict[str, Any] = {METADATA: metadata | {"sha256": _digest(arrays, metadata)}}
     end = 0
     for name, array in arrays.items():
         start, end = end, end + array.nbytes

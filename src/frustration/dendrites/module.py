@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +44,8 @@ class DendriticLinear(nn.Module):
         super().__init__()
         if dendrites < 1:
             raise ValueError("a layer without dendrites is an nn.Linear")
-        if function not in FUNCTIONS:
-            raise InputError(f'forward function "{function}" is not one of {", ".join(FUNCTIONS)}')
+        if function not in FORWARD_FUNCTIONS:
+            raise InputError(f'forward function "{function}" is not one of {", ".join(FORWARD_FUNCTIONS)}')
         self.in_features, self.out_features = inputs, outputs
         self.count, self.function = dendrites, function
         plain = nn.Linear(inputs, outputs)
@@ -90,9 +90,6 @@ class DendriticLinear(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, dendrites={self.count}, function={self.function}"
-
-
-FUNCTIONS: Final = FORWARD_FUNCTIONS
 
 
 class DendriticMLP(nn.Module):

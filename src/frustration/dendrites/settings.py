@@ -21,7 +21,8 @@ SWITCH_MODES: Final = ("history", "fixed", "every", "none")
 every: after each epoch. none: never."""
 
 FORWARD_FUNCTIONS: Final = ("sigmoid", "relu", "tanh", "leaky_relu", "softplus")
-"""What a dendrite's sum goes through. The derivative of each follows from its value alone."""
+"""What a dendrite's sum goes through. The derivative of each follows from its value alone. The native engine
+knows them by their places (dendrites.h)."""
 
 CAPACITY_DENDRITES: Final = 3
 """What the capacity test adds, one dendrite an epoch, before it ends with its fourth score."""

@@ -75,7 +75,7 @@ class NativePopulation:
         bf16: bool = False,
     ) -> None:
         self.shape, self.batch_size = shape, batch_size
-        self.data = prepared(library, data)
+        self.data = prepared(data)
         widths = [shape.features, *(outputs for outputs, _ in shape.layers)]
         largest_batch = max(1, min(batch_size, len(data.train.labels)))
         self.teams = [
@@ -207,15 +207,14 @@ def _plan(epoch: Epoch) -> Plan:
     )
 
 
-_prepared: weakref.WeakKeyDictionary[Split, dict[Library, Prepared]] = weakref.WeakKeyDictionary()
+_prepared: weakref.WeakKeyDictionary[Split, Prepared] = weakref.WeakKeyDictionary()
 _preparing = threading.Lock()
 
 
-def prepared(library: Library, data: Split) -> Prepared:
+def prepared(data: Split) -> Prepared:
     """A data set for the engine: made once, shared by all populations."""
     with _preparing:
-        of_data = _prepared.setdefault(data, {})
-        if library not in of_data:
+        if data not in _prepared:
             layout = Layout.of(data.train.images, CORE_ABOVE)
             parts = {
                 part: Images(samples.images, samples.labels, data.classes, layout)
@@ -225,5 +224,5 @@ def prepared(library: Library, data: Split) -> Prepared:
                     ("test", data.test),
                 )
             }
-            of_data[library] = Prepared(layout, parts)
-        return of_data[library]
+            _prepared[data] = Prepared(layout, parts)
+        return _prepared[data]

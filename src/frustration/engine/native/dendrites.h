@@ -29,7 +29,8 @@ INLINE V slope_of_softplus(V a) {  // 1 - exp(-a), near 0 by its series
     return a < 0.125f ? near : 1.f - exp_negative(-a);
 }
 
-// f(of, slope): what a dendrite makes of its sum, and the slope as a function of that. library.py has the same order.
+// f(of, slope): what a dendrite makes of its sum, and the slope as a function of that. The order is that of
+// FORWARD_FUNCTIONS in dendrites/settings.py.
 template <class F> static void with_function(int function, F f) {
     V one = splat(1.f);
     switch (function) {

@@ -12,12 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from frustration.architecture import Architecture
+from frustration.dendrites.settings import FORWARD_FUNCTIONS
 from frustration.engine.native.build import BuildError, library_path
 from frustration.errors import FrustrationError
+from frustration.network import Shape
 
 WEIGHTS, MEANS, SQUARES = range(3)
-FORWARD_FUNCTIONS: Final = ("sigmoid", "relu", "tanh", "leaky_relu", "softplus")
-"""What dendrites make of their sums; dendrites.h has the same order."""
 MAX_RIM: Final = 65_536
 MOST: Final = 1 << 24
 """Rows of a layer, samples of a batch."""
@@ -245,10 +246,8 @@ class Team:
                 "need less"
             )
         self.batch_size = batch_size
-        self.parameters = sum(
-            (count + 1) * units * (inputs + 1) + (count + count * (count - 1) // 2) * units
-            for inputs, units, count in zip(widths[:-1], widths[1:], dendrites, strict=True)
-        )
+        features, *hidden, classes = widths
+        self.parameters = Shape(Architecture(tuple(hidden)), features, classes, tuple(dendrites)).size
 
     def __del__(self) -> None:
         if hasattr(self, "handle"):
@@ -301,10 +300,9 @@ class Team:
         """How many images every network classifies correctly; -1 where its outputs are not finite, and of
         networks that are not wanted. `pause` as in `train`."""
         correct = np.where(wanted, np.int64(0), np.int64(-1))
-        evaluate, done = self.library.calls.team_evaluate, 0
+        evaluate, fields, done = self.library.calls.team_evaluate, ctypes.byref(images.fields), 0
         while done < images.count and (correct >= 0).any():
             pause()
-            fields = ctypes.byref(images.fields)
             done = evaluate(self.handle, fields, done, correct.ctypes.data, TURN)
         return correct
 
