@@ -25,7 +25,7 @@ import frustration
 from frustration.dataset import Split
 from frustration.engine.backends import backend_named
 from frustration.engine.population import Epoch
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape, Vector
 from frustration.streams import Streams
 
@@ -44,7 +44,7 @@ def accuracy(
     for loop in range(1, loops + 1):
         epoch = Epoch(
             order=streams.order(loop, len(data.train)),
-            regime=Regime(learning_rate=LEARNING_RATE),
+            settings=EpochSettings(learning_rate=LEARNING_RATE),
             dropout_key=0,
             moments=None,
         )

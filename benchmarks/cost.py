@@ -23,7 +23,7 @@ import frustration
 from frustration.dataset import Split
 from frustration.engine.backends import BACKENDS, backend_named
 from frustration.engine.population import Backend, Epoch
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Streams
 
@@ -67,8 +67,8 @@ class Meter:
         return 1000 * best * len(order) / len(cut) / slots
 
     def _seconds(self, populations: Sequence[Any], sizes: Sequence[int], order: Any) -> float:
-        regime = Regime(learning_rate=plain.LEARNING_RATE)
-        epoch = Epoch(order=order, regime=regime, dropout_key=0, moments=None)
+        settings = EpochSettings(learning_rate=plain.LEARNING_RATE)
+        epoch = Epoch(order=order, settings=settings, dropout_key=0, moments=None)
         started = time.process_time()
         for population, size in zip(populations, sizes, strict=True):
             population.train(dict.fromkeys(range(size), epoch), threading.Event())

@@ -36,7 +36,7 @@ import frustration
 from frustration.dataset import Split
 from frustration.engine.backends import backend_named
 from frustration.engine.population import Epoch
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape, Vector
 from frustration.streams import Stream, Streams
 
@@ -146,7 +146,7 @@ class GrownTrials(engines.BackendEngine):
                 population.load(slot, grown(bare, shape, streams.stream("init", loop=1)))
                 epochs[slot] = Epoch(
                     order=streams.order(1, len(data.train)),
-                    regime=Regime(learning_rate=plain.LEARNING_RATE),
+                    settings=EpochSettings(learning_rate=plain.LEARNING_RATE),
                     dropout_key=0,
                     moments=None,
                 )

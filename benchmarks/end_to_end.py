@@ -24,7 +24,7 @@ import machine
 import frustration
 from frustration.engine.native import backend as native
 from frustration.engine.population import Epoch, Part
-from frustration.study.reproduction import PAPER_MODES
+from frustration.original.reproduction import PAPER_MODES
 
 GOAL: Final = 1.10
 

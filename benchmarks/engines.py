@@ -34,7 +34,7 @@ from frustration.engine.group import Group, plan
 from frustration.engine.population import Epoch, Order, Population
 from frustration.engine.trial import Trial
 from frustration.network import Shape
-from frustration.study.reproduction import PAPER_MODES as MODES
+from frustration.original.reproduction import PAPER_MODES as MODES
 
 TRIALS: Final = 10
 ARCHITECTURES: Final = ("[1*16]", "[8*8]", "[512*1]", "[1*256]")

@@ -1,6 +1,6 @@
-"""The original project's regime functions where it kept them; see `frustration.report.regime_classifier`."""
+"""The original project's regime functions where it kept them; the code is in `frustration.original`."""
 
-from frustration.report.regime_classifier import (
+from frustration.original.regime_classifier import (
     calculate_summary_metrics,
     classify_regime,
     get_all_regime_classifications,

@@ -15,7 +15,7 @@ from frustration.engine.population import Backend, Epoch, Population, Population
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.engine.trial import Trial
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Network, Shape
 from frustration.streams import Streams
 
@@ -64,12 +64,12 @@ def populations_of(group: Group, data: Split, backend: Backend) -> Populations:
 def epoch_of(spec: TrialSpec, samples: int, loop: int = 1, moments=None) -> Epoch:
     """The epoch of a loop in which nothing is damaged, as the meta-loop plans it."""
     streams = Streams(spec.seed, spec.trial, spec.architecture)
-    regime = Regime(learning_rate=spec.learning_rate)
+    settings = EpochSettings(learning_rate=spec.learning_rate)
     for mode in spec.program.at(loop).components:
-        regime = mode.training(regime)
+        settings = mode.training(settings)
     return Epoch(
         order=streams.order(loop, samples),
-        regime=regime,
+        settings=settings,
         dropout_key=streams.dropout_key(loop),
         moments=moments,
     )

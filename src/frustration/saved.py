@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from frustration.architecture import Architecture
-from frustration.dendrites.growth import growth_from_dict
+from frustration.engine.growth.growth import growth_from_dict
 from frustration.engine.population import Moments
 from frustration.engine.trial import RunnerUp, Trial
 from frustration.network import DENDRITES, Network, Shape, Vector, from_state, state_names, to_state
-from frustration.pickles import is_pickle, loops_of, unpickle
+from frustration.original.pickles import is_pickle, loops_of, unpickle
 from frustration.record import LoopEntry
 from frustration.sealed import CheckpointError, is_ours, pack, read, unpack
 from frustration.spec import TrialSpec

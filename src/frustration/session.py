@@ -11,9 +11,9 @@ from pathlib import Path
 from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Found, History, Ongoing, decide, one_seed
 from frustration.dataset import load
-from frustration.dendrites.outlook import outlooks
 from frustration.engine.backends import backend_named, choose, why_not_native
 from frustration.engine.group import plan
+from frustration.engine.growth.outlook import outlooks
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import InputError

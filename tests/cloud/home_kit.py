@@ -11,9 +11,9 @@ from typing import Any
 
 import boto3
 
-from frustration.cloud.original_forms import comprehensive_text, results_text
 from frustration.cloud.place import Place
-from frustration.cloud.plan import Pack, Plan, write_plan
+from frustration.cloud.plan import CloudPlan, Pack, write_plan
+from frustration.original.cloud_forms import comprehensive_text, results_text
 from frustration.study.definition import Study
 from frustration.study.store import Store
 
@@ -40,7 +40,7 @@ def study_of(**changed: Any) -> Study:
     return replace(Study.from_toml(STUDY), **changed)
 
 
-def plan_of(study: Study, store: Store, packs: int = 2, place: Place | None = None) -> Plan:
+def plan_of(study: Study, store: Store, packs: int = 2, place: Place | None = None) -> CloudPlan:
     """One pack after the other of the finished trials of a store."""
     place = place or Place(BUCKET, "frustration", study.name)
     records = [store.record(trial) for trial in sorted(store.ids()[0])]
@@ -49,7 +49,7 @@ def plan_of(study: Study, store: Store, packs: int = 2, place: Place | None = No
     size = -(-len(order) // packs)
     parts = [tuple(order[at : at + size]) for at in range(0, len(order), size)]
     made = [Pack(id=place.pack_id(part), trials=part, core_seconds=10.0, wall_seconds=20.0) for part in parts]
-    return Plan(study=study, digests=digests, packs=tuple(made), instance_type="ml.c5.xlarge")
+    return CloudPlan(study=study, digests=digests, packs=tuple(made), instance_type="ml.c5.xlarge")
 
 
 def archive(members: Mapping[str, bytes] | Iterable[tuple[tarfile.TarInfo, bytes]]) -> bytes:
@@ -94,7 +94,7 @@ class Cloud:
         )
         self.s3.create_bucket(Bucket=BUCKET)
 
-    def launch(self, plan: Plan, place: Place) -> None:
+    def launch(self, plan: CloudPlan, place: Place) -> None:
         assert write_plan(self.s3, place, plan, 1)
 
     def job(

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 
 from frustration.cloud.place import Place
-from frustration.cloud.plan import Plan, read_plan
+from frustration.cloud.plan import CloudPlan, read_plan
 from frustration.cloud.settings import Settings
 from frustration.commands.sagemaker_launch import main
 from frustration.study.definition import Study
@@ -58,7 +58,7 @@ def apart() -> tuple[str, ...]:
     return ("--hours", "1e-9", "--instances", "100")
 
 
-def plan(place: Place = PLACE) -> Plan:
+def plan(place: Place = PLACE) -> CloudPlan:
     found = read_plan(boto3.client("s3"), place)
     assert found
     return found

@@ -5,8 +5,8 @@ import json
 import pytest
 from home_kit import BUCKET, FLAGS, Cloud, archive, files_in
 
-from frustration.cloud.original_layout import parse
 from frustration.commands.sagemaker_results_parser import main
+from frustration.original.cloud_layout import parse
 
 OUTPUT = f"s3://{BUCKET}/psa"
 MODES = ("none", "decay", "dropout", "full", "hidden", "output")

@@ -188,14 +188,14 @@ def test_the_live_picture_says_how_far_it_is():
 
     from frustration.commands.probe_views import LiveView
     from frustration.probes.events import Measured, NotMeasured
-    from frustration.probes.plan import Missing, Plan
+    from frustration.probes.plan import Missing, ProbePlan
     from frustration.probes.run import Start
     from frustration.probes.settings import Wanted
     from frustration.spec import TrialSpec
 
     specs = [TrialSpec.of("[1*4]", "none", trial=trial) for trial in range(4)]
     missing = tuple(Missing(spec=spec, measures=("knockout", "memory"), cost=2.0) for spec in specs)
-    found = Plan(missing=missing, done=3, without=2, complaints=())
+    found = ProbePlan(missing=missing, done=3, without=2, complaints=())
     with (Path(os.devnull)).open("w") as nowhere:
         console = Console(file=nowhere, width=90, force_terminal=True)
         view = LiveView(stop := threading.Event(), console)

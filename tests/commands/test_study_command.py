@@ -26,10 +26,10 @@ from frustration.record import LoopEntry
 from frustration.runners import engines
 from frustration.runners.local import LocalEngine
 from frustration.runners.work import LoopDone, Money, TrialFailed
+from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
 from frustration.study.run import StudyStart
-from frustration.study.sets import SETS
 from frustration.study.store import Store
 
 EXAMPLE = Path(__file__).parents[2] / "studies" / "example.toml"
@@ -367,7 +367,7 @@ def test_what_other_processes_finish_is_counted_once():
     board = StudyBoard(start, {small.id: 50.0, large.id: 50.0})
     board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
     for _ in range(2):
-        board.seen([small.id, "another study's"])
+        board.mark_finished([small.id, "another study's"])
     assert board.done == {small.id}
     assert board.share == pytest.approx(0.5)
     assert not board.running

@@ -20,7 +20,16 @@ from frustration.engine.loop import run
 from frustration.engine.population import Interrupted
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
-from frustration.modes import Mode, ModeError, Program, Regime, Scene, mode_named, mode_names, registry
+from frustration.modes import (
+    EpochSettings,
+    LoopContext,
+    Mode,
+    ModeError,
+    Program,
+    mode_named,
+    mode_names,
+    registry,
+)
 from frustration.modes.ablation import Ablation
 from frustration.network import Network
 from frustration.streams import Streams
@@ -31,7 +40,7 @@ MODES = mode_names()
 DOSED = [name for name in MODES if mode_named(name).dose_knob]
 DAMAGING = [name for name in MODES if mode_named(name).damages]
 WIDENING = [name for name in MODES if mode_named(name).widens]
-REGIME = Regime(learning_rate=1e-3)
+REGIME = EpochSettings(learning_rate=1e-3)
 IN_TRAINING = [name for name in MODES if mode_named(name)().training(REGIME) != REGIME]
 ONLY_BEFORE_TRAINING = [name for name in MODES if name not in (*IN_TRAINING, *WIDENING)]
 BACKENDS = pytest.mark.parametrize("backend", backends(), ids=lambda b: b.name)
@@ -56,11 +65,11 @@ def population(data):
 def intervention(mode: str, before, loop: int, data, architecture: str = ARCHITECTURE):
     """(network after it, evidence) of a mode's intervention alone, in a loop of trial 0."""
     probe = data.pixel_values[data.train.images[:1_000]]
-    scene = Scene(Streams(0, 0, Architecture.parse(architecture)), loop, probe)
+    context = LoopContext(Streams(0, 0, Architecture.parse(architecture)), loop, probe)
     candidate = before.copy()
     evidence: dict = {}
     for component in Program.parse(mode).at(loop).components:
-        evidence |= component.intervene(candidate, scene)
+        evidence |= component.intervene(candidate, context)
     return candidate, evidence
 
 
@@ -156,7 +165,9 @@ def test_what_it_changes_in_training_no_other_mode_changes(name):
     def changed(mode):
         after = mode_named(mode)().training(REGIME)
         return {
-            f.name for f in dataclasses.fields(Regime) if getattr(after, f.name) != getattr(REGIME, f.name)
+            f.name
+            for f in dataclasses.fields(EpochSettings)
+            if getattr(after, f.name) != getattr(REGIME, f.name)
         }
 
     for other in IN_TRAINING:
@@ -188,7 +199,7 @@ def test_it_leaves_nothing_behind_for_the_mode_that_follows_it(name, data):
             trial.intervene(trial.base.copy(), trial.order(64), data.pixel_values[data.train.images[:50]])
             for trial in (alone, after)
         ]
-        assert plans[0].epoch.regime == plans[1].epoch.regime
+        assert plans[0].epoch.settings == plans[1].epoch.settings
         assert plans[0].evidence == plans[1].evidence
 
 

@@ -27,7 +27,7 @@ MODULE = '''
         dose_knob: ClassVar[str] = "share"
         share: float = field(default=0.25)
 
-        def intervene(self, candidate, scene):
+        def intervene(self, candidate, context):
             if self.share == 0:
                 return {}
             before = np.linalg.norm(candidate.vector.astype(np.float64))
@@ -42,7 +42,7 @@ MODULE = '''
         name: ClassVar[str] = "liar"
         damages: ClassVar[bool] = True
 
-        def intervene(self, candidate, scene):
+        def intervene(self, candidate, context):
             candidate.vector *= np.float32(0.99)
             return {"units": [[0, 0]], "removed": 1.0}
 '''

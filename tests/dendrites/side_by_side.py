@@ -21,15 +21,15 @@ from torch import nn
 from frustration import Architecture
 from frustration.dataset import Part, Split
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.library import perforated
-from frustration.dendrites.library.files import read_best_model
 from frustration.dendrites.module import DendriticMLP
 from frustration.dendrites.schedule import Schedule
 from frustration.dendrites.settings import Settings
-from frustration.dendrites.step import grown
+from frustration.engine.growth.step import grown
+from frustration.engine.perforated import perforated
+from frustration.engine.perforated.files import read_best_model
 from frustration.engine.population import Epoch
 from frustration.engine.torch import TorchBackend
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Network, Shape
 from frustration.simple_mlp import SimpleMLP
 
@@ -222,9 +222,10 @@ def stacked(case: dict) -> dict:
     for slot, weights in enumerate(starts):
         population.load(slot, weights)
     for order in steps:
-        regime = Regime(learning_rate=case["lr"], weight_decay=0.01)
+        settings = EpochSettings(learning_rate=case["lr"], weight_decay=0.01)
         epochs = {
-            slot: Epoch(order=order, regime=regime, dropout_key=0, moments=moments[slot]) for slot in range(3)
+            slot: Epoch(order=order, settings=settings, dropout_key=0, moments=moments[slot])
+            for slot in range(3)
         }
         population.train(epochs, threading.Event())
         moments = [population.moments(slot) for slot in range(3)]

@@ -8,9 +8,9 @@ import safetensors.numpy
 import torch
 
 from frustration import Architecture
-from frustration.dendrites.library.files import read_best_model
 from frustration.dendrites.module import DendriticMLP
 from frustration.dendrites.settings import FORWARD_FUNCTIONS as FUNCTIONS
+from frustration.engine.perforated.files import read_best_model
 from frustration.errors import InputError
 from frustration.network import FORWARD_FUNCTIONS, Network, Shape, to_state
 from frustration.simple_mlp import SimpleMLP

@@ -6,7 +6,7 @@ import torch
 from frustration import Architecture
 from frustration.dendrites import Settings
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.step import grown
+from frustration.engine.growth.step import grown
 from frustration.network import Network, Shape
 
 LAYERS = [(5, 7), (3, 5)]

@@ -14,7 +14,7 @@ from frustration.architecture import Architecture
 from frustration.dendrites.draws import GrowthDraws
 from frustration.dendrites.module import DendriticMLP
 from frustration.dendrites.settings import FORWARD_FUNCTIONS, Settings
-from frustration.dendrites.step import grown
+from frustration.engine.growth.step import grown
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes.ablation import ablate

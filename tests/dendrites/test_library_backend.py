@@ -19,20 +19,20 @@ from frustration import Architecture
 from frustration.checkpoint import CheckpointFiles
 from frustration.dendrites import Schedule, Settings
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.library import wire
-from frustration.dendrites.library.available import why_not_library
-from frustration.dendrites.library.backend import LibraryBackend
-from frustration.dendrites.library.child import answer
-from frustration.dendrites.library.files import read_best_model
-from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
 from frustration.dendrites.schedule import ScoreError
-from frustration.dendrites.step import grown
 from frustration.engine.group import plan
+from frustration.engine.growth.step import grown
 from frustration.engine.loop import train_group
+from frustration.engine.perforated import wire
+from frustration.engine.perforated.available import why_not_library
+from frustration.engine.perforated.backend import LibraryBackend
+from frustration.engine.perforated.child import answer
+from frustration.engine.perforated.files import read_best_model
+from frustration.engine.perforated.process import Files, LibraryError, LibraryProcess
 from frustration.engine.population import Epoch, Interrupted
 from frustration.engine.reference import ReferenceBackend
 from frustration.errors import InputError
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Streams
 
@@ -64,7 +64,7 @@ class Drive:
         self.backend = LibraryBackend(files=self.files)
         self.population(self.shape)
         seed = self.streams.growth_seed(1)
-        self.schedule = self.backend.conduct(schedule, seed, self.network, self.saved)
+        self.schedule = self.backend.take_over(schedule, seed, self.network, self.saved)
 
     def population(self, shape: Shape):
         return self.backend.population(shape, ("p",), self.images, BATCH)
@@ -77,10 +77,10 @@ class Drive:
             self.moments = dataclasses.replace(self.moments)
         self.open(Schedule.from_state(state))
 
-    def epoch(self, **regime) -> Epoch:
+    def epoch(self, **settings) -> Epoch:
         return Epoch(
             order=self.streams.order(self.loop, SAMPLES),
-            regime=Regime(**{"learning_rate": 5e-3, "dropout": 0.1} | regime),
+            settings=EpochSettings(**{"learning_rate": 5e-3, "dropout": 0.1} | settings),
             dropout_key=self.streams.dropout_key(self.loop),
             moments=self.moments,
         )
@@ -259,13 +259,13 @@ def test_a_trial_of_another_backend_is_not_gone_on_with(images):
     schedule = Schedule(GROWING)
     schedule.observe(0.5)
     with pytest.raises(LibraryError, match="begun by another backend"):
-        backend.conduct(schedule, 0, network, network)
+        backend.take_over(schedule, 0, network, network)
     with pytest.raises(InputError, match="starts from a network without dendrites"):
-        backend.conduct(
+        backend.take_over(
             Schedule(GROWING), 0, grown(network, (True, True), GROWING, GrowthDraws.seeded(1)), None
         )
     with pytest.raises(InputError, match="the mode reset"):
-        backend.conduct(Schedule(GROWING, counts_growth=False), 0, network, None)
+        backend.take_over(Schedule(GROWING, counts_growth=False), 0, network, None)
 
 
 @installed
@@ -273,7 +273,7 @@ def test_the_librarys_debugger_raises_and_waits_for_nobody(tmp_path):
     program = """
 import torch
 from frustration.dendrites import Settings
-from frustration.dendrites.library import perforated
+from frustration.engine.perforated import perforated
 from frustration.simple_mlp import SimpleMLP
 perforated.fence_off()
 settings = Settings(switch_mode="every")

@@ -11,13 +11,13 @@ import pytest
 
 from frustration import Architecture
 from frustration.dendrites import Schedule, Settings
-from frustration.dendrites.library.available import why_not_library
-from frustration.dendrites.library.backend import LibraryBackend
-from frustration.dendrites.library.licence import Licence, find_licence, redact
-from frustration.dendrites.library.process import Files, LibraryError
+from frustration.engine.perforated.available import why_not_library
+from frustration.engine.perforated.backend import LibraryBackend
+from frustration.engine.perforated.licence import Licence, find_licence, redact
+from frustration.engine.perforated.process import Files, LibraryError
 from frustration.engine.population import Epoch
 from frustration.errors import InputError
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Streams
 
@@ -96,14 +96,14 @@ def drive(backend: LibraryBackend, images, epochs: int, settings: Settings):
     streams, shape = Streams(0, 0, ARCHITECTURE), Shape(ARCHITECTURE, images.features, images.classes)
     population = backend.population(shape, ("f",), images, 64)
     network = shape.view(shape.initial(streams.stream("init", 1)))
-    schedule = backend.conduct(Schedule(settings), 1, network, None)
+    schedule = backend.take_over(Schedule(settings), 1, network, None)
     told = []
     for loop in range(1, epochs + 1):
         population = backend.population(network.shape, ("f",), images, 64)
         population.load(0, network.vector)
         order = streams.order(loop, len(images.train))
-        regime = Regime(learning_rate=5e-3)
-        epoch = Epoch(order=order, regime=regime, dropout_key=0, moments=None)
+        settings = EpochSettings(learning_rate=5e-3)
+        epoch = Epoch(order=order, settings=settings, dropout_key=0, moments=None)
         assert np.isfinite(population.train({0: epoch}, threading.Event())[0])
         decision = schedule.observe(population.evaluate("validation")[0] / len(images.validation))
         network = schedule.grown() or network.shape.view(population.weights(0))

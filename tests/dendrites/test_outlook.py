@@ -3,7 +3,7 @@
 import pytest
 from laboratory import spec_of, trained
 
-from frustration.dendrites.outlook import first_growth, outlook
+from frustration.engine.growth.outlook import first_growth, outlook
 
 
 def spec(mode: str, loops: int, **fields):

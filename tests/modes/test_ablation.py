@@ -6,7 +6,7 @@ import torch
 from laboratory import fresh, spec_of
 
 from frustration import Architecture, SimpleMLP, TrialSpec
-from frustration.modes import Scene, mode_named
+from frustration.modes import LoopContext, mode_named
 from frustration.modes.ablation import ablate, read_dose, units_of, utilities
 from frustration.network import Shape, to_state
 from frustration.streams import Streams
@@ -25,7 +25,9 @@ def taken(mode: str, loops: int, **knobs) -> np.ndarray:
     units, probe = [], np.ones((5, 6), np.float32)
     for loop in range(2, loops + 2):
         evidence = (
-            mode_named(mode).with_knobs(knobs).intervene(network(), Scene(Streams(1, 1, HIDDEN), loop, probe))
+            mode_named(mode)
+            .with_knobs(knobs)
+            .intervene(network(), LoopContext(Streams(1, 1, HIDDEN), loop, probe))
         )
         units.append(evidence["units"][0])
     return np.array(units)
@@ -130,7 +132,7 @@ def test_selecting_by_utility_takes_the_least_or_the_most_useful_units(data):
     for selector, expected in (("lowest-utility", by_utility[:4]), ("highest-utility", by_utility[:-5:-1])):
         mode = mode_named("hidden").with_knobs({"selector": selector, "dose": 4})
         candidate = trial.base.copy()
-        evidence = mode.intervene(candidate, Scene(Streams(0, 0, HIDDEN), 2, images))
+        evidence = mode.intervene(candidate, LoopContext(Streams(0, 0, HIDDEN), 2, images))
         assert evidence["units"] == expected
 
 
@@ -142,20 +144,22 @@ def test_output_units_have_no_utility_so_selecting_them_by_it_is_refused():
 
 def test_noise_touches_all_weights_and_spares_the_units_that_hidden_would_take():
     before, after = network(), network()
-    scene = Scene(Streams(1, 1, HIDDEN), 5, np.ones((5, 6), np.float32))
-    mode_named("noise")().intervene(after, scene)
+    context = LoopContext(Streams(1, 1, HIDDEN), 5, np.ones((5, 6), np.float32))
+    mode_named("noise")().intervene(after, context)
     assert (before.vector != after.vector).mean() > 0.99
 
 
 def test_a_unit_without_weights_is_passed_over_when_units_are_ranked_by_utility(data):
     """Its utility is 0 for ever: it would be taken again and again, and nothing would happen."""
     trial = fresh(spec_of("[1*6]", "none"), data)
-    scene = Scene(Streams(0, 0, trial.spec.architecture), 2, data.pixel_values[data.train.images[:50]])
+    context = LoopContext(
+        Streams(0, 0, trial.spec.architecture), 2, data.pixel_values[data.train.images[:50]]
+    )
     network, mode = (
         trial.base.copy(),
         mode_named("hidden").with_knobs({"selector": "lowest-utility"}),
     )
-    taken = [mode.intervene(network, scene) for _ in range(7)]
+    taken = [mode.intervene(network, context) for _ in range(7)]
     assert sorted(evidence["units"][0][1] for evidence in taken[:6]) == [0, 1, 2, 3, 4, 5]
     assert all(evidence["removed"] > 0 for evidence in taken[:6])
     assert taken[6] == {}

@@ -9,17 +9,17 @@ from frustration.architecture import Architecture
 from frustration.dataset import Part, Split
 from frustration.engine.population import Epoch
 from frustration.engine.reference import ReferenceBackend
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Stream, Streams
 
 EXACT = ReferenceBackend(torch.float64)
 RATE = 1e-3
 REGIMES = (
-    Regime(learning_rate=RATE),
-    Regime(learning_rate=RATE, weight_decay=0.5),
-    Regime(learning_rate=RATE, dropout=0.1),
-    Regime(learning_rate=RATE / 3, weight_decay=1e-4, dropout=0.5),
+    EpochSettings(learning_rate=RATE),
+    EpochSettings(learning_rate=RATE, weight_decay=0.5),
+    EpochSettings(learning_rate=RATE, dropout=0.1),
+    EpochSettings(learning_rate=RATE / 3, weight_decay=1e-4, dropout=0.5),
 )
 """Treatments that act during an epoch, at two learning rates: slots of one population may differ so."""
 
@@ -32,11 +32,13 @@ def initial(shape: Shape, trial: int = 0):
     return shape.initial(Streams(0, trial, shape.architecture).stream("init", loop=1))
 
 
-def epoch_of(shape: Shape, data: Split, regime: Regime, trial: int = 0, loop: int = 1, moments=None) -> Epoch:
+def epoch_of(
+    shape: Shape, data: Split, settings: EpochSettings, trial: int = 0, loop: int = 1, moments=None
+) -> Epoch:
     streams = Streams(0, trial, shape.architecture)
     return Epoch(
         order=streams.order(loop, len(data.train)),
-        regime=regime,
+        settings=settings,
         dropout_key=streams.dropout_key(loop),
         moments=moments,
     )

@@ -103,7 +103,7 @@ def test_networks_without_wide_hidden_layers_keep_their_bits(architecture, digit
 def test_neighbours_vectors_and_the_cpus_instruction_do_not_matter(digits, bf16):
     """AVX2 has no instruction for it: there it is computed step by step."""
     shape = shape_of("[1*64, 1*90, 1*71]", digits)
-    epochs = {slot: epoch_of(shape, digits, regime) for slot, regime in enumerate(REGIMES)}
+    epochs = {slot: epoch_of(shape, digits, settings) for slot, settings in enumerate(REGIMES)}
     crowd, losses = trained(bf16, shape, digits, epochs)
     other = Library(library_path(["-mavx2", "-mfma"])) if bf16.library.lanes == 16 else bf16.library
     assert not (other.has_bf16 and other is not bf16.library)

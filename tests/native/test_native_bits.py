@@ -46,7 +46,7 @@ def digest(backend, architectures=PINNED, dendrites: tuple[int, ...] = (0,)) -> 
         if any(dendrites):
             shape = shape.with_dendrites(islice(cycle(dendrites), len(shape.layers)))
             weights = (Stream(b"pinned dendrites").uniform(shape.size) - np.float32(0.5)) * np.float32(0.5)
-        epochs = {slot: epoch_of(shape, data, regime) for slot, regime in enumerate(REGIMES)}
+        epochs = {slot: epoch_of(shape, data, settings) for slot, settings in enumerate(REGIMES)}
         population, losses = trained(backend, shape, data, epochs, weights=weights)
         for slot in epochs:
             *vectors, loss = everything(population, slot, losses[slot])
@@ -101,9 +101,9 @@ def test_vectors_of_every_width_make_the_same_bits(vectors, native):
 def test_neighbours_and_slots_do_not_matter(architecture, digits, native):
     shape = shape_of(architecture, digits)
     regimes = [*REGIMES, *REGIMES[::-1], *REGIMES]
-    epochs = {slot: epoch_of(shape, digits, regime) for slot, regime in enumerate(regimes)}
+    epochs = {slot: epoch_of(shape, digits, settings) for slot, settings in enumerate(regimes)}
     crowd, losses = trained(native, shape, digits, epochs)
-    for slot, epoch in enumerate(epoch_of(shape, digits, regime) for regime in REGIMES):
+    for slot, epoch in enumerate(epoch_of(shape, digits, settings) for settings in REGIMES):
         alone, (loss,) = trained(native, shape, digits, {0: epoch})
         for place in (slot, 7 - slot, 8 + slot):
             assert everything(crowd, place, losses[place]) == everything(alone, 0, loss)

@@ -8,7 +8,7 @@ from frustration.engine.native import NativeBackend
 from frustration.engine.native.build import library_path
 from frustration.engine.native.library import FORWARD_FUNCTIONS, Layout, Library, NativeError, Team
 from frustration.engine.reference import ReferenceBackend
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Stream
 
@@ -55,7 +55,7 @@ def correct(shape: Shape, data, weights) -> list[int]:
 @pytest.mark.parametrize("case", CASES)
 def test_losses_and_scores_are_those_of_the_reference(case, digits, native):
     shape = grown(*CASES[case], digits)
-    epochs = {slot: epoch_of(shape, digits, regime) for slot, regime in enumerate(REGIMES)}
+    epochs = {slot: epoch_of(shape, digits, settings) for slot, settings in enumerate(REGIMES)}
     population, _ = trained(native, shape, digits, epochs, weights=start(shape))
     scores = population.evaluate("validation")
     for slot, epoch in epochs.items():
@@ -79,7 +79,10 @@ def test_rounding_is_no_worse_than_that_of_torch(digits, native):
     shape = grown("[2*20]", (1, 2, 1), data)
     distances = {"native": [], "reference": []}
     for seed in range(30):
-        weights, epoch = start(shape, seed), epoch_of(shape, data, Regime(learning_rate=1e-4), trial=seed)
+        weights, epoch = (
+            start(shape, seed),
+            epoch_of(shape, data, EpochSettings(learning_rate=1e-4), trial=seed),
+        )
         exact, *others = (
             trained(backend, shape, data, {0: epoch}, weights=weights)[0].weights(0).astype(np.float64)
             for backend in (EXACT, native, ReferenceBackend())
@@ -93,12 +96,12 @@ def test_rounding_is_no_worse_than_that_of_torch(digits, native):
 def test_neighbours_slots_and_vectors_do_not_matter(dendrites, digits, native):
     shape = grown("[1*37, 1*18]", dendrites, digits)
     regimes = [*REGIMES, *REGIMES[::-1]]
-    epochs = {slot: epoch_of(shape, digits, regime) for slot, regime in enumerate(regimes)}
+    epochs = {slot: epoch_of(shape, digits, settings) for slot, settings in enumerate(regimes)}
     crowd, losses = trained(native, shape, digits, epochs, weights=start(shape))
     avx2 = ["-mavx2", "-mfma"]
     narrower = NativeBackend(Library(library_path(avx2))) if native.library.lanes == 16 else native
-    for slot, regime in enumerate(REGIMES):
-        epoch = epoch_of(shape, digits, regime)
+    for slot, settings in enumerate(REGIMES):
+        epoch = epoch_of(shape, digits, settings)
         alone, (loss,) = trained(narrower, shape, digits, {0: epoch}, weights=start(shape))
         moments = alone.moments(0)
         for place in (slot, 7 - slot):
@@ -172,7 +175,7 @@ def test_hostile_sizes(case, native):
     sizes, architecture, dendrites, batch = HOSTILE[case]
     data = made_up(**sizes)
     shape = grown(architecture, dendrites, data)
-    epochs = {slot: epoch_of(shape, data, regime) for slot, regime in enumerate(REGIMES)}
+    epochs = {slot: epoch_of(shape, data, settings) for slot, settings in enumerate(REGIMES)}
     population, _ = trained(native, shape, data, epochs, batch=batch, weights=start(shape))
     for slot, epoch in epochs.items():
         expected = reference_losses(shape, data, epoch, batch, weights=start(shape))

@@ -17,7 +17,7 @@ from frustration.dataset import Part, Split
 from frustration.engine.native import NativeBackend
 from frustration.engine.population import Epoch
 from frustration.errors import FrustrationError
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape
 
 images = np.arange(6400, dtype=np.uint8).reshape(64, 100)
@@ -33,7 +33,7 @@ for attempt in range(3):
         backend.population(large, ("ff",), data, 32)
     except FrustrationError as error:
         print(error)
-epoch = Epoch(order=np.arange(64), regime=Regime(learning_rate=1e-3), dropout_key=0, moments=None)
+epoch = Epoch(order=np.arange(64), settings=EpochSettings(learning_rate=1e-3), dropout_key=0, moments=None)
 assert np.isfinite(population.train({0: epoch, 1: epoch}, threading.Event())).all()
 """
 

@@ -15,7 +15,7 @@ from frustration.engine.loop import run
 from frustration.engine.native.build import LANGUAGE, OPTIMIZED, SOURCES, compiler, native_flags
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.trial import Trial
-from frustration.modes import Regime, mode_names
+from frustration.modes import EpochSettings, mode_names
 from frustration.spec import TrialSpec
 from frustration.streams import dropout_keep, dropout_threshold
 
@@ -26,7 +26,7 @@ ARCHITECTURES = ["[]", "[1*1]", "[1*16]", "[1*70]", "[2*33]", "[4*47]", "[3*4, 1
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_early_losses_are_those_of_the_reference_for_mixed_treatments(architecture, digits, native):
     shape = shape_of(architecture, digits)
-    epochs = {slot: epoch_of(shape, digits, regime) for slot, regime in enumerate(REGIMES)}
+    epochs = {slot: epoch_of(shape, digits, settings) for slot, settings in enumerate(REGIMES)}
     population, _ = trained(native, shape, digits, epochs)
     for slot, epoch in epochs.items():
         expected = reference_losses(shape, digits, epoch)
@@ -161,10 +161,10 @@ def test_rounding_is_no_worse_than_that_of_torch(digits, native):
     """Distance of the weights to a float64 run over 30 seeds: the median at most 1.1 times torch's own."""
     shape = shape_of("[4*47]", digits)
     data = digits.head(64 * EARLY, 1, 1)
-    regime = Regime(learning_rate=1e-4)
+    settings = EpochSettings(learning_rate=1e-4)
     distances = {"native": [], "reference": []}
     for seed in range(30):
-        weights, epoch = initial(shape, trial=seed), epoch_of(shape, data, regime, trial=seed)
+        weights, epoch = initial(shape, trial=seed), epoch_of(shape, data, settings, trial=seed)
         exact, *others = (
             trained(backend, shape, data, {0: epoch}, weights=weights)[0].weights(0)
             for backend in (EXACT, native, ReferenceBackend())

@@ -39,7 +39,7 @@ def test_trained_and_scored_as_in_the_reference(case, native):
     sizes, architecture, batch = MADE_UP[case]
     data = made_up(**sizes)
     shape = shape_of(architecture, data)
-    epochs = {slot: epoch_of(shape, data, regime) for slot, regime in enumerate(REGIMES)}
+    epochs = {slot: epoch_of(shape, data, settings) for slot, settings in enumerate(REGIMES)}
     population, _ = trained(native, shape, data, epochs, batch=batch)
     judge = EXACT.population(shape, ("ffff",), data, batch)
     tolerance = max(1e-5, 2e-9 * data.features)  # 70,000 terms in one sum round more

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from frustration.spec import TrialSpec
+from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
-from frustration.study.sets import SETS
 from frustration.study.store import Store
 
 SIX = ("none", "decay", "dropout", "full", "hidden", "output")

@@ -11,9 +11,9 @@ from test_report_published import trials_file
 
 from frustration.commands import COMMANDS
 from frustration.commands import main as umbrella
-from frustration.commands.original import HEATMAPS
-from frustration.report import regime_classifier
-from frustration.report.yardstick import MNIST
+from frustration.original import regime_classifier
+from frustration.original.commands import HEATMAPS
+from frustration.report.chance_level import MNIST
 from frustration.statistics.regimes import regime, regime_of_summaries
 
 NAMES = (

@@ -19,12 +19,12 @@ from frustration.report.figures import draw_all, style
 from frustration.report.figures.dendrites import switches
 from frustration.report.figures.drawing import PAINTERS
 from frustration.report.figures.families import families, short
+from frustration.report.figures.inputs import FigureInput
 from frustration.report.figures.labels import label_points
-from frustration.report.figures.looks import KNOWN, looks_of
+from frustration.report.figures.mode_style import KNOWN, looks_of
 from frustration.report.figures.pareto import undominated
-from frustration.report.figures.scene import Scene
 from frustration.report.html import write
-from frustration.study.sets import SETS
+from frustration.study.architecture_sets import SETS
 
 PAPER = SETS["paper-98"]
 
@@ -86,10 +86,10 @@ def test_the_winning_mode_is_named_only_where_it_is_told_from_all_others(tmp_pat
     said = {}
     for name, store in (("clear", clear), ("even", even)):
         results, analysis = read_and_analyse(store)
-        scene = Scene(results=results, analysis=analysis, setting=results.settings[0])
+        given = FigureInput(results=results, analysis=analysis, setting=results.settings[0])
         figures = {one.name: one for one in draw_all(results, analysis, tmp_path / "drawn" / name)}
         said[name] = figures["winning-mode"].caption
-        (group,) = scene.groups.values()
+        (group,) = given.groups.values()
         assert group.winner.decided == (name == "clear")
     assert "(1 of 1 architectures" in said["clear"]
     assert "(0 of 1 architectures" in said["even"]

@@ -5,7 +5,7 @@ import re
 from report_kit import ONE, TWO, made, specs_of, study
 from synthetic import rewrite
 
-from frustration.report.original import CONVERGENCE, GROWTH, SUMMARY, TRIALS, original_files
+from frustration.original.tables import CONVERGENCE, GROWTH, SUMMARY, TRIALS, original_files
 from frustration.report.reading import read_study
 
 GOLDEN_SUMMARY = """\

@@ -296,7 +296,7 @@ def test_dark_follows_the_system_and_the_switch_wins_over_it(open_page):
 
 
 READ = [
-    "h1", ".lead", ".note", ".helps li", ".helps code", ".beware li", "nav a", "td.worse", "#filter-count",
+    "h1", ".lead", ".note", ".helps li", ".helps code", ".warnings li", "nav a", "td.worse", "#filter-count",
 ]  # fmt: skip
 CONTRAST = """(names) => {
   const part = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);

@@ -4,9 +4,9 @@ import pytest
 from report_kit import made, study
 
 from frustration.errors import InputError
+from frustration.original.published import read_trials_file
+from frustration.original.tables import TRIALS, original_files, summary
 from frustration.report.analysis import analyse
-from frustration.report.original import TRIALS, original_files, summary
-from frustration.report.published import read_trials_file
 from frustration.report.reading import read_study
 from frustration.report.sentences import plain_sentences
 
@@ -93,7 +93,7 @@ def test_gains_that_pass_exploration_in_networks_that_never_learn_are_told_apart
         "31*31": ("9.80 0.05", "9.80 0.05", "9.80 0.05", "9.80 0.05", "9.80 0.05", "10.50 0.05"),
     }
     results = published(tmp_path, trials_file(rows))
-    text = " ".join(plain_sentences(results, analyse(results)).surely)
+    text = " ".join(plain_sentences(results, analyse(results)).power_notes)
     assert (
         "3 of 10 comparisons pass Benjamini and Hochberg at 0.05 "
         "(2 better, 1 of them in networks that never beat chance; 1 worse)"

@@ -46,14 +46,14 @@ def test_nothing_is_claimed_where_no_test_rejects(tmp_path, seed):
 def test_too_few_trials_are_no_verdict_and_the_n_is_named(tmp_path):
     store = made(tmp_path / "s", study(trials=4), hidden=-9.0)
     assert "4 trials are too few for any verdict on `hidden` (n too small: needs n = 6)" in said(store)
-    assert "no outcome could have been significant" in said(store, "surely")
+    assert "no outcome could have been significant" in said(store, "power_notes")
 
 
 def test_an_inert_treatment_is_named_with_the_reason_and_never_called_useless(tmp_path):
     store = made(tmp_path / "s", study("none", "decay", "hidden"))
     assert (
         "`decay` is inert in 1 architecture: its factor 1 - lr * weight_decay = 1 - 0.0001 * 0.0001"
-        in said(store, "beware")
+        in said(store, "warnings")
     )
     assert "decay" not in said(store)
 
@@ -64,7 +64,7 @@ def test_a_difference_between_networks_that_do_not_learn_is_called_that(tmp_path
     for spec in specs_of(grid):
         rewrite(store, spec, bounty=11.02)
     assert "In `[1*32]` (where no trial beats chance), `hidden` raises" in said(store)
-    assert "no trial of any treatment beats chance (`[1*32]`)" in said(store, "beware")
+    assert "no trial of any treatment beats chance (`[1*32]`)" in said(store, "warnings")
 
 
 def test_what_is_missing_failed_or_passed_over_is_said(tmp_path):
@@ -74,7 +74,7 @@ def test_what_is_missing_failed_or_passed_over_is_said(tmp_path):
     store.record_path(second.id).unlink()
     store.write_failure(second.id, second.to_dict(), "ValueError: no")
     store.record_path(third.id).write_text("{")
-    text = said(store, "beware")
+    text = said(store, "warnings")
     assert "1 trial failed (ValueError: no)" in text
     assert "1 trial of the study is not there yet" in text
     assert f"Passed over: {third.id}.json is half-written" in text

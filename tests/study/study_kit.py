@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from frustration.engine.trial import Plan, Result, Trial
+from frustration.engine.trial import Candidate, Result, Trial
 from frustration.record import LoopEntry
 from frustration.study.definition import Study
 from frustration.study.run import StudyOutcome, prepare, run_study
@@ -56,7 +56,7 @@ def bits(store: Store) -> dict[str, Any]:
 class Faulty(Trial):
     """Trials, of which one of every architecture meets an error in its second loop."""
 
-    def judge(self, plan: Plan, result: Result) -> LoopEntry:
+    def judge(self, plan: Candidate, result: Result) -> LoopEntry:
         if (self.spec.trial, self.spec.label, self.loop) == (1, "none", 1):
             raise ZeroDivisionError("made up")
         return super().judge(plan, result)
@@ -65,7 +65,7 @@ class Faulty(Trial):
 class Deadly(Trial):
     """Trials that end the process that trains them in their second loop, as one without memory would."""
 
-    def judge(self, plan: Plan, result: Result) -> LoopEntry:
+    def judge(self, plan: Candidate, result: Result) -> LoopEntry:
         if self.loop == 1:
             os._exit(1)
         return super().judge(plan, result)
@@ -75,7 +75,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from frustration.runners.work import TrialDone
-from frustration.engine.trial import Plan, Result, Trial
+from frustration.engine.trial import Candidate, Result, Trial
 from frustration.record import LoopEntry
 from frustration.study.definition import Study
 from frustration.study.run import prepare, run_study

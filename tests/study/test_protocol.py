@@ -4,8 +4,8 @@ import pytest
 
 from frustration.architecture import Architecture
 from frustration.commands.study import main
+from frustration.report.protocol import BASELINE, CONTROL, TREATED, Arm, abc_study, arms, comparisons
 from frustration.study.presets import preset
-from frustration.study.protocol import BASELINE, CONTROL, TREATED, Arm, abc_study, arms, comparisons
 from frustration.study.store import Store
 
 

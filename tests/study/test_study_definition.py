@@ -8,8 +8,8 @@ from study_kit import tiny, toml
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
+from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
-from frustration.study.sets import SETS
 
 CONFIGURATIONS = Path(__file__).parents[2] / "reproduction" / "configurations.txt"
 DIGEST = {("mnist", 0.02): "digest"}

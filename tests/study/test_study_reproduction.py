@@ -11,11 +11,11 @@ import pytest
 from study_kit import tiny, toml
 
 from frustration import session
-from frustration.commands.generate_reproduction_tests import main
 from frustration.commands.train_flags import build_request, parser, remarks
+from frustration.original.generate_reproduction_tests import main
+from frustration.original.reproduction import Command, commands, paper_study
+from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
-from frustration.study.reproduction import Command, commands, paper_study
-from frustration.study.sets import SETS
 
 STUDIES = {
     "the published grid": paper_study(trials=2),

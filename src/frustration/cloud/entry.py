@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from frustration.cloud.container import write_failure
-from frustration.cloud.original_forms import COMPREHENSIVE, RESULTS, comprehensive_text, results_text
-from frustration.commands.stopping import Stopper
 from frustration.engine.group import Layout
 from frustration.errors import FrustrationError, InputError
 from frustration.files import make_folder, write_atomically
+from frustration.original.cloud_forms import COMPREHENSIVE, RESULTS, comprehensive_text, results_text
 from frustration.record import TrialRecord
+from frustration.runners.stopping import Stopper
 from frustration.spec import TrialSpec
 from frustration.study.definition import Study
 from frustration.study.store import Store
@@ -131,10 +131,10 @@ def _planned(base: Path, pack: str) -> tuple[Study, frozenset[str]]:
 
     It may have grown since. Trials that came later would change the groups that trials of this pack stand in.
     """
-    from frustration.cloud.plan import Plan
+    from frustration.cloud.plan import CloudPlan
 
     paths = sorted((base / "input" / "data" / "plan").glob("plan*.json"))
-    for plan in (Plan.from_json(path.read_text("utf-8"), path.name) for path in paths):
+    for plan in (CloudPlan.from_json(path.read_text("utf-8"), path.name) for path in paths):
         for one in plan.packs:
             if one.id == pack:
                 return plan.study, frozenset(one.trials)
@@ -173,7 +173,7 @@ SMALL = ("arch", "ablation-mode", "num-runs", "meta-loops", "seed", "lr", "batch
 
 def _small_study(given: Mapping[str, str]) -> Study:
     """A job of one architecture, or of a few, that no plan describes."""
-    from frustration.study.sets import architectures
+    from frustration.study.architecture_sets import architectures
 
     known = {*SMALL, "train-fraction", "study", "device", "checkpoint-seconds"}
     if unknown := sorted(set(given) - known):

@@ -15,7 +15,7 @@ from typing import Any
 from frustration.cloud.clients import CloudError, code_of, message_of
 from frustration.cloud.jobs import RUNNING, Job, PackJobs, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
-from frustration.cloud.plan import Pack, Plan, read_plan, write_plan
+from frustration.cloud.plan import CloudPlan, Pack, read_plan, write_plan
 from frustration.errors import InputError
 from frustration.study.definition import Study
 
@@ -38,7 +38,7 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LaunchState:
     """Where the packs of a plan stand."""
 
     done: Mapping[str, Job]
@@ -64,7 +64,7 @@ def agree(
     make_packs: Callable[[frozenset[str]], tuple[Pack, ...]],
     instance_type: str,
     write: bool = True,
-) -> Plan:
+) -> CloudPlan:
     """The plan that all launchers of this study share; made of what no plan holds yet, if there is such.
 
     `make_packs` is called with the ids of those trials only. `s3` is None: as if there were no plan yet.
@@ -81,7 +81,7 @@ def agree(
             )
         if plan and planned == ids:
             return plan
-        addition = Plan(
+        addition = CloudPlan(
             study=study,
             digests=dict(digests),
             packs=make_packs(ids - planned),
@@ -98,10 +98,10 @@ def standing(
     sagemaker: Any,
     s3: Any,
     place: Place,
-    plan: Plan,
+    plan: CloudPlan,
     max_attempts: int = MAX_ATTEMPTS,
     force_rerun: bool = False,
-) -> Standing:
+) -> LaunchState:
     """Ask the service and S3 where everything stands, and say what is to be launched."""
     known = {pack.id for pack in plan.packs}
     jobs = {pack: of for pack, of in by_pack(list_jobs(sagemaker, place)).items() if pack in known}
@@ -110,12 +110,12 @@ def standing(
 
 
 def assess(
-    plan: Plan,
+    plan: CloudPlan,
     jobs: Mapping[str, PackJobs],
     done: Mapping[str, Job],
     max_attempts: int = MAX_ATTEMPTS,
     force_rerun: bool = False,
-) -> Standing:
+) -> LaunchState:
     """The same from what is known already."""
     running, exhausted, lost, todo = {}, {}, {}, []
     for pack in plan.packs:
@@ -134,7 +134,7 @@ def assess(
             exhausted[pack.id] = of
         else:
             todo.append(Task(pack=pack, attempt=attempt))
-    return Standing(done=done, running=running, exhausted=exhausted, lost=lost, todo=tuple(todo))
+    return LaunchState(done=done, running=running, exhausted=exhausted, lost=lost, todo=tuple(todo))
 
 
 @dataclass
@@ -191,7 +191,7 @@ class Launcher:
 
 
 @dataclass
-class Room:
+class ConcurrencyLimit:
     """How many jobs of the study may run at a time, by the user's own wish."""
 
     sagemaker: Any

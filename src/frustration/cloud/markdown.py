@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from frustration.cloud.original_layout import OriginalCell
-from frustration.report.original import SUMMARY, TRIALS, setting_folder, summary, trials
-from frustration.report.published import cell_of_bounties
+from frustration.original.cloud_layout import OriginalCell
+from frustration.original.published import cell_of_bounties
+from frustration.original.tables import SUMMARY, TRIALS, setting_folder, summary, trials
 from frustration.report.reading import read_study
 from frustration.report.results import Cell
 

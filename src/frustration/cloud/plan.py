@@ -1,7 +1,7 @@
 """The plan of a study in the cloud: which trials form a pack, one job each. Written once, read by all.
 
 A plan is never changed: names, locks and checkpoints follow from it. A study that grows (more trials, modes,
-architectures) gets a further plan for what was added; `Plan` holds all of them together.
+architectures) gets a further plan for what was added; `CloudPlan` holds all of them together.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Pack:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CloudPlan:
     """All packs of a study."""
 
     study: Study
@@ -115,11 +115,11 @@ class Plan:
         plan._check(source)
         return plan
 
-    def of_generation(self, generation: int) -> Plan:
+    def of_generation(self, generation: int) -> CloudPlan:
         """The same, its packs knowing where they stand."""
         return replace(self, packs=tuple(replace(pack, generation=generation) for pack in self.packs))
 
-    def joined(self, later: Plan) -> Plan:
+    def joined(self, later: CloudPlan) -> CloudPlan:
         """This plan and the one for what a later growth added."""
         return replace(
             self,
@@ -139,19 +139,19 @@ class Plan:
             )
 
 
-def read_plan(s3: Any, place: Place) -> Plan | None:
+def read_plan(s3: Any, place: Place) -> CloudPlan | None:
     """What the launchers agreed on, all growths of it joined; None before the first launch."""
-    plan: Plan | None = None
+    plan: CloudPlan | None = None
     for generation in range(1, GENERATIONS + 1):
         text = _get(s3, place, place.plan(generation))
         if text is None:
             break
-        one = Plan.from_json(text, place.uri(place.plan(generation))).of_generation(generation)
+        one = CloudPlan.from_json(text, place.uri(place.plan(generation))).of_generation(generation)
         plan = one if plan is None else plan.joined(one)
     return plan
 
 
-def write_plan(s3: Any, place: Place, plan: Plan, generation: int) -> bool:
+def write_plan(s3: Any, place: Place, plan: CloudPlan, generation: int) -> bool:
     """Write a plan where there is none; False if another launcher was faster, whose plan then holds."""
     from botocore.exceptions import ClientError
 

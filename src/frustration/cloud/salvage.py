@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from frustration.cloud.archive import Member
+from frustration.cloud.archive_contents import gather
 from frustration.cloud.download import NoObject, fetch, objects
-from frustration.cloud.parcel import gather
 from frustration.cloud.place import Place
 from frustration.spec import TrialSpec
 from frustration.study.store import Store

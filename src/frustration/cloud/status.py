@@ -12,7 +12,7 @@ from frustration.cloud.describe import Facts, describe_all
 from frustration.cloud.download import objects
 from frustration.cloud.jobs import Job, PackJobs, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
-from frustration.cloud.plan import Plan
+from frustration.cloud.plan import CloudPlan
 
 DONE, RUNNING, STOPPED, FAILED, LOST, WAITING = (
     "done",
@@ -115,7 +115,7 @@ class Watch:
     s3: Any
     sagemaker: Any
     place: Place
-    plan: Plan
+    plan: CloudPlan
     _done: dict[str, Job] = field(default_factory=dict)
     _ended: dict[str, Facts] = field(default_factory=dict)
 

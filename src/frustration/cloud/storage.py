@@ -23,7 +23,7 @@ _ORIGINAL = re.compile(r"psa-[^/]+/(?P<rest>.*)")
 
 
 @dataclass(kw_only=True)
-class Pile:
+class Usage:
     """Objects of one kind."""
 
     objects: int = 0
@@ -35,34 +35,34 @@ class Pile:
 
 
 @dataclass(kw_only=True)
-class Usage:
+class StorageUsage:
     """Everything under a prefix."""
 
-    piles: dict[tuple[str, str], Pile] = field(default_factory=dict)
-    """(study, kind) -> pile; the study is empty for what belongs to none."""
-    old_versions: Pile | None = None
+    kinds: dict[tuple[str, str], Usage] = field(default_factory=dict)
+    """(study, kind) -> usage; the study is empty for what belongs to none."""
+    old_versions: Usage | None = None
     """Replaced or deleted, and still billed; None where it cannot be seen."""
-    unfinished: Pile | None = None
+    unfinished: Usage | None = None
     """Uploads that were never finished; None where it cannot be seen."""
 
     @property
-    def total(self) -> Pile:
-        extra = [pile for pile in (self.old_versions, self.unfinished) if pile]
-        piles = [*self.piles.values(), *extra]
-        return Pile(objects=sum(p.objects for p in piles), bytes=sum(p.bytes for p in piles))
+    def total(self) -> Usage:
+        extra = [usage for usage in (self.old_versions, self.unfinished) if usage]
+        kinds = [*self.kinds.values(), *extra]
+        return Usage(objects=sum(p.objects for p in kinds), bytes=sum(p.bytes for p in kinds))
 
 
 def measure(
     s3: Any, bucket: str, prefix: str, under: str = "", progress: Callable[[int], None] = lambda done: None
-) -> Usage:
+) -> StorageUsage:
     """`prefix` ends with "/" or is empty; `under` narrows the listing to a part of it."""
-    usage = Usage()
+    usage = StorageUsage()
     for number, one in enumerate(objects(s3, bucket, prefix + under), start=1):
         kind = kind_of(one["Key"].removeprefix(prefix))
-        usage.piles.setdefault(kind, Pile()).add(one["Size"])
+        usage.kinds.setdefault(kind, Usage()).add(one["Size"])
         progress(number)
-    usage.old_versions = _piled(lambda: _old_versions(s3, bucket, prefix + under))
-    usage.unfinished = _piled(lambda: _unfinished(s3, bucket, prefix + under))
+    usage.old_versions = _usage_of(lambda: _old_versions(s3, bucket, prefix + under))
+    usage.unfinished = _usage_of(lambda: _unfinished(s3, bucket, prefix + under))
     return usage
 
 
@@ -82,19 +82,19 @@ def kind_of(key: str) -> tuple[str, str]:
     return "", SHARED if key.startswith(("code/", "data/")) else OTHER
 
 
-def _piled(sizes: Callable[[], Iterable[int]]) -> Pile | None:
+def _usage_of(sizes: Callable[[], Iterable[int]]) -> Usage | None:
     from botocore.exceptions import ClientError
 
-    pile = Pile()
+    usage = Usage()
     with spoken("cannot list what lies in S3"):
         try:
             for size in sizes():
-                pile.add(size)
+                usage.add(size)
         except ClientError as error:
             if code_of(error) in DENIED:
                 return None
             raise
-    return pile
+    return usage
 
 
 def _old_versions(s3: Any, bucket: str, prefix: str) -> Iterator[int]:

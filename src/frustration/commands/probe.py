@@ -84,9 +84,9 @@ def _probe(arguments: list[str]) -> int:
 def _watched(options: argparse.Namespace, store: Store, wanted: Wanted) -> int:
     """The run, with its events shown and signals obeyed."""
     from frustration.commands.probe_views import Times, view_for
-    from frustration.commands.stopping import Stopper
     from frustration.probes.events import Event
     from frustration.probes.run import Start, run_probes
+    from frustration.runners.stopping import Stopper
 
     times = Times()
     with Stopper() as stopper:

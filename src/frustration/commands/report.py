@@ -109,7 +109,7 @@ def _report(arguments: list[str]) -> int:
 
 
 def _results(options: argparse.Namespace) -> StudyResults:
-    from frustration.report.published import read_trials_file
+    from frustration.original.published import read_trials_file
     from frustration.report.writing import study_named
 
     if options.from_trials is not None:
@@ -139,7 +139,10 @@ def _print(results: StudyResults, options: argparse.Namespace) -> None:
     analysis = analyse(results, alpha=options.alpha, margin=options.margin)
     plain = plain_sentences(results, analysis)
     table = cells_table(analysis)
-    _say([*plain.about, "", *plain.helps, "", *plain.surely, "", *plain.costs, *plain.beware, ""], [table])
+    _say(
+        [*plain.about, "", *plain.helps, "", *plain.power_notes, "", *plain.costs, *plain.warnings, ""],
+        [table],
+    )
 
 
 def _compare(arguments: list[str]) -> int:

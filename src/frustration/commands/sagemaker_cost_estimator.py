@@ -16,7 +16,7 @@ from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.costs import CostReport
-    from frustration.cloud.plan import Plan
+    from frustration.cloud.plan import CloudPlan
     from frustration.cloud.prices import Price
     from frustration.cloud.settings import Settings
 
@@ -135,7 +135,7 @@ def _of_study(
     return [job.name for job in jobs], left, plan.instance_type
 
 
-def _plan(s3: Any, settings: Settings, place: Any) -> Plan:
+def _plan(s3: Any, settings: Settings, place: Any) -> CloudPlan:
     from frustration.cloud.plan import read_plan
     from frustration.commands.sagemaker_flags import studies_in
 

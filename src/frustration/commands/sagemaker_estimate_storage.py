@@ -11,7 +11,7 @@ from frustration.commands.arguments import Parser, real, run
 from frustration.commands.sagemaker_flags import add_common, add_place, say_remarks, settings_of
 
 if TYPE_CHECKING:
-    from frustration.cloud.storage import Pile, Usage
+    from frustration.cloud.storage import StorageUsage, Usage
 
 NAME = "sagemaker-estimate-storage"
 
@@ -66,7 +66,7 @@ def _estimate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(usage: Usage, where: str, price: float | None) -> dict[str, Any]:
+def _report(usage: StorageUsage, where: str, price: float | None) -> dict[str, Any]:
     total = usage.total
     return {
         "where": where,
@@ -75,27 +75,27 @@ def _report(usage: Usage, where: str, price: float | None) -> dict[str, Any]:
         "usd_per_month": None if price is None else round(_gib(total) * price, 6),
         "usd_per_gib_month": price,
         "kinds": [
-            {"study": study or None, "kind": kind, "objects": pile.objects, "bytes": pile.bytes}
-            for (study, kind), pile in sorted(usage.piles.items())
+            {"study": study or None, "kind": kind, "objects": part.objects, "bytes": part.bytes}
+            for (study, kind), part in sorted(usage.kinds.items())
         ],
-        "old_versions": _pile(usage.old_versions),
-        "unfinished_uploads": _pile(usage.unfinished),
+        "old_versions": _as_json(usage.old_versions),
+        "unfinished_uploads": _as_json(usage.unfinished),
     }
 
 
-def _pile(pile: Pile | None) -> dict[str, int] | None:
-    return None if pile is None else {"objects": pile.objects, "bytes": pile.bytes}
+def _as_json(part: Usage | None) -> dict[str, int] | None:
+    return None if part is None else {"objects": part.objects, "bytes": part.bytes}
 
 
-def _say(usage: Usage, where: str, price: float | None) -> None:
+def _say(usage: StorageUsage, where: str, price: float | None) -> None:
     from tabulate import tabulate
 
     total = usage.total
     if not total.objects:
         print(f"nothing lies in {where}")
         return
-    piles = sorted(usage.piles.items(), key=lambda item: -item[1].bytes)
-    rows = [_row(study or "-", kind, pile, total) for (study, kind), pile in piles]
+    kinds = sorted(usage.kinds.items(), key=lambda item: -item[1].bytes)
+    rows = [_row(study or "-", kind, part, total) for (study, kind), part in kinds]
     for what, extra in (("old versions", usage.old_versions), ("unfinished uploads", usage.unfinished)):
         if extra is None:
             rows.append(["-", what, "may not be seen", "", ""])
@@ -110,10 +110,10 @@ def _say(usage: Usage, where: str, price: float | None) -> None:
         print(f"${_gib(total) * price:,.4f} a month at ${price:g} for a GiB")
 
 
-def _row(study: str, kind: str, pile: Pile, total: Pile) -> list[str]:
-    share = f"{100 * pile.bytes / total.bytes:.1f} %" if total.bytes else "-"
-    return [study, kind, f"{pile.objects:,}", f"{pile.bytes / 2**20:,.3f}", share]
+def _row(study: str, kind: str, part: Usage, total: Usage) -> list[str]:
+    share = f"{100 * part.bytes / total.bytes:.1f} %" if total.bytes else "-"
+    return [study, kind, f"{part.objects:,}", f"{part.bytes / 2**20:,.3f}", share]
 
 
-def _gib(pile: Pile) -> float:
-    return pile.bytes / 2**30
+def _gib(part: Usage) -> float:
+    return part.bytes / 2**30

@@ -12,7 +12,7 @@ from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.place import Place
-    from frustration.cloud.plan import Plan
+    from frustration.cloud.plan import CloudPlan
     from frustration.cloud.settings import Settings
 
 PLACE_FLAGS = ("region", "bucket", "prefix")
@@ -58,7 +58,7 @@ def studies_in(s3: Any, settings: Settings) -> list[str]:
     return sorted(folders(s3, settings.bucket, f"{under}studies/"))
 
 
-def place_and_plan(s3: Any, settings: Settings, study: str | None) -> tuple[Place, Plan]:
+def place_and_plan(s3: Any, settings: Settings, study: str | None) -> tuple[Place, CloudPlan]:
     """Where the named study lies, or the only one that there is, and what its launchers agreed on."""
     from frustration.cloud.place import Place
     from frustration.cloud.plan import read_plan

@@ -14,10 +14,10 @@ from frustration.commands.sagemaker_launch_work import Calibrated, Parcels
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
-    from frustration.cloud.launch import Standing, Task
+    from frustration.cloud.launch import LaunchState, Task
     from frustration.cloud.offer import Offer
     from frustration.cloud.place import Place
-    from frustration.cloud.plan import Plan
+    from frustration.cloud.plan import CloudPlan
     from frustration.cloud.request import Uploaded
     from frustration.cloud.settings import Settings
 
@@ -61,7 +61,7 @@ def _connect(options: argparse.Namespace, settings: Settings) -> tuple[Any, Any]
     return s3, sagemaker
 
 
-def _agreed(work: Calibrated, s3: Any, write: bool) -> Plan:
+def _agreed(work: Calibrated, s3: Any, write: bool) -> CloudPlan:
     from frustration.cloud.launch import agree
 
     kind = work.settings.instance_type
@@ -70,7 +70,9 @@ def _agreed(work: Calibrated, s3: Any, write: bool) -> Plan:
     return plan
 
 
-def _standing(options: argparse.Namespace, place: Place, plan: Plan, s3: Any, sagemaker: Any) -> Standing:
+def _standing(
+    options: argparse.Namespace, place: Place, plan: CloudPlan, s3: Any, sagemaker: Any
+) -> LaunchState:
     from frustration.cloud.launch import assess, standing
 
     if sagemaker is None:
@@ -80,7 +82,7 @@ def _standing(options: argparse.Namespace, place: Place, plan: Plan, s3: Any, sa
 
 def _warn(work: Calibrated, tasks: Sequence[Task]) -> None:
     """Of loops that are too few for growth, and of jobs that are longer than they may be."""
-    from frustration.dendrites.outlook import outlooks
+    from frustration.engine.growth.outlook import outlooks
 
     for warning in outlooks(work.study.specs(work.digests)):
         _note(warning)
@@ -135,7 +137,7 @@ def _dry_run(
     return 0
 
 
-def _say_offers(work: Calibrated, stands: Standing, chosen: Offer) -> None:
+def _say_offers(work: Calibrated, stands: LaunchState, chosen: Offer) -> None:
     """The chosen instance beside others: a CPU beside a GPU by default."""
     from frustration.cloud.instances import is_gpu
     from frustration.cloud.offer import PUBLISHED, gpu_pays_above, offer_of_costs, table
@@ -167,7 +169,7 @@ def _really(
     options: argparse.Namespace, settings: Settings, place: Place, work: Calibrated, s3: Any, sagemaker: Any
 ) -> int:
     from frustration.cloud.bundle import upload
-    from frustration.cloud.launch import Launcher, Room
+    from frustration.cloud.launch import ConcurrencyLimit, Launcher
     from frustration.cloud.offer import spelt
 
     plan = _agreed(work, s3=_ReadOnly(s3), write=False)
@@ -193,7 +195,7 @@ def _really(
         if put := upload(s3, place, folder, files):
             _say(f"{place.uri(folder)}: {put} files uploaded")
     make = _requests(options, settings, place, parcels.digests)
-    room = Room(sagemaker, place, options.instances)
+    room = ConcurrencyLimit(sagemaker, place, options.instances)
     launcher = Launcher(sagemaker, make, options.poll, room.has_room, _say)
     try:
         launcher.submit(stands.todo)
@@ -214,8 +216,8 @@ def _really(
 
 
 def _wait(
-    options: argparse.Namespace, place: Place, plan: Plan, launcher: Any, s3: Any, sagemaker: Any
-) -> Standing:
+    options: argparse.Namespace, place: Place, plan: CloudPlan, launcher: Any, s3: Any, sagemaker: Any
+) -> LaunchState:
     """Until every pack is done or has no attempt left; what fails is launched again."""
     import threading
 
@@ -260,7 +262,7 @@ def _requests(
     return make
 
 
-def _standing_lines(plan: Plan, stands: Standing) -> list[str]:
+def _standing_lines(plan: CloudPlan, stands: LaunchState) -> list[str]:
     trials = len(plan.pack_of)
     counts = [(len(stands.done), "done"), (len(stands.running), "running"), (len(stands.todo), "to launch")]
     words = ", ".join(f"{count} {what}" for count, what in counts if count)

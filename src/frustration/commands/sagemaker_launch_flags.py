@@ -206,8 +206,8 @@ def _named(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
 
 def _batch(path: Path) -> Study:
     """The published modes, trials and loops of the architectures in a file, one a line."""
+    from frustration.study.architecture_sets import architectures
     from frustration.study.presets import preset
-    from frustration.study.sets import architectures
 
     if not path.is_file():
         raise InputError(f"name a study, or write architectures into {path}, one a line")

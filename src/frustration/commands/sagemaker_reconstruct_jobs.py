@@ -81,7 +81,7 @@ def _original(options: argparse.Namespace, settings: Settings) -> list[str]:
     """By creation; only jobs whose output goes to this bucket and prefix."""
     from frustration.cloud.clients import client
     from frustration.cloud.jobs import RANK
-    from frustration.cloud.original_layout import known_to_service, parse
+    from frustration.original.cloud_layout import known_to_service, parse
 
     known = known_to_service(client(settings, "sagemaker"), settings.bucket, settings.prefix)
     jobs = sorted(known.values(), key=lambda one: one.created)

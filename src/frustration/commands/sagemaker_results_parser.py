@@ -19,9 +19,9 @@ from frustration.commands.sagemaker_flags import (
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
-    from frustration.cloud.harvest import Harvest
-    from frustration.cloud.original_layout import OriginalHarvest
+    from frustration.cloud.collection import Collection
     from frustration.cloud.settings import Settings
+    from frustration.original.cloud_layout import OriginalHarvest
 
 NAME = "sagemaker-results-parser"
 ORIGINAL = "psa_simplemlp"
@@ -106,7 +106,7 @@ def _study(
     options: argparse.Namespace, settings: Settings, s3: Any, sagemaker: Any, name: str
 ) -> tuple[bool, dict[str, Any]]:
     from frustration.cloud import markdown
-    from frustration.cloud.harvest import Collector
+    from frustration.cloud.collection import Collector
     from frustration.commands.sagemaker_progress import Bar
     from frustration.study.store import Store
 
@@ -136,8 +136,8 @@ def _original(
 ) -> bool:
     """Jobs of the original's layout; their cells join those of the records in `tables`."""
     from frustration.cloud import markdown
-    from frustration.cloud.original_layout import OriginalCollector
     from frustration.commands.sagemaker_progress import Bar
+    from frustration.original.cloud_layout import OriginalCollector
 
     folder = options.results / ORIGINAL / "original"
     with Bar("jobs") as bar:
@@ -165,7 +165,7 @@ def _original(
     return harvest.complete
 
 
-def _say_study(name: str, harvest: Harvest, root: Path) -> None:
+def _say_study(name: str, harvest: Collection, root: Path) -> None:
     outcomes = harvest.outcomes
     have, trials = sum(one.have for one in outcomes), sum(one.trials for one in outcomes)
     print(f"{name}: {have:,} of {trials:,} trials are in {root} ({harvest.copied:,} of them new)")

@@ -25,7 +25,7 @@ class Best:
 
 
 class StudyBoard:
-    """The whole study; trials that other processes finish are told to it by `seen`."""
+    """The whole study; trials that other processes finish are told to it by `mark_finished`."""
 
     def __init__(
         self,
@@ -57,14 +57,14 @@ class StudyBoard:
         self._at[trial_id] = loop
         self._gained += self._costs[trial_id] / spec.meta_loops
         self._trials += 1 / spec.meta_loops
-        self.saw(trial_id, event.bounty)
+        self.update_bounty(trial_id, event.bounty)
 
-    def saw(self, trial_id: str, bounty: float | None) -> None:
+    def update_bounty(self, trial_id: str, bounty: float | None) -> None:
         """How good a trial is by now."""
         if bounty is not None and trial_id in self.specs and (not self.best or bounty > self.best.bounty):
             self.best = Best(bounty, self.specs[trial_id])
 
-    def found(self, trial_id: str, loop: int, opening: bool) -> None:
+    def advance(self, trial_id: str, loop: int, opening: bool) -> None:
         """Another process has brought a trial to this loop; `opening`: it was there before we looked."""
         if trial_id not in self.specs or trial_id in self.done | self.failed:
             return
@@ -84,7 +84,7 @@ class StudyBoard:
     def trial_failed(self, event: TrialFailed) -> None:
         self._end(event.trial_id, self.failed)
 
-    def seen(self, done: Iterable[str], failed: Iterable[str] = ()) -> None:
+    def mark_finished(self, done: Iterable[str], failed: Iterable[str] = ()) -> None:
         """Trials that have a record by now, or that have failed, whoever had them."""
         for trial_id in set(done) & self.specs.keys() - self.done:
             self._end(trial_id, self.done)

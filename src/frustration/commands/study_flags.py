@@ -181,7 +181,7 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
         study = _of_flags(options)
     else:
         if options.architectures:
-            from frustration.study.sets import architectures
+            from frustration.study.architecture_sets import architectures
 
             changes["architectures"] = architectures(options.architectures, Path())
         if options.modes:
@@ -222,8 +222,8 @@ def _named(options: argparse.Namespace) -> tuple[Study | None, Store | None]:
 
 def _of_flags(options: argparse.Namespace) -> Study:
     """A quick study. Its name comes from what cannot change later, so the same flags go on with it."""
+    from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study
-    from frustration.study.sets import architectures
 
     for flag in ("architectures", "modes"):
         if not getattr(options, flag):

@@ -129,10 +129,10 @@ class Onlooker(Frame):
     def _look(self, opening: bool = False) -> None:
         done, failed = self._store.ids()
         for trial_id, loop, bounty in self._store.under_way():
-            self.board.found(trial_id, loop, opening)
-            self.board.saw(trial_id, bounty)
+            self.board.advance(trial_id, loop, opening)
+            self.board.update_bounty(trial_id, bounty)
         if done - self._told:
             for line in self._store.summaries():
-                self.board.saw(line["id"], line["bounty"])
+                self.board.update_bounty(line["id"], line["bounty"])
             self._told = done
-        self.board.seen(done, failed)
+        self.board.mark_finished(done, failed)

@@ -43,8 +43,8 @@ def parser() -> Parser:
 
 def run_preset(arguments: list[str]) -> int:
     options = parser().read(arguments)
+    from frustration.report.protocol import abc_study
     from frustration.study.presets import preset
-    from frustration.study.protocol import abc_study
     from frustration.study.store import Store
 
     study = preset(options.preset)
@@ -78,7 +78,7 @@ def _name(full: str, compressed: str) -> str:
 
 def _report(store: Store, quiet: bool) -> None:
     from frustration.files import make_folder, write_atomically
-    from frustration.study.protocol import arms, markdown
+    from frustration.report.protocol import arms, markdown
 
     text = markdown(arms(store))
     path = store.root / "report" / "protocol.md"

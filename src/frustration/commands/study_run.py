@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool = False) -> int:
     """The run, with its events shown and signals obeyed."""
-    from frustration.commands.stopping import Stopper
+    from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
         from frustration.commands.study_views import view_for
         from frustration.study.run import StudyEvent, prepare, run_study
-        from frustration.trackers import Trail
+        from frustration.trackers import TrackerThread
 
         store.check(study)
         engine = _engine(options)
-        trail = Trail(options.tracker, store.root)
+        trail = TrackerThread(options.tracker, store.root)
         prepared = prepare(study, options.backend, options.device)
         _warn(prepared, to_stderr=options.json)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
@@ -92,7 +92,7 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
 
 def _warn(prepared: Prepared, to_stderr: bool) -> None:
     """Where there are too few loops for growth."""
-    from frustration.dendrites.outlook import outlooks
+    from frustration.engine.growth.outlook import outlooks
 
     for warning in outlooks(prepared.specs):
         print(f"warning: {warning}", file=sys.stderr if to_stderr else sys.stdout, flush=True)

@@ -48,7 +48,7 @@ def sentences(states: Iterable[Mapping[str, Any]]) -> str:
 
 def look_on(store: Store) -> int:
     """`status NAME --live`: until the study is over, or Ctrl-C; returns the exit code."""
-    from frustration.commands.stopping import Stopper
+    from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
         from frustration.commands.study_live import Onlooker

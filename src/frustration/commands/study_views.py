@@ -66,7 +66,7 @@ class Watching:
     def look_around(self) -> None:
         if self._clock() - self._looked > LOOK_SECONDS:
             self._looked = self._clock()
-            self.board.seen(self._store.ids()[0])
+            self.board.mark_finished(self._store.ids()[0])
 
 
 class PlainView(Watching):

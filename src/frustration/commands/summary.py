@@ -84,7 +84,7 @@ def why_inert(name: str, record: TrialRecord) -> str:
 
 def _too_few(record: TrialRecord) -> str:
     """Where more loops would have made the difference."""
-    from frustration.dendrites.outlook import outlook
+    from frustration.engine.growth.outlook import outlook
 
     said = outlook(record.spec)
     tried = record.ended_early or (record.growth and record.growth["attempts"])

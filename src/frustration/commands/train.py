@@ -28,22 +28,22 @@ def _train(arguments: list[str]) -> int:
 
 def _watched(options: argparse.Namespace) -> int:
     """The session, with its events shown and signals obeyed."""
-    from frustration.commands.stopping import Stopper
     from frustration.commands.views import tell, view_for
+    from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
         from frustration import session
-        from frustration.trackers import Trail
+        from frustration.trackers import TrackerThread
 
         request = build_request(options)
         if options.library_files:
-            from frustration.dendrites.library.process import Files
+            from frustration.engine.perforated.process import Files
 
             chosen = Files(options.library_files.resolve(), options.library_graphs, options.library_saves)
             chosen.to_environment()
         for remark in remarks(options, request):
             print(f"note: {remark}", file=sys.stderr)
-        trail = Trail(options.tracker, request.model_dir)
+        trail = TrackerThread(options.tracker, request.model_dir)
         view = view_for(request, options.json, stopper.event)
 
         def observe(event: SessionEvent) -> None:
@@ -68,7 +68,7 @@ def _watched(options: argparse.Namespace) -> int:
 
 def _say_which_dendrites(start: Start) -> None:
     if start.backend.startswith("perforated"):
-        from frustration.dendrites.library.backend import LibraryBackend
+        from frustration.engine.perforated.backend import LibraryBackend
 
         print(f"note: {LibraryBackend(start.backend == 'perforatedbp').said()}", file=sys.stderr)
 

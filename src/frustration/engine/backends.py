@@ -28,7 +28,7 @@ def backend_named(name: str, device: str) -> Backend:
 
         return ReferenceBackend()
     if name.startswith("perforated"):
-        from frustration.dendrites.library.backend import LibraryBackend
+        from frustration.engine.perforated.backend import LibraryBackend
 
         return LibraryBackend(licensed=name == "perforatedbp")
     if reason := why_not_native():

@@ -15,7 +15,7 @@ import numpy as np
 from frustration.architecture import Architecture
 from frustration.dataset import Part, Split
 from frustration.engine.population import Backend, Epoch
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Stream, Streams
 
@@ -90,7 +90,7 @@ def seconds_per_epoch(backend: Backend, architecture: str, data: Split) -> float
     population = backend.population(shape, ("f" * SLOTS,), data, BATCH)
     weights = shape.initial(streams.stream("init", loop=1))
     order = streams.order(1, len(data.train))
-    epoch = Epoch(order=order, regime=Regime(learning_rate=1e-4), dropout_key=0, moments=None)
+    epoch = Epoch(order=order, settings=EpochSettings(learning_rate=1e-4), dropout_key=0, moments=None)
     best = float("inf")
     for _ in range(ROUNDS):
         for slot in range(SLOTS):

@@ -69,7 +69,7 @@ def _home(trial: Trial) -> tuple[Runs, int] | None:
     if not place:
         return None
     runs, slot = tuple(place["runs"]), int(place["slot"])
-    return (runs, slot) if "".join(runs)[slot] == letter(trial.spec) else None
+    return (runs, slot) if "".join(runs)[slot] == optimizer_code(trial.spec) else None
 
 
 class Member(Protocol):
@@ -109,7 +109,7 @@ def lay_out(members: Iterable[M], backend: Backend) -> list[Layout[M]]:
                     layouts.append(Layout(tuple(runs), dict(enumerate(full))))
                     full, runs = [], []
                 full += part
-                runs.append("".join(letter(member.spec) for member in part))
+                runs.append("".join(optimizer_code(member.spec) for member in part))
         layouts.append(Layout(tuple(runs), dict(enumerate(full))))
     return layouts
 
@@ -139,7 +139,7 @@ def _kind_and_loop(member: Member) -> tuple[Any, ...]:
     return (*_kind(member), member.loop)
 
 
-def letter(spec: TrialSpec) -> str:
+def optimizer_code(spec: TrialSpec) -> str:
     return "f" if spec.optimizer == "fresh" else "p"
 
 

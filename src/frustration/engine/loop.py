@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Collection
 
 from frustration.dataset import Split
-from frustration.dendrites.growth import Conductor
 from frustration.engine.group import Group
+from frustration.engine.growth.growth import ExternalSchedule
 from frustration.engine.population import Backend, Order, Population, Populations, Runs
-from frustration.engine.trial import Plan, Result, Trial
+from frustration.engine.trial import Candidate, Result, Trial
 from frustration.network import Shape, Vector
 from frustration.record import LoopEntry
 
@@ -34,13 +34,13 @@ def train_group(
         return backend.population(shape, runs, data, first.spec.batch_size)
 
     populations = Populations(population, group.runs, whole=backend.depends_on_group)
-    if not isinstance(backend, Conductor):
+    if not isinstance(backend, ExternalSchedule):
         run(group, populations, data, observe, stop)
         return
     # Where another program decides when to grow, it is at work in the population.
     population(first.shape, group.runs)
     for trial in group.trials.values():
-        trial.conductor = backend
+        trial.external_schedule = backend
     try:
         run(group, populations, data, observe, stop)
     finally:
@@ -73,18 +73,20 @@ def meta_loop(
     started = time.thread_time()
     orders = _orders(trials, samples=len(data.train.labels))
 
-    plans = {slot: trial.intervene(trial.clone(), orders[slot], probe) for slot, trial in trials.items()}
+    candidates = {slot: trial.intervene(trial.clone(), orders[slot], probe) for slot, trial in trials.items()}
     planned = (time.thread_time() - started) / len(trials)
-    for population, alike in populations.sort({slot: plan.candidate for slot, plan in plans.items()}):
+    for population, alike in populations.sort(
+        {slot: candidate.network for slot, candidate in candidates.items()}
+    ):
         # Slots of one population train at one rate, and growth may have lowered that of some.
-        for rate in dict.fromkeys(plans[slot].epoch.regime.learning_rate for slot in alike):
-            together = {s: trials[s] for s in alike if plans[s].epoch.regime.learning_rate == rate}
-            _train_and_judge(together, plans, planned, population, data, observe, stop)
+        for rate in dict.fromkeys(candidates[slot].epoch.settings.learning_rate for slot in alike):
+            together = {s: trials[s] for s in alike if candidates[s].epoch.settings.learning_rate == rate}
+            _train_and_judge(together, candidates, planned, population, data, observe, stop)
 
 
 def _train_and_judge(
     trials: dict[int, Trial],
-    plans: dict[int, Plan],
+    candidates: dict[int, Candidate],
     planned: float,
     population: Population,
     data: Split,
@@ -94,10 +96,10 @@ def _train_and_judge(
     """The second half of the turn, for trials whose candidates have one shape."""
     started = time.thread_time()
     for slot in trials:
-        population.load(slot, plans[slot].candidate.vector)
-    touched = [slot for slot in trials if plans[slot].damaged]
+        population.load(slot, candidates[slot].network.vector)
+    touched = [slot for slot in trials if candidates[slot].damaged]
     damaged = _accuracies(population, touched, data, stop) if touched else {}
-    losses = population.train({slot: plans[slot].epoch for slot in trials}, stop)
+    losses = population.train({slot: candidates[slot].epoch for slot in trials}, stop)
     trained = _accuracies(population, trials, data, stop)
 
     share = planned + (time.thread_time() - started) / len(trials)
@@ -106,11 +108,11 @@ def _train_and_judge(
             loss=losses[slot],
             damaged=damaged.get(slot),
             accuracy=trained[slot],
-            shape=plans[slot].candidate.shape,
+            shape=candidates[slot].network.shape,
             fetch_weights=functools.partial(population.weights, slot),
             fetch_moments=functools.partial(population.moments, slot),
         )
-        entry = trial.judge(plans[slot], result)
+        entry = trial.judge(candidates[slot], result)
         trial.seconds += share
         observe(trial, entry)
 

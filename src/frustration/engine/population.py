@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustration.dataset import Split
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Network, Shape, Vector
 
 Part = Literal["validation", "test"]
@@ -45,7 +45,7 @@ class Epoch:
 
     order: Order
     """[samples]: training samples in the order in which they are seen."""
-    regime: Regime
+    settings: EpochSettings
     dropout_key: int
     moments: Moments | None
     """Where AdamW goes on from; None: it starts afresh."""

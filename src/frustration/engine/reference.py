@@ -17,7 +17,7 @@ from frustration.dataset import Split
 from frustration.dendrites.module import DendriticMLP
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Shape, Vector, from_state, to_state
 from frustration.simple_mlp import SimpleMLP
 from frustration.streams import dropout_keep
@@ -73,7 +73,7 @@ class ReferencePopulation:
                 raise Interrupted
             batch = epoch.order[start : start + self.batch_size]
             logits = self._forward(
-                network, self._pixels(images[batch]), epoch.regime, epoch.dropout_key, step
+                network, self._pixels(images[batch]), epoch.settings, epoch.dropout_key, step
             )
             loss = functional.cross_entropy(logits, labels[batch])
             optimizer.zero_grad()
@@ -84,10 +84,10 @@ class ReferencePopulation:
         return sum(losses) / len(losses)
 
     def _forward(
-        self, network: Module, pixels: torch.Tensor, regime: Regime, key: int, step: int
+        self, network: Module, pixels: torch.Tensor, settings: EpochSettings, key: int, step: int
     ) -> torch.Tensor:
         """Logits in training, with the masks of the dropout stream in place of nn.Dropout's own."""
-        if regime.dropout == 0:
+        if settings.dropout == 0:
             undropped: torch.Tensor = network(pixels)
             return undropped
         *hidden, output = network.linear_layers
@@ -95,16 +95,16 @@ class ReferencePopulation:
         for layer, linear in enumerate(hidden):
             activations = functional.relu(linear(activations))
             units, samples = activations.shape[1], len(pixels)
-            keep = torch.from_numpy(dropout_keep(key, step, layer, units, samples, regime.dropout).T)
-            activations = torch.where(keep, activations * (1 / (1 - regime.dropout)), 0.0)
+            keep = torch.from_numpy(dropout_keep(key, step, layer, units, samples, settings.dropout).T)
+            activations = torch.where(keep, activations * (1 / (1 - settings.dropout)), 0.0)
         logits: torch.Tensor = output(activations)
         return logits
 
     def _optimizer(self, network: Module, epoch: Epoch) -> torch.optim.AdamW:
         optimizer = torch.optim.AdamW(
             network.parameters(),
-            lr=epoch.regime.learning_rate,
-            weight_decay=epoch.regime.weight_decay,
+            lr=epoch.settings.learning_rate,
+            weight_decay=epoch.settings.weight_decay,
             foreach=False,
         )
         if epoch.moments is not None:

@@ -29,7 +29,7 @@ from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
 from frustration.engine.products import ONEDNN, gradient, layer_outputs, propagate, times_transposed
 from frustration.engine.stack import FusedAdamW, Stack, aligned
-from frustration.engine.workspace import Room, Workspace
+from frustration.engine.workspace import Buffers, Workspace
 from frustration.modes.decay import decay_factor
 from frustration.network import Shape, Vector
 
@@ -83,7 +83,7 @@ class TorchPopulation:
         self.parameters, self.gradients = (Stack(shape, self.slots, device) for _ in range(2))
         self.losses = torch.zeros(self.slots, device=device)
         self.optimizer = FusedAdamW(shape, self.policies, self.parameters, self.gradients)
-        self.room = Room(shape, len(runs), self.slots, batch_size, device)
+        self.buffers = Buffers(shape, len(runs), self.slots, batch_size, device)
         self.ready: dict[Any, Ready] = {}
         self.data = data
 
@@ -246,17 +246,17 @@ class TorchPopulation:
 
     def _prepare(self, epochs: Mapping[int, Epoch], width: int) -> Ready:
         """A training step on batches of one width; made once for each way of treating the slots."""
-        rates = {epoch.regime.learning_rate for epoch in epochs.values()}
+        rates = {epoch.settings.learning_rate for epoch in epochs.values()}
         if len(rates) != 1:
             raise ValueError(f"one population trains at one learning rate, not at {sorted(rates)}")
-        factors = [decay_factor(epochs[s].regime) if s in epochs else 1.0 for s in range(self.slots)]
+        factors = [decay_factor(epochs[s].settings) if s in epochs else 1.0 for s in range(self.slots)]
         dropped = self._dropped(epochs)
-        scales = [1 / (1 - epochs[slot].regime.dropout) for slot in dropped]
+        scales = [1 / (1 - epochs[slot].settings.dropout) for slot in dropped]
         rate = rates.pop()
         key = (width, rate, tuple(factors), tuple(dropped), tuple(scales))
         if key not in self.ready:
             units, device = sum(self.shape.architecture.hidden), self.device
-            work = Workspace(self.room, width)
+            work = Workspace(self.buffers, width)
             treatment = Treatment(
                 learning_rate=rate,
                 decay=_column(factors, device).squeeze(2)
@@ -270,7 +270,7 @@ class TorchPopulation:
         return self.ready[key]
 
     def _dropped(self, epochs: Mapping[int, Epoch]) -> list[int]:
-        return sorted(slot for slot, epoch in epochs.items() if epoch.regime.dropout > 0)
+        return sorted(slot for slot, epoch in epochs.items() if epoch.settings.dropout > 0)
 
     def _masks(
         self, epochs: Mapping[int, Epoch], first: int, count: int, width: int
@@ -280,7 +280,7 @@ class TorchPopulation:
             yield from [None] * count
             return
         keys = [epochs[slot].dropout_key for slot in dropped]
-        rates = [epochs[slot].regime.dropout for slot in dropped]
+        rates = [epochs[slot].settings.dropout for slot in dropped]
         yield from Masks(keys, rates, self.shape.architecture.hidden, self.device).steps(first, count, width)
 
     def _compiled(self, work: Workspace, treatment: Treatment) -> Callable[[], None]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from frustration.dendrites.growth import Conductor, Growth, begin_growth
+from frustration.engine.growth.growth import ExternalSchedule, Growth, begin_growth
 from frustration.engine.population import Epoch, Moments, Order
-from frustration.modes import Evidence, Regime, Scene, Segment
+from frustration.modes import EpochSettings, Evidence, LoopContext, Segment
 from frustration.network import Network, Shape, Vector
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
@@ -29,10 +29,10 @@ class RunnerUp:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Plan:
-    """What was done to a candidate, and how it is to be trained."""
+class Candidate:
+    """A network that was treated, and how it is to be trained."""
 
-    candidate: Network
+    network: Network
     segment: Segment
     epoch: Epoch
     evidence: dict[str, Evidence]
@@ -83,7 +83,7 @@ class Trial:
     runner_up: RunnerUp | None = None
     growth: Growth | None = None
     """What the growth of dendrites depends on, once it has begun."""
-    conductor: Conductor | None = None
+    external_schedule: ExternalSchedule | None = None
     """Who decides about growth in the place of our own schedule, while a backend trains it."""
     stopped: bool = False
     """Its schedule has ended before its loops did."""
@@ -139,14 +139,14 @@ class Trial:
             self.rebase_on_lkg()
         return self.base.copy()
 
-    def intervene(self, candidate: Network, order: Order, probe: Vector) -> Plan:
+    def intervene(self, candidate: Network, order: Order, probe: Vector) -> Candidate:
         """Treat a copy of the base in place, from global loop 2 on, and plan its epoch.
 
         `probe` [images, features] is what modes may judge units by.
         """
         loop = self.loop + 1
-        segment, scene = self.spec.program.at(loop), Scene(self._streams, loop, probe)
-        regime = Regime(learning_rate=self.spec.learning_rate)
+        segment, context = self.spec.program.at(loop), LoopContext(self._streams, loop, probe)
+        settings = EpochSettings(learning_rate=self.spec.learning_rate)
         evidence: dict[str, Evidence] = {}
         growing = self._begin_growth(segment)
         untreated = self.base
@@ -154,21 +154,21 @@ class Trial:
             candidate, evidence[growing.name] = growing.treat(candidate)
             untreated = untreated if candidate.shape == untreated.shape else candidate.copy()
         for mode in segment.components:
-            regime = mode.training(regime)
-            done = mode.intervene(candidate, scene) if loop > 1 else {}
-            if done := {**evidence.get(mode.name, {}), **done, **mode.training_evidence(regime)}:
+            settings = mode.training(settings)
+            done = mode.intervene(candidate, context) if loop > 1 else {}
+            if done := {**evidence.get(mode.name, {}), **done, **mode.training_evidence(settings)}:
                 evidence[mode.name] = done
         if growing:
-            regime = growing.training(regime, candidate.shape)
+            settings = growing.training(settings, candidate.shape)
         # Grown just now, a network has weights that AdamW knows nothing of.
         moments = self.moments if self.keeps_moments and untreated is self.base else None
         if moments is not None and self.spec.optimizer == "persist-masked":
             moments = moments.without(candidate.vector != untreated.vector)
-        return Plan(
-            candidate=candidate,
+        return Candidate(
+            network=candidate,
             segment=segment,
             epoch=Epoch(
-                order=order, regime=regime, dropout_key=self._streams.dropout_key(loop), moments=moments
+                order=order, settings=settings, dropout_key=self._streams.dropout_key(loop), moments=moments
             ),
             evidence={name: done for name, done in evidence.items() if done},
             damaged=not np.array_equal(candidate.vector, untreated.vector),
@@ -182,11 +182,11 @@ class Trial:
         if self.growth is None or not self.growth.belongs_to(segment):
             earlier = self.growth.summary()["attempts"] if self.growth else []
             self.growth = begin_growth(segment, self._streams.growth_seed(self.loop + 1), earlier)
-        if self.conductor is not None:
-            self.growth.hand_over(self.conductor, self.base)
+        if self.external_schedule is not None:
+            self.growth.hand_over(self.external_schedule, self.base)
         return self.growth
 
-    def judge(self, plan: Plan, result: Result) -> LoopEntry:
+    def judge(self, candidate: Candidate, result: Result) -> LoopEntry:
         """Accept or discard a trained candidate; the trial moves on by one loop."""
         self.loop += 1
         self.ended = False
@@ -196,7 +196,7 @@ class Trial:
         shape = result.shape
         if result.accuracy is not None and not result.diverged:
             bounty = self.bounty is None or result.accuracy > self.bounty
-            accepted = not plan.segment.ratchet or self.spec.acceptance.accepts(result.accuracy, before)
+            accepted = not candidate.segment.ratchet or self.spec.acceptance.accepts(result.accuracy, before)
             if bounty:
                 self.bounty, self.bounty_loop = result.accuracy, self.loop
                 self.lkg = result.network
@@ -209,13 +209,13 @@ class Trial:
                 self.moments = result.fetch_moments()
         if not accepted:
             adopted = self._lose_patience(result)
-        if self.growth is not None and plan.segment.growing:
-            self._follow_growth(self.growth, plan, result, accepted)
+        if self.growth is not None and candidate.segment.growing:
+            self._follow_growth(self.growth, candidate, result, accepted)
         if self.growth is not None and adopted is not None:
             self.growth.adopt(adopted)
         entry = LoopEntry(
             loop=self.loop,
-            mode=plan.segment.label(),
+            mode=candidate.segment.label(),
             loss=result.loss if math.isfinite(result.loss) else None,
             before=before,
             damaged=result.damaged,
@@ -224,22 +224,22 @@ class Trial:
             new_bounty=bounty,
             adopted=adopted,
             diverged=result.diverged,
-            evidence=plan.evidence,
+            evidence=candidate.evidence,
             **(size_of(shape) if self.spec.program.grows or shape.grown else {}),
         )
         self.curve.append(entry)
         return entry
 
-    def _follow_growth(self, growth: Growth, plan: Plan, result: Result, accepted: bool) -> None:
+    def _follow_growth(self, growth: Growth, candidate: Candidate, result: Result, accepted: bool) -> None:
         """Let the dendrites' schedule see the loop: it may put another network in place, or end the trial."""
         if result.diverged or result.accuracy is None:
             growth.discard(self.loop)
             return
-        course = growth.follow(self.loop, result.accuracy, result.network, accepted)
-        if course.network is not None:
-            self._rebase(course.network, course.accuracy)
+        outcome = growth.follow(self.loop, result.accuracy, result.network, accepted)
+        if outcome.network is not None:
+            self._rebase(outcome.network, outcome.accuracy)
             self.moments = None
-        self.stopped = course.ends and plan.segment == self.spec.program.segments[-1]
+        self.stopped = outcome.ends and candidate.segment == self.spec.program.segments[-1]
 
     def record(self) -> TrialRecord:
         return TrialRecord(

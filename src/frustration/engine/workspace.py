@@ -11,7 +11,7 @@ from frustration.engine.stack import aligned
 from frustration.network import Shape
 
 
-class Room:
+class Buffers:
     """Memory for one step of a population, whatever the width of the batch: nothing in it outlives a step."""
 
     def __init__(self, shape: Shape, runs: int, slots: int, widest: int, device: torch.device) -> None:
@@ -34,34 +34,36 @@ class Room:
 
 
 class Workspace:
-    """The activations and deltas of one width of batch, as views into a room, and the inputs of one step.
+    """The activations and deltas of one width of batch, as views into a buffers, and the inputs of one step.
 
     A batch is filled up to whole cache lines by repeating its first sample, whose repetitions have no
     weight: no matrix has a ragged edge, where libraries round differently.
     """
 
-    def __init__(self, room: Room, samples: int) -> None:
+    def __init__(self, buffers: Buffers, samples: int) -> None:
         def view(memory: Tensor, *sizes: int) -> Tensor:
             return memory[: math.prod(sizes)].view(sizes)
 
-        slots, layers = room.slots, list(enumerate(room.units))
+        slots, layers = buffers.slots, list(enumerate(buffers.units))
         self.width = width = aligned(samples)
         self.samples = samples
-        shares = torch.zeros(width, device=room.pixels.device)
+        shares = torch.zeros(width, device=buffers.pixels.device)
         shares[:samples] = 1 / samples
         self.shares = shares
         """[width]: the weight of each sample in the mean loss."""
-        self.pixels = view(room.pixels, room.runs, width, room.features)
-        self.batch = torch.empty(room.runs, width, dtype=torch.int64, device=room.pixels.device)
-        self.activations = [view(room.activations[n], slots, units, width) for n, units in layers]
-        self.deltas = [view(room.deltas[n % 2], slots, units, width) for n, units in layers[:-1]]
-        grown = [(k + 1) * units if k else 0 for units, k in zip(room.units, room.dendrites, strict=True)]
+        self.pixels = view(buffers.pixels, buffers.runs, width, buffers.features)
+        self.batch = torch.empty(buffers.runs, width, dtype=torch.int64, device=buffers.pixels.device)
+        self.activations = [view(buffers.activations[n], slots, units, width) for n, units in layers]
+        self.deltas = [view(buffers.deltas[n % 2], slots, units, width) for n, units in layers[:-1]]
+        grown = [
+            (k + 1) * units if k else 0 for units, k in zip(buffers.units, buffers.dendrites, strict=True)
+        ]
         self.sums = [
-            view(room.sums[n], slots, rows, width) if rows else self.activations[n]
+            view(buffers.sums[n], slots, rows, width) if rows else self.activations[n]
             for n, rows in enumerate(grown)
         ]
         """[slots, rows, width] before dendrites join their units: the activations where there are none."""
-        self.sum_deltas = [view(room.sum_deltas, slots, rows, width) for rows in grown]
+        self.sum_deltas = [view(buffers.sum_deltas, slots, rows, width) for rows in grown]
 
     def fill(self, batch: Tensor) -> None:
         """Take the samples [runs, samples] of the next step."""

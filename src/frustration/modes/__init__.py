@@ -4,18 +4,18 @@ A mode of your own is a subclass of `Mode` in your own package, named there as a
 group `frustration.modes`; it then works everywhere a built-in one does.
 """
 
-from frustration.modes.base import Evidence, Knobs, Mode, ModeError, Regime, Scene
+from frustration.modes.base import EpochSettings, Evidence, Knobs, LoopContext, Mode, ModeError
 from frustration.modes.grammar import Program, Segment
 from frustration.modes.registry import mode_named, mode_names
 
 __all__ = [
+    "EpochSettings",
     "Evidence",
     "Knobs",
+    "LoopContext",
     "Mode",
     "ModeError",
     "Program",
-    "Regime",
-    "Scene",
     "Segment",
     "mode_named",
     "mode_names",

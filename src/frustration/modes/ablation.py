@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
-from frustration.modes.base import Evidence, Mode, ModeError, Scene
+from frustration.modes.base import Evidence, LoopContext, Mode, ModeError
 from frustration.network import Network, Vector
 
 Dose = int | float
@@ -47,29 +47,33 @@ def read_selector(value: Any) -> str:
     return str(value)
 
 
-def choose(network: Network, layers: Sequence[int], dose: Dose, selector: str, scene: Scene) -> list[Unit]:
+def choose(
+    network: Network, layers: Sequence[int], dose: Dose, selector: str, context: LoopContext
+) -> list[Unit]:
     """The units that a selector takes from some linear layers, in the order taken.
 
     A larger dose takes the units of a smaller one first: doses of one loop are nested.
     """
     widths = [network.weights[layer].shape[0] for layer in layers]
     count = units_of(dose, sum(widths))
-    return SELECTORS[selector](network, list(layers), widths, count, scene) if count else []
+    return SELECTORS[selector](network, list(layers), widths, count, context) if count else []
 
 
-def _uniform(network: Network, layers: list[int], widths: list[int], count: int, scene: Scene) -> list[Unit]:
+def _uniform(
+    network: Network, layers: list[int], widths: list[int], count: int, context: LoopContext
+) -> list[Unit]:
     """Every eligible unit is equally likely."""
     left = [(layer, unit) for layer, width in zip(layers, widths, strict=True) for unit in range(width)]
-    stream = scene.stream("ablation")
+    stream = context.stream("ablation")
     return [left.pop(stream.integer(len(left))) for _ in range(count)]
 
 
 def _layer_then_unit(
-    network: Network, layers: list[int], widths: list[int], count: int, scene: Scene
+    network: Network, layers: list[int], widths: list[int], count: int, context: LoopContext
 ) -> list[Unit]:
     """Every layer is equally likely, then every unit in it."""
     left = [[(layer, unit) for unit in range(width)] for layer, width in zip(layers, widths, strict=True)]
-    stream, taken = scene.stream("ablation"), []
+    stream, taken = context.stream("ablation"), []
     for _ in range(count):
         units = left[stream.integer(len(left))]
         taken.append(units.pop(stream.integer(len(units))))
@@ -79,10 +83,10 @@ def _layer_then_unit(
 
 def _by_utility(sign: float) -> Callable[..., list[Unit]]:
     def ranked(
-        network: Network, layers: list[int], widths: list[int], count: int, scene: Scene
+        network: Network, layers: list[int], widths: list[int], count: int, context: LoopContext
     ) -> list[Unit]:
         # A unit that was ablated before has nothing left to take; its utility of 0 would win for ever.
-        utility = utilities(network, scene.probe)
+        utility = utilities(network, context.probe)
         units = [
             (layer, unit)
             for layer, width in zip(layers, widths, strict=True)
@@ -157,9 +161,9 @@ class Ablation(Mode):
                 f'use mode "hidden", or the selector uniform or layer-then-unit'
             )
 
-    def intervene(self, candidate: Network, scene: Scene) -> Evidence:
+    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
         layers = self.layers(candidate.shape.architecture.depth)
-        return ablate(candidate, choose(candidate, layers, self.dose, self.selector, scene), self.outgoing)
+        return ablate(candidate, choose(candidate, layers, self.dose, self.selector, context), self.outgoing)
 
     def acted(self, evidence: Evidence) -> bool:
         """Something was removed that was not zero already."""

@@ -2,7 +2,7 @@
 
 A mode can act at two moments of a meta-loop: on the candidate's weights, before it is trained
 (`intervene`), and on how its epoch is trained (`training`). It does not decide what is accepted, draws
-no number but from the scene's streams, and never sees another trial.
+no number but from the context's streams, and never sees another trial.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ModeError(InputError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regime:
+class EpochSettings:
     """How one epoch is trained."""
 
     learning_rate: float
@@ -36,7 +36,7 @@ class Regime:
     dropout: float = 0.0
 
 
-class Scene:
+class LoopContext:
     """What a mode may see of the loop it acts in."""
 
     def __init__(self, streams: Streams, loop: int, probe: Vector) -> None:
@@ -109,15 +109,15 @@ class Mode:
     def check(self, architecture: Architecture, classes: int) -> None:
         """Raise ModeError where this mode has nothing to act on."""
 
-    def intervene(self, candidate: Network, scene: Scene) -> Evidence:
+    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
         """Change the candidate's weights in place, from global loop 2 on; say what was done."""
         return {}
 
-    def training(self, regime: Regime) -> Regime:
+    def training(self, settings: EpochSettings) -> EpochSettings:
         """Change how the epoch is trained, in every loop."""
-        return regime
+        return settings
 
-    def training_evidence(self, regime: Regime) -> Evidence:
+    def training_evidence(self, settings: EpochSettings) -> Evidence:
         """What acts during the epoch."""
         return {}
 

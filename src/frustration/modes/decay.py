@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from frustration.modes.base import Evidence, Mode, Regime, non_negative
+from frustration.modes.base import EpochSettings, Evidence, Mode, non_negative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +23,16 @@ class Decay(Mode):
     dose_knob: ClassVar[str] = "weight_decay"
     weight_decay: float = field(default=1e-4, metadata={"read": non_negative})
 
-    def training(self, regime: Regime) -> Regime:
-        return dataclasses.replace(regime, weight_decay=self.weight_decay)
+    def training(self, settings: EpochSettings) -> EpochSettings:
+        return dataclasses.replace(settings, weight_decay=self.weight_decay)
 
-    def training_evidence(self, regime: Regime) -> Evidence:
-        return {"factor": decay_factor(regime)}
+    def training_evidence(self, settings: EpochSettings) -> Evidence:
+        return {"factor": decay_factor(settings)}
 
     def acted(self, evidence: Evidence) -> bool:
         return bool(evidence.get("factor", 1.0) != 1.0)
 
 
-def decay_factor(regime: Regime) -> float:
+def decay_factor(settings: EpochSettings) -> float:
     """What every weight is multiplied by before each step, rounded as float32 rounds it."""
-    return float(np.float32(1 - regime.learning_rate * regime.weight_decay))
+    return float(np.float32(1 - settings.learning_rate * settings.weight_decay))

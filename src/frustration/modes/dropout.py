@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from frustration.architecture import Architecture
-from frustration.modes.base import Evidence, Mode, ModeError, Regime, probability
+from frustration.modes.base import EpochSettings, Evidence, Mode, ModeError, probability
 from frustration.streams import dropout_threshold
 
 
@@ -23,11 +23,11 @@ class Dropout(Mode):
         if not architecture.hidden:
             raise ModeError('mode "dropout" has nothing to act on: the architecture has no hidden layer')
 
-    def training(self, regime: Regime) -> Regime:
-        return dataclasses.replace(regime, dropout=self.p)
+    def training(self, settings: EpochSettings) -> EpochSettings:
+        return dataclasses.replace(settings, dropout=self.p)
 
-    def training_evidence(self, regime: Regime) -> Evidence:
-        return {"p": regime.dropout}
+    def training_evidence(self, settings: EpochSettings) -> Evidence:
+        return {"p": settings.dropout}
 
     def acted(self, evidence: Evidence) -> bool:
         return dropout_threshold(evidence.get("p", 0.0)) > 0

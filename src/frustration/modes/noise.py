@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from frustration.modes.base import Evidence, Scene
+from frustration.modes.base import Evidence, LoopContext
 from frustration.modes.hidden import Hidden
 from frustration.network import Network
 
@@ -18,12 +18,12 @@ class Noise(Hidden):
 
     name: ClassVar[str] = "noise"
 
-    def intervene(self, candidate: Network, scene: Scene) -> Evidence:
+    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
         spared = candidate.copy()
-        removed = super().intervene(spared, scene).get("removed", 0.0)
+        removed = super().intervene(spared, context).get("removed", 0.0)
         if removed == 0.0:
             return {}
-        noise = scene.stream("noise").normal(candidate.shape.size)
+        noise = context.stream("noise").normal(candidate.shape.size)
         noise *= removed / float(np.sqrt(np.sum(np.square(noise))))
         candidate.vector += noise.astype(np.float32)
         return {"norm": removed}

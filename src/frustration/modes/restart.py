@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from frustration.modes.base import Evidence, Mode, Scene
+from frustration.modes.base import Evidence, LoopContext, Mode
 from frustration.network import Network
 
 
@@ -17,6 +17,6 @@ class Restart(Mode):
     control: ClassVar[bool] = True
     damages: ClassVar[bool] = True
 
-    def intervene(self, candidate: Network, scene: Scene) -> Evidence:
-        candidate.vector[...] = candidate.shape.initial(scene.stream("init"))
+    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
+        candidate.vector[...] = candidate.shape.initial(context.stream("init"))
         return {"fresh_weights": True}

@@ -53,7 +53,7 @@ class Missing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ProbePlan:
     """What is to be done."""
 
     missing: tuple[Missing, ...]
@@ -87,7 +87,7 @@ class Plan:
         return [one.spec.id for one in self.missing if "latency" in one.measures]
 
 
-def plan(store: Store, wanted: Wanted, data: Data) -> Plan:
+def plan(store: Store, wanted: Wanted, data: Data) -> ProbePlan:
     """Look through a study; InputError where it has no networks at all."""
     finished = sorted(store.ids()[0])
     if not finished:
@@ -118,7 +118,7 @@ def plan(store: Store, wanted: Wanted, data: Data) -> Plan:
             missing.append(Missing(spec=record.spec, measures=lacking, cost=cost))
         else:
             done += 1
-    return Plan(
+    return ProbePlan(
         missing=tuple(missing),
         done=done,
         without=len(finished) - len(there),

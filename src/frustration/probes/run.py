@@ -16,7 +16,7 @@ from typing import IO, Any
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError
 from frustration.probes.events import Event, Measured, NotMeasured
-from frustration.probes.plan import Data, Plan, plan
+from frustration.probes.plan import Data, ProbePlan, plan
 from frustration.probes.settings import Wanted
 from frustration.runners.local import default_workers
 from frustration.study.store import Store
@@ -48,7 +48,7 @@ class Outcome:
 class Start:
     """What is about to happen; emitted once."""
 
-    plan: Plan
+    plan: ProbePlan
     wanted: Wanted
     workers: int
 

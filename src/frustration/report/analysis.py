@@ -9,7 +9,7 @@ import numpy as np
 from frustration.architecture import Architecture
 from frustration.report import arms, overview
 from frustration.report.cells import summarise
-from frustration.report.comparisons import Terms, compare_group, control_of, explore, winner_of
+from frustration.report.comparisons import TestSettings, compare_group, control_of, explore, winner_of
 from frustration.report.findings import Analysis, Group, RegimeFinding
 from frustration.report.probes import compare_probes
 from frustration.report.results import Cell, Setting, StudyResults
@@ -26,7 +26,9 @@ def analyse(
     results: StudyResults, *, alpha: float = ALPHA, margin: float = MARGIN, seed: int = 0
 ) -> Analysis:
     """Everything that can be said of these results; the same for the same results and seed."""
-    terms = Terms(metric=results.metric, paired=not results.published, alpha=alpha, margin=margin, seed=seed)
+    terms = TestSettings(
+        metric=results.metric, paired=not results.published, alpha=alpha, margin=margin, seed=seed
+    )
     groups = [
         _group(setting, architecture, cells, terms) for setting, architecture, cells in results.groups()
     ]
@@ -49,7 +51,9 @@ def analyse(
     )
 
 
-def _group(setting: Setting, architecture: Architecture, cells: tuple[Cell, ...], terms: Terms) -> Group:
+def _group(
+    setting: Setting, architecture: Architecture, cells: tuple[Cell, ...], terms: TestSettings
+) -> Group:
     control = control_of(cells) if len(cells) > 1 else None
     comparisons, family = compare_group(cells, control, terms) if control else ({}, None)
     return Group(
@@ -83,7 +87,7 @@ def _learns(setting: Setting, cells: tuple[Cell, ...], metric: str) -> bool | No
     return not bool(masked[0])
 
 
-def _regimes(setting: Setting, cells: tuple[Cell, ...], terms: Terms) -> dict[str, RegimeFinding]:
+def _regimes(setting: Setting, cells: tuple[Cell, ...], terms: TestSettings) -> dict[str, RegimeFinding]:
     """By both published rule sets, always on bounties."""
     scale = setting.yardstick
     six = (*BASELINES, *ABLATIONS)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from frustration.report.cells import last_dendrites, mean_of
-from frustration.report.comparisons import Pair, Terms, paired_values
+from frustration.report.comparisons import Pair, TestSettings, paired_values
 from frustration.report.findings import Arm, Arms, Group
 from frustration.report.results import Cell, Curves, Floats, Ints
 from frustration.statistics import families
@@ -26,7 +26,7 @@ REFERENCES = ("plain", "early-stop", "none")
 """Where nothing was widened, the first of these that was tried is what arms are compared with."""
 
 
-def arms_of(group: Group, terms: Terms) -> Arms | None:
+def arms_of(group: Group, terms: TestSettings) -> Arms | None:
     """The arms of an architecture, if something in it grows or was widened."""
     cells = [one.cell for one in group.cells.values() if one.cell.curves is not None and one.cell.n]
     if len(cells) < 2 or not any(cell.grows or GROWING in cell.modes for cell in cells):
@@ -134,7 +134,7 @@ class _Family:
     """All arms against the reference at one budget, corrected together."""
 
     def __init__(
-        self, cells: Sequence[Cell], reference: Cell, values: dict[str, Floats], terms: Terms
+        self, cells: Sequence[Cell], reference: Cell, values: dict[str, Floats], terms: TestSettings
     ) -> None:
         self._pairs: dict[str, Pair] = {}
         for cell in cells:
@@ -148,7 +148,7 @@ class _Family:
         tests = {label: pair.test(terms) for label, pair in self._pairs.items()}
         self._family = families.judge(tests, alpha=terms.alpha) if tests else None
 
-    def difference(self, label: str, terms: Terms) -> Estimate | None:
+    def difference(self, label: str, terms: TestSettings) -> Estimate | None:
         pair = self._pairs.get(label)
         return pair.difference(terms) if pair else None
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from frustration.report.findings import Analysis, Comparison
+from frustration.report.formatting import amount, code, listed, many, number, p_value, percent
 from frustration.report.results import Cell, Floats, Setting, StudyResults
-from frustration.report.words import amount, code, listed, many, number, p_value, percent
 
 
-def surely(analysis: Analysis) -> Iterator[str]:
+def power_notes(analysis: Analysis) -> Iterator[str]:
     families = [group.family for group in analysis.groups if group.family is not None and group.family.size]
     if not families:
         return
@@ -140,7 +140,7 @@ def _range(ratios: Floats) -> str:
     return f"{middle} (median; {extremes})" if ratios.size > 1 else middle
 
 
-def beware(results: StudyResults, analysis: Analysis) -> Iterator[str]:
+def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     inert: dict[str, int] = {}
     for group in analysis.groups:
         for label, summary in group.cells.items():

@@ -15,11 +15,11 @@ import numpy as np
 from frustration.architecture import Architecture
 from frustration.errors import InputError
 from frustration.report.cells import moments
-from frustration.report.comparisons import Pair, Terms, paired_values
+from frustration.report.comparisons import Pair, TestSettings, paired_values
 from frustration.report.findings import Moments
+from frustration.report.formatting import code, listed, many, mean_std, p_value, with_interval
 from frustration.report.results import Cell, Setting, StudyResults
 from frustration.report.table import Table
-from frustration.report.words import code, listed, many, mean_std, p_value, with_interval
 from frustration.statistics import families
 from frustration.statistics.equivalence import Equivalence
 from frustration.statistics.families import Member
@@ -89,7 +89,7 @@ class CompareReport:
 def compare(a: StudyResults, b: StudyResults, *, alpha: float, margin: float, seed: int = 0) -> CompareReport:
     """Both by the LKG on test where both know it, else by the bounty."""
     metric = "test" if a.metric == b.metric == "test" else "bounty"
-    terms = Terms(metric=metric, paired=True, alpha=alpha, margin=margin, seed=seed)
+    terms = TestSettings(metric=metric, paired=True, alpha=alpha, margin=margin, seed=seed)
     settings = _settings(a, b)
     pairs = [pair for one, other in settings for pair in _cells(a, b, one, other)]
     if not pairs:
@@ -152,7 +152,7 @@ def share_streams(one: Cell, other: Cell) -> bool:
     return known and (a.seed, a.batch_size) == (b.seed, b.batch_size)
 
 
-def _matches(pairs: Sequence[tuple[Cell, Cell]], terms: Terms) -> list[Match]:
+def _matches(pairs: Sequence[tuple[Cell, Cell]], terms: TestSettings) -> list[Match]:
     """The treatments of one architecture, corrected together."""
     values: dict[str, tuple[Cell, Cell, Pair]] = {}
     for one, other in pairs:

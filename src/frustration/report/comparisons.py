@@ -21,7 +21,7 @@ from frustration.statistics.unpaired import mean_difference, probability_of_impr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class TestSettings:
     """How comparisons are made, everywhere in a report."""
 
     metric: str
@@ -49,19 +49,19 @@ class Pair:
     def differences(self) -> Floats:
         return np.round(self.treatment - self.control, 9)
 
-    def test(self, terms: Terms) -> Significance:
+    def test(self, terms: TestSettings) -> Significance:
         if self.paired:
             return sign_flip(self.differences, generator=terms.generator(), draws=terms.draws)
         return rank_sum(self.treatment, self.control, generator=terms.generator(), draws=terms.draws)
 
-    def difference(self, terms: Terms, level: float = 0.95) -> Estimate:
+    def difference(self, terms: TestSettings, level: float = 0.95) -> Estimate:
         if self.paired:
             return sign_flip_interval(
                 self.differences, level=level, generator=terms.generator(), draws=terms.draws
             )
         return mean_difference(self.treatment, self.control, level=level)
 
-    def equivalence(self, terms: Terms) -> Equivalence:
+    def equivalence(self, terms: TestSettings) -> Equivalence:
         if self.paired:
             return paired_equivalence(
                 self.differences,
@@ -81,7 +81,7 @@ class Pair:
         return max(spreads, default=float("nan"))
 
 
-def pair_of(treatment: Cell, control: Cell, terms: Terms) -> Pair | None:
+def pair_of(treatment: Cell, control: Cell, terms: TestSettings) -> Pair | None:
     """By the headline; None where one of them has no trial to compare."""
     return paired_values(
         treatment.trial,
@@ -121,7 +121,7 @@ def control_of(cells: Sequence[Cell]) -> Cell | None:
 
 
 def compare_group(
-    cells: Sequence[Cell], control: Cell, terms: Terms
+    cells: Sequence[Cell], control: Cell, terms: TestSettings
 ) -> tuple[dict[str, Comparison], Family | None]:
     """Every other cell against the control, corrected together."""
     pairs = {
@@ -185,7 +185,7 @@ def explore(found: Sequence[Mapping[str, Comparison]]) -> list[dict[str, Compari
     ]
 
 
-def winner_of(cells: Sequence[Cell], terms: Terms) -> Winner | None:
+def winner_of(cells: Sequence[Cell], terms: TestSettings) -> Winner | None:
     """The best by the headline's mean, decided only if it beats every other one at alpha.
 
     The largest p over all others is what a claim "the best of all" rests on; no correction is due, because

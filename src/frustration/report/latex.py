@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from frustration.architecture import Architecture
+from frustration.original.tables import plain_name
 from frustration.report.findings import Analysis, Group
-from frustration.report.original import plain_name
+from frustration.report.formatting import amount
 from frustration.report.table import Table
 from frustration.report.tables import all_tables
-from frustration.report.words import amount
 
 LONG: Final = 30
 """From so many rows on, a table breaks over pages."""

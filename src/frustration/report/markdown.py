@@ -32,9 +32,9 @@ def _sentences(plain: Plain) -> Iterator[str]:
     titles = {
         "about": "What was run",
         "helps": "Which interventions help",
-        "surely": "How surely",
+        "power_notes": "How surely",
         "costs": "At what cost",
-        "beware": "Beware",
+        "warnings": "Beware",
     }
     for name, title in titles.items():
         if lines := getattr(plain, name):

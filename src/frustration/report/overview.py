@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from frustration.report.comparisons import Terms
+from frustration.report.comparisons import TestSettings
 from frustration.report.findings import Aggregate, Claim, Group, ParetoRow
 from frustration.report.results import Cell, Floats, Setting
 from frustration.statistics import families
@@ -36,7 +36,7 @@ def settings_of(groups: Sequence[Group]) -> dict[Setting, list[Group]]:
     return found
 
 
-def claims(groups: Sequence[Group], terms: Terms) -> list[Claim]:
+def claims(groups: Sequence[Group], terms: TestSettings) -> list[Claim]:
     """Every treatment over the architectures of a setting that learn and have it; from two on."""
     found: list[Claim] = []
     for setting, members in settings_of(groups).items():
@@ -44,7 +44,7 @@ def claims(groups: Sequence[Group], terms: Terms) -> list[Claim]:
     return found
 
 
-def _claims_of(setting: Setting, groups: Sequence[Group], terms: Terms) -> list[Claim]:
+def _claims_of(setting: Setting, groups: Sequence[Group], terms: TestSettings) -> list[Claim]:
     by_control: dict[str, list[Group]] = {}
     for group in groups:
         if group.control is not None:
@@ -77,7 +77,7 @@ def _claim(
     groups: Sequence[Group],
     arms: tuple[Floats, Floats],
     family: families.Family | None,
-    terms: Terms,
+    terms: TestSettings,
 ) -> Claim:
     x, y = arms
     if family is not None:
@@ -111,7 +111,7 @@ def _claim(
     )
 
 
-def _arms(label: str, control: str, groups: Sequence[Group], terms: Terms) -> tuple[Floats, Floats]:
+def _arms(label: str, control: str, groups: Sequence[Group], terms: TestSettings) -> tuple[Floats, Floats]:
     """Treatment and control, (architectures, trials) by trial number; NaN where a trial is missing."""
     cells = [(group.cells[label].cell, group.cells[control].cell) for group in groups]
     last = max(int(cell.trial.max()) for pair in cells for cell in pair if cell.n) + 1
@@ -144,7 +144,7 @@ def _mean_difference(x: Floats, y: Floats) -> float:
     return float((x.mean(axis=1) - y.mean(axis=1)).mean())
 
 
-def _improvement(x: Floats, y: Floats, terms: Terms) -> Estimate | None:
+def _improvement(x: Floats, y: Floats, terms: TestSettings) -> Estimate | None:
     both = np.isfinite(x).all(axis=0) & np.isfinite(y).all(axis=0)
     if not both.any():
         return None
@@ -158,7 +158,7 @@ def _improvement(x: Floats, y: Floats, terms: Terms) -> Estimate | None:
     )
 
 
-def aggregates(groups: Sequence[Group], terms: Terms) -> list[Aggregate]:
+def aggregates(groups: Sequence[Group], terms: TestSettings) -> list[Aggregate]:
     """IQM and performance profile of every treatment that all architectures of a setting that learn have."""
     found = []
     for setting, members in settings_of(groups).items():
@@ -176,7 +176,7 @@ def aggregates(groups: Sequence[Group], terms: Terms) -> list[Aggregate]:
     return found
 
 
-def _aggregate(setting: Setting, label: str, table: Floats, terms: Terms) -> Aggregate:
+def _aggregate(setting: Setting, label: str, table: Floats, terms: TestSettings) -> Aggregate:
     """`table` is (architectures, trials)."""
     return Aggregate(
         setting=setting,

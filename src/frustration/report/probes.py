@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from frustration.report.comparisons import Terms, paired_values
+from frustration.report.comparisons import TestSettings, paired_values
 from frustration.report.findings import Group, ProbeComparison
 from frustration.report.results import Cell, Floats, StudyResults
 from frustration.statistics import families
@@ -36,7 +36,9 @@ UNITS: Final = {
 }
 
 
-def compare_probes(results: StudyResults, groups: Sequence[Group], terms: Terms) -> list[ProbeComparison]:
+def compare_probes(
+    results: StudyResults, groups: Sequence[Group], terms: TestSettings
+) -> list[ProbeComparison]:
     """Every measure of every treatment against control; a family is one measure of one architecture."""
     if not results.probes:
         return []
@@ -50,7 +52,7 @@ def compare_probes(results: StudyResults, groups: Sequence[Group], terms: Terms)
 
 
 def _family(
-    probes: Mapping[str, Mapping[str, Any]], group: Group, control: str, measure: str, terms: Terms
+    probes: Mapping[str, Mapping[str, Any]], group: Group, control: str, measure: str, terms: TestSettings
 ) -> list[ProbeComparison]:
     of_control = group.cells[control].cell
     reference = measured(of_control, probes, measure)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
-from frustration.report.yardstick import Yardstick, yardstick
+from frustration.report.chance_level import ChanceLevel, yardstick
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +36,7 @@ class Setting:
     meta_loops: int
 
     @property
-    def yardstick(self) -> Yardstick | None:
+    def yardstick(self) -> ChanceLevel | None:
         return yardstick(self.dataset)
 
     @property

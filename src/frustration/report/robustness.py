@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from frustration.report.findings import Analysis, Arm, Arms, ProbeComparison
-from frustration.report.words import amount, code, interval, many, p_value, points, with_interval
+from frustration.report.formatting import amount, code, interval, many, p_value, points, with_interval
 from frustration.statistics.families import Member
 from frustration.statistics.results import Estimate
 

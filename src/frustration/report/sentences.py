@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from frustration.report import cautions
 from frustration.report.findings import Analysis, Claim, Comparison, Group
+from frustration.report.formatting import code, interval, listed, many, p_value, points
 from frustration.report.results import StudyResults
 from frustration.report.robustness import arms_sentences, probe_sentences
-from frustration.report.words import code, interval, listed, many, p_value, points
 from frustration.statistics.results import Estimate
 
 FEW = 4
@@ -30,10 +30,10 @@ class Plain:
     """What was run."""
     helps: tuple[str, ...]
     """What each treatment does, with its test."""
-    surely: tuple[str, ...]
+    power_notes: tuple[str, ...]
     """What these trials could not have told."""
     costs: tuple[str, ...]
-    beware: tuple[str, ...]
+    warnings: tuple[str, ...]
     """Inert treatments, networks that never learn, failed trials, records passed over."""
 
 
@@ -42,9 +42,9 @@ def plain_sentences(results: StudyResults, analysis: Analysis) -> Plain:
     return Plain(
         about=tuple(_about(results, analysis)),
         helps=(*_helps(analysis), *arms_sentences(analysis), *probe_sentences(analysis)),
-        surely=tuple(cautions.surely(analysis)),
+        power_notes=tuple(cautions.power_notes(analysis)),
         costs=tuple(cautions.costs(analysis)),
-        beware=tuple(cautions.beware(results, analysis)),
+        warnings=tuple(cautions.warnings(results, analysis)),
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from frustration.report.findings import Analysis, Arms, CellSummary, ProbeComparison
-from frustration.report.table import Table, each_cell, place_of
-from frustration.report.words import (
+from frustration.report.formatting import (
     amount,
     many,
     number,
@@ -14,6 +13,7 @@ from frustration.report.words import (
     seconds,
     with_interval,
 )
+from frustration.report.table import Table, each_cell, place_of
 
 
 def dynamics_table(analysis: Analysis) -> Table:

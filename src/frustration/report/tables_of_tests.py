@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from frustration.report.findings import Analysis, CellSummary, Group
-from frustration.report.table import Table, each_cell, place_of, several_settings
-from frustration.report.words import (
+from frustration.report.formatting import (
     DASH,
     amount,
     interval,
@@ -17,6 +16,7 @@ from frustration.report.words import (
     seconds,
     with_interval,
 )
+from frustration.report.table import Table, each_cell, place_of, several_settings
 from frustration.statistics.regimes import RULES, UNKNOWN
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
+from frustration.original.published import read_trials_file
+from frustration.original.tables import original_files
 from frustration.report import PAGE
 from frustration.report.analysis import ALPHA, MARGIN, analyse
 from frustration.report.exports import curves_csv, trials_csv
 from frustration.report.findings import Analysis
 from frustration.report.latex import latex_files
 from frustration.report.markdown import report_markdown
-from frustration.report.original import original_files
-from frustration.report.published import read_trials_file
 from frustration.report.reading import read_study
 from frustration.report.results import StudyResults
 from frustration.report.sentences import plain_sentences

@@ -1,9 +1,9 @@
 """Groups on the nodes of a Ray cluster, which need no file system in common.
 
 This process, the driver, claims groups and gives each to a task. After every loop a task hands its
-checkpoints to the clerk, an actor on the driver's node, and at the end records and networks; the clerk puts
+checkpoints to the actor, an actor on the driver's node, and at the end records and networks; the actor puts
 them where a run on one machine would have. Whatever ends a task, its group goes on elsewhere from what the
-clerk was last given. Nodes need this package, the same as here; the native engine is compiled on each.
+actor was last given. Nodes need this package, the same as here; the native engine is compiled on each.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from typing import Any
 from frustration.engine.group import Group
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError, InputError
+from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import Failure, WorkerError, default_workers
-from frustration.runners.ray_node import Clerk, code_digest, import_ray, train
+from frustration.runners.ray_node import StorageActor, code_digest, import_ray, train
 from frustration.runners.work import Emit, RecoverableGroups, Work
-from frustration.study.keeper import StudyKeeper
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 2.0
@@ -106,14 +106,18 @@ class RayEngine:
     ) -> None:
         """Train all groups to their ends; raises Interrupted if `stop` is set before that."""
         if not isinstance(work.keeper, StudyKeeper):
-            raise TypeError("only studies are kept through a shelf, which may be far away")
+            raise TypeError("only studies are kept through a storage, which may be far away")
         ray = import_ray()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        clerk = ray.remote(Clerk).options(num_cpus=0, scheduling_strategy=here)
-        flights = Flights(
-            self, groups, emit, clerk.remote(work.keeper.shelf, str(Path.cwd())), ray.put(pickle.dumps(work))
+        actor = ray.remote(StorageActor).options(num_cpus=0, scheduling_strategy=here)
+        flights = RunningTasks(
+            self,
+            groups,
+            emit,
+            actor.remote(work.keeper.storage, str(Path.cwd())),
+            ray.put(pickle.dumps(work)),
         )
         try:
             flights.run(workers, stop)
@@ -136,13 +140,13 @@ class Flight:
 
 
 @dataclass
-class Flights:
+class RunningTasks:
     """The tasks under way, as the driver sees them."""
 
     engine: RayEngine
     groups: RecoverableGroups
     emit: Emit
-    clerk: Any
+    actor: Any
     work: Any
     """A reference to the pickled Work, which every node fetches once."""
     _under_way: dict[Any, Flight] = field(default_factory=dict)
@@ -165,31 +169,31 @@ class Flights:
             ended, _ = ray.wait(list(self._under_way), num_returns=1, timeout=POLL_SECONDS)
             self._pass_on()
             for reference in ended:
-                self._land(reference)
+                self._finish(reference)
             self._look_at_nodes()
 
     def end(self) -> None:
         """Whatever is still under way ends, and is heard no more."""
         ray = import_ray()
         with contextlib.suppress(ray.exceptions.RayError):
-            ray.get(self.clerk.dismiss.remote([flight.attempt for flight in self._under_way.values()]))
+            ray.get(self.actor.dismiss.remote([flight.attempt for flight in self._under_way.values()]))
             for reference in self._under_way:
                 # A loop that is cut off leaves no trace, so there is nothing to be gentle with.
                 ray.cancel(reference, force=True)
             self._pass_on()
         self._under_way.clear()
-        ray.kill(self.clerk)
+        ray.kill(self.actor)
 
     def _start(self, group: Group, losses: int) -> None:
         ray = import_ray()
         attempt = next(self._numbers)
-        ray.get(self.clerk.admit.remote(attempt))
+        ray.get(self.actor.admit.remote(attempt))
         # Ray's own retries are off: they would start from the group as it is now.
         task = ray.remote(train).options(max_retries=0, **self.engine.resources)
-        reference = task.remote(self.clerk, attempt, code_digest(), [self.work], pickle.dumps(group))
+        reference = task.remote(self.actor, attempt, code_digest(), [self.work], pickle.dumps(group))
         self._under_way[reference] = Flight(group, attempt, losses)
 
-    def _land(self, reference: Any) -> None:
+    def _finish(self, reference: Any) -> None:
         ray = import_ray()
         flight = self._under_way[reference]
         failure: Failure | None = None
@@ -198,19 +202,19 @@ class Flights:
         except ray.exceptions.RayTaskError as error:
             raise _unexpected(error) from None
         except ray.exceptions.RayError as error:
-            self._lose(reference, _first_line(error))
+            self._reassign(reference, _first_line(error))
             return
         if failure:
             raise failure.error
-        ray.get(self.clerk.dismiss.remote([flight.attempt]))
+        ray.get(self.actor.dismiss.remote([flight.attempt]))
         del self._under_way[reference]
         self.groups.finished(flight.group)
 
-    def _lose(self, reference: Any, why: str) -> None:
-        """A node or a worker is gone. What the clerk was given counts, and goes on elsewhere."""
+    def _reassign(self, reference: Any, why: str) -> None:
+        """A node or a worker is gone. What the actor was given counts, and goes on elsewhere."""
         flight = self._under_way.pop(reference)
         # Should it be alive after all, nobody listens to it any more.
-        import_ray().get(self.clerk.dismiss.remote([flight.attempt]))
+        import_ray().get(self.actor.dismiss.remote([flight.attempt]))
         self._pass_on()
         before = _loops_left(flight.group)  # the trials of the group are still as the task was given them
         group = self.groups.again(flight.group)
@@ -226,7 +230,7 @@ class Flights:
         self._start(group, losses)
 
     def _pass_on(self) -> None:
-        for event in import_ray().get(self.clerk.events.remote()):
+        for event in import_ray().get(self.actor.events.remote()):
             self.emit(event)
 
     def _look_at_nodes(self) -> None:

@@ -1,4 +1,4 @@
-"""What of a Ray run happens on the nodes: a task trains one group, the clerk writes what tasks hand in."""
+"""What of a Ray run happens on the nodes: a task trains one group, the actor writes what tasks hand in."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from frustration.engine.group import Group
 from frustration.engine.population import Backend, Interrupted
 from frustration.errors import FrustrationError, InputError
 from frustration.record import TrialRecord
+from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import Failure, WorkerError
-from frustration.runners.work import Event, Shelf, Work, do
-from frustration.study.keeper import StudyKeeper
+from frustration.runners.work import Event, TrialStorage, Work, do
 
 
 def import_ray() -> Any:
@@ -36,12 +36,12 @@ def import_ray() -> Any:
     return ray
 
 
-class Clerk:
+class StorageActor:
     """The actor on the driver's node: writes what admitted tasks hand in, and remembers what to report."""
 
-    def __init__(self, shelf: Shelf, folder: str) -> None:
+    def __init__(self, storage: TrialStorage, folder: str) -> None:
         os.chdir(folder)  # the study's own path may be relative
-        self._shelf = shelf
+        self._storage = storage
         self._admitted: set[int] = set()
         self._events: list[Event] = []
 
@@ -51,12 +51,12 @@ class Clerk:
     def dismiss(self, attempts: list[int]) -> None:
         self._admitted.difference_update(attempts)
 
-    def take(self, attempt: int, deeds: list[tuple[str, tuple[Any, ...]]], event: Event) -> None:
-        """Do the deeds, which are calls of the shelf; what is reported has been kept."""
+    def take(self, attempt: int, calls: list[tuple[str, tuple[Any, ...]]], event: Event) -> None:
+        """Do the calls, which are calls of the storage; what is reported has been kept."""
         if attempt not in self._admitted:
             raise Interrupted
-        for name, arguments in deeds:
-            getattr(self._shelf, name)(*arguments)
+        for name, arguments in calls:
+            getattr(self._storage, name)(*arguments)
         self._events.append(event)
 
     def events(self) -> list[Event]:
@@ -65,41 +65,41 @@ class Clerk:
         return events
 
 
-class Line:
-    """A task's line to the clerk: a shelf, from which all goes out with the next event, in one call."""
+class RemoteStorage:
+    """A task's line to the actor: a storage, from which all goes out with the next event, in one call."""
 
-    def __init__(self, clerk: Any, attempt: int) -> None:
-        self._clerk, self._attempt = clerk, attempt
-        self._deeds: list[tuple[str, tuple[Any, ...]]] = []
+    def __init__(self, actor: Any, attempt: int) -> None:
+        self._actor, self._attempt = actor, attempt
+        self._calls: list[tuple[str, tuple[Any, ...]]] = []
 
     def write_checkpoint(self, trial_id: str, content: bytes) -> None:
-        self._deeds.append(("write_checkpoint", (trial_id, content)))
+        self._calls.append(("write_checkpoint", (trial_id, content)))
 
     def write_network(self, trial_id: str, content: bytes) -> None:
-        self._deeds.append(("write_network", (trial_id, content)))
+        self._calls.append(("write_network", (trial_id, content)))
 
     def write_record(self, record: TrialRecord) -> None:
-        self._deeds.append(("write_record", (record,)))
+        self._calls.append(("write_record", (record,)))
 
     def remove_checkpoint(self, trial_id: str) -> None:
-        self._deeds.append(("remove_checkpoint", (trial_id,)))
+        self._calls.append(("remove_checkpoint", (trial_id,)))
 
     def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
-        self._deeds.append(("write_failure", (trial_id, spec, traceback)))
+        self._calls.append(("write_failure", (trial_id, spec, traceback)))
 
     def emit(self, event: Event) -> None:
-        """Returns when the clerk has done all of it."""
+        """Returns when the actor has done all of it."""
         ray = import_ray()
-        deeds, self._deeds = self._deeds, []
+        calls, self._calls = self._calls, []
         try:
-            ray.get(self._clerk.take.remote(self._attempt, deeds, event))
+            ray.get(self._actor.take.remote(self._attempt, calls, event))
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayActorError:
             raise Interrupted from None  # the driver is gone
 
 
-def train(clerk: Any, attempt: int, code: str, shared: list[Any], pickled: bytes) -> Failure | None:
+def train(actor: Any, attempt: int, code: str, shared: list[Any], pickled: bytes) -> Failure | None:
     """The task: one group, to its end."""
     try:
         if code != code_digest():
@@ -113,7 +113,7 @@ def train(clerk: Any, attempt: int, code: str, shared: list[Any], pickled: bytes
         except FrustrationError as error:
             raise WorkerError(f"on the node {_where()}: {error}") from None
         _check_numerics(group, backend)
-        line = Line(clerk, attempt)
+        line = RemoteStorage(actor, attempt)
         assert isinstance(work.keeper, StudyKeeper)
         do(replace(work, keeper=work.keeper.on(line)), group, line.emit, threading.Event())
     except (Interrupted, FrustrationError) as error:

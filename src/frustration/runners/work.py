@@ -36,7 +36,7 @@ class Keeper(Protocol):
         """After an unexpected error of this trial, where failures are kept."""
 
 
-class Shelf(Protocol):
+class TrialStorage(Protocol):
     """Where a keeper puts what it has packed: files of this machine, or a line to another."""
 
     def write_checkpoint(self, trial_id: str, content: bytes) -> None:

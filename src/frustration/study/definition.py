@@ -20,7 +20,7 @@ from frustration.dataset import names as dataset_names
 from frustration.errors import InputError
 from frustration.modes import mode_named
 from frustration.spec import TrialSpec
-from frustration.study.sets import architectures
+from frustration.study.architecture_sets import architectures
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 

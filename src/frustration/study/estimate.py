@@ -155,7 +155,7 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     for slot, trial in group.trials.items():
         plan = trial.intervene(trial.clone(), shared[trial.spec.trial], probe)
         plans[slot] = plan.epoch
-        population.load(slot, plan.candidate.vector)
+        population.load(slot, plan.network.vector)
     stop = threading.Event()
     population.train(plans, stop)  # the first time prepares what later times reuse
     training = _fastest(lambda: population.train(plans, stop))

@@ -21,13 +21,13 @@ from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
 from frustration.files import try_lock
 from frustration.network import Shape
+from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import LocalEngine
 from frustration.runners.work import Data, Engine, Event, Work
 from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.study import manifest
 from frustration.study.definition import Study
-from frustration.study.keeper import StudyKeeper
 from frustration.study.store import Store
 
 

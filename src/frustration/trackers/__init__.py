@@ -85,7 +85,7 @@ def tracker_named(name: str) -> Tracker:
     raise InputError(f"there is no tracker {name}{hint}; there are {', '.join(known)}")
 
 
-class Trail:
+class TrackerThread:
     """Tells a tracker of the events of a run, in a thread of its own: slow or broken, it holds nothing up."""
 
     def __init__(self, name: str, folder: Path, warn: Callable[[str], None] | None = None) -> None:

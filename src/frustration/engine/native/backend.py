@@ -25,7 +25,7 @@ from frustration.engine.native.library import (
     Images,
     Layout,
     Library,
-    Plan,
+    NetworkPlan,
     Team,
     this_cpu,
 )
@@ -140,7 +140,7 @@ class NativePopulation:
         first, *others = (epoch.order for epoch in epochs.values())
         if any(order is not first and not np.array_equal(order, first) for order in others):
             raise ValueError("slots of one run were given different orders")
-        plans = [_plan(epochs[slot]) if slot in epochs else Plan(rests=True) for slot in slots]
+        plans = [_plan(epochs[slot]) if slot in epochs else NetworkPlan(rests=True) for slot in slots]
         team.forget_moments()
         for slot, epoch in epochs.items():
             if epoch.moments is not None:
@@ -193,15 +193,15 @@ def _pause(stop: threading.Event | None) -> Callable[[], None]:
     return pause
 
 
-def _plan(epoch: Epoch) -> Plan:
-    rate = epoch.regime.dropout
-    return Plan(
+def _plan(epoch: Epoch) -> NetworkPlan:
+    rate = epoch.settings.dropout
+    return NetworkPlan(
         steps_before=epoch.moments.steps if epoch.moments else 0,
         dropout_key=epoch.dropout_key,
         dropout_threshold=dropout_threshold(rate),
-        learning_rate=epoch.regime.learning_rate,
+        learning_rate=epoch.settings.learning_rate,
         dropout_scale=1 / (1 - rate),
-        decay=decay_factor(epoch.regime),
+        decay=decay_factor(epoch.settings),
         drops=rate > 0,
         rests=False,
     )

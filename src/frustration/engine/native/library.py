@@ -32,7 +32,7 @@ class NativeError(FrustrationError):
     """The native engine refused a call, or there is not enough memory for it."""
 
 
-class Plan(ctypes.Structure):
+class NetworkPlan(ctypes.Structure):
     """How one network is trained for one epoch; team.h has the same structure."""
 
     _fields_ = (
@@ -272,7 +272,11 @@ class Team:
         self.library.calls.team_forget_moments(self.handle)
 
     def train(
-        self, images: Images, order: NDArray[np.int64], plans: Iterable[Plan], pause: Callable[[], None]
+        self,
+        images: Images,
+        order: NDArray[np.int64],
+        plans: Iterable[NetworkPlan],
+        pause: Callable[[], None],
     ) -> NDArray[np.float64]:
         """One epoch; [steps, networks]: the mean loss over the batch of every step. `pause` is called ten
         times a second, and may end it by an exception."""
@@ -280,7 +284,7 @@ class Team:
         if order.size and not 0 <= order.min() <= order.max() < images.count:
             raise NativeError("native engine: the order names a sample that is not there")
         losses = np.zeros((-(-len(order) // self.batch_size), self.networks))
-        array = (Plan * self.networks)(*plans)
+        array = (NetworkPlan * self.networks)(*plans)
         epoch = _Epoch(
             ctypes.addressof(images.fields),
             order.ctypes.data,

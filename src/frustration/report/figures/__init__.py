@@ -3,7 +3,7 @@
 style      palette, type sizes, how files are written
 families   in which order architectures stand on a map
 strips     maps of tiles     panels  small multiples     labels  text that does not overlap
-scene      what a figure is drawn from
+given      what a figure is drawn from
 design maps curves damage pareto dendrites faults: the figures
 """
 

@@ -17,8 +17,8 @@ from frustration.architecture import Architecture
 from frustration.report.cells import LATE, late_gains, mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
+from frustration.report.figures.inputs import Figure, FigureInput
 from frustration.report.figures.quartiles import quartiles
-from frustration.report.figures.scene import Plate, Scene
 from frustration.report.figures.strips import Tile, tile_map
 from frustration.report.results import Cell
 
@@ -34,36 +34,36 @@ FEW: Final = 8
 """Up to this many architectures get a panel each; more are put together."""
 
 
-def learning_curves(scene: Scene) -> Iterator[Plate]:
+def learning_curves(given: FigureInput) -> Iterator[Figure]:
     """Best validation accuracy so far of every trial; median and quartiles of each treatment on top."""
     title = "Learning curves"
-    if not scene.curved:
-        yield Plate(name="learning-curves", title=title, left_out="no loops are recorded")
+    if not given.curved:
+        yield Figure(name="learning-curves", title=title, left_out="no loops are recorded")
         return
     order = [
         a
-        for family in scene.families
+        for family in given.families
         for a in family.members
-        if any(c.architecture == a for c in scene.curved)
+        if any(c.architecture == a for c in given.curved)
     ]
     pages = -(-len(order) // PER_PAGE)
     size = -(-len(order) // pages)
     for page in range(pages):
         chosen = order[page * size : (page + 1) * size]
         columns = 4 if len(order) > 6 else min(len(chosen), 3 if len(chosen) != 4 else 2)
-        rows = panels.legend_rows(scene.labels)
+        rows = panels.legend_rows(given.labels)
         width = style.PAGE if columns > 1 else 4.2
         figure, axes = panels.grid(
             len(chosen), columns=columns, height=1.1 if columns == 4 else 1.9, width=width, legend_rows=rows
         )
         for panel, architecture in zip(axes, chosen, strict=True):
-            _curves_of(panel, scene, architecture)
+            _curves_of(panel, given, architecture)
         _outer_labels(axes, columns, "meta-loop", "validation (%)")
-        panels.legend(figure, scene.labels, scene.looks)
+        panels.legend(figure, given.labels, given.looks)
         where = (
             f" Page {page + 1} of {pages}: {short(chosen[0])} to {short(chosen[-1])}." if pages > 1 else ""
         )
-        yield Plate(
+        yield Figure(
             name="learning-curves" + (f"-{page + 1}" if pages > 1 else ""),
             title=title + (f" {page + 1}" if pages > 1 else ""),
             caption="Best validation accuracy so far: thin lines are trials, thick ones the median, "
@@ -73,15 +73,15 @@ def learning_curves(scene: Scene) -> Iterator[Plate]:
         )
 
 
-def _curves_of(axes: Axes, scene: Scene, architecture: Architecture) -> None:
+def _curves_of(axes: Axes, given: FigureInput, architecture: Architecture) -> None:
     seen = []
-    for cell in scene.of(architecture):
+    for cell in given.of(architecture):
         if cell.curves is None or not cell.curves.trained.any():
             continue
         best = cell.curves.best
         loops = _sampled(best.shape[1])
         best = best[:, loops]
-        look = scene.looks[cell.label]
+        look = given.looks[cell.label]
         lines = [np.column_stack([loops + 1, trial]) for trial in best]
         axes.add_collection(
             LineCollection(lines, colors=look.colour, linewidths=0.35, alpha=0.3, rasterized=True),
@@ -91,7 +91,7 @@ def _curves_of(axes: Axes, scene: Scene, architecture: Architecture) -> None:
         axes.fill_between(loops + 1, low, high, color=look.colour, alpha=0.16, linewidth=0, rasterized=True)
         axes.plot(loops + 1, middle, color=look.colour, linestyle=look.dash, linewidth=1.0, zorder=3)
         seen.append(best)
-    longest = max(cell.curves.accuracy.shape[1] for cell in scene.of(architecture) if cell.curves is not None)
+    longest = max(cell.curves.accuracy.shape[1] for cell in given.of(architecture) if cell.curves is not None)
     axes.set_xlim(1, max(longest, 2))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     # The first loops of networks that learn lie far below; most of the panel is for where they part.
@@ -112,15 +112,15 @@ def _outer_labels(axes: Sequence[Axes], columns: int, x: str, y: str) -> None:
             panel.set_xlabel(x, labelpad=2)
 
 
-def acceptance(scene: Scene) -> Iterator[Plate]:
+def acceptance(given: FigureInput) -> Iterator[Figure]:
     """How many candidates became the base, as training goes on."""
     name, title = "acceptance", "Acceptance rate over loops"
-    ratchet = [cell for cell in scene.curved if not _accepts_all(cell)]
+    ratchet = [cell for cell in given.curved if not _accepts_all(cell)]
     if not ratchet:
-        yield Plate(name=name, title=title, left_out="no loops are recorded that could have been discarded")
+        yield Figure(name=name, title=title, left_out="no loops are recorded that could have been discarded")
         return
-    labels = tuple(label for label in scene.labels if any(cell.label == label for cell in ratchet))
-    order = [a for f in scene.families for a in f.members if any(c.architecture == a for c in ratchet)]
+    labels = tuple(label for label in given.labels if any(cell.label == label for cell in ratchet))
+    order = [a for f in given.families for a in f.members if any(c.architecture == a for c in ratchet)]
     rows = panels.legend_rows(labels)
     if len(order) <= FEW:
         figure, axes = panels.grid(
@@ -130,7 +130,7 @@ def acceptance(scene: Scene) -> Iterator[Plate]:
         for panel, architecture in zip(axes, order, strict=True):
             for cell in (c for c in ratchet if c.architecture == architecture):
                 x, share = _binned_acceptance(cell)
-                look = scene.looks[cell.label]
+                look = given.looks[cell.label]
                 panel.plot(x, share, color=look.colour, linestyle=look.dash)
             panels.mark_panel(panel, short(architecture))
         _outer_labels(axes, min(3 if len(order) > 2 else 2, len(order)), "meta-loop", "accepted (%)")
@@ -139,12 +139,12 @@ def acceptance(scene: Scene) -> Iterator[Plate]:
         figure, axes = panels.grid(2, columns=2, height=2.5, legend_rows=rows)
         for label in labels:
             cells = [cell for cell in ratchet if cell.label == label]
-            look = scene.looks[label]
+            look = given.looks[label]
             x = _binned_acceptance(cells[0])[0]
             shares = np.array([s for c in cells if len(s := _binned_acceptance(c)[1]) == len(x)])
             axes[0].plot(x, np.median(shares, axis=0), color=look.colour, linestyle=look.dash)
             axes[1].scatter(
-                [scene.parameters(c.architecture) for c in cells],
+                [given.parameters(c.architecture) for c in cells],
                 [_share(c) for c in cells],
                 color=look.colour, marker=look.marker, s=7, linewidths=0, alpha=0.75,
             )  # fmt: skip
@@ -156,11 +156,11 @@ def acceptance(scene: Scene) -> Iterator[Plate]:
         what = f"Share of candidates that became the base, over {len(order)} architectures."
     for panel in axes:
         panel.set_ylim(-2, 102)
-    panels.legend(figure, labels, scene.looks)
-    spared = [label for label in scene.labels if label not in labels]
+    panels.legend(figure, labels, given.looks)
+    spared = [label for label in given.labels if label not in labels]
     if spared:
         what += f" Not shown: {', '.join(spared)}, where every candidate is accepted."
-    yield Plate(name=name, title=title, caption=what, figure=figure)
+    yield Figure(name=name, title=title, caption=what, figure=figure)
 
 
 def _accepts_all(cell: Cell) -> bool:
@@ -188,20 +188,20 @@ def _binned_acceptance(cell: Cell) -> tuple[Floats, Floats]:
     return np.array([loops[piece].mean() for piece in some]), np.array(shares)
 
 
-def late_breakthroughs(scene: Scene) -> Iterator[Plate]:
+def late_breakthroughs(given: FigureInput) -> Iterator[Figure]:
     """What the last fifth of the loops still brought."""
     name, title = "late-breakthroughs", "Late breakthroughs"
     gains = {
         (cell.architecture, cell.label): gain[np.isfinite(gain)]
-        for cell in scene.curved
+        for cell in given.curved
         if cell.curves is not None and np.isfinite(gain := late_gains(cell.curves)).any()
     }
     if not gains:
-        yield Plate(name=name, title=title, left_out="no trial has loops enough")
+        yield Figure(name=name, title=title, left_out="no trial has loops enough")
         return
     share = f"{LATE:.0%}".replace("%", " %")
-    if len(scene.architectures) <= FEW:
-        yield _late_dots(scene, name, title, gains)
+    if len(given.architectures) <= FEW:
+        yield _late_dots(given, name, title, gains)
         return
     top = max(float(np.mean(gain)) for gain in gains.values())
     mapping = ScalarMappable(PowerNorm(0.4, 0.0, max(top, 0.1)), style.SEQUENTIAL)
@@ -213,29 +213,31 @@ def late_breakthroughs(scene: Scene) -> Iterator[Plate]:
         return Tile(style.colour_of(mapping, float(gain.mean())), f"{gain.mean():.2f}")
 
     options: dict[str, Any] = {"ticks": [t for t in (0, 0.1, 0.5, 1, 2, 5, 10, 20, 40) if t <= top]}
-    yield Plate(
+    yield Figure(
         name=name,
         title=title,
         caption=f"Points of validation accuracy that the last {share} of the loops added to the bounty, "
         "mean over trials.",
-        figure=tile_map(scene.families, scene.labels, tile, scale=(mapping, "gain (points)", options)),
+        figure=tile_map(given.families, given.labels, tile, scale=(mapping, "gain (points)", options)),
     )
 
 
-def _late_dots(scene: Scene, name: str, title: str, gains: dict[tuple[Architecture, str], Floats]) -> Plate:
-    order = [a for f in scene.families for a in f.members]
-    longest = max(map(len, scene.labels))
+def _late_dots(
+    given: FigureInput, name: str, title: str, gains: dict[tuple[Architecture, str], Floats]
+) -> Figure:
+    order = [a for f in given.families for a in f.members]
+    longest = max(map(len, given.labels))
     columns = min(len(order), 4 if longest < 16 else 3)
     figure, axes = panels.grid(
-        len(order), columns=columns, height=0.2 * len(scene.labels) + 0.25, legend_rows=0,
+        len(order), columns=columns, height=0.2 * len(given.labels) + 0.25, legend_rows=0,
         width=style.PAGE if len(order) > 1 else 4.2, left=max(panels.LEFT, 0.15 + 0.066 * longest),
     )  # fmt: skip
     for index, (panel, architecture) in enumerate(zip(axes, order, strict=True)):
-        for row, label in enumerate(scene.labels):
+        for row, label in enumerate(given.labels):
             gain = gains.get((architecture, label))
             if gain is None:
                 continue
-            look = scene.looks[label]
+            look = given.looks[label]
             panel.scatter(
                 gain, np.full(gain.size, row), color=look.colour, s=9, alpha=0.5, linewidths=0, zorder=3
             )
@@ -249,14 +251,14 @@ def _late_dots(scene: Scene, name: str, title: str, gains: dict[tuple[Architectu
                     markeredgewidth=1.3,
                     zorder=4,
                 )
-        panel.set(ylim=(len(scene.labels) - 0.4, -0.6), yticks=range(len(scene.labels)))
-        panel.set_yticklabels(scene.labels if index % columns == 0 else [])
+        panel.set(ylim=(len(given.labels) - 0.4, -0.6), yticks=range(len(given.labels)))
+        panel.set_yticklabels(given.labels if index % columns == 0 else [])
         panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.set_xlim(left=min(0.0, panel.get_xlim()[0]))
         panels.mark_panel(panel, short(architecture))
         if index + columns >= len(order):
             panel.set_xlabel("gain (points)", labelpad=2)
-    return Plate(
+    return Figure(
         name=name,
         title=title,
         caption=f"Points of validation accuracy that the last {LATE * 100:g} % of the loops added to "

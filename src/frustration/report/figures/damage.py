@@ -14,31 +14,31 @@ from numpy.typing import NDArray
 from frustration.report.figures import panels, style
 from frustration.report.figures.curves import BINS, SHORTEST
 from frustration.report.figures.families import short
+from frustration.report.figures.inputs import Figure, FigureInput, bars
 from frustration.report.figures.labels import label_points
-from frustration.report.figures.looks import Look
+from frustration.report.figures.mode_style import Look
 from frustration.report.figures.quartiles import quartiles
-from frustration.report.figures.scene import Plate, Scene, bars
 from frustration.report.results import Cell
 from frustration.statistics.results import Estimate
 
 _MOST_LABELS: Final = 24
 
 
-def harm_and_recovery(scene: Scene) -> Iterator[Plate]:
+def harm_and_recovery(given: FigureInput) -> Iterator[Figure]:
     """Harm against recovery of each architecture and treatment, and harm as training goes on."""
     name, title = "harm-and-recovery", "Harm and recovery"
     damaging = [
         (cell, found.harm, found.recovery)
-        for cell in scene.curved
-        if (found := scene.summary(cell.architecture, cell.label)) and found.harm and found.recovery
+        for cell in given.curved
+        if (found := given.summary(cell.architecture, cell.label)) and found.harm and found.recovery
     ]
     if not damaging:
-        yield Plate(name=name, title=title, left_out="no loop changed a network before training")
+        yield Figure(name=name, title=title, left_out="no loop changed a network before training")
         return
-    labels = tuple(label for label in scene.labels if any(cell.label == label for cell, _, _ in damaging))
+    labels = tuple(label for label in given.labels if any(cell.label == label for cell, _, _ in damaging))
     figure, axes = panels.grid(2, columns=2, height=2.9, legend_rows=panels.legend_rows(labels))
     for label in labels:
-        look = scene.looks[label]
+        look = given.looks[label]
         harms, recoveries = zip(*((h, r) for cell, h, r in damaging if cell.label == label), strict=True)
         axes[0].errorbar(
             [m.value for m in harms],
@@ -64,7 +64,7 @@ def harm_and_recovery(scene: Scene) -> Iterator[Plate]:
     axes[1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     panels.mark_panel(axes[0], "each architecture")
     panels.mark_panel(axes[1], "over the loops")
-    panels.legend(figure, labels, scene.looks)
+    panels.legend(figure, labels, given.looks)
     if len(damaging) <= _MOST_LABELS:
         label_points(
             axes[0],
@@ -72,7 +72,7 @@ def harm_and_recovery(scene: Scene) -> Iterator[Plate]:
             [r.value for _, _, r in damaging],
             [short(cell.architecture) for cell, _, _ in damaging],
         )
-    yield Plate(
+    yield Figure(
         name=name,
         title=title,
         caption="Left: mean over all damaged loops of a trial, then over trials, with 95 % t intervals "

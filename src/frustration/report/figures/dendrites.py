@@ -13,32 +13,32 @@ from numpy.typing import NDArray
 from frustration.report.cells import mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
-from frustration.report.figures.looks import Look
+from frustration.report.figures.inputs import Figure, FigureInput, ends
+from frustration.report.figures.mode_style import Look
 from frustration.report.figures.quartiles import quartiles
-from frustration.report.figures.scene import Plate, Scene, ends
 from frustration.report.results import Cell
 
 _MOST = 6
 """Cells drawn at most: a row of three panels each."""
 
 
-def dendrites_over_time(scene: Scene) -> Iterator[Plate]:
+def dendrites_over_time(given: FigureInput) -> Iterator[Figure]:
     """A row per architecture and treatment that grew: scores, parameters, best score per architecture."""
     name, title = "dendrites", "Dendrites over time"
     grown = [
         cell
-        for cell in scene.curved
+        for cell in given.curved
         if cell.grows and cell.curves is not None and np.any(cell.curves.dendrites > 0)
     ]
     if not grown:
-        able = any(cell.grows for cell in scene.curved)
+        able = any(cell.grows for cell in given.curved)
         why = "no trial grew a dendrite" if able else "no treatment of this study grows dendrites"
-        yield Plate(name=name, title=title, left_out=why)
+        yield Figure(name=name, title=title, left_out=why)
         return
     chosen = sorted(grown, key=lambda cell: -float(np.mean(np.max(cell.curves.dendrites, axis=1))))[:_MOST]  # type: ignore[union-attr]
     figure, axes = panels.grid(3 * len(chosen), columns=3, height=1.75, legend_rows=1)
     for row, cell in enumerate(chosen):
-        look = scene.looks[cell.label]
+        look = given.looks[cell.label]
         scores, parameters, best = axes[3 * row : 3 * row + 3]
         _scores(scores, cell, look)
         _parameters(parameters, cell, look)
@@ -52,7 +52,7 @@ def dendrites_over_time(scene: Scene) -> Iterator[Plate]:
     _key(figure)
     left = len(grown) - len(chosen)
     more = f" The {_MOST} that grew most; {left} more grew." if left else ""
-    yield Plate(
+    yield Figure(
         name=name,
         title=title,
         caption="Left: validation accuracy of each trial after every loop (thin), with a mark where "

@@ -16,10 +16,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from frustration.architecture import Architecture
 from frustration.report.figures import style
 from frustration.report.figures.families import Family, families, shape, short
+from frustration.report.figures.inputs import Figure, FigureInput
 from frustration.report.figures.labels import label_points
-from frustration.report.figures.looks import KNOWN
+from frustration.report.figures.mode_style import KNOWN
 from frustration.report.figures.panels import short_count
-from frustration.report.figures.scene import Plate, Scene
 
 MATCHED: Final = 10.0
 """Percent of parameters within which two networks are of one size."""
@@ -28,13 +28,13 @@ SMALL_SPACE: Final = 8
 _MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X", "h")
 
 
-def design_space(scene: Scene) -> Iterator[Plate]:
+def design_space(given: FigureInput) -> Iterator[Figure]:
     """Depth against width, both doubling, with lines of equal parameters."""
     name, title = "design-space", "Design space"
-    uniform = [a for a in scene.architectures if shape(a)]
+    uniform = [a for a in given.architectures if shape(a)]
     if len(uniform) < 2:
         why = "fewer than two architectures whose hidden layers are equally wide"
-        yield Plate(name=name, title=title, left_out=why)
+        yield Figure(name=name, title=title, left_out=why)
         return
     depths, widths = (np.array(values, dtype=float) for values in zip(*map(_shape, uniform), strict=True))
     small = len(uniform) <= SMALL_SPACE
@@ -51,7 +51,7 @@ def design_space(scene: Scene) -> Iterator[Plate]:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
     axes.set(xlabel="units per hidden layer", ylabel="hidden layers")
-    _equal_parameters(axes, scene, uniform)
+    _equal_parameters(axes, given, uniform)
     groups = families(uniform)
     colours = [look.colour for mode, look in KNOWN.items() if mode not in ("none", "decay")]
     for index, family in enumerate(groups):
@@ -73,14 +73,14 @@ def design_space(scene: Scene) -> Iterator[Plate]:
     )
     if len(groups) > 1:
         axes.legend(loc="upper right", handletextpad=0.2, frameon=True, framealpha=0.9, edgecolor="none")
-    left = len(scene.architectures) - len(uniform)
+    left = len(given.architectures) - len(uniform)
     caption = (
         f"The {len(uniform)} architectures, layers*units. Grey lines join networks of equal parameters "
-        f"({scene.ends[0]} inputs, {scene.ends[1]} classes). Where labels had no room they were left out."
+        f"({given.ends[0]} inputs, {given.ends[1]} classes). Where labels had no room they were left out."
     )
     if left:
         caption += f" {left} whose layers differ in width are not shown."
-    yield Plate(name=name, title=title, caption=caption, figure=figure)
+    yield Figure(name=name, title=title, caption=caption, figure=figure)
 
 
 def _shape(architecture: Architecture) -> tuple[int, int]:
@@ -112,11 +112,11 @@ def _spread(count: int) -> list[float]:
     return ranks
 
 
-def _equal_parameters(axes: Axes, scene: Scene, uniform: Sequence[Architecture]) -> None:
+def _equal_parameters(axes: Axes, given: FigureInput, uniform: Sequence[Architecture]) -> None:
     """Lines of equal parameters, each with its number where the fewest networks are."""
     (low_x, high_x), (low_y, high_y) = axes.get_xlim(), axes.get_ylim()
-    counts = [scene.parameters(architecture) for architecture in uniform]
-    features, classes = scene.ends
+    counts = [given.parameters(architecture) for architecture in uniform]
+    features, classes = given.ends
     width, depth = np.meshgrid(np.geomspace(low_x, high_x, 200), np.geomspace(max(low_y, 1.0), high_y, 200))
     parameters = (depth - 1) * width**2 + (features + classes + depth) * width + classes
     lowest, highest = math.floor(math.log10(min(counts))), math.ceil(math.log10(max(counts)))
@@ -138,21 +138,21 @@ def _equal_parameters(axes: Axes, scene: Scene, uniform: Sequence[Architecture])
     )
 
 
-def parameter_matching(scene: Scene) -> Iterator[Plate]:
+def parameter_matching(given: FigureInput) -> Iterator[Figure]:
     """Which networks of different shape have the same number of parameters, and how nearly."""
     name, title = "parameter-matching", "Parameter matching"
-    groups = [family for family in scene.families if family.name]
+    groups = [family for family in given.families if family.name]
     of_one_depth = [family for family in groups if family.depth is not None]
     anchor = max(of_one_depth, key=lambda family: len(family.members), default=None)
     if anchor is None or len(groups) < 2:
         why = "fewer than two families of shapes (one depth, one width, squares) to match"
-        yield Plate(name=name, title=title, left_out=why)
+        yield Figure(name=name, title=title, left_out=why)
         return
     matched = {
         (row, column): found
         for row, family in enumerate(groups)
         for column, target in enumerate(anchor.members)
-        if (found := _nearest(scene, family, target, anchor)) is not None
+        if (found := _nearest(given, family, target, anchor)) is not None
     }
     having = sorted({row for row, _ in matched})
     groups = [groups[row] for row in having]
@@ -170,7 +170,7 @@ def parameter_matching(scene: Scene) -> Iterator[Plate]:
     for column, target in enumerate(anchor.members):
         x = left + (column + 0.5) * step
         axes.text(
-            x, 0.33, short_count(scene.parameters(target)), ha="center", va="bottom", fontsize=style.SMALL
+            x, 0.33, short_count(given.parameters(target)), ha="center", va="bottom", fontsize=style.SMALL
         )
     axes.text(
         left - 0.06, 0.33, "parameters", ha="right", va="bottom", fontsize=style.SMALL, fontweight="bold"
@@ -203,23 +203,23 @@ def parameter_matching(scene: Scene) -> Iterator[Plate]:
     bar.grid(False)
     bar.set_xlabel("parameters against the head of the column (%)", fontsize=style.SMALL, labelpad=1)
     shown = len({architecture for architecture, _ in matched.values()})
-    yield Plate(
+    yield Figure(
         name=name,
         title=title,
         caption=f"Columns are networks of one size, that of {anchor.name}; each tile is the network of that "
         f"family that comes nearest, and how far its parameters are off. Grey: none within {MATCHED:g} %. "
-        f"{shown} of {len(scene.architectures)} architectures have a place here.",
+        f"{shown} of {len(given.architectures)} architectures have a place here.",
         figure=figure,
     )
 
 
 def _nearest(
-    scene: Scene, family: Family, target: Architecture, anchor: Family
+    given: FigureInput, family: Family, target: Architecture, anchor: Family
 ) -> tuple[Architecture, float] | None:
     """The member nearest to `target` in parameters, if `target` is the nearest of the heads to it as well."""
-    off = {a: 100.0 * (scene.parameters(a) / scene.parameters(target) - 1.0) for a in family.members}
+    off = {a: 100.0 * (given.parameters(a) / given.parameters(target) - 1.0) for a in family.members}
     best = min(off, key=lambda a: abs(off[a]))
-    heads = [abs(math.log(scene.parameters(best) / scene.parameters(head))) for head in anchor.members]
+    heads = [abs(math.log(given.parameters(best) / given.parameters(head))) for head in anchor.members]
     if abs(off[best]) > MATCHED or anchor.members[int(np.argmin(heads))] != target:
         return None
     return best, off[best]

@@ -14,9 +14,9 @@ from frustration.report.figures.damage import harm_and_recovery
 from frustration.report.figures.dendrites import dendrites_over_time
 from frustration.report.figures.design import design_space, parameter_matching
 from frustration.report.figures.faults import fault_tolerance
+from frustration.report.figures.inputs import Figure, FigureInput, Painter
 from frustration.report.figures.maps import baseline, effect, instability, regimes, winner
 from frustration.report.figures.pareto import pareto
-from frustration.report.figures.scene import Painter, Plate, Scene
 from frustration.report.findings import Analysis
 from frustration.report.results import Setting, StudyResults
 
@@ -60,16 +60,16 @@ def draw(results: StudyResults, analysis: Analysis, folder: Path) -> list[DrawnF
     return drawn
 
 
-def _plates(results: StudyResults, analysis: Analysis) -> Iterator[tuple[Plate, str, str]]:
+def _plates(results: StudyResults, analysis: Analysis) -> Iterator[tuple[Figure, str, str]]:
     """Every plate with what is added to its name and title where a study has several settings."""
     for index, setting in enumerate(results.settings):
-        scene = Scene(results=results, analysis=analysis, setting=setting)
+        given = FigureInput(results=results, analysis=analysis, setting=setting)
         several = len(results.settings) > 1
         for painter in PAINTERS:
             once = painter in _OF_THE_GRID
             if once and index:
                 continue
-            for plate in painter(scene):
+            for plate in painter(given):
                 named = several and not once
                 yield plate, f"-{_safe(setting)}" if named else "", f" ({setting.name})" if named else ""
 

@@ -15,8 +15,8 @@ from frustration.architecture import Architecture
 from frustration.report.cells import mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
-from frustration.report.figures.looks import Look
-from frustration.report.figures.scene import Plate, Scene, ends
+from frustration.report.figures.inputs import Figure, FigureInput, ends
+from frustration.report.figures.mode_style import Look
 
 Floats = NDArray[np.float64]
 Curve = tuple[tuple[float, ...], Floats]
@@ -56,29 +56,29 @@ def _floats(values: Sequence[float | None]) -> Floats:
     return np.array([math.nan if value is None else value for value in values], dtype=float)
 
 
-def fault_tolerance(scene: Scene) -> Iterator[Plate]:
+def fault_tolerance(given: FigureInput) -> Iterator[Figure]:
     """Mean accuracy of the kept networks as more of them, or of their input, is damaged."""
     name, title = "fault-tolerance", "Fault tolerance"
-    if not scene.results.probes:
+    if not given.results.probes:
         why = "the kept networks have not been probed (`probe STUDY` does that)"
-        yield Plate(name=name, title=title, left_out=why)
+        yield Figure(name=name, title=title, left_out=why)
         return
     found = {
         (panel, architecture, label): curves
         for panel, (_, _, read) in enumerate(_PANELS)
-        for architecture in scene.architectures
-        for label in scene.labels
-        if (curves := _curves(scene, architecture, label, read)) is not None
+        for architecture in given.architectures
+        for label in given.labels
+        if (curves := _curves(given, architecture, label, read)) is not None
     }
     columns = sorted({panel for panel, _, _ in found})
     if not columns:
-        yield Plate(name=name, title=title, left_out="no probe measured a curve of accuracy against damage")
+        yield Figure(name=name, title=title, left_out="no probe measured a curve of accuracy against damage")
         return
-    order = [a for f in scene.families for a in f.members if any(key[1] == a for key in found)]
+    order = [a for f in given.families for a in f.members if any(key[1] == a for key in found)]
     rows: list[tuple[str, list[Architecture]]] = [(short(a), [a]) for a in order]
     if len(order) > FEW:
         rows = [(f"mean of {len(order)} architectures", order)]
-    labels = tuple(label for label in scene.labels if any(key[2] == label for key in found))
+    labels = tuple(label for label in given.labels if any(key[2] == label for key in found))
     figure, axes = panels.grid(
         len(rows) * len(columns), columns=len(columns), height=2.0, legend_rows=panels.legend_rows(labels),
         width=style.PAGE if len(columns) > 1 else 4.2,
@@ -87,7 +87,7 @@ def fault_tolerance(scene: Scene) -> Iterator[Plate]:
         (words, members), panel = rows[index // len(columns)], columns[index % len(columns)]
         for label in labels:
             arms = [found[panel, a, label] for a in members if (panel, a, label) in found]
-            _draw(axis, arms, scene.looks[label])
+            _draw(axis, arms, given.looks[label])
         axis.set_ylim(0, 100)
         axis.set_xlim(left=0 if panel < 2 else None)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=panel == 2))
@@ -98,8 +98,8 @@ def fault_tolerance(scene: Scene) -> Iterator[Plate]:
             axis.set_ylabel("test accuracy (%)", labelpad=2)
         if index + len(columns) >= len(axes):
             axis.set_xlabel(_PANELS[panel][1], labelpad=2)
-    panels.legend(figure, labels, scene.looks)
-    yield Plate(
+    panels.legend(figure, labels, given.looks)
+    yield Figure(
         name=name,
         title=title,
         caption="Test accuracy of the kept networks, mean over trials with pointwise 95 % t intervals "
@@ -112,15 +112,15 @@ def fault_tolerance(scene: Scene) -> Iterator[Plate]:
 
 
 def _curves(
-    scene: Scene, architecture: Architecture, label: str, read: Callable[[Measures], Curve]
+    given: FigureInput, architecture: Architecture, label: str, read: Callable[[Measures], Curve]
 ) -> dict[int, Curve] | None:
     """By trial number; trials that were probed at other levels than the first are left out."""
-    cell = scene.cell(architecture, label)
+    cell = given.cell(architecture, label)
     if cell is None:
         return None
     curves: dict[int, Curve] = {}
     for trial, trial_id in zip(cell.trial, cell.ids, strict=True):
-        probe = scene.results.probes.get(trial_id)
+        probe = given.results.probes.get(trial_id)
         try:
             curve = read(probe["measures"]) if probe is not None else None
         except (KeyError, TypeError):  # not measured

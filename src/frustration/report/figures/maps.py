@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
 from frustration.report.figures import style
-from frustration.report.figures.scene import Plate, Scene
+from frustration.report.figures.inputs import Figure, FigureInput
 from frustration.report.figures.strips import Tile, tile_map
 from frustration.report.findings import CellSummary, Moments
 from frustration.statistics.regimes import BENEFICIAL, CHAOTIC, FAILURE, NOT_JUDGED, SIZED, UNKNOWN
@@ -32,12 +32,12 @@ REGIMES: Final = {
 }
 
 
-def baseline(scene: Scene) -> Iterator[Plate]:
+def baseline(given: FigureInput) -> Iterator[Figure]:
     """How well control does: what every effect is measured against."""
-    controls = {a: g.control or next(iter(g.cells), None) for a, g in scene.groups.items()}
+    controls = {a: g.control or next(iter(g.cells), None) for a, g in given.groups.items()}
     rows = (
         {"bounty": "bounty"}
-        if scene.results.metric == "bounty"
+        if given.results.metric == "bounty"
         else {"test": "LKG on test", "bounty": "bounty"}
     )
     means = {
@@ -45,11 +45,11 @@ def baseline(scene: Scene) -> Iterator[Plate]:
         for architecture, label in controls.items()
         if label is not None
         for metric, words in rows.items()
-        if (found := _moments(scene.groups[architecture].cells[label], metric)) is not None
+        if (found := _moments(given.groups[architecture].cells[label], metric)) is not None
     }
     name, title = "baseline", "Baseline performance"
     if not means:
-        yield Plate(name=name, title=title, left_out="no control has a finished trial")
+        yield Figure(name=name, title=title, left_out="no control has a finished trial")
         return
     low, high = min(means.values()), max(means.values())
     top, floor = max(high, low + 0.1), low
@@ -67,14 +67,14 @@ def baseline(scene: Scene) -> Iterator[Plate]:
     options: dict[str, Any] = {"ticks": ticks} if ticks else {}
     options["format"] = "%g"
     names = ", ".join(dict.fromkeys(label for label in controls.values() if label))
-    yield Plate(
+    yield Figure(
         name=name,
         title=title,
         caption=f"Mean accuracy (%) of the control ({names}): the LKG on the test set and its bounty, "
         "the best of all looks at validation. Colours follow the logarithm of the error."
         if norm is not None
         else f"Mean accuracy (%) of the control ({names}).",
-        figure=tile_map(scene.families, tuple(rows.values()), tile, scale=(mapping, "accuracy (%)", options)),
+        figure=tile_map(given.families, tuple(rows.values()), tile, scale=(mapping, "accuracy (%)", options)),
     )
 
 
@@ -90,13 +90,13 @@ def _shrink(stretched: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(100.5 - np.power(10.0, -np.asarray(stretched, dtype=float)))
 
 
-def effect(scene: Scene) -> Iterator[Plate]:
+def effect(given: FigureInput) -> Iterator[Figure]:
     """Mean difference to control, and which of them are claims."""
     name, title = "ablation-effect", "Effect of each intervention"
-    found = {(a, c.treatment): c for a, g in scene.groups.items() for c in g.comparisons.values()}
-    rows = tuple(label for label in scene.labels if any(label == key[1] for key in found))
+    found = {(a, c.treatment): c for a, g in given.groups.items() for c in g.comparisons.values()}
+    rows = tuple(label for label in given.labels if any(label == key[1] for key in found))
     if not found:
-        yield Plate(name=name, title=title, left_out="no treatment stands beside a control")
+        yield Figure(name=name, title=title, left_out="no treatment stands beside a control")
         return
     values = np.abs([one.difference.value for one in found.values()])
     most = max(float(values.max()), 0.1)
@@ -117,15 +117,15 @@ def effect(scene: Scene) -> Iterator[Plate]:
     claims = sum(one.finding in ("better", "worse") for one in found.values())
     tested = sum(one.tested for one in found.values())
     controls = ", ".join(dict.fromkeys(one.control for one in found.values()))
-    yield Plate(
+    yield Figure(
         name=name,
         title=title,
-        caption=f"Mean difference of the {scene.metric_name} to {controls}, in points. Bold with an "
-        f"asterisk: better or worse than control at {scene.analysis.alpha:g} by exact tests, Holm within the "
+        caption=f"Mean difference of the {given.metric_name} to {controls}, in points. Bold with an "
+        f"asterisk: better or worse than control at {given.analysis.alpha:g} by exact tests, Holm within the "
         f"architecture ({claims} of {tested}); all others are undecided. inert: the treatment never acted; "
         "=: equal to control in every trial.",
         figure=tile_map(
-            scene.families, rows, tile, scale=(mapping, "difference to control (points)", options)
+            given.families, rows, tile, scale=(mapping, "difference to control (points)", options)
         ),
     )
 
@@ -135,18 +135,18 @@ def _signed(value: float) -> str:
     return ("0.00" if text in ("+0.00", "-0.00") else text).replace("-", "−")
 
 
-def instability(scene: Scene) -> Iterator[Plate]:
+def instability(given: FigureInput) -> Iterator[Figure]:
     """How far trials of one cell lie apart."""
     name, title = "instability", "Instability over trials"
-    test = scene.results.metric == "test"
+    test = given.results.metric == "test"
     stds = {
         (a, label): found.std
-        for a, g in scene.groups.items()
+        for a, g in given.groups.items()
         for label, summary in g.cells.items()
         if (found := summary.test if test else summary.bounty) and found.n > 1
     }
     if not stds:
-        yield Plate(name=name, title=title, left_out="no treatment has two finished trials")
+        yield Figure(name=name, title=title, left_out="no treatment has two finished trials")
         return
     most = max(*stds.values(), 0.1)
     mapping = ScalarMappable(PowerNorm(0.4, 0.0, most), style.SEQUENTIAL)
@@ -161,63 +161,63 @@ def instability(scene: Scene) -> Iterator[Plate]:
         "ticks": [t for t in (0, 0.1, 0.5, 2, 5, 10, 20, 40) if t <= most],
         "format": "%g",
     }
-    rows = tuple(label for label in scene.labels if any(label == key[1] for key in stds))
-    yield Plate(
+    rows = tuple(label for label in given.labels if any(label == key[1] for key in stds))
+    yield Figure(
         name=name,
         title=title,
-        caption=f"Standard deviation over trials (ddof 0) of the {scene.metric_name}, in points.",
-        figure=tile_map(scene.families, rows, tile, scale=(mapping, "standard deviation (points)", options)),
+        caption=f"Standard deviation over trials (ddof 0) of the {given.metric_name}, in points.",
+        figure=tile_map(given.families, rows, tile, scale=(mapping, "standard deviation (points)", options)),
     )
 
 
-def winner(scene: Scene) -> Iterator[Plate]:
+def winner(given: FigureInput) -> Iterator[Figure]:
     """Which treatment is best, where one is."""
     name, title = "winning-mode", "Winning treatment"
-    winners = {a: g.winner for a, g in scene.groups.items() if g.winner and g.winner.runner_up}
+    winners = {a: g.winner for a, g in given.groups.items() if g.winner and g.winner.runner_up}
     if not winners:
-        yield Plate(name=name, title=title, left_out="no architecture has two treatments to compare")
+        yield Figure(name=name, title=title, left_out="no architecture has two treatments to compare")
         return
     labels = tuple(
-        label for label in scene.labels if any(w.decided and w.label == label for w in winners.values())
+        label for label in given.labels if any(w.decided and w.label == label for w in winners.values())
     )
 
     def tile(architecture: Architecture, _: str) -> Tile:
-        if scene.groups[architecture].learns is False:
+        if given.groups[architecture].learns is False:
             return Tile(REGIMES[FAILURE], "")
         best = winners.get(architecture)
         if best is None:
             return NO_VALUE
-        return Tile(scene.looks[best.label].colour, best.label, bold=True) if best.decided else UNDECIDED
+        return Tile(given.looks[best.label].colour, best.label, bold=True) if best.decided else UNDECIDED
 
-    stuck = any(scene.groups[a].learns is False for a in winners)
-    key = [(label, Tile(scene.looks[label].colour)) for label in labels]
-    learning = [w for a, w in winners.items() if scene.groups[a].learns is not False]
+    stuck = any(given.groups[a].learns is False for a in winners)
+    key = [(label, Tile(given.looks[label].colour)) for label in labels]
+    learning = [w for a, w in winners.items() if given.groups[a].learns is not False]
     decided = sum(w.decided for w in learning)
     key += [("undecided", UNDECIDED)] if decided < len(learning) else []
     key += [("no trial beats chance", Tile(REGIMES[FAILURE]))] if stuck else []
     longest = max((len(label) for label in labels), default=0)
-    yield Plate(
+    yield Figure(
         name=name,
         title=title,
-        caption=f"The treatment with the highest mean {scene.metric_name}, where it beats every other "
-        f"one at {scene.analysis.alpha:g} ({decided} of {len(learning)} architectures that learn); elsewhere "
+        caption=f"The treatment with the highest mean {given.metric_name}, where it beats every other "
+        f"one at {given.analysis.alpha:g} ({decided} of {len(learning)} architectures that learn); elsewhere "
         "the data leave it undecided. Inert treatments equal control, so control cannot beat them.",
-        figure=tile_map(scene.families, ("",), tile, key=key, height=min(max(0.37, 0.065 * longest), 1.1)),
+        figure=tile_map(given.families, ("",), tile, key=key, height=min(max(0.37, 0.065 * longest), 1.1)),
     )
 
 
-def regimes(scene: Scene) -> Iterator[Plate]:
+def regimes(given: FigureInput) -> Iterator[Figure]:
     """The training regime by both published rule sets, and how often resampled trials give the same label."""
     name, title = "regimes", "Training regimes"
-    if not any(g.regimes for g in scene.groups.values()):
-        yield Plate(name=name, title=title, left_out="none of the six published treatments was tried")
+    if not any(g.regimes for g in given.groups.values()):
+        yield Figure(name=name, title=title, left_out="none of the six published treatments was tried")
         return
     seen: dict[str, None] = {}
-    for group in scene.groups.values():
+    for group in given.groups.values():
         seen |= dict.fromkeys(found.label for found in group.regimes.values())
 
     def tile(architecture: Architecture, row: str) -> Tile:
-        found = scene.groups[architecture].regimes.get(row.removesuffix(" rules"))
+        found = given.groups[architecture].regimes.get(row.removesuffix(" rules"))
         if found is None:
             return NO_VALUE
         if found.label == NOT_JUDGED:
@@ -227,9 +227,9 @@ def regimes(scene: Scene) -> Iterator[Plate]:
 
     rows = tuple(f"{rules} rules" for rules in ("paper", "code"))
     key = [(label, Tile(colour)) for label, colour in REGIMES.items() if label in seen]
-    if any(one.confidence < SURE for group in scene.groups.values() for one in group.regimes.values()):
+    if any(one.confidence < SURE for group in given.groups.values() for one in group.regimes.values()):
         key.append((f"label in under {100 * SURE:g} %", Tile("#9A9A9A", hatched=True)))
-    missing = {mode for g in scene.groups.values() for found in g.regimes.values() for mode in found.missing}
+    missing = {mode for g in given.groups.values() for found in g.regimes.values() for mode in found.missing}
     caption = (
         "Regime of each architecture by the rules of the paper and by those of its published code, on the "
         "bounty. Numbers: percent of bootstrap resamples of the trials that give the same label."
@@ -238,4 +238,6 @@ def regimes(scene: Scene) -> Iterator[Plate]:
         caption += (
             f" Modes not tried somewhere: {', '.join(sorted(missing))}; rules that need them are not judged."
         )
-    yield Plate(name=name, title=title, caption=caption, figure=tile_map(scene.families, rows, tile, key=key))
+    yield Figure(
+        name=name, title=title, caption=caption, figure=tile_map(given.families, rows, tile, key=key)
+    )

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from frustration.report.figures import style
-from frustration.report.figures.looks import Look
+from frustration.report.figures.mode_style import Look
 
 LEFT: Final = 0.5
 _BOTTOM: Final = 0.42

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from frustration.report.cells import mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
+from frustration.report.figures.inputs import Figure, FigureInput, bars
 from frustration.report.figures.labels import label_points
-from frustration.report.figures.scene import Plate, Scene, bars
 from frustration.report.results import Cell, Floats
 from frustration.statistics.results import Estimate
 
@@ -25,17 +25,17 @@ _COSTS: tuple[tuple[str, Callable[[Cell], Floats]], ...] = (
 )
 
 
-def pareto(scene: Scene) -> Iterator[Plate]:
+def pareto(given: FigureInput) -> Iterator[Figure]:
     """Mean accuracy against mean cost, both with intervals; a line joins those that nothing dominates."""
     name, title = "pareto", "Accuracy against cost"
-    cells = [cell for cell in scene.cells if mean_of(cell.values(scene.results.metric))]
+    cells = [cell for cell in given.cells if mean_of(cell.values(given.results.metric))]
     costs = [(label, cost) for label, cost in _COSTS if _known(cells, cost)]
     if len(cells) < 2 or not costs:
-        yield Plate(
+        yield Figure(
             name=name, title=title, left_out="fewer than two treatments with a known accuracy and cost"
         )
         return
-    labels = tuple(label for label in scene.labels if any(cell.label == label for cell in cells))
+    labels = tuple(label for label in given.labels if any(cell.label == label for cell in cells))
     figure, axes = panels.grid(
         len(costs), columns=3, height=2.7, legend_rows=panels.legend_rows(labels),
         width=style.PAGE if len(costs) > 1 else 4.2,
@@ -46,16 +46,16 @@ def pareto(scene: Scene) -> Iterator[Plate]:
             for cell in cells
             if (x := mean_of(cost(cell)))
             and x.value > 0
-            and (y := mean_of(cell.values(scene.results.metric)))
+            and (y := mean_of(cell.values(given.results.metric)))
         ]
-        _panel(panel, scene, points, labels)
+        _panel(panel, given, points, labels)
         panel.set_xlabel(label, labelpad=2)
-    axes[0].set_ylabel(scene.metric_axis)
-    panels.legend(figure, labels, scene.looks, line=False)
-    yield Plate(
+    axes[0].set_ylabel(given.metric_axis)
+    panels.legend(figure, labels, given.looks, line=False)
+    yield Figure(
         name=name,
         title=title,
-        caption=f"Mean {scene.metric_name} of every architecture and treatment with 95 % t intervals "
+        caption=f"Mean {given.metric_name} of every architecture and treatment with 95 % t intervals "
         "over trials, against mean cost. The line joins the means that no other beats at the same or lower "
         "cost: it is drawn through point estimates, so neighbours whose intervals overlap may change "
         "places.",
@@ -68,7 +68,7 @@ def _known(cells: Sequence[Cell], cost: Callable[[Cell], Floats]) -> bool:
 
 
 def _panel(
-    axes: Axes, scene: Scene, points: Sequence[tuple[Cell, Estimate, Estimate]], labels: Sequence[str]
+    axes: Axes, given: FigureInput, points: Sequence[tuple[Cell, Estimate, Estimate]], labels: Sequence[str]
 ) -> None:
     many = len(points) > 150
     axes.set_xscale("log")
@@ -77,7 +77,7 @@ def _panel(
         own = [(x, y) for cell, x, y in points if cell.label == label]
         if not own:
             continue
-        look = scene.looks[label]
+        look = given.looks[label]
         xs, ys = zip(*own, strict=True)
         axes.errorbar(
             [x.value for x in xs],

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from frustration.report.formatting import DASH
 from frustration.report.table import Table
-from frustration.report.words import DASH
 
 _CODE: Final = re.compile(r"`([^`]*)`")
 _UNSAFE: Final = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from frustration.report.figures import DrawnFigure
-from frustration.report.figures.looks import looks_of
+from frustration.report.figures.mode_style import looks_of
 from frustration.report.findings import Analysis
 from frustration.report.html import charts
 from frustration.report.html.images import gallery
@@ -117,14 +117,14 @@ def _answer(plain: Plain) -> str:
         sentences(first) or "<p>There is nothing to compare yet: no treatment stands beside a control.</p>"
     )
     parts = [f'<div class="helps"><h3>Which interventions help</h3>{helps}{more}</div>']
-    if plain.surely:
-        parts.append(f'<div class="surely"><h3>How surely</h3>{sentences(plain.surely)}</div>')
+    if plain.power_notes:
+        parts.append(f'<div class="power_notes"><h3>How surely</h3>{sentences(plain.power_notes)}</div>')
     if plain.costs:
         shown, others = plain.costs[:SHOWN], plain.costs[SHOWN:]
         rest_of_costs = fold(f"{len(others)} more", sentences(others)) if others else ""
         parts.append(f'<div class="costs"><h3>At what cost</h3>{sentences(shown)}{rest_of_costs}</div>')
-    if plain.beware:
-        parts.append(f'<div class="beware"><h3>Beware</h3>{sentences(plain.beware)}</div>')
+    if plain.warnings:
+        parts.append(f'<div class="warnings"><h3>Beware</h3>{sentences(plain.warnings)}</div>')
     about = " ".join(marked(line) for line in plain.about)
     return f'<p class="lead">{about}</p><div class="answers">{"".join(parts)}</div>'
 

@@ -11,7 +11,7 @@ from frustration.errors import FrustrationError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yardstick:
+class ChanceLevel:
     """ZeroR (percent: the share of the largest class) and images of the parts of a data set."""
 
     zero_r_validation: float
@@ -21,7 +21,7 @@ class Yardstick:
     train_images: int
 
 
-MNIST: Final = Yardstick(
+MNIST: Final = ChanceLevel(
     zero_r_validation=11.02,
     zero_r_test=11.35,
     validation_images=10_000,
@@ -32,7 +32,7 @@ MNIST: Final = Yardstick(
 
 
 @functools.cache
-def yardstick(dataset: str) -> Yardstick | None:
+def yardstick(dataset: str) -> ChanceLevel | None:
     """That of a data set by name, from its files; None where they are not on this machine."""
     if dataset == "mnist":
         return MNIST
@@ -49,7 +49,7 @@ def yardstick(dataset: str) -> Yardstick | None:
         split = load_from(entry, place)
     except FrustrationError:  # damaged files: no reason to lose the rest of the report
         return None
-    return Yardstick(
+    return ChanceLevel(
         zero_r_validation=split.validation.zero_r,
         zero_r_test=split.test.zero_r,
         validation_images=len(split.validation),

@@ -9,30 +9,30 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Drawing
 
 from frustration.architecture import Architecture
 from frustration.dataset.catalogue import ENTRIES
 from frustration.report.figures import families
-from frustration.report.figures.looks import Look, looks_of
+from frustration.report.figures.mode_style import Look, looks_of
 from frustration.report.findings import Analysis, CellSummary, Group
 from frustration.report.results import Cell, Setting, StudyResults
 from frustration.statistics.results import Estimate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Plate:
+class Figure:
     """One figure, or why there is none."""
 
     name: str
     title: str
     caption: str = ""
-    figure: Figure | None = None
+    figure: Drawing | None = None
     left_out: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
+class FigureInput:
     """One setting of a study: what can be compared within one picture."""
 
     results: StudyResults
@@ -104,7 +104,7 @@ class Scene:
         return "test accuracy (%)" if self.results.metric == "test" else "bounty (%)"
 
 
-Painter = Callable[[Scene], Iterator[Plate]]
+Painter = Callable[[FigureInput], Iterator[Figure]]
 
 
 def ends(estimate: Estimate) -> tuple[float, float]:

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, Final
 
 from numpy.typing import NDArray
 
-from frustration.dendrites.library import wire
-from frustration.dendrites.library.licence import EMAIL, TOKEN, Licence, redact
+from frustration.engine.perforated import wire
+from frustration.engine.perforated.licence import EMAIL, TOKEN, Licence, redact
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError
 
@@ -70,7 +70,7 @@ class LibraryProcess:
         environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "Agg"}
         environment |= licence.environment() if licence else {}
         # -P: not the modules that happen to lie in the folder.
-        program = [sys.executable, "-P", "-m", "frustration.dendrites.library.child"]
+        program = [sys.executable, "-P", "-m", "frustration.engine.perforated.child"]
         try:
             self._process = subprocess.Popen(
                 program,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from frustration.dataset import Split
-from frustration.dendrites.library.available import VERSION, why_not_library
-from frustration.dendrites.library.licence import Licence, find_licence
-from frustration.dendrites.library.process import Files, LibraryError, LibraryProcess
-from frustration.dendrites.library.schedule import STATE, LibrarySchedule
 from frustration.dendrites.schedule import GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
+from frustration.engine.perforated.available import VERSION, why_not_library
+from frustration.engine.perforated.licence import Licence, find_licence
+from frustration.engine.perforated.process import Files, LibraryError, LibraryProcess
+from frustration.engine.perforated.schedule import STATE, LibrarySchedule
 from frustration.engine.population import Epoch, Moments, Part, Runs
 from frustration.errors import InputError
 from frustration.network import Network, Shape, Vector
@@ -107,9 +107,9 @@ class LibraryPopulation:
             "train",
             arrays,
             stop,
-            learning_rate=epoch.regime.learning_rate,
-            weight_decay=epoch.regime.weight_decay,
-            dropout=epoch.regime.dropout,
+            learning_rate=epoch.settings.learning_rate,
+            weight_decay=epoch.settings.weight_decay,
+            dropout=epoch.settings.dropout,
             dropout_key=str(epoch.dropout_key),
             goes_on=goes_on,
             steps=moments.steps if moments else 0,
@@ -164,7 +164,7 @@ class LibraryBackend:
             )
         return LibraryPopulation(self._trainer, shape)
 
-    def conduct(
+    def take_over(
         self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
     ) -> LibrarySchedule:
         """The library's own tracker in the place of a schedule that has just begun or was kept.

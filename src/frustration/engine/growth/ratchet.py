@@ -10,9 +10,9 @@ from typing import Any
 from frustration.dendrites.draws import GrowthDraws
 from frustration.dendrites.schedule import Attempt
 from frustration.dendrites.settings import Settings
-from frustration.dendrites.step import Course, grown, slowed, summary_of
+from frustration.engine.growth.step import GrowthOutcome, grown, slowed, summary_of
 from frustration.errors import InputError
-from frustration.modes import Regime, Segment
+from frustration.modes import EpochSettings, Segment
 from frustration.modes.base import Evidence
 from frustration.network import Network, Shape
 
@@ -41,7 +41,7 @@ class RatchetGrowth:
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
 
-    def hand_over(self, conductor: object, base: Network) -> None:
+    def hand_over(self, external_schedule: object, base: Network) -> None:
         raise InputError(
             "with the ratchet growth is not the library's to decide; --backend torch or native can"
         )
@@ -63,12 +63,12 @@ class RatchetGrowth:
         self.sizes.append((candidate.shape.size, bigger.shape.size))
         return bigger, {"dendrites": dendrites + 1, "parameters": list(self.sizes[-1]), "attempt": self.tried}
 
-    def training(self, regime: Regime, shape: Shape) -> Regime:
-        return slowed(regime, shape, self.settings)
+    def training(self, epoch: EpochSettings, shape: Shape) -> EpochSettings:
+        return slowed(epoch, shape, self.settings)
 
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
+    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> GrowthOutcome:
         self._settle(loop, accepted)
-        return Course()
+        return GrowthOutcome()
 
     def discard(self, loop: int) -> None:
         self._settle(loop, accepted=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from frustration.architecture import Architecture
-from frustration.report.published import PUBLISHED, outcome_cell
+from frustration.original.published import PUBLISHED, outcome_cell
 from frustration.report.results import StudyResults
 
 

@@ -21,15 +21,15 @@ from typing import Any
 
 from frustration.architecture import Architecture
 from frustration.cloud.archive import LIMITS, ArchiveError, Limits
+from frustration.cloud.archive_contents import unpack
 from frustration.cloud.clients import CloudError
+from frustration.cloud.collection import DAMAGED, DONE, FAILED, INCOMPLETE, MISSING, RUNNING, STOPPED
 from frustration.cloud.describe import Facts, describe_all
 from frustration.cloud.download import NoObject, fetch, folders
-from frustration.cloud.harvest import DAMAGED, DONE, FAILED, INCOMPLETE, MISSING, RUNNING, STOPPED
 from frustration.cloud.jobs import job_summaries
-from frustration.cloud.original_forms import OriginalTrial
-from frustration.cloud.parcel import unpack
 from frustration.errors import InputError
 from frustration.files import make_folder, write_atomically
+from frustration.original.cloud_forms import OriginalTrial
 from frustration.study.store import Store
 
 MODES = ("none", "decay", "dropout", "full", "hidden", "output")

@@ -1,4 +1,4 @@
-"""The process of one trial with perforatedai: `python -P -m frustration.dendrites.library.child`.
+"""The process of one trial with perforatedai: `python -P -m frustration.engine.perforated.child`.
 
 It runs in a folder of its own and answers requests over the pipes that were its stdin and stdout; the
 library gets /dev/null to read from, and its prints go to stderr. It ends when the requests do.
@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from frustration.dendrites.library import wire
-from frustration.dendrites.library.licence import EMAIL, TOKEN, redact, redact_files
+from frustration.engine.perforated import wire
+from frustration.engine.perforated.licence import EMAIL, TOKEN, redact, redact_files
 
 Reply = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
@@ -32,7 +32,7 @@ def main() -> None:
     if not any(secrets):
         # Installing perforatedbp is enough to switch it on; without a licence the import has to fail.
         sys.modules["perforatedbp"] = None  # type: ignore[assignment]
-    from frustration.dendrites.library.trainee import Trainee
+    from frustration.engine.perforated.trainee import Trainee
 
     trainee = Trainee(secrets)
     try:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from frustration.cloud.archive import LIMITS, ArchiveError, Limits
+from frustration.cloud.archive_contents import unpack
 from frustration.cloud.describe import describe
 from frustration.cloud.download import NoObject, fetch, folders
 from frustration.cloud.jobs import RANK, Job, PackJobs, by_pack, list_jobs, parse_name
-from frustration.cloud.parcel import unpack
 from frustration.cloud.place import Place
-from frustration.cloud.plan import Pack, Plan
+from frustration.cloud.plan import CloudPlan, Pack
 from frustration.cloud.salvage import finished_in_checkpoints
 from frustration.cloud.settings import masked
 from frustration.files import make_folder
@@ -63,7 +63,7 @@ class PackOutcome:
 
 
 @dataclass(kw_only=True)
-class Harvest:
+class Collection:
     """What a whole collection came to."""
 
     outcomes: list[PackOutcome] = field(default_factory=list)
@@ -111,7 +111,7 @@ class Collector:
     s3: Any
     sagemaker: Any
     place: Place
-    plan: Plan
+    plan: CloudPlan
     store: Store
     parallel: int = PARALLEL
     limits: Limits = LIMITS
@@ -121,14 +121,14 @@ class Collector:
     _packs: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self) -> Harvest:
+    def run(self) -> Collection:
         """Everything that can be had; the store is made from the plan where it is not there yet."""
         here_already = [self.store.study()] if (self.store.root / "study.toml").exists() else []
         self.store.create(union([*here_already, self.plan.study]))  # it may have grown here meanwhile
         specs = {spec.id: spec for spec in self.plan.specs()}
         jobs = all_jobs(self.s3, self.sagemaker, self.place)
         here = self.store.ids()[0]
-        harvest = Harvest()
+        harvest = Collection()
         wanted = []
         for pack in self.plan.packs:
             if set(pack.trials) <= here:
@@ -212,7 +212,7 @@ class Collector:
                 fetched.stores.append(kept)
         return fetched
 
-    def _keep(self, fetched: _Fetched, harvest: Harvest) -> None:
+    def _keep(self, fetched: _Fetched, harvest: Collection) -> None:
         for staging in fetched.stores:
             merged = merge(self.store, [staging])
             harvest.copied += merged.copied

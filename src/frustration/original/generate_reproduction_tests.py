@@ -52,8 +52,8 @@ def _generate(arguments: list[str]) -> int:
     from dataclasses import replace
 
     from frustration.files import make_folder, write_atomically
+    from frustration.original.reproduction import listing, paper_study, script
     from frustration.study.definition import Study
-    from frustration.study.reproduction import listing, paper_study, script
 
     study = Study.from_file(options.study) if options.study else paper_study()
     study = replace(

@@ -13,11 +13,11 @@ from typing import Final
 import numpy as np
 
 from frustration.architecture import Architecture
-from frustration.report.original import SIX, plain_name
-from frustration.report.published import read_trials_file
-from frustration.report.yardstick import MNIST
+from frustration.original.published import read_trials_file
+from frustration.original.tables import SIX, plain_name
+from frustration.report.chance_level import MNIST
 from frustration.statistics import regimes
-from frustration.study.sets import architectures
+from frustration.study.architecture_sets import architectures
 
 WORDS: Final = {
     regimes.FAILURE: "untrainable",

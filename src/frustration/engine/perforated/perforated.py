@@ -1,6 +1,6 @@
 """In the child process: a network of perforatedai, and the library's settings, all of them written.
 
-Nothing here is imported by the program that trains; only `frustration.dendrites.library.child` does.
+Nothing here is imported by the program that trains; only `frustration.engine.perforated.child` does.
 """
 
 from __future__ import annotations

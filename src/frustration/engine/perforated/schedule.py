@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from frustration.dendrites.library.process import LibraryError, LibraryProcess
 from frustration.dendrites.schedule import END, GROW, Attempt, Decision, Schedule
 from frustration.dendrites.settings import Settings
+from frustration.engine.perforated.process import LibraryError, LibraryProcess
 from frustration.network import Network, Shape
 
 STATE = "perforatedai"

@@ -13,23 +13,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.ratchet import RatchetGrowth
 from frustration.dendrites.schedule import GROW, Attempt, GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
-from frustration.dendrites.step import Course, grown, slowed, summary_of
-from frustration.modes import Program, Regime, Segment
+from frustration.engine.growth.ratchet import RatchetGrowth
+from frustration.engine.growth.step import GrowthOutcome, grown, slowed, summary_of
+from frustration.modes import EpochSettings, Program, Segment
 from frustration.modes.base import Evidence
 from frustration.network import Network, Shape
 
 if TYPE_CHECKING:
-    from frustration.dendrites.library.schedule import LibrarySchedule
+    from frustration.engine.perforated.schedule import LibrarySchedule
 
 
 @runtime_checkable
-class Conductor(Protocol):
+class ExternalSchedule(Protocol):
     """A backend in which another program decides when a network grows, and lets it grow."""
 
-    def conduct(
+    def take_over(
         self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
     ) -> LibrarySchedule:
         """That program's schedule in the place of one of ours, where that one stands."""
@@ -49,16 +49,16 @@ class Growth(Protocol):
     """The attempts of other ranges of loops, before its own, as records have them."""
 
     def belongs_to(self, segment: Segment) -> bool: ...
-    def hand_over(self, conductor: Conductor, base: Network) -> None:
+    def hand_over(self, external_schedule: ExternalSchedule, base: Network) -> None:
         """Leave decisions to another program; once more is harmless."""
 
     def treat(self, candidate: Network) -> tuple[Network, Evidence]:
         """The candidate, grown or as it was, and what the loop's evidence has to say."""
 
-    def training(self, regime: Regime, shape: Shape) -> Regime:
+    def training(self, epoch: EpochSettings, shape: Shape) -> EpochSettings:
         """How a network of this shape is trained."""
 
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
+    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> GrowthOutcome:
         """After every loop that gave a finite network."""
 
     def discard(self, loop: int) -> None:
@@ -165,20 +165,22 @@ class ScheduledGrowth:
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
 
-    def hand_over(self, conductor: Conductor, base: Network) -> None:
+    def hand_over(self, external_schedule: ExternalSchedule, base: Network) -> None:
         if isinstance(self.schedule, Schedule) or self.schedule.closed:
-            self.schedule = self.library = conductor.conduct(self.schedule, self.seed, base, self.saved)
+            self.schedule = self.library = external_schedule.take_over(
+                self.schedule, self.seed, base, self.saved
+            )
 
     def treat(self, candidate: Network) -> tuple[Network, Evidence]:
         evidence, self.pending = self.pending, {}
         return candidate, evidence
 
-    def training(self, regime: Regime, shape: Shape) -> Regime:
-        return slowed(regime, shape, self.settings)
+    def training(self, epoch: EpochSettings, shape: Shape) -> EpochSettings:
+        return slowed(epoch, shape, self.settings)
 
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> Course:
+    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> GrowthOutcome:
         if self.ended:  # before its range of loops is over: training goes on from the saved network
-            return Course()
+            return GrowthOutcome()
         decision = self.schedule.observe(accuracy / 100)
         self.why = decision.why
         if decision.save:
@@ -186,14 +188,16 @@ class ScheduledGrowth:
         ends = self.ended = decision.action == "end"
         if not decision.restore or self.saved is None:
             if decision.action != GROW:
-                return Course(ends=ends)
+                return GrowthOutcome(ends=ends)
             return self._grow(network, accuracy, loop, loop, decision.save_grown)
         self.draws.restore(self.saved)
         if decision.action == GROW:
             return self._grow(self.saved, self.saved_accuracy, self.saved_loop, loop, decision.save_grown)
-        return Course(network=self.saved, accuracy=self.saved_accuracy, ends=ends)
+        return GrowthOutcome(network=self.saved, accuracy=self.saved_accuracy, ends=ends)
 
-    def _grow(self, start: Network, accuracy: float | None, from_loop: int, loop: int, save: bool) -> Course:
+    def _grow(
+        self, start: Network, accuracy: float | None, from_loop: int, loop: int, save: bool
+    ) -> GrowthOutcome:
         layers = self.settings.grown_layers(len(start.shape.layers))
         theirs = self.library.grown() if self.library else None
         ours = grown(start, layers, self.settings, self.draws) if self.adds and not theirs else start.copy()
@@ -210,7 +214,7 @@ class ScheduledGrowth:
             self.pending |= {"dendrites": max(network.shape.dendrites), "parameters": list(sizes)}
         if save:
             self.saved, self.saved_accuracy, self.saved_loop = network, accuracy, from_loop
-        return Course(network=network, accuracy=accuracy)
+        return GrowthOutcome(network=network, accuracy=accuracy)
 
     def discard(self, loop: int) -> None:
         """The schedule counts the epochs that it is told of."""

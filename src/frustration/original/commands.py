@@ -12,7 +12,7 @@ from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.architecture import Architecture
-    from frustration.report.figures.scene import Plate, Scene
+    from frustration.report.figures.inputs import Figure, FigureInput
     from frustration.report.results import StudyResults
 
 CONFIGURATIONS = Path("reproduction/configurations.txt")
@@ -96,8 +96,8 @@ def _design_space(arguments: list[str]) -> int:
         "--output-file", type=Path, default=DESIGN_SPACE, metavar="PNG", help=f"default: {DESIGN_SPACE}"
     )
     options = _end(parser).read(arguments)
+    from frustration.original.grid import grid_results
     from frustration.report.figures.design import design_space as paint
-    from frustration.report.grid import grid_results
 
     results = grid_results(_architectures(options))
     return _draw(results, [(paint, options.output_file.stem)], options.output_file.parent)
@@ -159,19 +159,19 @@ def _convergence(arguments: list[str]) -> int:
 
 
 def _draw(
-    results: StudyResults, painters: list[tuple[Callable[[Scene], Iterator[Plate]], str]], folder: Path
+    results: StudyResults, painters: list[tuple[Callable[[FigureInput], Iterator[Figure]], str]], folder: Path
 ) -> int:
     """Each figure of the first setting, under the original's name; says what is drawn and what is not."""
     from frustration.files import make_folder
     from frustration.report.analysis import analyse
     from frustration.report.figures import style
-    from frustration.report.figures.scene import Scene
+    from frustration.report.figures.inputs import FigureInput
 
     make_folder(folder)
     with style.drawing():
-        scene = Scene(results=results, analysis=analyse(results), setting=results.settings[0])
+        given = FigureInput(results=results, analysis=analyse(results), setting=results.settings[0])
         for paint, name in painters:
-            for number, plate in enumerate(paint(scene), start=1):
+            for number, plate in enumerate(paint(given), start=1):
                 if plate.figure is None:
                     print(f"{name}: not drawn, because {plate.left_out}")
                     continue
@@ -210,23 +210,23 @@ def _end(parser: Parser) -> Parser:
 
 def _architectures(options: argparse.Namespace) -> list[Architecture]:
     if options.config_file is None and not CONFIGURATIONS.is_file():
-        from frustration.study.sets import SETS
+        from frustration.study.architecture_sets import SETS
 
         return list(SETS["paper-98"])
     return list(_from_file(options.config_file or CONFIGURATIONS))
 
 
 def _from_file(path: Path) -> tuple[Architecture, ...]:
-    from frustration.study.sets import architectures
+    from frustration.study.architecture_sets import architectures
 
     return architectures([f"@{path.name}"], path.parent)
 
 
 def _results(options: argparse.Namespace) -> StudyResults:
     """Of the study, or of the trials file; of a summary, the trials file beside it is read."""
-    from frustration.report.original import SUMMARY
-    from frustration.report.original import TRIALS as NAME
-    from frustration.report.published import read_trials_file
+    from frustration.original.published import read_trials_file
+    from frustration.original.tables import SUMMARY
+    from frustration.original.tables import TRIALS as NAME
     from frustration.report.writing import study_named
 
     if options.study is not None and options.trials_file is not None:

@@ -12,12 +12,12 @@ import numpy as np
 from frustration.dendrites.draws import GrowthDraws
 from frustration.dendrites.schedule import Attempt
 from frustration.dendrites.settings import Settings
-from frustration.modes import Regime
+from frustration.modes import EpochSettings
 from frustration.network import Network, Shape
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Course:
+class GrowthOutcome:
     """What a trial is to do after a loop."""
 
     network: Network | None = None
@@ -45,12 +45,10 @@ def grown(network: Network, layers: tuple[bool, ...], settings: Settings, draws:
     return bigger
 
 
-def slowed(regime: Regime, shape: Shape, settings: Settings) -> Regime:
+def slowed(epoch: EpochSettings, shape: Shape, settings: Settings) -> EpochSettings:
     """The learning rate of a network with dendrites, where the settings lower it."""
     factor = settings.post_growth_lr_factor if shape.grown else 1.0
-    return (
-        regime if factor == 1.0 else dataclasses.replace(regime, learning_rate=regime.learning_rate * factor)
-    )
+    return epoch if factor == 1.0 else dataclasses.replace(epoch, learning_rate=epoch.learning_rate * factor)
 
 
 def summary_of(

@@ -17,16 +17,16 @@ from perforatedai import utils_perforatedai as UPA
 from torch.nn import functional
 
 from frustration.architecture import Architecture
-from frustration.dendrites.library.licence import EMAIL, TOKEN
-from frustration.dendrites.library.perforated import (
+from frustration.dendrites.module import DendriticMLP
+from frustration.dendrites.settings import Settings
+from frustration.engine.perforated.licence import EMAIL, TOKEN
+from frustration.engine.perforated.perforated import (
     SAVE_NAME,
     PerforatedNetwork,
     configure,
     fence_off,
     flat,
 )
-from frustration.dendrites.module import DendriticMLP
-from frustration.dendrites.settings import Settings
 from frustration.network import Network, Shape, Vector
 from frustration.simple_mlp import SimpleMLP
 from frustration.streams import dropout_keep

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from frustration.cloud.archive import LIMITS, Limits, Member, members
-from frustration.cloud.original_forms import (
+from frustration.errors import InputError
+from frustration.files import StorageError, make_folder
+from frustration.original.cloud_forms import (
     COMPREHENSIVE,
     RESULTS,
     OriginalTrial,
     read_comprehensive,
     read_results,
 )
-from frustration.errors import InputError
-from frustration.files import StorageError, make_folder
 from frustration.record import LoopEntry, TrialRecord
 from frustration.saved import unpack_lkg
 from frustration.sealed import CheckpointError
@@ -37,7 +37,7 @@ _TRIAL = re.compile(r"(?P<id>[0-9a-f]{16})(?P<kind>\.json|\.failed\.json|\.safet
 
 
 @dataclass(kw_only=True)
-class Parcel:
+class ArchiveContents:
     """What an archive held."""
 
     records: set[str] = field(default_factory=set)
@@ -54,16 +54,16 @@ def unpack(
     into: Store,
     belongs: Callable[[TrialSpec], bool] = lambda spec: True,
     limits: Limits = LIMITS,
-) -> Parcel:
+) -> ArchiveContents:
     """Read an archive into a store that nobody else uses; ArchiveError if nothing of it can be taken."""
     return gather(members(path, limits), into, belongs)
 
 
 def gather(
     found: Iterable[Member], into: Store, belongs: Callable[[TrialSpec], bool] = lambda spec: True
-) -> Parcel:
+) -> ArchiveContents:
     """Take what is whole of these files."""
-    parcel = Parcel()
+    parcel = ArchiveContents()
     texts: dict[str, str] = {}
     networks: set[str] = set()
     for member in found:
@@ -134,7 +134,7 @@ def _keep_failure(member: Member, into: Store) -> None:
     into.write_failure(content["id"], content["spec"], content["traceback"])
 
 
-def _keep_networks(networks: set[str], into: Store, parcel: Parcel) -> None:
+def _keep_networks(networks: set[str], into: Store, parcel: ArchiveContents) -> None:
     """Only those whose records were taken; which of the two comes first in an archive does not matter."""
     for trial_id in sorted(networks):
         path = into.network_path(trial_id)
@@ -163,7 +163,7 @@ def _network_problem(path: Path, record: TrialRecord) -> str | None:
     return None
 
 
-def _read_original(parcel: Parcel, texts: dict[str, str]) -> None:
+def _read_original(parcel: ArchiveContents, texts: dict[str, str]) -> None:
     """The fuller of the two files, if it can be used; a file that cannot is named."""
     for name, read in ((COMPREHENSIVE, read_comprehensive), (RESULTS, read_results)):
         if name not in texts:
