@@ -126,10 +126,11 @@ def test_it_is_reported_as_inert_exactly_if_it_never_acted(name, population):
 
 
 def test_every_built_in_treatment_acts_at_these_settings(population, data):
-    waiting = {"dendrites"}  # for a plateau, which six loops do not reach
+    # For a plateau, and for a share of six units that makes one: six loops do not reach them.
+    waiting = {"dendrites": "switch_mode=every", "cbp": "rate=0.1"}
     inert = {mode.name for mode in registry.BUILT_IN if population[mode.name][0].record().inert}
-    assert inert == waiting
-    impatient = [spec_of(ARCHITECTURE, f"{mode}:switch_mode=every", meta_loops=LOOPS) for mode in waiting]
+    assert inert == waiting.keys()
+    impatient = [spec_of(ARCHITECTURE, f"{mode}:{knob}", meta_loops=LOOPS) for mode, knob in waiting.items()]
     assert not any(trial.record().inert for trial in trained(impatient, data))
 
 

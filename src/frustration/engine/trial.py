@@ -145,7 +145,9 @@ class Trial:
         `probe` [images, features] is what modes may judge units by.
         """
         loop = self.loop + 1
-        segment, context = self.spec.program.at(loop), LoopContext(self._streams, loop, probe)
+        segment = self.spec.program.at(loop)
+        steps = math.ceil(len(order) / self.spec.batch_size)
+        context = LoopContext(self._streams, loop, probe, steps)
         settings = EpochSettings(learning_rate=self.spec.learning_rate)
         evidence: dict[str, Evidence] = {}
         growing = self._begin_growth(segment)

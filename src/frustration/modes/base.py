@@ -39,8 +39,10 @@ class EpochSettings:
 class LoopContext:
     """What a mode may see of the loop it acts in."""
 
-    def __init__(self, streams: Streams, loop: int, probe: Vector) -> None:
+    def __init__(self, streams: Streams, loop: int, probe: Vector, steps: int = 1) -> None:
         self.streams, self.loop = streams, loop
+        self.steps = steps
+        """Optimizer steps of one epoch."""
         self.probe = probe
         """[up to 1,000, features]: the first training images, as the network sees them."""
         self._open: dict[str, Stream] = {}

@@ -7,6 +7,7 @@ import functools
 from importlib.metadata import entry_points
 
 from frustration.modes.base import Mode, ModeError
+from frustration.modes.cbp import Cbp
 from frustration.modes.decay import Decay
 from frustration.modes.dendrites import Dendrites, EarlyStop, Reset
 from frustration.modes.dropout import Dropout
@@ -17,6 +18,7 @@ from frustration.modes.none import NoTreatment
 from frustration.modes.output import Output
 from frustration.modes.plain import Plain
 from frustration.modes.ratchet import Ratchet
+from frustration.modes.redo import Redo
 from frustration.modes.restart import Restart
 from frustration.modes.wide import Wide
 
@@ -32,6 +34,8 @@ BUILT_IN: tuple[type[Mode], ...] = (
     Plain,
     Restart,
     Noise,
+    Redo,
+    Cbp,
     Ratchet,
     Dendrites,
     EarlyStop,
