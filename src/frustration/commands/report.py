@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import Parser, real, run
 from frustration.errors import InputError
+from frustration.files import StorageError
 
 if TYPE_CHECKING:
     from frustration.report.results import StudyResults
@@ -111,9 +112,15 @@ def _report(arguments: list[str]) -> int:
 def _results(options: argparse.Namespace) -> StudyResults:
     from frustration.original.published import read_trials_file
     from frustration.report.writing import study_named
+    from frustration.study.manifest import keep_look
+    from frustration.study.store import Store
 
     if options.from_trials is not None:
         return read_trials_file(options.from_trials)
+    try:
+        keep_look(Store.open(options.study, options.results))
+    except StorageError as error:  # a study that may only be read
+        print(f"report: this look is not recorded: {error}", file=sys.stderr)
     return study_named(options.study, options.results)
 
 

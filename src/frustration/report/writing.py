@@ -19,6 +19,7 @@ from frustration.report.markdown import report_markdown
 from frustration.report.reading import read_study
 from frustration.report.results import StudyResults
 from frustration.report.sentences import plain_sentences
+from frustration.study.manifest import keep_look
 from frustration.study.store import Store
 
 REPORT = "report.md"
@@ -26,6 +27,7 @@ REPORT = "report.md"
 
 def write_study(folder: Path) -> Path:
     """The report of the study in this folder, into its folder `report`; returns the page to open."""
+    keep_look(Store(folder))
     return write_all(usable(read_study(folder)), folder / "report")
 
 

@@ -1,10 +1,12 @@
-"""Out of what a study came: code, data and machine, but nobody's name. `manifest.json`, one entry a change.
+"""The history of a study: what each run was made with, each extension and each look. `manifest.json`.
 
 It names no host, no user and no environment variable; the home folder is written as "~".
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import fcntl
 import hashlib
 import json
@@ -12,39 +14,143 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import frustration
-from frustration.engine.population import Backend
+from frustration.errors import InputError
 from frustration.files import StorageError, write_atomically
+
+if TYPE_CHECKING:
+    from frustration.engine.population import Backend
+    from frustration.study.store import Store
 
 SCHEMA = 1
 LIBRARIES = ("numpy", "torch", "safetensors")
 
 
-def keep(path: Path, entry: Mapping[str, Any]) -> None:
-    """Add the entry of a run to the manifest, unless the last one says the same."""
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """A run that raised the number of trials of a study that was there already."""
+
+    when: str
+    """UTC, in ISO 8601 with milliseconds."""
+    before: int
+    """Trials of every cell until then."""
+    after: int
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A report of other trials than the one before it: every look is one more chance of a false claim."""
+
+    when: str
+    """UTC, in ISO 8601 with milliseconds."""
+    trials: int
+    """Of every cell, as the study was defined then."""
+    done: int
+    """Trials of the whole study that had a record."""
+    command: str
+
+
+HISTORIES: Final[dict[str, type[Extension | Look]]] = {"extensions": Extension, "looks": Look}
+
+
+def extensions(store: Store) -> tuple[Extension, ...]:
+    """All extensions of a study, the oldest first."""
+    return tuple(Extension(**fields) for fields in _content(manifest_path(store))["extensions"])
+
+
+def looks(store: Store) -> tuple[Look, ...]:
+    """All looks at a study, the oldest first."""
+    return tuple(Look(**fields) for fields in _content(manifest_path(store))["looks"])
+
+
+def manifest_path(store: Store) -> Path:
+    return store.root / "manifest.json"
+
+
+def keep_run(store: Store, entry: Mapping[str, Any]) -> None:
+    """Add the entry of a run, unless the last one says the same."""
+    with _changed(manifest_path(store)) as content:
+        if content["runs"][-1:] != [dict(entry)]:
+            content["runs"].append(dict(entry))
+
+
+def keep_extension(store: Store, before: int, after: int) -> None:
+    """Add an extension by the command under way."""
+    one = Extension(when=_now(), before=before, after=after, command=_anonymous(command_line()))
+    with _changed(manifest_path(store)) as content:
+        content["extensions"].append(asdict(one))
+
+
+def keep_look(store: Store) -> None:
+    """Add a look by the command under way, unless the last one saw the same trials, or there are none."""
+    try:
+        trials, done = store.study().trials, len(store.ids()[0])
+    except InputError:  # without a definition that can be read there is nothing to extend
+        return
+    if not done:
+        return
+    one = Look(when=_now(), trials=trials, done=done, command=_anonymous(command_line()))
+    with _changed(manifest_path(store)) as content:
+        last = content["looks"][-1:]
+        if not last or (last[0]["trials"], last[0]["done"]) != (one.trials, one.done):
+            content["looks"].append(asdict(one))
+
+
+def keep_history_of(store: Store, others: Sequence[Store]) -> None:
+    """Add the extensions and looks of studies whose trials were merged into this one."""
+    with _changed(manifest_path(store)) as content:
+        for name in HISTORIES:
+            theirs = [one for other in others for one in _content(manifest_path(other))[name]]
+            content[name] += [one for one in theirs if one not in content[name]]
+            content[name].sort(key=lambda one: one["when"])
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The entries of all runs, the oldest first."""
+    return _content(path)["runs"]
+
+
+@contextlib.contextmanager
+def _changed(path: Path) -> Iterator[dict[str, list[dict[str, Any]]]]:
+    """The content, for the block to change; it is written if it did. Processes take turns."""
     try:
         with path.with_name(".manifest.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            runs = read(path)
-            if not runs or runs[-1] != entry:
-                content = {"schema": SCHEMA, "runs": [*runs, entry]}
-                write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+            content = _content(path)
+            before = copy.deepcopy(content)
+            yield content
+            if content != before:
+                text = json.dumps({"schema": SCHEMA, **content}, indent=2)
+                write_atomically(path, (text + "\n").encode())
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The entries that are there; none where the file is missing or damaged, for it can be written anew."""
+def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """By part: what is there; nothing where the file is missing or damaged, for it can be written anew."""
     try:
-        runs = json.loads(path.read_text())["runs"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return []
-    return runs if isinstance(runs, list) else []
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        found = None
+    content: dict[str, list[dict[str, Any]]] = {name: [] for name in ("runs", *HISTORIES)}
+    for name, entries in content.items():
+        theirs = found.get(name) if isinstance(found, dict) else None
+        fields = HISTORIES[name].__dataclass_fields__.keys() if name in HISTORIES else None
+        if isinstance(theirs, list):
+            entries += [one for one in theirs if isinstance(one, dict) and fields in (None, one.keys())]
+    return content
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def entry(data: Mapping[tuple[str, float], str], backend: Backend, command: Sequence[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from frustration.errors import InputError
 from frustration.files import StorageError, make_folder, write_atomically
 from frustration.probes.files import ProbeFiles
+from frustration.study import manifest
 from frustration.study.definition import Study
 from frustration.study.store import Store, summary
 
@@ -34,6 +35,7 @@ def merge(target: Store, sources: Sequence[Store]) -> Merged:
     if (target.root / "study.toml").exists():
         studies.insert(0, target.study())
     target.create(union(studies))
+    manifest.keep_history_of(target, sources)
     copied = there = failures = 0
     differing: list[str] = []
     for source in sources:

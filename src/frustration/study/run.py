@@ -144,8 +144,7 @@ def _run_on(
 ) -> StudyOutcome:
     study, data, backend = prepared.study, prepared.data, backend_named(prepared.backend, prepared.device)
     store.create(study)
-    about = manifest.entry(digests(study, data), backend, manifest.command_line())
-    manifest.keep(store.root / "manifest.json", about)
+    manifest.keep_run(store, manifest.entry(digests(study, data), backend, manifest.command_line()))
     specs = prepared.specs
     done, failed = store.ids()
     if retry:

@@ -25,6 +25,7 @@ from frustration.errors import InputError
 from frustration.files import PARTIAL, make_folder, write_atomically
 from frustration.record import TrialRecord
 from frustration.sealed import CheckpointError
+from frustration.study import manifest
 from frustration.study.definition import Study
 
 FAILED = ".failed.json"
@@ -54,8 +55,11 @@ class Store:
         self.check(study)
         for folder in ("trials", "networks", "work"):
             make_folder(self.root / folder)
-        if not path.exists() or self.study() != study:
+        before = self.study() if path.exists() else None
+        if before != study:
             write_atomically(path, study.to_toml().encode(), durable=True)
+        if before and study.trials > before.trials:
+            manifest.keep_extension(self, before.trials, study.trials)
 
     def check(self, study: Study) -> None:
         """A study may grow (more trials, modes, architectures, data): what is there stays part of it."""
