@@ -11,9 +11,24 @@ import pytest
 from frustration.engine.native import build
 from frustration.engine.native.build import BuildError, library_path
 from frustration.engine.native.library import Library, this_cpu
+from frustration.files import try_lock
 
 REASON = "from frustration.engine.native import native_available; print(native_available())"
 QUICK = ("-O0", *build.native_flags())
+
+
+COMPILER = """#!/bin/sh
+for last; do :; done
+case "$*" in *" -o "*) echo "$last" >>"$0.log"; echo "a library" >"$last";; esac
+"""
+
+
+def quick_compiler(folder: Path) -> tuple[Path, Path]:
+    """A compiler that takes no time and makes no library, and the list of what it compiled."""
+    compiler = folder / "compiler"
+    compiler.write_text(COMPILER)
+    compiler.chmod(0o755)
+    return folder / "compiler.log", compiler
 
 
 def python(code: str, **environment: str) -> str:
@@ -70,11 +85,10 @@ def test_two_processes_may_compile_at_once(tmp_path, monkeypatch):
     assert Library(Path(*paths)).lanes == this_cpu().lanes
 
 
-def test_nothing_is_compiled_twice(tmp_path, monkeypatch):
-    monkeypatch.setenv("FRUSTRATION_CACHE", str(tmp_path))
-    first = library_path(QUICK)
+def test_nothing_is_compiled_twice(cache):
+    first = library_path()
     stamp = first.stat().st_mtime_ns
-    assert library_path(QUICK) == first
+    assert library_path() == first
     assert first.stat().st_mtime_ns == stamp
 
 
@@ -82,7 +96,7 @@ def test_other_sources_flags_or_compilers_make_another_file(tmp_path, monkeypatc
     """Only names are made here: nothing is compiled."""
     monkeypatch.setenv("FRUSTRATION_CACHE", str(tmp_path))
     compiled = []
-    monkeypatch.setattr(build, "_compile", lambda command, target: compiled.append(target))
+    monkeypatch.setattr(build, "_compile", lambda command, folder, name: compiled.append(name))
     library_path()
     library_path(["-O0"])
     changed = tmp_path / "sources"
@@ -94,12 +108,117 @@ def test_other_sources_flags_or_compilers_make_another_file(tmp_path, monkeypatc
     assert len(set(compiled)) == 3
 
 
-def test_a_cache_that_may_not_be_written_is_replaced_by_a_private_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("FRUSTRATION_CACHE", str(tmp_path))
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+@pytest.mark.parametrize("kind", ["cannot be written", "open to other users", "of another user"])
+def test_without_a_cache_of_our_own_a_run_compiles_once_and_its_workers_use_that(tmp_path, monkeypatch, kind):
+    compilations, compiler = quick_compiler(tmp_path)
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    user = os.geteuid()
+    if kind == "cannot be written":
+        cache = Path("/proc")  # even for the superuser
+    elif kind == "open to other users":
+        cache.chmod(0o777)
+    else:
+        user = 12345
+        if os.geteuid() != 0:
+            pytest.skip("only the superuser can make a folder of another user")
+        os.chown(cache, user, user)
+    worker = "from frustration.engine.native.build import library_path as p; print(p())"
+    run = (
+        f"{worker}; import subprocess, sys; "
+        f"[subprocess.run([sys.executable, '-c', {worker!r}], check=True) for _ in range(2)]"
+    )
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    paths = {Path(line) for line in python(run, CXX=str(compiler), FRUSTRATION_CACHE=str(cache)).split("\n")}
+    assert len(paths) == 1
+    assert compilations.read_text().count("\n") == 1
+    assert paths.pop().parent.parent == tmp_path
+    assert list(tmp_path.glob("frustration-*")) == []  # its folder went with the run
+    assert cache == Path("/proc") or list(cache.iterdir()) == []
+
+
+def flip(library: Path) -> None:
+    content = bytearray(library.read_bytes())
+    content[len(content) // 2] ^= 1
+    library.write_bytes(content)
+
+
+def cut(library: Path) -> None:
+    os.truncate(library, library.stat().st_size // 2)
+
+
+DAMAGE = {
+    "zero length": lambda library: os.truncate(library, 0),
+    "half a file": cut,
+    "garbage": lambda library: library.write_bytes(b"not a library"),
+    "a flipped bit": flip,
+    "open to other writers": lambda library: library.chmod(0o777),
+    "a link": lambda library: (library.rename(library.with_name("x")), library.symlink_to("x")),
+    "a pipe": lambda library: (library.unlink(), os.mkfifo(library)),
+}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """Of a compiler that takes no time."""
+    monkeypatch.setenv("CXX", str(quick_compiler(tmp_path)[1]))
+    monkeypatch.setenv("FRUSTRATION_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_library_that_is_not_what_was_compiled_is_compiled_again(cache, damage):
+    library = library_path()
+    DAMAGE[damage](library)
+    again = library_path()
+    assert again == library
+    assert again.read_bytes() == b"a library\n"
+    assert (again.is_symlink(), again.stat().st_mode & 0o777) == (False, 0o700)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can make a file of another user")
+def test_a_library_that_another_user_planted_is_never_loaded(cache):
+    whole = library_path()
+    planted = cache / build._whole_name(whole.name.rpartition("-")[0], b"planted")
+    planted.write_bytes(b"planted")
+    os.chown(planted, 12345, 12345)
+    whole.unlink()
+    assert library_path() == whole
+    assert not planted.exists()
+
+
+def test_the_users_cache_is_closed_to_others(tmp_path, monkeypatch):
+    monkeypatch.delenv("FRUSTRATION_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = build.cache_folder()
-    assert folder != tmp_path
-    assert folder.is_dir()
+    assert folder == tmp_path / "frustration" / "native"
+    folder.chmod(0o775)
+    assert build.cache_folder() == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_killed_compilations_left_is_swept(cache):
+    recent, old = cache / ".native-a.partial", cache / ".native-b.partial"
+    for left in recent, old:
+        left.mkdir(mode=0o700, parents=True)
+        (left / "engine.so").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    library = library_path()
+    assert sorted(cache.iterdir()) == [recent, library]
+
+
+def test_folders_that_killed_runs_left_are_swept_and_those_of_live_ones_are_not(tmp_path, monkeypatch):
+    left, used = tmp_path / "frustration-native-left", tmp_path / "frustration-native-used"
+    for folder in left, used:
+        folder.mkdir()
+        (folder / ".lock").touch()
+    with try_lock(used / ".lock"):
+        for folder in left, used:
+            os.utime(folder, (0, 0))
+        python(
+            "from frustration.engine.native import build; build._folder_of_this_run()", TMPDIR=str(tmp_path)
+        )
+    assert list(tmp_path.iterdir()) == [used]
 
 
 def test_a_file_that_is_no_library_is_a_reason_and_not_a_crash(tmp_path):
@@ -107,3 +226,11 @@ def test_a_file_that_is_no_library_is_a_reason_and_not_a_crash(tmp_path):
     broken.write_bytes(b"not a library")
     with pytest.raises(BuildError, match="cannot be loaded"):
         Library(broken)
+
+
+def test_a_library_without_our_functions_is_a_reason_and_not_a_crash(tmp_path):
+    (tmp_path / "empty.c").write_text("")
+    empty = tmp_path / "native-0.so"
+    subprocess.run([*build.compiler(), "-shared", "-o", empty, tmp_path / "empty.c"], check=True)
+    with pytest.raises(BuildError, match="has no function frustration_lanes"):
+        Library(empty)

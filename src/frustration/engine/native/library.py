@@ -109,7 +109,9 @@ class Library:
         except OSError as error:
             raise BuildError(f"the native engine cannot be loaded: {error}") from None
         for name, (result, arguments) in _SIGNATURES.items():
-            call = getattr(self.calls, name)
+            call = getattr(self.calls, name, None)
+            if call is None:
+                raise BuildError(f"the native engine cannot be loaded: {path} has no function {name}")
             call.restype, call.argtypes = result, arguments
 
     @property
