@@ -86,13 +86,13 @@ def emit(event):
         print(event.trial_id, flush=True)
 
 study, store = Study.from_file(Path(sys.argv[1])), Store(Path(sys.argv[2]))
-outcome = run_study(prepare(study), store, workers=1, emit=emit)
+outcome = run_study(prepare(study), store, workers=int(sys.argv[3]), emit=emit)
 sys.exit(outcome.done != outcome.total)
 """
 
 
-def begin(root: Path, study_file: Path) -> subprocess.Popen[str]:
+def begin(root: Path, study_file: Path, workers: int = 1) -> subprocess.Popen[str]:
     """`run_study` in a process of its own, which prints the id of every trial that it brings to its end."""
-    words = [sys.executable, "-c", PROGRAM, str(study_file), str(root)]
+    words = [sys.executable, "-c", PROGRAM, str(study_file), str(root), str(workers)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)

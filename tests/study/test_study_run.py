@@ -122,6 +122,40 @@ def test_killed_twice_it_ends_complete_and_in_the_same_bits(tmp_path, longer, un
     assert not list(work.glob("*.safetensors"))
 
 
+def test_killing_the_process_that_drives_two_workers_fails_no_trial(tmp_path, longer, uninterrupted):
+    """They notice by a pipe that breaks, and that is no error of the trial that was under way."""
+    store = Store(tmp_path / "orphans")
+    work = store.root / "work"
+    seen: set[bytes] = set()
+    for _ in range(3):
+        process = begin(store.root, longer, workers=2)
+        wait_until(lambda old=frozenset(seen): len(new_checkpoints(work, old)) > 3)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        time.sleep(0.3)  # longer than a worker takes to see that it is an orphan
+        seen |= new_checkpoints(work, seen)
+        assert len(store.ids()[0]) < TOTAL
+    assert store.failures() == []
+    _, outcome = ran(store.root, store.study())
+    assert (outcome.done, outcome.failed) == (TOTAL, 0)
+    assert bits(store) == bits(uninterrupted)
+
+
+@pytest.mark.parametrize("kind", [LoopDone, TrialDone])
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError])
+def test_an_error_of_whoever_listens_is_no_failure_of_a_trial(kind, error, tmp_path):
+    def emit(event):
+        if isinstance(event, kind):
+            raise error("nobody there")
+
+    store = Store(tmp_path / "tiny")
+    with pytest.raises(error, match="nobody there"):
+        ran(store.root, emit=emit)
+    assert store.failures() == []
+    _, outcome = ran(store.root)
+    assert (outcome.done, outcome.failed) == (8, 0)
+
+
 def new_checkpoints(work: Path, seen: Set[bytes]) -> set[bytes]:
     """Digests in the checkpoints that are there and were not seen before."""
     found = set()

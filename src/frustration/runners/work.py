@@ -169,11 +169,32 @@ Event = LoopDone | TrialDone | TrialFailed
 Emit = Callable[[Event], None]
 
 
+class _ListenerError(Exception):
+    """Whoever is told of the training failed, and not the training: a pipe to a process that was killed."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 def do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
-    """Train a group to its end; raises Interrupted when `stop` is set."""
+    """Train a group to its end; raises Interrupted when `stop` is set, and what `emit` raises."""
+
+    def tell(event: Event) -> None:
+        try:
+            emit(event)
+        except Exception as error:  # whatever it is, it is no trial's
+            raise _ListenerError(error) from error
+
+    try:
+        _do(work, group, tell, stop)
+    except _ListenerError as failed:
+        raise failed.error from None
+
+
+def _do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
     try:
         _train(work, group, emit, stop)
-    except (Interrupted, FrustrationError):
+    except (Interrupted, FrustrationError, _ListenerError):
         raise
     except Exception:  # the boundary of a trial: what is kept as its failure must not end the others
         if not work.keeper.keeps_failures:
@@ -181,7 +202,7 @@ def do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
         if len(group.trials) > 1:
             # Whose error it was shows when each goes on alone, in its own slot and to the same bits.
             for slot, trial in group.trials.items():
-                do(work, Group(group.runs, {slot: trial}), emit, stop)
+                _do(work, Group(group.runs, {slot: trial}), emit, stop)
             return
         text = traceback.format_exc()
         for trial in group.trials.values():
