@@ -129,3 +129,27 @@ def test_no_claim_is_made_beyond_holm_and_none_is_called_impossible_that_could_b
 def test_a_misspelt_inert_mode_is_refused():
     with pytest.raises(InputError, match="inert: decoy is not among the tests decay"):
         judge(family(decay=[0.0]), inert=["decoy"])
+
+
+def test_cells_in_which_all_trials_are_equal_leave_their_family():
+    outcome = judge({"stuck": rank_sum([11.35] * 10, [11.35] * 10), "hidden": rank_sum([1, 2, 3], [4, 5, 6])})
+    assert (outcome["stuck"].finding, outcome.size) == ("inert", 1)
+
+
+def test_no_number_of_trials_is_promised_where_equal_values_keep_the_test_from_it():
+    """Two trials of twenty take off: that share of more trials is needed, not one trial more."""
+    tests = {name: rank_sum([80.0, 80.0, *[11.35] * 8], [11.35] * 10) for name in ("full", "hidden")}
+    outcome = judge(tests)
+    assert outcome["full"].test.smallest_p > 0.4
+    n = outcome["full"].needs
+    assert n is not None and n > 20
+    assert judge({name: _tied(n) for name in tests}).can_reject
+    assert not judge({name: _tied(n - 10) for name in tests}).can_reject
+    hopeless = judge({"full": rank_sum([80.0, *[11.35] * 59], [11.35] * 60)})
+    assert (hopeless["full"].verdict, hopeless.needs) == ("n too small", None)
+    assert not hopeless.can_reject
+
+
+def _tied(n: int):
+    values = np.where(np.arange(2 * n) < round(2 * n / 10), 80.0, 11.35)
+    return rank_sum(values[:n], values[n:])

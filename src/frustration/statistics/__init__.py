@@ -4,6 +4,9 @@ paired       exact sign-flip test of paired trials; t and inverted-permutation i
 joint        the same over many architectures, which share batch orders: trial numbers flip jointly
 unpaired     exact rank-sum test; mean difference, Cliff's delta and probability of improvement with intervals
 families     Holm, Benjamini-Hochberg, and a verdict per member: better, worse, undecided, n too small, inert
+hierarchy    contrasts that share alpha, each with members of its own: one error rate for a page
+sequential   alpha spending over the looks at a study that is extended
+success      exact tests of success rates: McNemar's where trials are paired, Fisher's where not
 chance       which architectures ever beat chance; success rate and conditional mean of a bimodal cell
 equivalence  two one-sided tests within a margin
 power        minimum detectable effect, and how many more trials

@@ -61,13 +61,14 @@ class Member:
     adjusted_p: float | None
     """By Holm within the family; None for an inert member, which is not in it."""
     needs: int | None = None
-    """Trials (or, where draws are too few, draws) without which no outcome could have been a claim."""
+    """Trials (or, where draws are too few, draws) without which no outcome could have been a claim; None where
+    nothing is missing, or no number of trials would do."""
 
     @property
     def verdict(self) -> str:
         """The finding in words: "n too small: needs n = 8"."""
         if self.finding == "n too small":
-            return f"n too small: needs n = {self.needs}"
+            return "n too small" if self.needs is None else f"n too small: needs n = {self.needs}"
         if self.finding == "too few draws":
             return f"too few draws: needs {self.needs:,}"
         return self.finding
@@ -89,13 +90,16 @@ class Family:
     @property
     def can_reject(self) -> bool:
         """Whether some outcome of these trials could have been a claim."""
-        return any(member.needs is None and member.adjusted_p is not None for member in self.members)
+        small = ("n too small", "too few draws")
+        return any(m.finding not in small and m.adjusted_p is not None for m in self.members)
 
     @property
     def needs(self) -> int | None:
-        """The trials with which every member could be a claim; None where n is not what is missing."""
-        missing = [m.needs for m in self.members if m.finding == "n too small" and m.needs is not None]
-        return max(missing, default=None)
+        """The trials with which every member could be a claim; None where n is not what is missing, or where
+        equal values keep the tests of some member from ever rejecting."""
+        missing = [m.needs for m in self.members if m.finding == "n too small"]
+        known = [needs for needs in missing if needs is not None]
+        return max(known, default=None) if len(known) == len(missing) else None
 
     def __getitem__(self, name: str) -> Member:
         return next(member for member in self.members if member.name == name)
@@ -121,12 +125,12 @@ def judge(tests: Mapping[str, Significance], *, inert: Collection[str] = (), alp
         if name in idle:
             members.append(Member(name=name, test=test, finding="inert", adjusted_p=None))
         elif best_case[name] > alpha:
-            finding, needs = _missing(test, alpha / len(active))
+            finding, needs = missing(test, alpha / len(active))
             members.append(
                 Member(name=name, test=test, finding=finding, adjusted_p=adjusted[name], needs=needs)
             )
         else:
-            finding = _found(test, adjusted[name], alpha)
+            finding = found(test, adjusted[name], alpha)
             members.append(Member(name=name, test=test, finding=finding, adjusted_p=adjusted[name]))
     return Family(alpha=alpha, members=tuple(members))
 
@@ -135,18 +139,22 @@ def _by_name(tests: Mapping[str, Significance], p: list[float]) -> dict[str, flo
     return dict(zip(tests, holm(p).tolist(), strict=True)) if p else {}
 
 
-def _found(test: Significance, adjusted_p: float, alpha: float) -> Finding:
+def found(test: Significance, adjusted_p: float, alpha: float) -> Finding:
     if adjusted_p > alpha:
         return "undecided"
     return "better" if test.effect > 0 else "worse"
 
 
-def _missing(test: Significance, target: float) -> tuple[Finding, int]:
-    """What is needed before the smallest p can be `target`: more trials, or more random draws."""
+def missing(test: Significance, target: float) -> tuple[Finding, int | None]:
+    """What is needed before the smallest p can be `target`: more trials, or more random draws.
+
+    The number is None where equal values keep the test from it, however many trials there are.
+    """
     if test.draws is not None and 1.0 / (test.draws + 1) > target:
         return "too few draws", math.ceil(1.0 / target) - 1
+    pairs: int | None
     if test.paired:  # pairs without a difference say nothing; as large a share is expected among new ones
         pairs = math.ceil(paired.trials_to_reach(target) * test.n / test.informative)
     else:
-        pairs = unpaired.trials_to_reach(target)
-    return "n too small", max(pairs, test.n + 1)
+        pairs = unpaired.trials_to_reach_with_ties(target, test.ties or (1,))
+    return "n too small", None if pairs is None else max(pairs, test.n + 1)

@@ -6,6 +6,7 @@ number of trials, however many architectures there are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,31 @@ def joint_sign_flip(
     return sign_flip(shares * shares.size, generator=generator, draws=draws)
 
 
+def heterogeneity(
+    differences: ArrayLike,
+    *,
+    generator: np.random.Generator | None = None,
+    draws: int = DRAWS,
+) -> float:
+    """p of the hypothesis that all rows of `differences` (architectures, trials) have one effect.
+
+    Each trial's departures from its own mean over architectures flip their signs together.
+    """
+    values = finite(differences, "differences", axes=2)
+    if len(values) < 2:
+        return 1.0
+    departures = values - values.mean(axis=0)
+    departures[np.abs(departures) <= TIE * np.abs(values).max(initial=0.0)] = 0.0
+    return float(joint_step_down(departures, generator=generator, draws=draws).min())
+
+
+def mean_of_rows(differences: ArrayLike, present: ArrayLike | None = None) -> Array:
+    """Each trial's part in the mean over architectures, (trials,), times the number of trials."""
+    values, there = _checked(differences, present)
+    weights = there / there.sum(axis=1, keepdims=True) / len(values)
+    return np.asarray((weights * values).sum(axis=0) * values.shape[1])
+
+
 def joint_interval(
     differences: ArrayLike,
     *,
@@ -46,6 +72,39 @@ def joint_interval(
     """The mean over architectures of `differences` (architectures, trials): inverts `joint_sign_flip`."""
     sums, weights = _by_trial(differences, present)
     return invert_sign_flips(sums, weights, level=level, generator=generator, draws=draws)
+
+
+def joint_step_down(
+    differences: ArrayLike,
+    *,
+    present: ArrayLike | None = None,
+    generator: np.random.Generator | None = None,
+    draws: int = DRAWS,
+) -> Array:
+    """Adjusted p of each row of `differences` (rows, trials): which of them differ, all held together.
+
+    Westfall and Young's step-down maximum: a row's sum is measured in units of its own root of the sum of
+    squares, and compared with the largest of all rows that are no larger than it, under joint sign flips.
+    The smallest adjusted p is that of the hypothesis that no row differs. One row gives `sign_flip`.
+    """
+    values, _ = _checked(differences, present)
+    if len(values) == 1:
+        return np.array([sign_flip(values[0], generator=generator, draws=draws).p])
+    norms = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
+    units = np.divide(values, norms, out=np.zeros_like(values), where=norms > 0.0)
+    observed = np.abs(units.sum(axis=1))
+    order = np.argsort(-observed, kind="stable")
+    flips, exact = _flips(units.shape[1], generator, draws)
+    as_large = np.zeros(len(units))
+    for signs in flips:
+        scores = np.abs(signs @ units[order].T)
+        rivals = np.maximum.accumulate(scores[:, ::-1], axis=1)[:, ::-1]
+        as_large += (rivals >= observed[order] - TIE * units.shape[1]).sum(axis=0)
+    count_all = 2 ** (units.shape[1] - 1) if exact else draws
+    p = as_large / count_all if exact else (1.0 + as_large) / (1.0 + count_all)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(p)
+    return adjusted
 
 
 def joint_wins(
@@ -63,12 +122,7 @@ def joint_wins(
     values, there = _checked(differences, present)
     values = values[:, there.any(axis=0)]
     trials = values.shape[1]
-    exact = trials <= EXACT_TRIALS
-    if exact:
-        flips = [_sign_patterns(trials)]
-    else:
-        generator = drawn_with(generator, f"the signs of {trials} trials are too many to count")
-        flips = [drawn_signs(rows, trials, generator) for rows in batches(count(draws, "draws"))]
+    flips, exact = _flips(trials, generator, draws)
     score = np.abs(np.concatenate([_net_wins(signs, values) for signs in flips]))
     (observed,) = _net_wins(np.ones((1, trials)), values)
     extreme = int(np.count_nonzero(score >= abs(observed)))
@@ -82,6 +136,14 @@ def joint_wins(
         paired=True,
         draws=None if exact else draws,
     )
+
+
+def _flips(trials: int, generator: np.random.Generator | None, draws: int) -> tuple[Iterator[Array], bool]:
+    """Sign patterns in pieces, (patterns, trials) each, and whether these are all of them."""
+    if trials <= EXACT_TRIALS:
+        return iter([_sign_patterns(trials)]), True
+    drawn = drawn_with(generator, f"the signs of {trials} trials are too many to count")
+    return (drawn_signs(rows, trials, drawn) for rows in batches(count(draws, "draws"))), False
 
 
 def _net_wins(signs: Array, values: Array) -> Array:

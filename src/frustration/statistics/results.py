@@ -24,6 +24,8 @@ class Significance:
     paired: bool
     draws: int | None = None
     """Random flips or permutations behind p; None where all of them were counted."""
+    ties: tuple[int, ...] = ()
+    """Of a rank-sum test: how often each value occurs in both groups together, in rising order."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -52,11 +53,12 @@ def rank_sum(
         p=min(1.0, p),
         smallest_p=min(1.0, smallest),
         n=min(x.size, y.size),
-        informative=min(x.size, y.size),
+        informative=min(x.size, y.size) if np.ptp(ranks) else 0,
         effect=2.0 * float(_above(x, y).mean()) - 1.0,
         method=f"{'exact' if exact else 'random'} rank-sum permutations, two-sided",
         paired=False,
         draws=None if exact else draws,
+        ties=tuple(np.unique(ranks, return_counts=True)[1].tolist()),
     )
 
 
@@ -93,6 +95,24 @@ def trials_to_reach(p: float) -> int:
     while 2.0 / math.comb(2 * n, n) > fraction(p, "p"):
         n += 1
     return n
+
+
+def trials_to_reach_with_ties(p: float, ties: Sequence[int]) -> int | None:
+    """The same where values are equal: `ties` says how often each occurs, in rising order, in all trials.
+
+    As large a share of each is expected among more trials. None where that takes more than 60 trials per
+    group, as it always does where all trials are equal.
+    """
+    if max(ties) == 1:
+        return trials_to_reach(p)
+    for n in range(1, EXACT_TRIALS // 2 + 1):
+        ends = np.rint(np.cumsum(ties) * 2 * n / sum(ties)).astype(np.int64)
+        counts = np.diff(ends, prepend=0)
+        ways = _subsets_by_sum(np.repeat(2 * ends - counts + 1, counts), n)
+        away = np.abs(np.arange(ways.size) - n * (2 * n + 1))
+        if ways[away == away[ways > 0].max()].sum() / ways.sum() <= fraction(p, "p"):
+            return n
+    return None
 
 
 def _above(x: Array, y: Array) -> Array:
