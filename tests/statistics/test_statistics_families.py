@@ -142,7 +142,8 @@ def test_no_number_of_trials_is_promised_where_equal_values_keep_the_test_from_i
     outcome = judge(tests)
     assert outcome["full"].test.smallest_p > 0.4
     n = outcome["full"].needs
-    assert n is not None and n > 20
+    assert n is not None
+    assert n > 20
     assert judge({name: _tied(n) for name in tests}).can_reject
     assert not judge({name: _tied(n - 10) for name in tests}).can_reject
     hopeless = judge({"full": rank_sum([80.0, *[11.35] * 59], [11.35] * 60)})

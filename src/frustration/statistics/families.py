@@ -61,8 +61,8 @@ class Member:
     adjusted_p: float | None
     """By Holm within the family; None for an inert member, which is not in it."""
     needs: int | None = None
-    """Trials (or, where draws are too few, draws) without which no outcome could have been a claim; None where
-    nothing is missing, or no number of trials would do."""
+    """Trials (or, where draws are too few, draws) without which no outcome could have been a claim; None
+    where nothing is missing, or no number of trials would do."""
 
     @property
     def verdict(self) -> str:

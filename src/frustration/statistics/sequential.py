@@ -7,6 +7,7 @@ needs to plan the looks beforehand. What was found at a look stays found.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,7 +23,7 @@ FIRST: Final = 0.8
 
 def shares(looks: Sequence[int]) -> tuple[float, ...]:
     """What each look may spend of alpha; `looks` are the trials that there were, rising."""
-    if not looks or looks[0] < 1 or any(later <= one for one, later in zip(looks, looks[1:], strict=False)):
+    if not looks or looks[0] < 1 or any(later <= one for one, later in itertools.pairwise(looks)):
         raise InputError(f"looks: {list(looks)}; wanted are rising numbers of trials")
     spent = [1.0 - (1.0 - FIRST) * looks[0] / trials for trials in looks]
     return tuple(now - before for now, before in zip(spent, [0.0, *spent], strict=False))

@@ -36,7 +36,7 @@ def mcnemar(treatment: ArrayLike, control: ArrayLike) -> Significance:
 def _binomial_tail(n: int, k: int) -> float:
     """P(X >= max(k, n - k)) for a fair coin thrown n times."""
     least = max(k, n - k)
-    return sum(math.comb(n, one) for one in range(least, n + 1)) / 2**n
+    return float(sum(math.comb(n, one) for one in range(least, n + 1)) / 2**n)
 
 
 def fisher(treatment: ArrayLike, control: ArrayLike) -> Significance:
