@@ -36,7 +36,7 @@ class Tally:
 
     @property
     def survived(self) -> bool:
-        """Nothing was believed, nothing ended in a traceback, nothing hung, and every try is accounted for."""
+        """Nothing was believed, ended in a traceback or hung, and every try is accounted for."""
         counted = self.noticed + self.harmless + self.believed + self.tracebacks + self.hangs
         return self.tried > 0 and counted == self.tried and not self.details
 
