@@ -7,6 +7,7 @@ them before it loads them. Numbers depend on the shape of each draw, so shapes a
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -31,22 +32,33 @@ class GrowthDraws:
 
         return cls(torch.Generator().manual_seed(seed))
 
-    def dendrite(self, main: tuple[Vector, Vector], settings: Settings) -> tuple[Vector, Vector]:
+    def dendrite(self, main: Sequence[Vector], settings: Settings) -> list[Vector]:
         """Weight [outputs, inputs] and bias [outputs] of one more dendrite on every unit of a layer.
 
-        `main` is the layer's own weight and bias. Layers are to be asked for in the order of the model.
+        `main` is the layer's own weight and bias, or whatever parameters a layer has. Layers are to be asked
+        for in the order of the model.
         """
+        import torch
+
+        own = [torch.from_numpy(np.ascontiguousarray(part)) for part in main]
+        return [drawn.numpy() for drawn in self.parameters(own, settings)]
+
+    def parameters(self, main: Sequence[torch.Tensor], settings: Settings) -> list[torch.Tensor]:
+        """The same, of tensors."""
         multiplier = settings.candidate_weight_initialization_multiplier
         scale = _mean_magnitude(main) if settings.candidate_weight_init_by_main else 1.0
-        weight, bias = (self._normal(part.shape) * multiplier * scale for part in main)
-        return weight.numpy(), bias.numpy()
+        return [self._normal(tuple(part.shape)) * multiplier * scale for part in main]
 
     def restore(self, network: Network) -> None:
         """Move on as the library does when it goes back to this network."""
         for (outputs, inputs), dendrites in zip(network.shape.layers, network.shape.dendrites, strict=True):
             for _ in range(dendrites):
-                self._normal((outputs, inputs))
-                self._normal((outputs,))
+                self.discard([(outputs, inputs), (outputs,)])
+
+    def discard(self, shapes: Iterable[tuple[int, ...]]) -> None:
+        """Draw parameters of these shapes, and throw them away."""
+        for shape in shapes:
+            self._normal(shape)
 
     def to_bytes(self) -> bytes:
         """Where the stream stands, for a checkpoint."""
@@ -70,11 +82,9 @@ class GrowthDraws:
         return torch.randn(shape, generator=self._generator)
 
 
-def _mean_magnitude(main: tuple[Vector, Vector]) -> float:
+def _mean_magnitude(main: Sequence[torch.Tensor]) -> float:
     """Of a layer's own weights and biases, each summed as the library sums it: in float32, by torch."""
-    import torch
-
     total = 0.0
     for part in main:
-        total += torch.from_numpy(np.ascontiguousarray(part)).abs().sum().item()
-    return total / sum(part.size for part in main)
+        total += part.detach().abs().sum().item()
+    return total / sum(part.numel() for part in main)
