@@ -73,8 +73,14 @@ class GrowthDraws:
         import torch
 
         draws = cls(torch.Generator())
-        draws._generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+        draws.set_state(state)
         return draws
+
+    def set_state(self, state: bytes) -> None:
+        """Move to where `to_bytes` was called."""
+        import torch
+
+        self._generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
 
     def _normal(self, shape: tuple[int, ...]) -> torch.Tensor:
         import torch

@@ -171,6 +171,17 @@ class Schedule:
             return decision
         return self._end(save, f"{reason}, and the last of {self._max_tries} tries did not beat the best")
 
+    def wait(self, score: float) -> bool:
+        """Enter a score without ending the round, and begin to be patient anew; whether it is to be saved."""
+        self.refuse(score)
+        self.observed += 1
+        save = self._note(float(score))
+        if save:
+            self.saved = copy.deepcopy(self.now)
+        self.now.last_improved = self.now.epoch
+        self.now.epoch += 1
+        return save
+
     @staticmethod
     def refuse(score: float) -> None:
         """Raise ScoreError for what is not a finite number."""

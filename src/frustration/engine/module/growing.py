@@ -8,14 +8,15 @@ event = growing.observe(score)      # "train", "grown" or "done"
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal
+import copy
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.schedule import END, GROW, Schedule
+from frustration.dendrites.schedule import END, GROW, Decision, Schedule
 from frustration.dendrites.settings import Settings
 from frustration.engine.module.dendritic import Dendritic, dendrites_of, put, set_dendrites
 from frustration.engine.module.layers import restore, snapshot
@@ -46,15 +47,27 @@ class Growing:
         # A new dendrite starts with the statistics of its layer at the beginning, as the library's do.
         self._buffers = {name: _copies(network.get_submodule(name).buffers()) for name in self.order}
         self._saved: tuple[dict[str, int], dict[str, Tensor]] | None = None
+        self.why = ""
+        """The schedule's last words."""
 
     @property
     def dendrites(self) -> dict[str, int]:
         """On each unit, by layer."""
         return dict.fromkeys(self.order, 0) | dendrites_of(self.network)
 
-    def observe(self, score: float) -> Event:
-        """Tell the schedule a score, and do what it decides."""
+    def observe(self, score: float, approve: Callable[[Decision], bool] | None = None) -> Event:
+        """Tell the schedule a score, and do what it decides.
+
+        `approve` is asked before each growth; where it says no, training continues and patience starts anew.
+        """
+        before = copy.deepcopy(self.schedule) if approve else None
         decision = self.schedule.observe(score)
+        self.why = decision.why
+        if before and approve and decision.action == GROW and not approve(decision):
+            self.schedule = before
+            if before.wait(score):
+                self._save()
+            return "train"
         if decision.save:
             self._save()
         if decision.restore:
@@ -65,6 +78,27 @@ class Growing:
                 self._save()
             return "grown"
         return "done" if decision.action == END else "train"
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that growth depends on beside the network's own tensors; `torch.save` takes it."""
+        counts, saved = self._saved or (None, None)
+        return {
+            "dendrites": self.dendrites,
+            "schedule": self.schedule.state(),
+            "draws": self.draws.to_bytes(),
+            "saved_dendrites": counts,
+            "saved": saved,
+            "buffers": self._buffers,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """What `state_dict` returned: the network has the form that it had; its tensors are to be loaded."""
+        set_dendrites(self.network, state["dendrites"], self.axes, self.settings.pai_forward_function)
+        self.schedule = Schedule.from_state(copy.deepcopy(dict(state["schedule"])))
+        self.settings = self.schedule.settings
+        self.draws.set_state(state["draws"])
+        self._saved = None if state["saved"] is None else (state["saved_dendrites"], state["saved"])
+        self._buffers = dict(state["buffers"])
 
     @torch.no_grad()
     def _grow(self) -> None:
