@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import math
 import statistics
 import sys
@@ -246,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(path: Path) -> frustration.TrialRecord:
-    return frustration.TrialRecord.from_dict(json.loads(path.read_text()))
+    return frustration.read_record(path.read_bytes()).record()
 
 
 if __name__ == "__main__":

@@ -428,8 +428,7 @@ def test_what_a_killed_run_left_half_written_is_swept_up(train, tmp_path):
 
 def test_the_record_on_disk_is_the_record_returned(train):
     outcome = train("hidden")
-    written = json.loads(outcome.files[0].record.read_text())
-    assert frustration.TrialRecord.from_dict(written) == replace(
+    assert frustration.read_record(outcome.files[0].record.read_bytes()).record() == replace(
         outcome.records[0], seconds=round(outcome.records[0].seconds, 3)
     )
 

@@ -10,7 +10,8 @@ from frustration.engine.trial import Trial
 from frustration.modes import Program, mode_named, mode_names, registry
 from frustration.network import Shape
 from frustration.policy import Acceptance
-from frustration.record import LoopEntry, TrialRecord
+from frustration.record import LoopEntry
+from frustration.record_reading import read_record
 
 EVERY_FIELD = {
     "architecture": "[4*4, 2*8]",
@@ -270,11 +271,11 @@ def test_a_record_survives_json():
     trial.bounty, trial.bounty_loop, trial.test_accuracy = 50.0, 1, 49.0
     trial.numerics, trial.past_numerics = {"backend": "torch"}, [{"backend": "reference", "until_loop": 1}]
     record = trial.record()
-    again = TrialRecord.from_dict(json.loads(json.dumps(record.to_dict(), allow_nan=False)))
+    again = read_record(json.dumps(record.to_dict(), allow_nan=False).encode()).record()
     assert again == record
     assert (again.loop, again.finished) == (2, True)
     with pytest.raises(InputError, match="schema 99"):
-        TrialRecord.from_dict({**record.to_dict(), "record_schema": 99})
+        read_record(json.dumps({**record.to_dict(), "record_schema": 99}).encode())
 
 
 def test_harm_and_recovery_are_differences_of_accuracies():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from frustration.dataset import load as load_dataset
     from frustration.errors import FrustrationError, InputError
     from frustration.record import LoopEntry, TrialRecord
+    from frustration.record_reading import read_record
     from frustration.session import Outcome
     from frustration.simple_mlp import SimpleMLP
     from frustration.spec import TrialSpec
@@ -34,6 +35,7 @@ _HOMES = {
     "equal_parameter_square": "architecture",
     "equal_parameter_width": "architecture",
     "load_dataset": "dataset",
+    "read_record": "record_reading",
     "train": "api",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "equal_parameter_square",
     "equal_parameter_width",
     "load_dataset",
+    "read_record",
     "train",
 ]
 

@@ -1,19 +1,16 @@
 """What a trial leaves behind: its spec, a curve with one entry per loop, and what came out. JSON, versioned.
 
-docs/file-formats.md explains every field.
+docs/file-formats.md explains every field; record_reading.py says of what type each is, and reads them.
 """
 
 from __future__ import annotations
 
-import functools
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from frustration.errors import InputError
 from frustration.files import write_atomically
+from frustration.sealed_json import seal
 from frustration.spec import TrialSpec
 
 RECORD_SCHEMA = 1
@@ -65,11 +62,6 @@ class LoopEntry:
     def to_dict(self) -> dict[str, Any]:
         left_out = () if self.flops is not None else GROWN
         return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in left_out}
-
-    @functools.cached_property
-    def as_json(self) -> str:
-        """The same as text, written once: a checkpoint after every loop holds the whole curve."""
-        return json.dumps(self.to_dict(), allow_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,31 +130,6 @@ class TrialRecord:
             "curve": [entry.to_dict() for entry in self.curve],
         }
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        if fields.get("record_schema") != RECORD_SCHEMA:
-            raise InputError(
-                f"a record of schema {fields.get('record_schema')}; this version reads schema {RECORD_SCHEMA}"
-            )
-        names = (
-            "loop",
-            "bounty",
-            "bounty_loop",
-            "test_accuracy",
-            "parameters",
-            "flops",
-            "seconds",
-            "numerics",
-            "continued",
-        )
-        return cls(
-            spec=TrialSpec.from_dict(fields["spec"]),
-            curve=tuple(LoopEntry(**entry) for entry in fields["curve"]),
-            past_numerics=tuple(fields["past_numerics"]),
-            ended_early=fields.get("ended_early", False),
-            growth=fields.get("growth"),
-            **{name: fields[name] for name in names},
-        )
-
     def write(self, path: Path) -> None:
-        write_atomically(path, (json.dumps(self.to_dict(), allow_nan=False) + "\n").encode())
+        """Write it with a digest of itself."""
+        write_atomically(path, (seal(self.to_dict()) + "\n").encode())

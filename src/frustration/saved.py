@@ -129,7 +129,7 @@ def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
     functions = {role: network.shape.forward_function for role, network in networks.items()}
     if any(network.shape.grown for network in networks.values()):
         state["forward_functions"] = functions
-    curve = ", ".join([entry.as_json for entry in trial.curve])
+    curve = ", ".join([json.dumps(entry.to_dict(), allow_nan=False) for entry in trial.curve])
     text = f'{json.dumps(state, allow_nan=False)[:-1]}, "curve": [{curve}]}}'
     return pack(tensors, {"format": RESUME_FORMAT, "state": text})
 

@@ -98,7 +98,7 @@ def bits(files: dict[str, bytes]) -> dict[str, Any]:
     for name, content in files.items():
         kind, _, rest = name.removeprefix("study/").partition("/")
         if kind == "trials":
-            found[rest] = {**json.loads(content), "seconds": None}
+            found[rest] = {**json.loads(content), "seconds": None, "sha256": None}
         elif kind == "networks":
             found[rest] = content
     return found

@@ -248,8 +248,8 @@ def test_loops_before_the_resume_file_was_lost_count(tmp_path, capsys):
     (end,) = told(outcome, capsys)
     assert [one["loops"] for one in end["unfinished"]] == [4]
     done = frustration.train("[1*2]", "hidden", until=4, **quick)
-    written = json.loads(done.files[0].record.read_text())
-    assert (written["loop"], frustration.TrialRecord.from_dict(written).finished) == (4, True)
+    written = frustration.read_record(done.files[0].record.read_bytes()).record()
+    assert (written.loop, written.finished) == (4, True)
 
 
 def test_a_session_that_ends_before_its_first_loop_has_the_loops_that_it_found(tmp_path, capsys):

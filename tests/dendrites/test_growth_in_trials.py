@@ -1,6 +1,7 @@
 """Trials that grow: each at its own time, many side by side, resumed to the same bits."""
 
 import copy
+import json
 import threading
 
 import pytest
@@ -50,7 +51,9 @@ def test_the_curve_says_what_was_trained(backend, data):
             assert grew["parameters"][1] == entry.parameters
     record = trial.record()
     assert (record.parameters, record.flops) == (trial.lkg.shape.size, trial.lkg.shape.flops)
-    assert frustration.TrialRecord.from_dict(record.to_dict()).to_dict() == record.to_dict()
+    assert (
+        frustration.read_record(json.dumps(record.to_dict()).encode()).record().to_dict() == record.to_dict()
+    )
     assert record.growth["added"] >= 1
     assert record.inert == ()
 

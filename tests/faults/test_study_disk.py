@@ -27,7 +27,7 @@ def kept(store: Store) -> dict[str, object]:
     for record in store.records():  # each is whole, or this fails
         content = json.loads(store.record_path(record.spec.id).read_text())
         network = store.network_path(record.spec.id).read_bytes()
-        found[record.spec.id] = ({**content, "seconds": None}, network)
+        found[record.spec.id] = ({**content, "seconds": None, "sha256": None}, network)
     return found
 
 

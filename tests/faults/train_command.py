@@ -119,7 +119,7 @@ def _content(path: Path) -> object:
         return {"tensors": header, "state": state, "values": content[start:]}
     if path.name.endswith(".record.json"):
         record = json.loads(path.read_bytes())
-        del record["seconds"]
+        del record["seconds"], record["sha256"]
         return record
     return path.read_bytes()
 

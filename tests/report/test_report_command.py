@@ -99,9 +99,7 @@ def test_a_half_written_and_a_newer_record_are_one_sentence_each_and_the_rest_is
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
     assert len(lines) == 2
-    assert any(
-        str(torn.relative_to(place.parent.parent)) in line and "half-written" in line for line in lines
-    )
+    assert any(str(torn.relative_to(place.parent.parent)) in line and "not JSON" in line for line in lines)
     assert any("a newer version of frustration-engine is needed" in line for line in lines)
     assert "14 of 16 trials are finished" in captured.out
 

@@ -49,7 +49,10 @@ def bits(store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for trial_id in sorted(store.ids()[0]):
         record = json.loads(store.record_path(trial_id).read_text())
-        found[trial_id] = ({**record, "seconds": None}, store.network_path(trial_id).read_bytes())
+        found[trial_id] = (
+            {**record, "seconds": None, "sha256": None},
+            store.network_path(trial_id).read_bytes(),
+        )
     return found
 
 

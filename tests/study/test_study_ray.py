@@ -94,7 +94,7 @@ def test_a_node_that_dies_costs_only_the_loops_that_were_running_on_it(cluster, 
     assert set(told.values()) == {1}
     done = [event.trial_id for event in events if isinstance(event, TrialDone)]
     assert sorted(done) == sorted(store.ids()[0])
-    lines = [json.loads(line)["id"] for line in (store.root / "index.jsonl").read_text().split()]
+    lines = [json.loads(line)["id"] for line in (store.root / "index.jsonl").read_text().splitlines() if line]
     assert sorted(lines) == sorted(done)
     assert not list((store.root / "work").glob("*.safetensors"))
     assert signal.getsignal(signal.SIGTERM) == handler

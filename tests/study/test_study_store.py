@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def test_networks_can_be_left_out(tmp_path):
     assert not any(path.is_file() for path in (store.root / "networks").rglob("*"))
 
 
-@pytest.mark.parametrize("damage", ["lost", "torn", "garbage"])
+@pytest.mark.parametrize("damage", ["lost", "torn", "garbage", "flipped", "unsealed"])
 def test_a_damaged_index_is_made_again_from_the_records(damage, tmp_path):
     store = Store(tmp_path / "study")
     store.create(tiny())
@@ -76,12 +77,16 @@ def test_a_damaged_index_is_made_again_from_the_records(damage, tmp_path):
         index.unlink()
     elif damage == "torn":
         index.write_bytes(content[: len(content) // 2 + 7])
+    elif damage == "flipped":
+        index.write_bytes(content.replace(b'"seconds"', b'"secondt"').replace(b'"bounty": 2', b'"bounty": 6'))
+    elif damage == "unsealed":
+        index.write_bytes(re.sub(rb', "sha256": "[0-9a-f]*"', b"", content))
     else:
         index.write_bytes(b"\xff\xfe\n[1]\n{}\n" + content[200:])
     assert store.summaries() == before
-    assert {json.loads(line)["id"] for line in index.read_bytes().splitlines() if line[:7] == b'{"id":"'} >= {
-        line["id"] for line in before
-    }
+    assert {
+        json.loads(line)["id"] for line in index.read_bytes().splitlines() if line[:8] == b'{"id": "'
+    } >= {line["id"] for line in before}
 
 
 def test_what_the_index_names_but_no_record_holds_is_not_listed(tmp_path):
@@ -136,6 +141,26 @@ def test_a_record_that_is_not_whole_is_named_with_what_to_do(content, tmp_path):
     path.write_text(content)
     with pytest.raises(InputError, match=f"{path.name} is not a whole record .*remove it"):
         store.record(record.spec.id)
+
+
+def test_one_bad_record_is_named_and_the_others_are_listed_and_sealed(tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    records = list(synthetic_records(4))
+    for record in records:
+        store.write_record(record)
+    (store.root / "index.jsonl").unlink()
+    bad, old = (store.record_path(record.spec.id) for record in records[:2])
+    sealed = old.read_bytes()
+    bad.write_bytes(bad.read_bytes().replace(b'"loss": 2.0', b'"loss": 2.5', 1))
+    old.write_bytes(re.sub(rb', "sha256": "[0-9a-f]*"', b"", sealed))
+    complaints: list[str] = []
+    assert len(store.summaries(complaints.append)) == len(list(store.records(complaints.append))) == 3
+    assert len(complaints) == 2
+    assert all(bad.name in one and "digest" in one for one in complaints)
+    assert store.seal() == (1, complaints[:1]), "a list has not hidden it"
+    assert old.read_bytes() == sealed
+    assert store.seal()[0] == 0
 
 
 def test_a_record_under_another_name_is_refused(tmp_path):

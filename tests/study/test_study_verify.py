@@ -30,6 +30,7 @@ def copy(finished, tmp_path) -> Store:
 def tamper(store: Store, trial_id: str, change) -> None:
     path = store.record_path(trial_id)
     record = json.loads(path.read_text())
+    record.pop("sha256", None)  # as one of an older version
     change(record)
     path.write_text(json.dumps(record))
 
@@ -50,10 +51,6 @@ def test_a_sample_is_drawn_by_its_seed(finished):
     assert len(drawn[0]) == 3
 
 
-def bounty(record):
-    record["bounty"] += 0.01
-
-
 def test_accuracy(record):
     record["test_accuracy"] += 0.01
 
@@ -71,7 +68,7 @@ test_accuracy.__test__ = False
 
 @pytest.mark.parametrize(
     "change, word",
-    [(bounty, "bounty"), (test_accuracy, "test_accuracy"), (loss, "loop 2"), (verdict, "loop 2")],
+    [(test_accuracy, "test_accuracy"), (loss, "loop 2"), (verdict, "loop 2")],
 )
 def test_a_tampered_record_is_found_out(change, word, copy):
     victim = sorted(copy.ids()[0])[5]
@@ -81,6 +78,13 @@ def test_a_tampered_record_is_found_out(change, word, copy):
     (bad,) = [check for check in verification.checks if not check.passed]
     assert bad.trial_id == victim
     assert any(word in difference for difference in bad.differences)
+
+
+def test_a_record_that_was_changed_by_hand_ends_in_one_sentence(copy):
+    path = copy.record_path(min(copy.ids()[0]))
+    path.write_text(path.read_text().replace('"accepted": true', '"accepted": false', 1))
+    with pytest.raises(InputError, match=r"does not agree with its digest.*remove it"):
+        verify(copy, count=100)
 
 
 def test_other_numerics_are_reported_as_such(copy, monkeypatch):
@@ -116,6 +120,7 @@ def test_trials_of_other_data_are_refused(copy):
     from frustration.spec import TrialSpec
 
     record["id"] = TrialSpec.from_dict(record["spec"]).id
+    del record["sha256"]
     shutil.rmtree(copy.root / "trials")
     path = copy.record_path(record["id"])
     path.parent.mkdir(parents=True)

@@ -7,13 +7,10 @@ record that it came beside. What is not is named with its reason, and the rest o
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
 
 from frustration.cloud.archive import LIMITS, Limits, Member, members
 from frustration.errors import InputError
@@ -25,7 +22,8 @@ from frustration.original.cloud_forms import (
     read_comprehensive,
     read_results,
 )
-from frustration.record import LoopEntry, TrialRecord
+from frustration.record import TrialRecord
+from frustration.record_reading import finished_record, read_failure
 from frustration.saved import unpack_lkg
 from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
@@ -87,48 +85,17 @@ def gather(
     return parcel
 
 
-def checked_record(content: Any) -> TrialRecord:
-    """A finished record whose numbers agree with one another; InputError says what does not."""
-    try:
-        record = TrialRecord.from_dict(content)
-        json.dumps(record.to_dict(), allow_nan=False)  # as it will be written
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"not a whole record ({error!r})") from None
-    if content.get("id") != record.spec.id:
-        raise InputError("its id is not that of its spec")
-    if record.continued:
-        raise InputError("it came out of several sessions of train, which never enter a study")
-    loops = [entry.loop for entry in record.curve]
-    if not record.finished or loops != list(range(1, record.loop + 1)):
-        raise InputError(f"it is not finished: it has {len(loops)} of {record.spec.meta_loops} loops")
-    accuracies = [record.bounty, record.test_accuracy, *(entry.accuracy for entry in record.curve)]
-    if not all(value is None or _is_percent(value) for value in accuracies):
-        raise InputError("one of its accuracies is no number from 0 to 100")
-    if (record.bounty, record.bounty_loop) != _best(record.curve):
-        raise InputError("its bounty is not the best accuracy of its curve")
-    if (record.bounty is None) != (record.test_accuracy is None):
-        raise InputError("it has a bounty without a test accuracy, or the other way round")
-    if not _is_count(record.parameters) or not _is_count(record.flops) or not _is_seconds(record.seconds):
-        raise InputError("its parameters, flops or seconds are no numbers of 0 or more")
-    if not isinstance(record.numerics, dict):
-        raise InputError("its numerics are no object")
-    return record
-
-
 def _keep_record(member: Member, into: Store, belongs: Callable[[TrialSpec], bool]) -> None:
-    record = checked_record(_json(member))
-    if member.base != f"{record.spec.id}.json":
-        raise InputError(f"it holds the trial {record.spec.id}")
-    if not belongs(record.spec):
+    found = finished_record(_content(member))
+    if member.base != f"{found.spec.id}.json":
+        raise InputError(f"it holds the trial {found.spec.id}")
+    if not belongs(found.spec):
         raise InputError("it is no trial of this study")
-    into.write_record(record)
+    into.write_record(found.record())
 
 
 def _keep_failure(member: Member, into: Store) -> None:
-    content = _json(member)
-    fields = {"id": str, "spec": dict, "traceback": str}
-    if not isinstance(content, dict) or not all(isinstance(content.get(k), t) for k, t in fields.items()):
-        raise InputError("not a whole report of a failure")
+    content = read_failure(_content(member))
     if member.base != f"{content['id']}.failed.json":
         raise InputError(f"it is about the trial {content['id']}")
     into.write_failure(content["id"], content["spec"], content["traceback"])
@@ -173,9 +140,6 @@ def _read_original(parcel: ArchiveContents, texts: dict[str, str]) -> None:
         except InputError as error:
             parcel.refused.append(str(error))
             continue
-        except RecursionError:
-            parcel.refused.append(f"{name} is nested too deeply")
-            continue
         if parcel.original is None:
             parcel.original = found
         elif len(found) != len(parcel.original):
@@ -192,45 +156,13 @@ def _write(path: Path, member: Member) -> None:
 
 
 def _text(member: Member) -> str:
-    if member.size > TEXT_BYTES:
-        raise InputError(f"it has {member.size:,} bytes; {TEXT_BYTES:,} are allowed")
     try:
-        return member.content().decode()
+        return _content(member).decode()
     except UnicodeDecodeError:
         raise InputError("it is not text in UTF-8") from None
 
 
-def _json(member: Member) -> Any:
-    try:
-        return json.loads(_text(member), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"it is not JSON: {error}") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _best(curve: tuple[LoopEntry, ...]) -> tuple[float | None, int | None]:
-    """The best accuracy and the first loop that reached it."""
-    scored = [(one.accuracy, -one.loop) for one in curve if one.accuracy is not None and not one.diverged]
-    if not scored:
-        return None, None
-    accuracy, loop = max(scored)
-    return accuracy, -loop
-
-
-def _is_percent(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 100
-
-
-def _is_seconds(value: Any) -> bool:
-    return _is_number(value) and value >= 0
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _content(member: Member) -> bytes:
+    if member.size > TEXT_BYTES:
+        raise InputError(f"it has {member.size:,} bytes; {TEXT_BYTES:,} are allowed")
+    return member.content()

@@ -161,14 +161,27 @@ def _merge(arguments: list[str]) -> int:
         f"{target.root}: {done.copied:,} trials copied, {done.there:,} there already, "
         f"{done.failures:,} failures copied"
     )
+    for sentence in done.damaged:
+        print(f"study: not copied: {sentence}", file=sys.stderr)
     if done.differing:
         print(
             f"study: {len(done.differing):,} trials have other results than those already there, which stay: "
             f"{', '.join(done.differing[:5])}{', ...' if len(done.differing) > 5 else ''}",
             file=sys.stderr,
         )
-        return 1
-    return 0
+    return 1 if done.differing or done.damaged else 0
+
+
+def _seal(arguments: list[str]) -> int:
+    options = flags.seal_parser().read(arguments)
+    from frustration.commands.study_tables import complain
+
+    store = flags.open_store(options)
+    sealed, damaged = store.seal()
+    for sentence in damaged:
+        complain(sentence)
+    print(f"{store.root}: {sealed:,} records were given a digest; {len(damaged):,} are damaged")
+    return 1 if damaged else 0
 
 
 def _export(arguments: list[str]) -> int:
@@ -208,6 +221,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "extend": (_extend, "more trials"),
     "retry": (_retry, "run again what has failed"),
     "merge": (_merge, "put the trials of several folders into one"),
+    "seal": (_seal, "give a digest to the records of older versions"),
     "export": (_export, "all trials, or all their curves, as CSV"),
     "preset": (_preset, "run one of the studies that come with the package; abc for any two architectures"),
     "presets": (_presets, "the studies that come with the package"),

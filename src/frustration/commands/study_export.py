@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands import study_flags as flags
+from frustration.commands.study_tables import complain
 
 if TYPE_CHECKING:
     from frustration.study.store import Store
@@ -33,7 +34,7 @@ def run_export(arguments: list[str]) -> int:
 
 
 def _trial_rows(store: Store) -> Iterator[Sequence[Any]]:
-    lines = store.summaries()
+    lines = store.summaries(complain)
     for number, line in enumerate(lines):
         if number == 0:
             yield list(line)
@@ -42,7 +43,7 @@ def _trial_rows(store: Store) -> Iterator[Sequence[Any]]:
 
 def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
     yield ["id", *AXES, *CURVE]
-    for record in store.records():
+    for record in store.records(complain):
         spec = record.spec
         axes = (spec.dataset, spec.train_fraction, spec.learning_rate, spec.seed)
         who = [spec.id, str(spec.architecture), spec.label, spec.trial, *axes]

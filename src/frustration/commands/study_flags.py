@@ -106,6 +106,13 @@ def merge_parser() -> Parser:
     return result
 
 
+def seal_parser() -> Parser:
+    result = Parser("study seal", "Give a digest to every record that has none; name those that are damaged.")
+    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
+    add_common(result)
+    return result
+
+
 def export_parser() -> Parser:
     result = Parser("study export", "All trials of a study as CSV, one row each.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def cells(study: Study) -> list[dict[str, Any]]:
 def main_table(study: Study, store: Store) -> Table:
     """One row per cell; axes with one value only have no column."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for line in store.summaries():
+    for line in store.summaries(complain):
         found.setdefault(_key(line), []).append(line)
     failed: dict[tuple[Any, ...], int] = {}
     for key in _failed_cells(store):
@@ -69,6 +70,11 @@ def main_table(study: Study, store: Store) -> Table:
         sizes = _sizes(lines) if sized else []
         table.add_row(*(f"{cell[axis]}" for axis in shown), *_numbers(lines, study), *sizes, note)
     return table
+
+
+def complain(sentence: str) -> None:
+    """On stderr, so that a table of what can be read stays a table."""
+    print(f"study: {sentence}", file=sys.stderr)
 
 
 def _numbers(lines: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
@@ -111,10 +117,14 @@ def _key(cell: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _failed_cells(store: Store) -> Iterable[tuple[Any, ...]]:
-    from frustration.spec import TrialSpec
+    from frustration.record_reading import RecordError, read_spec
 
     for failure in store.failures():
-        spec = TrialSpec.from_dict(failure["spec"])
+        try:
+            spec = read_spec(failure["spec"])
+        except RecordError as error:
+            complain(f"the failure of {failure['id']} cannot be counted: {error}")
+            continue
         yield (str(spec.architecture), spec.dataset, spec.train_fraction, spec.learning_rate, spec.label)
 
 

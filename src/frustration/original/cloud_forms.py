@@ -7,13 +7,13 @@ with one object a trial. A job of ours holds many cells of the grid, so objects 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from frustration.errors import InputError
 from frustration.record import TrialRecord
+from frustration.typed import TEXT, parse, whole
 
 RESULTS = "results.txt"
 COMPREHENSIVE = "comprehensive_results.json"
@@ -79,9 +79,9 @@ def read_results(text: str, source: str) -> list[OriginalTrial]:
 def read_comprehensive(text: str, source: str) -> list[OriginalTrial]:
     """The trials of a `comprehensive_results.json`."""
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{source} is not JSON: {error}") from None
+        document = parse(text)
+    except InputError as error:
+        raise InputError(f"{source} cannot be used: {error}") from None
     if not isinstance(document, list) or not all(isinstance(one, dict) for one in document):
         raise InputError(f"{source} is not a list with one object a trial")
     return [_read_one(one, f"{source}, trial {number}") for number, one in enumerate(document, start=1)]
@@ -97,21 +97,21 @@ def _read_one(one: dict[str, Any], where: str) -> OriginalTrial:
     trial = one.get("trial")
     return OriginalTrial(
         bounty=None if bounty is None else _percent(bounty, where),
-        bounty_loop=loop if isinstance(loop, int) and not isinstance(loop, bool) else None,
+        bounty_loop=loop if whole().holds([loop]) else None,
         test_accuracy=None if test is None else _percent(test, where),
         architecture=_text(one.get("architecture")),
         mode=_text(one.get("ablation_mode")),
-        trial=trial if isinstance(trial, int) and not isinstance(trial, bool) else None,
+        trial=trial if whole().holds([trial]) else None,
     )
 
 
 def _percent(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{where}: {value!r} is not an accuracy")
-    if not math.isfinite(value) or not 0 <= value <= 100:
-        raise InputError(f"{where}: {value} is not an accuracy in percent")
+        raise InputError(f"{where}: {ascii(value)[:40]} is not an accuracy")
+    if not 0 <= value <= 100:
+        raise InputError(f"{where}: {ascii(value)[:40]} is not an accuracy in percent")
     return float(value)
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if TEXT.holds([value]) else None

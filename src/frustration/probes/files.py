@@ -7,18 +7,38 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from frustration.errors import FrustrationError
+from frustration.errors import FrustrationError, InputError
 from frustration.files import make_folder, try_lock, write_atomically
+from frustration.typed import OBJECT, PERCENT, TEXT, Table, check, parse, real, whole
 
 PROBE_SCHEMA = 1
 FOLDER = "probes"
 SUFFIX = ".json"
+PROBE: Final[Table] = {
+    "probe_schema": whole(1),
+    "id": TEXT.optional(),
+    "architecture": TEXT.optional(),
+    "mode": TEXT.optional(),
+    "trial": whole().optional(),
+    "seed": whole().optional(),
+    "dataset": TEXT.optional(),
+    "train_fraction": real(0, 1).optional(),
+    "learning_rate": real(0).optional(),
+    "network": TEXT.optional(),
+    "parameters": whole().optional(),
+    "test_accuracy": PERCENT.or_null().optional(),
+    "measures": OBJECT,
+}
 
 
 class ProbeFileError(FrustrationError):
     """A probe file that is torn, or from a newer version."""
+
+    def __init__(self, sentence: str, newer: bool = False) -> None:
+        super().__init__(sentence)
+        self.newer = newer
 
 
 @dataclass(frozen=True)
@@ -39,21 +59,27 @@ class ProbeFiles:
         """What is there, None if nothing is; ProbeFileError where it cannot be read."""
         path = self.path(trial_id)
         try:
-            content = json.loads(path.read_text())
+            content = parse(path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ProbeFileError(f"cannot read {path}: {error.strerror}") from None
-        except ValueError:
+        except InputError as error:
             raise ProbeFileError(
-                f"{path} is torn; remove it, and `probe {self.root.name}` measures that network again"
+                f"{path} is torn ({error}); remove it, and `probe {self.root.name}` measures that "
+                f"network again"
             ) from None
         schema = content.get("probe_schema") if isinstance(content, dict) else None
-        if schema != PROBE_SCHEMA or not isinstance(content.get("measures"), dict):
+        if schema != PROBE_SCHEMA:
+            newer = isinstance(schema, int) and schema > PROBE_SCHEMA
             raise ProbeFileError(
-                f"{path} is a probe of schema {schema}; this version reads schema {PROBE_SCHEMA}"
+                f"{path} is a probe of schema {ascii(schema)[:20]}; this version reads schema {PROBE_SCHEMA}",
+                newer,
             )
-        return dict(content)
+        try:
+            return check(content, PROBE, "it")
+        except InputError as error:
+            raise ProbeFileError(f"{path} is not a probe that this version writes ({error})") from None
 
     def write(self, content: dict[str, Any]) -> None:
         path = self.path(content["id"])

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from frustration.probes.files import ProbeFileError, ProbeFiles
+from frustration.probes.files import PROBE, ProbeFileError, ProbeFiles
 
 Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
@@ -130,8 +130,10 @@ def _files(root: Path) -> tuple[list[File], list[str]]:
         except ProbeFileError as error:
             problems.append(str(error))
             continue
-        if content is not None:
+        if content is not None and content.keys() == PROBE.keys():
             files.append(content)
+        elif content is not None:
+            problems.append(f"{store.path(trial_id)} does not say which network it is about")
     return files, problems
 
 

@@ -5,22 +5,19 @@ A record that cannot be used is named with one sentence and passed over; the res
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
-from frustration.record import RECORD_SCHEMA
+from frustration.probes.files import ProbeFileError, ProbeFiles
+from frustration.record_reading import RecordError, finished_record, read_failure, read_spec
 from frustration.report.results import Failure, Setting, Skipped, StudyResults
 from frustration.report.rows import CellParts, Identities, Row, Unusable
-from frustration.spec import SCHEMA
 from frustration.study.definition import Study
 from frustration.study.manifest import read as read_manifest
 from frustration.study.store import Store
-
-PROBE_SCHEMA = 1
 
 
 def read_study(root: Path) -> StudyResults:
@@ -58,30 +55,18 @@ def read_study(root: Path) -> StudyResults:
     )
 
 
-def _record(path: Path, trial_id: str) -> dict[str, Any]:
+def _record(path: Path, trial_id: str) -> Mapping[str, Any]:
     """A whole record of a schema that is known."""
     try:
-        record = json.loads(path.read_bytes())
+        found = finished_record(path.read_bytes())
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise Unusable(
-            "is half-written or damaged; remove it, and `study run` trains that trial again"
-        ) from None
-    if not isinstance(record, dict) or "spec" not in record or "curve" not in record:
-        raise Unusable("is not a record of a trial")
-    schema, spec_schema = record.get("record_schema"), record["spec"].get("schema")
-    for what, found, known in (("record", schema, RECORD_SCHEMA), ("trial", spec_schema, SCHEMA)):
-        if found != known:
-            newer = isinstance(found, int) and found > known
-            raise Unusable(
-                f"is of {what} schema {found}; this version reads schema {known}"
-                + (", so a newer version of frustration-engine is needed" if newer else ""),
-                newer,
-            )
-    if record.get("id") != trial_id:
+    except RecordError as error:
+        again = "" if error.newer else "; remove it, and `study run` trains that trial again"
+        raise Unusable(f"cannot be used: {error}{again}", error.newer) from None
+    if found.spec.id != trial_id:
         raise Unusable("does not hold the trial it is named after")
-    return record
+    return found.fields
 
 
 def _definition(store: Store, skipped: list[Skipped]) -> tuple[Study | None, str]:
@@ -125,37 +110,33 @@ def _failures(
     for trial_id in sorted(failed):
         path = store.failure_path(trial_id)
         try:
-            found = json.loads(path.read_bytes())
-            spec, traceback = found["spec"], str(found["traceback"])
-            _, architecture, identity = identities.of(spec)
-        except (OSError, ValueError, KeyError, TypeError, Unusable) as error:
+            found = read_failure(path.read_bytes())
+            spec = read_spec(found["spec"])
+            _, architecture, identity = identities.of(found["spec"])
+        except (OSError, RecordError, Unusable) as error:
             skipped.append(Skipped(path=path, reason=f"a failure that cannot be read ({error})"))
             continue
         yield Failure(
             id=trial_id,
             architecture=str(architecture),
             label=identity.label,
-            trial=spec.get("trial"),
-            cause=(traceback.strip().splitlines() or ["an unknown error"])[-1],
+            trial=spec.trial,
+            cause=(found["traceback"].strip().splitlines() or ["an unknown error"])[-1],
         )
 
 
 def _probes(root: Path, finished: set[str], skipped: list[Skipped]) -> dict[str, dict[str, Any]]:
-    """probes/<aa>/<id>.json of finished trials."""
+    """What was measured later of finished trials."""
+    files = ProbeFiles(root)
     found: dict[str, dict[str, Any]] = {}
-    for path in sorted((root / "probes").glob("??/*.json")):
-        if path.name.startswith(".") or path.stem not in finished:
+    for trial_id in files.ids():
+        if trial_id not in finished:
             continue
         try:
-            content = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            skipped.append(Skipped(path=path, reason=f"a probe that cannot be read ({error})"))
+            content = files.read(trial_id)
+        except ProbeFileError as error:
+            skipped.append(Skipped(path=files.path(trial_id), reason=str(error), newer=error.newer))
             continue
-        schema = content.get("probe_schema") if isinstance(content, dict) else None
-        if schema == PROBE_SCHEMA:
-            found[path.stem] = content
-        else:
-            newer = isinstance(schema, int) and schema > PROBE_SCHEMA
-            reason = f"a probe of schema {schema}; this version reads schema {PROBE_SCHEMA}"
-            skipped.append(Skipped(path=path, reason=reason, newer=newer))
+        if content is not None:
+            found[trial_id] = content
     return found

@@ -10,9 +10,11 @@ from typing import Any
 from frustration.errors import InputError
 from frustration.files import StorageError, make_folder, write_atomically
 from frustration.probes.files import ProbeFiles
+from frustration.record_reading import RecordError
 from frustration.study import manifest
 from frustration.study.definition import Study
-from frustration.study.store import Store, summary
+from frustration.study.store import Store
+from frustration.study.summary import summary
 
 AXES = ("architectures", "modes", "datasets", "learning_rates", "train_fractions")
 
@@ -27,6 +29,8 @@ class Merged:
     differing: tuple[str, ...]
     """Trials that were there already, with other results; those that were there stay."""
     failures: int
+    damaged: tuple[str, ...] = ()
+    """A sentence on each record that cannot be read; it is not copied, and if it was there it stays."""
 
 
 def merge(target: Store, sources: Sequence[Store]) -> Merged:
@@ -38,25 +42,36 @@ def merge(target: Store, sources: Sequence[Store]) -> Merged:
     manifest.keep_history_of(target, sources)
     copied = there = failures = 0
     differing: list[str] = []
+    damaged: list[str] = []
     for source in sources:
         finished, failed = source.ids()
         for trial_id in sorted(finished):
-            record = source.record(trial_id)
-            if not target.is_done(trial_id):
-                _copy(source.network_path(trial_id), target.network_path(trial_id))
-                target.write_record(record)
-                copied += 1
-            elif _results(source, trial_id) == _results(target, trial_id):
-                there += 1
-            else:
-                differing.append(trial_id)
+            try:
+                if not target.is_done(trial_id):
+                    record = source.record(trial_id)
+                    _copy(source.network_path(trial_id), target.network_path(trial_id))
+                    target.write_record(record)
+                    copied += 1
+                elif _results(source, trial_id) == _results(target, trial_id):
+                    there += 1
+                else:
+                    differing.append(trial_id)
+                    continue
+            except RecordError as error:
+                damaged.append(str(error))
                 continue
             _copy_probe(source, target, trial_id)
         for trial_id in sorted(failed):
             if not target.is_done(trial_id) and not target.has_failed(trial_id):
                 _copy(source.failure_path(trial_id), target.failure_path(trial_id))
                 failures += 1
-    return Merged(copied=copied, there=there, differing=tuple(differing), failures=failures)
+    return Merged(
+        copied=copied,
+        there=there,
+        differing=tuple(differing),
+        failures=failures,
+        damaged=tuple(damaged),
+    )
 
 
 def union(studies: Sequence[Study]) -> Study:
@@ -82,7 +97,7 @@ def union(studies: Sequence[Study]) -> Study:
 
 def _results(store: Store, trial_id: str) -> dict[str, Any]:
     """A summary without what may differ between two runs of one trial."""
-    line = summary(store.record(trial_id))
+    line = summary(store.fields(trial_id))
     return {name: value for name, value in line.items() if name != "seconds"}
 
 

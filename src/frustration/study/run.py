@@ -175,6 +175,7 @@ def _run_on(
             engine.run(claims, work, workers, emit, stop)
     finally:
         store.sweep()
+        store.seal()
     done, failed = store.ids()
     ids = {spec.id for spec in specs}
     return StudyOutcome(

@@ -5,7 +5,7 @@
                     networks/<aa>/<id>.safetensors                     the LKG network
                     work/<id>.resume.safetensors                       checkpoints of unfinished trials
 
-Merging two stores is copying files. Records are never rewritten.
+Merging two stores is copying files. Records are never rewritten, but those of older versions get a digest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,13 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.errors import InputError
 from frustration.files import PARTIAL, make_folder, write_atomically
 from frustration.record import TrialRecord
+from frustration.record_reading import RecordError, RecordFields, fields_of, finished_record, read_failure
 from frustration.sealed import CheckpointError
+from frustration.sealed_json import seal, unseal
 from frustration.study import manifest
 from frustration.study.definition import Study
+from frustration.study.summary import SUMMARY, summary
+from frustration.typed import check
 
 FAILED = ".failed.json"
 RECORD = ".json"
@@ -130,7 +134,7 @@ class Store:
         if path.exists():
             return
         record.write(path)
-        self._append_to_index(summary(record))
+        self._append_to_index([summary(fields_of(record))])
         self.failure_path(record.spec.id).unlink(missing_ok=True)
 
     def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
@@ -189,54 +193,85 @@ class Store:
         """What went wrong, by trial; a torn file says nothing and is passed over."""
         found = []
         for trial_id in sorted(self.ids()[1]):
-            with contextlib.suppress(OSError, ValueError):
-                found.append(json.loads(self.failure_path(trial_id).read_text()))
+            with contextlib.suppress(OSError, RecordError):
+                found.append(read_failure(self.failure_path(trial_id).read_bytes()))
         return found
 
     def record(self, trial_id: str) -> TrialRecord:
         """The whole record of a trial, curve included."""
+        return self.fields(trial_id).record()
+
+    def fields(self, trial_id: str) -> RecordFields:
+        """The record of a trial as it was read, without an object for every loop."""
         path = self.record_path(trial_id)
         try:
-            record = TrialRecord.from_dict(json.loads(path.read_text()))
+            found = finished_record(path.read_bytes())
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
-            raise InputError(f"{path} is not a whole record ({error}); {self._anew(path)}") from None
-        if record.spec.id != trial_id or not record.finished:
-            raise InputError(f"{path} does not hold the trial it is named after; {self._anew(path)}")
-        return record
+        except RecordError as error:
+            raise RecordError(
+                f"{path} is not a whole record ({error}); {self._anew(path)}", error.newer
+            ) from None
+        if found.spec.id != trial_id:
+            raise RecordError(f"{path} does not hold the trial it is named after; {self._anew(path)}")
+        return found
 
     def _anew(self, path: Path) -> str:
         return f"remove it, and `study run {self.root.name}` trains that trial again"
 
-    def records(self) -> Iterator[TrialRecord]:
+    def records(self, complain: Callable[[str], None] | None = None) -> Iterator[TrialRecord]:
+        """All records; of one that cannot be read `complain` hears a sentence, if it is given."""
         for trial_id in sorted(self.ids()[0]):
-            yield self.record(trial_id)
+            with _told(complain):
+                yield self.record(trial_id)
 
-    def summaries(self) -> list[dict[str, Any]]:
-        """One line for every finished trial, from the index; what it lacks is read and added."""
+    def seal(self) -> tuple[int, list[str]]:
+        """Give a digest to records without one, among those that the index does not list.
+
+        Returns how many, and a sentence on each of these that is damaged.
+        """
+        sealed, complaints = 0, list[str]()
+        for trial_id in sorted(self.ids()[0] - self._index().keys()):
+            with _told(complaints.append):
+                sealed += self._seal(trial_id)
+        return sealed, complaints
+
+    def _seal(self, trial_id: str) -> bool:
+        found = self.fields(trial_id)
+        if not found.sealed:
+            write_atomically(self.record_path(trial_id), (seal(found.fields) + "\n").encode())
+        return not found.sealed
+
+    def summaries(self, complain: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
+        """One line for every finished trial, from the index; what it lacks is read and added.
+
+        Of a record that cannot be read `complain` hears a sentence, if it is given.
+        """
         finished, _ = self.ids()
         lines = self._index()
+        added = []
         for trial_id in sorted(finished - set(lines)):
-            lines[trial_id] = summary(self.record(trial_id))
-            self._append_to_index(lines[trial_id])
-        return [lines[trial_id] for trial_id in sorted(finished)]
+            with _told(complain):
+                found = self.fields(trial_id)
+                lines[trial_id] = summary(found)
+                added += [lines[trial_id]] if found.sealed else []  # what the index lists is sealed
+        self._append_to_index(added)
+        return [lines[trial_id] for trial_id in sorted(finished & lines.keys())]
 
     def _index(self) -> dict[str, dict[str, Any]]:
-        """The index by id; a torn line is passed over, since the record behind it is whole or missing."""
+        """The index by id; a line that is torn or whose digest does not agree counts as missing."""
         lines: dict[str, dict[str, Any]] = {}
         path = self.root / "index.jsonl"
         for line in path.read_bytes().splitlines() if path.exists() else ():
-            try:
-                one = json.loads(line)
-                lines[one["id"]] = one
-            except (ValueError, KeyError, TypeError):
-                continue
+            with contextlib.suppress(InputError):
+                one, digest = unseal(line)
+                if digest:
+                    lines[check(one, SUMMARY, "the line")["id"]] = one
         return lines
 
-    def _append_to_index(self, line: dict[str, Any]) -> None:
+    def _append_to_index(self, lines: Sequence[dict[str, Any]]) -> None:
         # One write to a file opened for appending: processes that share a study do not mix their lines.
-        text = "\n" + json.dumps(line, separators=(",", ":")) + "\n"
+        text = "".join(f"\n{seal(line)}\n" for line in lines)
         # A line that finds no room is made again from its record.
         with contextlib.suppress(OSError):
             handle = os.open(self.root / "index.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -246,29 +281,12 @@ class Store:
                 os.close(handle)
 
 
-def summary(record: TrialRecord) -> dict[str, Any]:
-    """What lists and tables need of a record: all but the curve."""
-    spec = record.spec
-    return {
-        "id": spec.id,
-        "architecture": str(spec.architecture),
-        "mode": spec.label,
-        "trial": spec.trial,
-        "seed": spec.seed,
-        "dataset": spec.dataset,
-        "train_fraction": spec.train_fraction,
-        "learning_rate": spec.learning_rate,
-        "meta_loops": spec.meta_loops,
-        "bounty": record.bounty,
-        "bounty_loop": record.bounty_loop,
-        "test_accuracy": record.test_accuracy,
-        "accepted": sum(entry.accepted for entry in record.curve),
-        "diverged": sum(entry.diverged for entry in record.curve),
-        "inert": list(record.inert),
-        "loops": record.loop,
-        "dendrites": record.growth["added"] if record.growth else None,
-        "parameters": record.parameters,
-        "flops": record.flops,
-        "seconds": round(record.seconds, 3),
-        "backend": record.numerics.get("backend"),
-    }
+@contextlib.contextmanager
+def _told(complain: Callable[[str], None] | None) -> Iterator[None]:
+    """Hand the sentence of an InputError on, if there is anybody to hear it."""
+    try:
+        yield
+    except InputError as error:
+        if complain is None:
+            raise
+        complain(str(error))

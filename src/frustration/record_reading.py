@@ -1,0 +1,260 @@
+"""Records as they are read: the type of every field, the digest, and whether the numbers agree.
+
+Everybody who reads a record reads it here: stores, reports, merges, exports, probes, archives. What is wrong
+with one is a RecordError, a sentence of one line, so that the others can go on.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from frustration.errors import InputError
+from frustration.record import GROWN, RECORD_SCHEMA, LoopEntry, TrialRecord
+from frustration.sealed_json import unseal
+from frustration.spec import SCHEMA, TrialSpec
+from frustration.typed import (
+    FLAG,
+    LIST,
+    OBJECT,
+    PERCENT,
+    TEXT,
+    Table,
+    check,
+    check_all,
+    check_texts,
+    parse,
+    real,
+    whole,
+)
+
+SPEC: Final[Table] = {
+    "schema": whole(1),
+    "architecture": TEXT,
+    "mode": TEXT,
+    "mode_params": LIST,
+    "trial": whole(),
+    "seed": whole(),
+    "dataset": TEXT,
+    "dataset_digest": TEXT,
+    "train_fraction": real(0, 1),
+    "meta_loops": whole(1),
+    "stop_rule": TEXT,
+    "learning_rate": real(0),
+    "batch_size": whole(1),
+    "optimizer": TEXT,
+    "acceptance": TEXT,
+    "updates": TEXT.optional(),
+}
+LOOP: Final[Table] = {
+    "loop": whole(1),
+    "mode": TEXT,
+    "loss": real().or_null(),
+    "before": PERCENT.or_null(),
+    "damaged": PERCENT.or_null(),
+    "accuracy": PERCENT.or_null(),
+    "accepted": FLAG,
+    "new_bounty": FLAG,
+    "adopted": whole(1).or_null().optional(),
+    "diverged": FLAG.optional(),
+    "evidence": OBJECT.optional(),
+    **{name: whole().or_null().optional() for name in GROWN},
+}
+RECORD: Final[Table] = {
+    "record_schema": whole(1),
+    "id": TEXT,
+    "spec": OBJECT,
+    "loop": whole(),
+    "bounty": PERCENT.or_null(),
+    "bounty_loop": whole(1).or_null(),
+    "test_accuracy": PERCENT.or_null(),
+    "inert": LIST,
+    "parameters": whole(),
+    "flops": whole(),
+    "seconds": real(0),
+    "numerics": OBJECT,
+    "past_numerics": LIST,
+    "continued": FLAG,
+    "ended_early": FLAG.optional(),
+    "growth": OBJECT.or_null().optional(),
+    "curve": LIST,
+}
+NUMERICS: Final[Table] = {"runs": LIST, "slot": whole()}
+"""Of the place in a group."""
+GROWTH: Final[Table] = {
+    "added": whole(),
+    "attempts": LIST,
+    "ended": TEXT.or_null(),
+    "why": TEXT,
+}
+ATTEMPT: Final[Table] = {
+    "loop": whole(),
+    "dendrites": whole().or_null(),
+    "parameters_before": whole().or_null(),
+    "parameters_after": whole().or_null(),
+    "outcome": TEXT,
+}
+FAILURE: Final[Table] = {"id": TEXT, "spec": OBJECT, "traceback": TEXT}
+
+
+class RecordError(InputError):
+    """What is wrong with a record; `newer` if a later version of this program wrote it."""
+
+    def __init__(self, sentence: str, newer: bool = False) -> None:
+        super().__init__(sentence)
+        self.newer = newer
+
+
+@dataclass(frozen=True)
+class RecordFields:
+    """The fields of a record, each of its type, with the spec that they describe."""
+
+    spec: TrialSpec
+    fields: Mapping[str, Any]
+    sealed: bool
+    """Whether it came with a digest, which agrees."""
+
+    def record(self) -> TrialRecord:
+        names = (
+            "loop",
+            "bounty",
+            "bounty_loop",
+            "test_accuracy",
+            "parameters",
+            "flops",
+            "seconds",
+            "numerics",
+            "continued",
+        )
+        return TrialRecord(
+            spec=self.spec,
+            curve=tuple(LoopEntry(**entry) for entry in self.fields["curve"]),
+            past_numerics=tuple(self.fields["past_numerics"]),
+            ended_early=self.fields.get("ended_early", False),
+            growth=self.fields.get("growth"),
+            **{name: self.fields[name] for name in names},
+        )
+
+
+def fields_of(record: TrialRecord) -> RecordFields:
+    """Of a record that was not read but made."""
+    return RecordFields(record.spec, record.to_dict(), sealed=True)
+
+
+def read_record(content: bytes) -> RecordFields:
+    """A record of any kind from the content of its file; RecordError says what is wrong with it."""
+    try:
+        fields, digest = unseal(content)
+        return _typed(fields, digest is not None)
+    except RecordError:
+        raise
+    except InputError as error:
+        raise RecordError(str(error)) from None
+
+
+def finished_record(content: bytes) -> RecordFields:
+    """A record as studies have them: of a finished trial, its numbers in agreement with one another."""
+    found = read_record(content)
+    _check_finished(found.fields, found.spec)
+    return found
+
+
+def read_failure(content: bytes) -> dict[str, Any]:
+    """What went wrong with a trial, as `Store.write_failure` wrote it."""
+    try:
+        return check(parse(content), FAILURE, "it")
+    except InputError as error:
+        raise RecordError(f"not a whole report of a failure ({error})") from None
+
+
+def read_spec(fields: Any) -> TrialSpec:
+    """The spec that `TrialSpec.to_dict` wrote."""
+    if not isinstance(fields, dict):
+        raise RecordError("its spec is not an object")
+    _check_schema("trial", fields.get("schema"), SCHEMA)
+    check(fields, SPEC, "its spec")
+    return _spec(fields)
+
+
+def _typed(fields: dict[str, Any], sealed: bool) -> RecordFields:
+    if "curve" not in fields or "spec" not in fields:
+        raise RecordError("it is not a record of a trial")
+    _check_schema("record", fields.get("record_schema"), RECORD_SCHEMA)
+    curve = fields["curve"]
+    check({**fields, "curve": []}, RECORD, "the record")  # its loops are checked by columns
+    check_all(curve, LOOP, "its curve")
+    check_texts(fields["inert"], "the list of its inert treatments")
+    for numerics in (fields["numerics"], *fields["past_numerics"]):
+        _check_numerics(numerics)
+    if fields.get("growth") is not None:
+        check(fields["growth"], GROWTH, "its growth")
+        check_all(fields["growth"]["attempts"], ATTEMPT, "the attempts of its growth")
+    spec = read_spec(fields["spec"])
+    if fields["id"] != spec.id:
+        raise RecordError("its id is not that of its spec")
+    return RecordFields(spec, fields, sealed)
+
+
+def _check_schema(what: str, found: Any, known: int) -> None:
+    if found != known or isinstance(found, bool):
+        newer = isinstance(found, int) and found > known
+        raise RecordError(
+            f"it is of {what} schema {ascii(found)[:20]}; this version reads schema {known}"
+            + (", so a newer version of frustration-engine is needed" if newer else ""),
+            newer,
+        )
+
+
+def _check_numerics(numerics: Any) -> None:
+    if not isinstance(numerics, dict) or not isinstance(numerics.get("backend", ""), str):
+        raise RecordError("its numerics name no backend")
+    if "group" in numerics:
+        check_texts(
+            check(numerics["group"], NUMERICS, "its place in a group")["runs"], "the runs of its group"
+        )
+
+
+def _spec(fields: dict[str, Any]) -> TrialSpec:
+    """Parsed once for all trials of a cell: they differ in their number only."""
+    rest = json.dumps({**fields, "trial": 0}, sort_keys=True)
+    try:
+        return replace(_first_spec(rest), trial=fields["trial"])
+    except InputError as error:
+        raise RecordError(f"its spec cannot be understood: {error}") from None
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise RecordError(f"its spec is not a whole one ({error!r})") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _first_spec(text: str) -> TrialSpec:
+    return TrialSpec.from_dict(json.loads(text))
+
+
+def _check_finished(fields: Mapping[str, Any], spec: TrialSpec) -> None:
+    curve = fields["curve"]
+    if fields["continued"]:
+        raise RecordError("it came out of several sessions of train, which never enter a study")
+    loops = len(curve)
+    ended = fields["loop"] >= spec.meta_loops or fields.get("ended_early", False)
+    if not ended or [entry["loop"] for entry in curve] != list(range(1, fields["loop"] + 1)):
+        raise RecordError(f"it is not finished: it has {loops:,} of {spec.meta_loops:,} loops")
+    if (fields["bounty"], fields["bounty_loop"]) != _best(curve):
+        raise RecordError("its bounty is not the best accuracy of its curve")
+    if (fields["bounty"] is None) != (fields["test_accuracy"] is None):
+        raise RecordError("it has a bounty without a test accuracy, or the other way round")
+
+
+def _best(curve: list[dict[str, Any]]) -> tuple[float | None, int | None]:
+    """The best accuracy and the first loop that reached it."""
+    scored = [
+        (one["accuracy"], -one["loop"])
+        for one in curve
+        if one["accuracy"] is not None and not one.get("diverged", False)
+    ]
+    if not scored:
+        return None, None
+    accuracy, loop = max(scored)
+    return accuracy, -loop

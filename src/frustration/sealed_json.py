@@ -1,0 +1,46 @@
+"""One line of JSON that carries the digest of its own text, so that a flipped bit is noticed.
+
+    {"loop": 1, …, "sha256": "64 hexadecimal digits"}
+
+The digest is over the text before `, "sha256"`. Lines of a sequence are chained: the digest of a line also
+covers that of the line before it, so that the last one answers for all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from frustration.errors import InputError
+from frustration.typed import parse
+
+DIGEST = "sha256"
+_END = re.compile(rb', "sha256": "([0-9a-f]{64})"\}\s*\Z')
+_TAIL_BYTES = 96
+"""More than the end of a sealed line has."""
+
+
+def seal(fields: Mapping[str, Any], after: str = "") -> str:
+    """The line, without its end; `after` is the digest of the line before."""
+    text = json.dumps(fields, allow_nan=False)[:-1]
+    return f'{text}, "{DIGEST}": "{_digest(text.encode(), after)}"}}'
+
+
+def unseal(line: bytes, after: str = "") -> tuple[dict[str, Any], str | None]:
+    """The object of a line and its digest, None if it has none; InputError if the two do not agree."""
+    end = _END.search(line, max(0, len(line) - _TAIL_BYTES))
+    if end and end[1].decode() != _digest(line[: end.start()], after):
+        raise InputError("its content does not agree with its digest: some bits have changed")
+    fields = parse(line[: end.start()] + b"}" if end else line)
+    if not isinstance(fields, dict):
+        raise InputError("it is not an object")
+    if DIGEST in fields:
+        raise InputError("its digest is not one that this program writes")
+    return fields, end[1].decode() if end else None
+
+
+def _digest(text: bytes, after: str) -> str:
+    return hashlib.sha256(after.encode() + text).hexdigest()

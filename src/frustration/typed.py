@@ -1,0 +1,161 @@
+"""JSON that came from a file: parsed without surprises, field by field of the type that a table says.
+
+Every function raises InputError with one sentence of one line, whatever the content is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from frustration.errors import InputError
+
+DEPTH = 24
+"""How deeply free-form values may be nested: evidence and numerics need five."""
+WHOLE = 2**63 - 1
+REAL = 1e300
+
+
+def parse(content: bytes | str) -> Any:
+    """The value of a JSON text; NaN, Infinity, five thousand digits and deep nesting are errors."""
+    try:
+        return json.loads(content, parse_constant=_no_constant)
+    except RecursionError:
+        raise InputError("it is nested too deeply") from None
+    except ValueError as error:
+        raise InputError(f"it is not JSON: {error}") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What the values of one field may be."""
+
+    name: str
+    types: frozenset[type]
+    least: float = -math.inf
+    most: float = math.inf
+    needed: bool = True
+    """Whether an object without this field is refused."""
+
+    def holds(self, values: Sequence[Any]) -> bool:
+        """Whether all of them are of this kind: whole columns at once, for curves are long."""
+        found = set(map(type, values))
+        if not found <= self.types:
+            return False
+        if found & _NUMBERS:
+            numbers = [value for value in values if type(value) in _NUMBERS]
+            if not (self.least <= min(numbers) and max(numbers) <= self.most and all(map(_finite, numbers))):
+                return False
+        if str in found and not all(map(_is_text, values)):
+            return False
+        return not found & _NESTED or all(map(_is_plain, values))
+
+    def optional(self) -> Kind:
+        """The same for a field that may be missing."""
+        return Kind(name=self.name, types=self.types, least=self.least, most=self.most, needed=False)
+
+    def or_null(self) -> Kind:
+        return Kind(
+            name=f"{self.name} or null",
+            types=self.types | {type(None)},
+            least=self.least,
+            most=self.most,
+            needed=self.needed,
+        )
+
+
+_NUMBERS = frozenset({int, float})
+_NESTED = frozenset({dict, list})
+FLAG = Kind(name="true or false", types=frozenset({bool}))
+TEXT = Kind(name="a text", types=frozenset({str}))
+OBJECT = Kind(name="an object of finite values", types=frozenset({dict}))
+LIST = Kind(name="a list of finite values", types=frozenset({list}))
+
+
+def whole(least: int = 0, most: int = WHOLE) -> Kind:
+    return Kind(name=f"a whole number of {least} or more", types=frozenset({int}), least=least, most=most)
+
+
+def real(least: float = -REAL, most: float = REAL) -> Kind:
+    """A finite number; a whole one may stand for it."""
+    return Kind(name=f"a number from {least:g} to {most:g}", types=_NUMBERS, least=least, most=most)
+
+
+PERCENT = real(0, 100)
+
+Table = Mapping[str, Kind]
+
+
+def check(value: Any, table: Table, what: str) -> dict[str, Any]:
+    """An object with the fields of the table and no others."""
+    if not isinstance(value, dict):
+        raise InputError(f"{what} is not an object")
+    return check_all([value], table, what)[0]
+
+
+def check_all(values: Any, table: Table, what: str) -> list[dict[str, Any]]:
+    """A list of such objects."""
+    if not isinstance(values, list) or not set(map(type, values)) <= {dict}:
+        raise InputError(f"{what} is not a list of objects")
+    wanted = {name for name, kind in table.items() if kind.needed}
+    for names in set(map(frozenset, values)):
+        _check_names(names, wanted, table, what)
+    for name, kind in table.items():
+        column = [one[name] for one in values if name in one] if not kind.needed else [
+            one[name] for one in values
+        ]  # fmt: skip
+        if column and not kind.holds(column):
+            raise InputError(f"the {name} of {what} is not {kind.name}")
+    return values
+
+
+def check_texts(value: Any, what: str) -> list[str]:
+    """A list of texts."""
+    if not isinstance(value, list) or not TEXT.holds(value):
+        raise InputError(f"{what} is not a list of texts")
+    return value
+
+
+def _check_names(names: Collection[str], wanted: Collection[str], table: Table, what: str) -> None:
+    if missing := sorted(set(wanted) - set(names)):
+        raise InputError(f"{what} has no {missing[0]}")
+    if unknown := sorted(set(names) - set(table)):
+        raise InputError(f"{what} has a field {unknown[0][:40]!a} that is not known")
+
+
+def _finite(value: float) -> bool:
+    return value - value == 0
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be written again: JSON can hold halves of characters that cannot."""
+    if type(value) is not str or value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    """Whether every number in it is finite and every text can be written, at whatever depth."""
+    kind = type(value)
+    if kind is dict:
+        return depth < DEPTH and all(
+            _is_text(key) and _is_plain(one, depth + 1) for key, one in value.items()
+        )
+    if kind is list:
+        return depth < DEPTH and all(_is_plain(one, depth + 1) for one in value)
+    if kind is float:
+        return bool(-REAL <= value <= REAL)
+    if kind is int:
+        return bool(-WHOLE <= value <= WHOLE)
+    return kind is bool or value is None or (kind is str and _is_text(value))
