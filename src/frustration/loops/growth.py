@@ -80,6 +80,8 @@ class Growth:
         self.extra: list[dict[str, float]] = []
         """Scores that decide nothing, one table per call of `add_score`."""
         self.best: float | None = None
+        # A checkpoint that was written after growth then loads as what it is.
+        network.register_load_state_dict_pre_hook(self._fit)
 
     @property
     def dendrites(self) -> dict[str, int]:
@@ -117,6 +119,10 @@ class Growth:
             why=self.growing.why,
         )
 
+    def _fit(self, module: nn.Module, state: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+        own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        fit(self.network, own, self.growing.settings.pai_forward_function)
+
     def _approves(self, decision: Decision) -> bool:
         assert self.controller is not None
         return self.controller(
@@ -137,7 +143,7 @@ class Growth:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """What `state_dict` returned. Call this first, then load the states of network and optimizer.
+        """What `state_dict` returned. Call this before the optimizer's state is loaded.
 
         The network gets the form that it had when it was saved; an optimizer that was handed over follows.
         """
@@ -190,10 +196,16 @@ def _axis(network: nn.Module, name: str) -> int:
 def load_grown(network: nn.Module, state: Mapping[str, Tensor], function: str = "sigmoid") -> None:
     """Load the state dict of a grown network into one that has not grown, or has grown otherwise.
 
-    `function` is the setting `pai_forward_function` under which it grew.
+    `function` is the setting `pai_forward_function` under which it grew. A network that a `Growth` follows
+    does not need this: its own `load_state_dict` does the same.
     """
+    fit(network, state, function)
+    network.load_state_dict(dict(state))
+
+
+def fit(network: nn.Module, state: Mapping[str, Tensor], function: str) -> None:
+    """Give a network the dendrites that a state dict has."""
     counts = dict.fromkeys(dendrites_of(network), 0)
     counts |= {key.removesuffix(".tops"): len(tops) for key, tops in state.items() if key.endswith(".tops")}
     axes = {name: _axis(network, name) for name in counts.keys() - dendrites_of(network).keys()}
     set_dendrites(network, counts, axes, function)
-    network.load_state_dict(dict(state))
