@@ -1,0 +1,67 @@
+"""`python library_in_trainers.py transformers|lightning`: perforatedai grows a network in a stock trainer.
+
+A process of its own, because the library keeps its state in module globals. Prints a line of JSON.
+"""
+
+import json
+import sys
+import warnings
+
+import torch
+from trainer_cases import Net, fit_lightning, fit_transformers, held, replayed, trained
+
+from frustration.dendrites import Settings
+from frustration.engine.perforated import perforated
+from frustration.loops.library import LibraryGrowth
+
+SETTINGS = {"n_epochs_to_switch": 1, "max_dendrites": 2, "max_dendrite_tries": 1}
+
+
+def perforate(network, names):
+    from perforatedai import globals_perforatedai as GPA
+    from perforatedai import utils_perforatedai as UPA
+
+    perforated.fence_off()
+    perforated.configure(Settings(maximizing_score=False, **SETTINGS), [True], False, False)
+    GPA.pc.set_module_names_to_perforate([])
+    GPA.pc.set_module_ids_to_perforate([f".{name}" for name in names])
+    GPA.pc.set_module_names_to_not_save([])
+    made = UPA.perforate_model(network, save_name="case", maximizing_score=False, making_graphs=False)
+    return made, LibraryGrowth(made, maximize=False)
+
+
+class Scored(LibraryGrowth):
+    """The same, and it writes down what it was told."""
+
+    def __init__(self, growth):
+        self.__dict__.update(growth.__dict__)
+        self.scores = []
+
+    def add_score(self, score):
+        self.scores.append(score)
+        return super().add_score(score)
+
+
+def main(which: str) -> None:
+    torch.manual_seed(0)
+    if which == "transformers":
+        network, growth = perforate(Net(), ["first", "second"])
+        growth = Scored(growth)
+        trainer = fit_transformers(network, "out", growth=growth, arguments={"save_strategy": "no"})
+        optimizer = trainer.optimizer
+    else:
+        from trainer_cases import lightning_module
+
+        module = lightning_module()
+        network, growth = perforate(module, ["net.first", "net.second"])
+        growth = Scored(growth)
+        trainer = fit_lightning(network, "out", growth=growth)
+        optimizer = trainer.optimizers[0]
+    actions = replayed(growth.scores, maximize=False, **SETTINGS)
+    print(json.dumps({"actions": actions, "held": held(optimizer) >= trained(network)}))
+
+
+if __name__ == "__main__":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        main(sys.argv[1])
