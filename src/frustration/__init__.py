@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from frustration.architecture import Architecture, equal_parameter_square, equal_parameter_width
     from frustration.dataset import load as load_dataset
     from frustration.errors import FrustrationError, InputError
+    from frustration.metric import Metric
+    from frustration.any_network import Parts, Problem, problem
     from frustration.record import LoopEntry, TrialRecord
     from frustration.record_reading import read_record
     from frustration.session import Outcome
@@ -28,13 +30,17 @@ _HOMES = {
     "FrustrationError": "errors",
     "InputError": "errors",
     "LoopEntry": "record",
+    "Metric": "metric",
     "Outcome": "session",
+    "Parts": "any_network",
+    "Problem": "any_network",
     "SimpleMLP": "simple_mlp",
     "TrialRecord": "record",
     "TrialSpec": "spec",
     "equal_parameter_square": "architecture",
     "equal_parameter_width": "architecture",
     "load_dataset": "dataset",
+    "problem": "any_network",
     "read_record": "record_reading",
     "train": "api",
 }
@@ -44,13 +50,17 @@ __all__ = [
     "FrustrationError",
     "InputError",
     "LoopEntry",
+    "Metric",
     "Outcome",
+    "Parts",
+    "Problem",
     "SimpleMLP",
     "TrialRecord",
     "TrialSpec",
     "equal_parameter_square",
     "equal_parameter_width",
     "load_dataset",
+    "problem",
     "read_record",
     "train",
 ]

@@ -9,13 +9,16 @@ from typing import Any
 
 from frustration.architecture import Architecture
 from frustration.dataset import Split
+from frustration.any_network import Problem
+from frustration.references import ProblemReference
 from frustration.request import Request
 from frustration.session import Outcome, SessionEvent
 from frustration.session import train as run_session
+from frustration.spec import subject_of
 
 
 def train(
-    architecture: str | Architecture,
+    architecture: str | Architecture | Problem,
     modes: str | Sequence[str] = "none",
     *,
     trials: int | None = None,
@@ -26,6 +29,7 @@ def train(
     train_fraction: float = 1.0,
     learning_rate: float = 1e-4,
     batch_size: int = 256,
+    loop_steps: int | None = None,
     optimizer: str | None = None,
     acceptance: str | None = None,
     knobs: Mapping[str, Mapping[str, Any]] | None = None,
@@ -40,14 +44,19 @@ def train(
 ) -> Outcome:
     """Train one network, or a paired comparison of modes, and return one record per trial.
 
+    What is trained is a SimpleMLP by its architecture, or a problem: one in hand, or `images:CNN`.
+
     Checkpoints lie in `model_dir` and are resumed from there, exactly as with the command `train`, whose
     flags these are. `emit` is called with what happens as it happens; setting `stop` ends the session
     cleanly after the current step.
     """
-    if isinstance(architecture, str):
-        architecture = Architecture.parse(architecture)
+    subject = architecture.reference() if isinstance(architecture, Problem) else architecture
+    if isinstance(subject, str):
+        subject = subject_of(subject)
+    if isinstance(subject, ProblemReference):
+        dataset = subject.dataset
     request = Request(
-        architecture=architecture,
+        architecture=subject,
         modes=(modes,) if isinstance(modes, str) else tuple(modes),
         trials=trials,
         meta_loops=meta_loops,
@@ -58,6 +67,7 @@ def train(
         train_fraction=train_fraction,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        loop_steps=loop_steps,
         optimizer=optimizer,
         acceptance=acceptance,
         knobs=knobs or {},

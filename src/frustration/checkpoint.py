@@ -18,7 +18,7 @@ import numpy as np
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.files import StorageError, write_atomically
-from frustration.network import Network
+from frustration.protocols import AnyNetwork
 from frustration.saved import Saved, pack_lkg, pack_resume, unpack_lkg, unpack_resume
 from frustration.sealed import METADATA, CheckpointError, read
 
@@ -60,7 +60,7 @@ class CheckpointFiles:
             except OSError as error:
                 raise StorageError(f"cannot remove {path}: {error.strerror}") from None
 
-    def lkg_holds(self, network: Network) -> bool:
+    def lkg_holds(self, network: AnyNetwork) -> bool:
         """Whether the LKG file is there, is whole, and is this network."""
         try:
             return self.lkg.exists() and np.array_equal(unpack_lkg(self.lkg).lkg.vector, network.vector)

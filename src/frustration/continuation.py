@@ -12,7 +12,7 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Split
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
-from frustration.network import Shape
+from frustration.protocols import AnyShape
 from frustration.request import Request
 from frustration.saved import Saved
 from frustration.sealed import CheckpointError
@@ -32,7 +32,7 @@ class Found:
     spec: TrialSpec
     files: CheckpointFiles
     saved: Saved | None
-    shape: Shape
+    shape: AnyShape
 
     @classmethod
     def of(cls, spec: TrialSpec, files: CheckpointFiles, request: Request, data: Split) -> Found:
@@ -217,18 +217,16 @@ def _about_switch(one: Found) -> str | None:
 
 
 def _refuse_foreign(
-    spec: TrialSpec, files: CheckpointFiles, saved: Saved, shape: Shape, request: Request
+    spec: TrialSpec, files: CheckpointFiles, saved: Saved, shape: AnyShape, request: Request
 ) -> None:
     seed = request.seed
     in_the_way = files.stem.parent.parent if request.comparison else files.lkg
     instead = f"remove it with {files.removed_by(in_the_way)}, or name another --model-dir"
     there = files.resume if saved.trial else files.lkg
-    if saved.architecture != shape.architecture:
-        raise InputError(f"{there} holds {saved.architecture}, not {shape.architecture}: {instead}")
-    if saved.dataset not in (None, spec.dataset) or (saved.features, saved.classes) != (
-        shape.features,
-        shape.classes,
-    ):
+    subject, *sizes = shape.form
+    if saved.architecture != subject:
+        raise InputError(f"{there} holds {saved.architecture}, not {subject}: {instead}")
+    if saved.dataset not in (None, spec.dataset) or [saved.features, saved.classes] != sizes:
         name = saved.dataset or f"data of {saved.features} features in {saved.classes} classes"
         raise InputError(f"{there} was trained on {name}, not on {spec.dataset}: {instead}")
     before = saved.trial.spec if saved.trial else spec

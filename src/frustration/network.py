@@ -11,16 +11,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frustration.architecture import Architecture
+from frustration.architecture import MAX_WIDTH, Architecture
+from frustration.errors import InputError
+from frustration.protocols import Role
+from frustration.protocols import Vector as Vector  # named here by whoever has to do with a SimpleMLP
 from frustration.streams import Stream
 
-Vector = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 
@@ -78,8 +80,62 @@ class Shape:
         return sum(map(sum, self.parts))
 
     @property
+    def parameters(self) -> int:
+        return self.size
+
+    @property
+    def form(self) -> tuple[Architecture, int, int]:
+        return self.architecture, self.features, self.classes
+
+    @property
+    def subject(self) -> str:
+        return str(self.architecture)
+
+    @property
+    def work(self) -> int:
+        return self.size + 1000 * self.architecture.depth
+
+    @property
     def grown(self) -> bool:
         return any(self.dendrites)
+
+    @property
+    def outputs(self) -> tuple[bool, ...]:
+        """Every linear layer can grow."""
+        return (False,) * self.architecture.depth + (True,)
+
+    def eligible(self, role: Role) -> list[tuple[int, range]]:
+        depth = self.architecture.depth
+        layers = {"hidden": range(depth), "output": range(depth, depth + 1), "all": range(depth + 1)}[role]
+        return [(layer, range(self.layers[layer][0])) for layer in layers]
+
+    def lacks(self, role: Role) -> str:
+        return "the architecture has no hidden layer"
+
+    def layer_name(self, layer: int) -> int:
+        return layer
+
+    def layer_sizes(self) -> list[tuple[str, int, int]]:
+        sizes = zip(self.layers, self.parts, strict=True)
+        return [(str(number), n, sum(parts)) for number, ((n, _), parts) in enumerate(sizes)]
+
+    def widened(self, dendrites: int) -> Shape:
+        """All hidden layers wider by one factor, as near as can be to the parameters of K dendrites."""
+        if not self.architecture.hidden:
+            raise InputError("the architecture has no hidden layer")
+        wanted = self.with_dendrites((dendrites,) * (self.architecture.depth + 1)).size
+
+        def scaled(factor: float) -> Shape:
+            widths = (min(MAX_WIDTH, max(1, round(width * factor))) for width in self.architecture.hidden)
+            return Shape(Architecture(tuple(widths)), self.features, self.classes)
+
+        low, high = 1.0, 2.0 * (dendrites + 1)
+        while scaled(high).size < wanted and high < MAX_WIDTH:
+            high *= 2
+        while high - low > 1e-6:
+            middle = (low + high) / 2
+            low, high = (middle, high) if scaled(middle).size <= wanted else (low, middle)
+        return min((scaled(low), scaled(high)), key=lambda wide: abs(wide.size - wanted))
 
     @property
     def flops(self) -> int:
@@ -100,6 +156,18 @@ class Shape:
 
     def view(self, vector: Vector) -> Network:
         return Network(self, vector)
+
+    def redrawn(self) -> Iterator[tuple[int, ...]]:
+        for (outputs, inputs), dendrites in zip(self.layers, self.dendrites, strict=True):
+            for _ in range(dendrites):
+                yield outputs, inputs
+                yield (outputs,)
+
+    def from_state(self, state: Mapping[str, Vector], prefix: str, function: str | None) -> Network:
+        """KeyError or ValueError where the state dict is another's."""
+        return from_state(
+            self.with_dendrites(dendrites_in(self.architecture, state, prefix), function), state, prefix
+        )
 
     def initial(self, stream: Stream) -> Vector:
         """[size] fresh weights, distributed as PyTorch's nn.Linear draws them by default."""
@@ -189,6 +257,32 @@ class Network:
         """What a hidden unit weighs in every unit and dendrite of the next layer."""
         return [weights[:, unit] for weights in self.layers[layer + 1][0]]
 
+    def activity(self, images: Vector) -> list[Floats]:
+        return [np.abs(hidden).mean(axis=0) for hidden in self.activations(images)]
+
+    def utilities(self, images: Vector) -> list[Floats]:
+        return [
+            fires * np.linalg.norm(outgoing.astype(np.float64).reshape(-1, len(fires)), axis=0)
+            for fires, outgoing in zip(self.activity(images), self.all_weights[1:], strict=True)
+        ]
+
+    def own(self, layer: int) -> tuple[Vector, Vector]:
+        return self.weights[layer], self.biases[layer]
+
+    def with_dendrite(self, values: Mapping[int, Sequence[Vector]], function: str) -> Network:
+        dendrites = [k + (layer in values) for layer, k in enumerate(self.shape.dendrites)]
+        shape = self.shape.with_dendrites(dendrites, function)
+        bigger = Network(shape, np.zeros(shape.size, np.float32))
+        for old, new in zip(self.layers, bigger.layers, strict=True):
+            for part, room in zip(old, new, strict=True):
+                room[: len(part)] = part
+        for layer, (weight, bias) in values.items():
+            bigger.all_weights[layer][-1], bigger.all_biases[layer][-1] = weight, bias
+        return bigger
+
+    def to_state(self, prefix: str = "") -> dict[str, Vector]:
+        return to_state(self, prefix)
+
     def outputs(self, layer: int, below: Floats) -> Floats:
         """[samples, outputs] of one layer before its ReLU, in float64; below [samples, inputs]."""
         weights, biases, tops, links = self.layers[layer]
@@ -248,3 +342,9 @@ def from_state(shape: Shape, state: Mapping[str, Vector], prefix: str = "") -> N
             raise ValueError(f"{name} has the shape {state[name].shape}, not {view.shape}")
         view[...] = state[name]
     return network
+
+
+def dendrites_in(architecture: Architecture, tensors: Mapping[str, Vector], prefix: str) -> list[int]:
+    """How many dendrites the units of every linear layer have in a state dict."""
+    tops = [tensors.get(f"{prefix}{name}.tops") for name in state_names(architecture)]
+    return [0 if top is None else len(top) for top in tops]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from frustration.errors import InputError
+from frustration.metric import ACCURACY, Metric
 
 OPTIMIZERS: Final = ("fresh", "persist", "persist-masked")
 """fresh: a new AdamW every loop. persist: its moments and step count live on through all loops,
@@ -40,11 +41,11 @@ class Acceptance:
     def __str__(self) -> str:
         return f"patience({self.patience})" if self.rule == "patience" else self.rule
 
-    def accepts(self, score: float, base: float | None) -> bool:
+    def accepts(self, score: float, base: float | None, metric: Metric = ACCURACY) -> bool:
         """Whether a candidate with this score replaces a base with that one (None: there is none yet)."""
-        if base is None:
+        if base is None or metric.beats(score, base):
             return True
-        return score >= base if self.rule == "ties" else score > base
+        return self.rule == "ties" and score == base
 
 
 STRICT: Final = Acceptance()

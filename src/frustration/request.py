@@ -13,6 +13,7 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Split
 from frustration.errors import InputError
 from frustration.modes import mode_named, mode_names
+from frustration.references import ProblemReference
 from frustration.spec import TrialSpec
 
 
@@ -20,7 +21,7 @@ from frustration.spec import TrialSpec
 class Request:
     """What a user asks of `train`; None leaves a choice to the checkpoint or to the mode."""
 
-    architecture: Architecture
+    architecture: Architecture | ProblemReference
     modes: Sequence[str] = ("none",)
     trials: int | None = None
     meta_loops: int = 100
@@ -32,6 +33,8 @@ class Request:
     train_fraction: float = 1.0
     learning_rate: float = 1e-4
     batch_size: int = 256
+    loop_steps: int | None = None
+    """Optimizer steps of a loop; None: an epoch."""
     optimizer: str | None = None
     acceptance: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -52,6 +55,11 @@ class Request:
                 raise InputError(f"{name} must be a whole number of 1 or more, not {value!r}")
         for mode, knobs in self.knobs.items():
             mode_named(mode).with_knobs(knobs)
+
+    @property
+    def problem(self) -> ProblemReference | None:
+        """What is trained, where it is not a SimpleMLP."""
+        return self.architecture if isinstance(self.architecture, ProblemReference) else None
 
     @property
     def comparison(self) -> bool:

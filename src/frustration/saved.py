@@ -8,25 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from frustration.architecture import Architecture
 from frustration.engine.growth.growth import growth_from_dict
-from frustration.engine.population import Moments
+from frustration.engine.population import OptimizerState
 from frustration.engine.trial import RunnerUp, Trial
-from frustration.network import DENDRITES, Network, Shape, Vector, from_state, state_names, to_state
+from frustration.network import DENDRITES, Shape, Vector, state_names
 from frustration.original.pickles import is_pickle, loops_of, unpickle
+from frustration.protocols import AnyNetwork, AnyShape
 from frustration.record import LoopEntry
+from frustration.references import ProblemReference
 from frustration.sealed import CheckpointError, is_ours, pack, read, unpack
 from frustration.spec import TrialSpec
 
 LKG_FORMAT = "frustration-lkg-1"
 RESUME_FORMAT = "frustration-resume-1"
+MOMENTS = ("mean", "square")
+"""Of AdamW; what another optimizer remembers is named in the state."""
 
 
 @dataclass(kw_only=True)
 class Saved:
     """A checkpoint as it was found."""
 
-    architecture: Architecture
+    architecture: Architecture | ProblemReference
     features: int
     classes: int
     dataset: str | None
@@ -37,7 +43,7 @@ class Saved:
     """The sessions it went through: treatment, first loop, target."""
     trial: Trial | None
     """The whole state, where the resume file was there."""
-    lkg: Network
+    lkg: AnyNetwork
     loop: int
     bounty: float | None
     bounty_loop: int | None
@@ -49,7 +55,7 @@ class Saved:
             return self.trial
         return Trial(
             spec=spec,
-            shape=Shape(self.architecture, self.features, self.classes),
+            shape=self.lkg.shape.with_dendrites((0,) * len(self.lkg.shape.dendrites)),
             base=self.lkg,
             lkg=self.lkg,
             loop=self.loop,
@@ -65,9 +71,7 @@ class Saved:
 def pack_lkg(trial: Trial, history: list[dict[str, Any]]) -> bytes:
     metadata = {
         "format": LKG_FORMAT,
-        "architecture": str(trial.shape.architecture),
-        "features": str(trial.shape.features),
-        "classes": str(trial.shape.classes),
+        **_what(trial.shape),
         "dataset": trial.spec.dataset,
         "mode_history": json.dumps(history),
         "meta_loops": str(trial.loop),
@@ -78,35 +82,42 @@ def pack_lkg(trial: Trial, history: list[dict[str, Any]]) -> bytes:
     }
     if trial.lkg.shape.grown:
         metadata |= dendrites_of(trial.lkg.shape)
-    return pack(dict(to_state(trial.lkg)), metadata)
+    return pack(trial.lkg.to_state(), metadata)
 
 
-def dendrites_of(shape: Shape) -> dict[str, str]:
+def _what(shape: AnyShape) -> dict[str, str]:
+    """What the metadata of an LKG says of its network."""
+    subject, features, classes = shape.form
+    if isinstance(subject, ProblemReference):
+        return {"problem": json.dumps(subject.to_dict())}
+    return {"architecture": str(subject), "features": str(features), "classes": str(classes)}
+
+
+def dendrites_of(shape: AnyShape) -> dict[str, str]:
     """What the metadata of a grown network says: how many dendrites each linear layer has, and which."""
     return {"dendrites": json.dumps(shape.dendrites), "forward_function": shape.forward_function}
 
 
 def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
-    networks: dict[str, Network] = {"lkg": trial.lkg}
+    networks: dict[str, AnyNetwork] = {"lkg": trial.lkg}
     if trial.base is not trial.lkg:
         networks["base"] = trial.base
     if trial.runner_up is not None:
         networks["runner_up"] = trial.runner_up.network
     if trial.moments is not None:
-        moments = {"mean": trial.moments.mean, "square": trial.moments.square}
-        networks |= {role: trial.base.shape.view(vector) for role, vector in moments.items()}
+        networks |= {role: _as_network(trial.base, vector) for role, vector in trial.moments.vectors.items()}
     if trial.growth is not None and trial.growth.saved is not None:
         networks["saved"] = trial.growth.saved
     tensors = {
         name: array
         for role, network in networks.items()
-        for name, array in to_state(network, f"{role}.").items()
+        for name, array in network.to_state(f"{role}.").items()
     }
     runner_up = trial.runner_up
     state = {
         "spec": trial.spec.to_dict(),
-        "features": trial.shape.features,
-        "classes": trial.shape.classes,
+        "features": trial.shape.form[1],
+        "classes": trial.shape.form[2],
         "loop": trial.loop,
         "base_accuracy": trial.base_accuracy,
         "bounty": trial.bounty,
@@ -114,7 +125,7 @@ def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
         "failures": trial.failures,
         "patience": trial.patience,
         "runner_up": {"accuracy": runner_up.accuracy, "loop": runner_up.loop} if runner_up else None,
-        "steps": trial.moments.steps if trial.moments else None,
+        "steps": trial.moments.numbers.get("steps") if trial.moments else None,
         "seconds": trial.seconds,
         "numerics": trial.numerics,
         "past_numerics": trial.past_numerics,
@@ -126,6 +137,9 @@ def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
     }
     if trial.growth is not None:
         state |= {"growth": trial.growth.to_dict(), "stopped": trial.stopped}
+    if trial.moments is not None and set(trial.moments.vectors) != set(MOMENTS):
+        memory = {"vectors": sorted(trial.moments.vectors), "numbers": dict(trial.moments.numbers)}
+        state["memory"] = memory
     functions = {role: network.shape.forward_function for role, network in networks.items()}
     if any(network.shape.grown for network in networks.values()):
         state["forward_functions"] = functions
@@ -149,20 +163,23 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
     shape = spec.shape(state["features"], state["classes"])
     functions = state.get("forward_functions", {})
 
-    def network(role: str) -> Network | None:
+    def network(role: str) -> AnyNetwork | None:
         prefix = f"{role}."
         if not any(name.startswith(prefix) for name in tensors):
             return None
-        grown = shape.with_dendrites(_dendrites(shape.architecture, tensors, prefix), functions.get(role))
-        return from_state(grown, tensors, prefix)
+        return shape.from_state(tensors, prefix, functions.get(role))
 
-    lkg, base, mean, square = network("lkg"), network("base"), network("mean"), network("square")
+    lkg, base = network("lkg"), network("base")
     if lkg is None:
         raise CheckpointError("it holds no LKG")
     best = network("runner_up")
-    moments = None
-    if mean is not None and square is not None:
-        moments = Moments(mean.vector, square.vector, state["steps"])
+    memory = state.get("memory", {"vectors": list(MOMENTS), "numbers": {"steps": state["steps"]}})
+    vectors = {
+        role: kept.vector[: kept.shape.parameters]
+        for role in memory["vectors"]
+        if (kept := network(role)) is not None
+    }
+    moments = OptimizerState(vectors, memory["numbers"]) if vectors or "memory" in state else None
     growth = None
     if "growth" in state:
         growth = growth_from_dict(spec.program, state["growth"], network("saved"))
@@ -190,10 +207,11 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
         unscored=state["unscored"],
         test_accuracy=state["test_accuracy"],
     )
+    subject, features, classes = shape.form
     return Saved(
-        architecture=shape.architecture,
-        features=shape.features,
-        classes=shape.classes,
+        architecture=subject,
+        features=features,
+        classes=classes,
         dataset=spec.dataset,
         seed=spec.seed,
         trial_number=spec.trial,
@@ -217,17 +235,18 @@ def unpack_lkg(path: Path) -> Saved:
         counts = {}
     shape = _shape_of(tensors, metadata)
     try:
-        lkg = from_state(shape, tensors)
+        lkg = shape.from_state(tensors, "", metadata.get("forward_function"))
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"its layers do not fit together: {error}") from None
     ours = is_ours(metadata)
     if ours and metadata["format"] != LKG_FORMAT:
         raise CheckpointError(f'its format is "{metadata["format"]}"; this version reads "{LKG_FORMAT}"')
     bounty_loop = json.loads(metadata["bounty_loop"]) if ours else counts.get("bounty_meta_loop")
+    subject, features, classes = shape.form
     return Saved(
-        architecture=shape.architecture,
-        features=shape.features,
-        classes=shape.classes,
+        architecture=subject,
+        features=features,
+        classes=classes,
         dataset=metadata.get("dataset"),
         seed=int(metadata["seed"]) if ours else None,
         trial_number=int(metadata["trial"]) if ours else None,
@@ -240,8 +259,17 @@ def unpack_lkg(path: Path) -> Saved:
     )
 
 
-def _shape_of(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> Shape:
-    """The shape of a state dict of SimpleMLP, with its dendrites if it has any."""
+def _as_network(base: AnyNetwork, vector: Vector) -> AnyNetwork:
+    """A vector as long as what is trained, under the names of a network's tensors."""
+    rest = np.zeros(base.shape.size - len(vector), np.float32)
+    whole: AnyNetwork = base.shape.view(np.concatenate([vector, rest]) if len(rest) else vector)
+    return whole
+
+
+def _shape_of(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> AnyShape:
+    """The shape of a state dict of SimpleMLP or of a problem's network, without dendrites."""
+    if "problem" in metadata:
+        return ProblemReference.from_dict(json.loads(metadata["problem"])).shape()
     own = [name for name in tensors if not name.endswith(DENDRITES)]
     names = state_names(Architecture((1,) * (len(own) // 2 - 1))) if len(own) >= 2 else []
     if {f"{name}.{part}" for name in names for part in ("weight", "bias")} != set(own) or not names:
@@ -251,11 +279,4 @@ def _shape_of(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> Sha
     if any(weight.ndim != 2 for weight in weights):
         raise CheckpointError("its weights are not matrices")
     architecture = Architecture(tuple(int(weight.shape[0]) for weight in weights[:-1]))
-    shape = Shape(architecture, int(weights[0].shape[1]), int(weights[-1].shape[0]))
-    return shape.with_dendrites(_dendrites(architecture, tensors, ""), metadata.get("forward_function"))
-
-
-def _dendrites(architecture: Architecture, tensors: Mapping[str, Vector], prefix: str) -> list[int]:
-    """How many dendrites the units of every linear layer have."""
-    tops = [tensors.get(f"{prefix}{name}.tops") for name in state_names(architecture)]
-    return [0 if top is None else len(top) for top in tops]
+    return Shape(architecture, int(weights[0].shape[1]), int(weights[-1].shape[0]))

@@ -11,15 +11,16 @@ from pathlib import Path
 from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Found, History, Ongoing, decide, one_seed
 from frustration.dataset import load
-from frustration.engine.backends import backend_named, choose, why_not_native
+from frustration.engine.backends import backend_for, choose, why_not_native
 from frustration.engine.group import plan
 from frustration.engine.growth.outlook import outlooks
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.files import LOCK, PARTIAL, locked, make_folder
-from frustration.network import Shape
+from frustration.protocols import AnyShape
 from frustration.record import LoopEntry, TrialRecord
+from frustration.references import HELD
 from frustration.request import Request
 from frustration.runners.local import Queue, default_workers, run_groups
 from frustration.runners.work import Data, Event, TrialDone, Work
@@ -33,7 +34,7 @@ class Start:
     specs: tuple[TrialSpec, ...]
     loops: tuple[int, ...]
     """How many loops each trial has behind it."""
-    shape: Shape
+    shape: AnyShape
     notes: tuple[str, ...]
     """What the user should know: what is resumed, finished or abandoned."""
     backend: str
@@ -43,9 +44,9 @@ class Start:
     @property
     def parameters(self) -> int:
         """Of the network that all begin with; where some are wider, of the one that was asked for."""
-        features, classes = self.shape.features, self.shape.classes
-        sizes = {spec.shape(features, classes).size for spec in self.specs}
-        return sizes.pop() if len(sizes) == 1 else self.specs[0].architecture.parameters(features, classes)
+        _, features, classes = self.shape.form
+        sizes = {spec.shape(features, classes).parameters for spec in self.specs}
+        return sizes.pop() if len(sizes) == 1 else self.specs[0].asked_for(features, classes).parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,9 @@ def train(
 ) -> Outcome:
     """Train what the request asks for, resuming from its model directory; `stop` ends it cleanly."""
     specs = _specs(request)
-    choose(request.backend, request.device)  # what cannot be used is refused before anything is read
-    data = Data({request.dataset: request.data or load(request.dataset)})
+    # What cannot be used is refused before anything is read.
+    choose(request.backend, request.device, request.architecture)
+    data = Data({} if request.problem else {request.dataset: request.data or load(request.dataset)})
     specs = [replace(spec, dataset_digest=data.of(spec).digest) for spec in specs]
     for spec in specs:
         spec.check(data.of(spec).classes)
@@ -91,7 +93,7 @@ def _train_locked(
     found = one_seed(looked, request)
     goal = decide(found, request)
     engine, remark = _engine(request, found)
-    backend = backend_named(*engine)
+    backend = backend_for(request.architecture, *engine)
     ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
     for one in ongoing:
         if not one.trial.finished:
@@ -102,6 +104,8 @@ def _train_locked(
     for one in ongoing:
         _begin(one)
     workers = min(request.threads or default_workers(), max(1, len(groups)))
+    if request.problem and request.problem.source == HELD:
+        workers = 1  # no other process has it
     emit(
         Start(
             specs=tuple(one.trial.spec for one in ongoing),
@@ -140,10 +144,10 @@ def _engine(request: Request, found: Sequence[Found]) -> tuple[tuple[str, str], 
     """Backend and device: those asked for, else those of the checkpoints, else the best; and a remark."""
     trials = [one.saved.trial for one in found if one.saved and one.saved.trial]
     kept = {(t.numerics["backend"], t.numerics.get("device", "cpu")) for t in trials if t.numerics}
-    best = choose(request.backend, request.device)
+    best = choose(request.backend, request.device, request.architecture)
     if request.backend is None and request.device is None and len(kept) == 1:
         with contextlib.suppress(InputError):  # a device that is gone: the numerics will say so
-            before = choose(*kept.pop())
+            before = choose(*kept.pop(), request.architecture)
             return before, None if before == best else f"going on with the {before[0]} backend, as before"
     if request.backend is None and best == ("torch", "cpu"):
         return best, f"torch serves, because {why_not_native()}"
@@ -207,6 +211,7 @@ def _specs(request: Request) -> list[TrialSpec]:
             meta_loops=request.until or request.meta_loops,
             learning_rate=request.learning_rate,
             batch_size=request.batch_size,
+            loop_steps=request.loop_steps,
         )
         for trial in range(request.trials or 1)
         for mode in request.modes

@@ -16,10 +16,13 @@ from typing import Any, Self
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
+from frustration.metric import ACCURACY, Metric
 from frustration.modes import Program
 from frustration.modes.grammar import ModeChoice
 from frustration.network import Shape
 from frustration.policy import STRICT, Acceptance, optimizer_policy, updates_policy
+from frustration.protocols import AnyShape
+from frustration.references import ProblemReference, is_reference
 
 SCHEMA = 1
 """Raised when the same fields come to mean another computation."""
@@ -29,7 +32,7 @@ SCHEMA = 1
 class TrialSpec:
     """One trial: one network, one treatment, one set of random streams."""
 
-    architecture: Architecture
+    architecture: Architecture | ProblemReference
     program: Program
     trial: int
     seed: int = 0
@@ -43,6 +46,8 @@ class TrialSpec:
     optimizer: str = "fresh"
     acceptance: Acceptance = STRICT
     updates: str = "epochs"
+    loop_steps: int | None = None
+    """Optimizer steps of a loop; None: an epoch."""
 
     def __post_init__(self) -> None:
         # NumPy's numbers become Python's, and 1 becomes 1.0 where it is a real one: one trial, one id.
@@ -54,17 +59,23 @@ class TrialSpec:
             "learning_rate": _real("lr", self.learning_rate, math.inf),
             "train_fraction": _real("train-fraction", self.train_fraction, 1.0),
         }
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        if self.loop_steps is not None:
+            checked["loop_steps"] = _whole("loop-steps", self.loop_steps, 1, 10**9)
         optimizer_policy(self.optimizer)
         updates_policy(self.updates)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if self.loop_steps is not None and self.updates != "epochs":
+            raise InputError(
+                f"a loop of {self.loop_steps} steps is no epoch, so {self.updates} has no meaning"
+            )
         if self.stop_rule != "loops":
             raise InputError(f'stop rule "{self.stop_rule}" is not known; there is "loops"')
 
     @classmethod
     def of(
         cls,
-        architecture: str | Architecture,
+        architecture: str | Architecture | ProblemReference,
         mode: str,
         *,
         trial: int = 0,
@@ -78,7 +89,7 @@ class TrialSpec:
         A policy written in the mode wins over `optimizer` and `acceptance`, and those over the mode's own.
         """
         if isinstance(architecture, str):
-            architecture = Architecture.parse(architecture)
+            architecture = subject_of(architecture)
         choice = ModeChoice.parse(mode, defaults)
         return cls(
             architecture=architecture,
@@ -92,20 +103,40 @@ class TrialSpec:
     def until(self, meta_loops: int) -> Self:
         return replace(self, meta_loops=meta_loops)
 
-    def shape(self, features: int, classes: int) -> Shape:
-        """Of the network that the trial begins with: the architecture's, unless its mode widens it."""
-        return Shape(self.program.widened(self.architecture, features, classes), features, classes)
+    @property
+    def problem(self) -> ProblemReference | None:
+        """What is trained, where it is not a SimpleMLP."""
+        return self.architecture if isinstance(self.architecture, ProblemReference) else None
 
-    def check(self, classes: int) -> None:
-        """Raise InputError where the treatment cannot be given to this architecture."""
-        self.program.check(self.architecture, classes, self.meta_loops)
+    @property
+    def metric(self) -> Metric:
+        return self.problem.metric if self.problem else ACCURACY
+
+    def shape(self, features: int, classes: int) -> AnyShape:
+        """Of the network that the trial begins with: what was asked for, unless its mode widens it.
+
+        `features` and `classes` are of the data of a SimpleMLP; a problem knows its network.
+        """
+        return self.program.widened(self.asked_for(features, classes))
+
+    def check(self, classes: int, features: int = 784) -> None:
+        """Raise InputError where the treatment cannot be given to this network."""
+        self.program.check(self.asked_for(features, classes), self.meta_loops)
+
+    def asked_for(self, features: int, classes: int) -> AnyShape:
+        """Of the network that was asked for, whatever its mode makes of it."""
+        if isinstance(self.architecture, ProblemReference):
+            return self.architecture.shape()
+        return Shape(self.architecture, features, classes)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON values; the form that records keep and the id is made from.
 
         A loop of one epoch, which is all that there once was, goes without saying.
         """
-        updates = {"updates": self.updates} if self.updates != "epochs" else {}
+        more: dict[str, Any] = {"updates": self.updates} if self.updates != "epochs" else {}
+        more |= {"loop_steps": self.loop_steps} if self.loop_steps is not None else {}
+        more |= {"problem": self.problem.to_dict()} if self.problem else {}
         return {
             "schema": SCHEMA,
             "architecture": str(self.architecture),
@@ -122,7 +153,7 @@ class TrialSpec:
             "batch_size": self.batch_size,
             "optimizer": self.optimizer,
             "acceptance": str(self.acceptance),
-            **updates,
+            **more,
         }
 
     @classmethod
@@ -130,9 +161,13 @@ class TrialSpec:
         """The spec that `to_dict` wrote; a newer schema is refused."""
         if fields["schema"] != SCHEMA:
             raise InputError(f"a trial of schema {fields['schema']}; this version reads schema {SCHEMA}")
-        rest = {k: v for k, v in fields.items() if k not in ("schema", "architecture", "mode", "mode_params")}
+        own = ("schema", "architecture", "mode", "mode_params", "problem")
+        rest = {name: value for name, value in fields.items() if name not in own}
+        problem = fields.get("problem")
         return cls(
-            architecture=Architecture.parse(fields["architecture"]),
+            architecture=(
+                ProblemReference.from_dict(problem) if problem else Architecture.parse(fields["architecture"])
+            ),
             program=Program.of_knobs(fields["mode"], fields["mode_params"]),
             **{**rest, "acceptance": Acceptance.parse(fields["acceptance"])},
         )
@@ -140,7 +175,10 @@ class TrialSpec:
     @functools.cached_property
     def id(self) -> str:
         """16 hexadecimal digits that are equal for equal trials only."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        fields = self.to_dict()
+        if self.problem:
+            fields |= {"architecture": "", "problem": self.problem.identity}
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -173,7 +211,12 @@ class TrialSpec:
             "acceptance",
         )
         fields = self.to_dict()
-        return {name: fields[name] for name in (*names, "updates") if name in fields}
+        return {name: fields[name] for name in (*names, "updates", "loop_steps") if name in fields}
+
+
+def subject_of(text: str) -> Architecture | ProblemReference:
+    """What a user names to be trained: `[4*4, 2*8]`, or a problem as `images:CNN`."""
+    return ProblemReference.parse(text) if is_reference(text) else Architecture.parse(text)
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

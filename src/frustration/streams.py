@@ -15,8 +15,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from frustration.architecture import Architecture
-
 PURPOSES: Final = ("init", "order", "ablation", "noise", "dropout", "growth")
 
 
@@ -63,7 +61,8 @@ class Stream:
 class Streams:
     """The streams of one trial on one architecture."""
 
-    def __init__(self, seed: int, trial: int, architecture: Architecture) -> None:
+    def __init__(self, seed: int, trial: int, architecture: object) -> None:
+        """`architecture`: or whatever else is trained; its text is part of the keys."""
         self.seed, self.trial, self.architecture = seed, trial, architecture
 
     def stream(self, purpose: str, loop: int) -> Stream:
@@ -76,6 +75,16 @@ class Streams:
         while length is not None and len(passes) * samples < length:
             passes.append(stream.permutation(samples))
         return np.concatenate(passes)[:length] if len(passes) > 1 else passes[0]
+
+    def stretch(self, start: int, length: int, samples: int) -> NDArray[np.int64]:
+        """[length] indices from number `start` on in the order in which epoch after epoch is seen.
+
+        The first epoch is seen as loop 1 would be if loops were epochs, and so on.
+        """
+        first, last = start // samples + 1, (start + length - 1) // samples + 1
+        whole = np.concatenate([self.stream("order", n).permutation(samples) for n in range(first, last + 1)])
+        begin = start - (first - 1) * samples
+        return whole[begin : begin + length]
 
     def dropout_key(self, loop: int) -> int:
         """The 64-bit key of the dropout masks of a loop (see `philox4x32`)."""

@@ -31,7 +31,7 @@ from frustration.modes import (
     registry,
 )
 from frustration.modes.ablation import Ablation
-from frustration.network import Network
+from frustration.network import Network, Shape
 from frustration.streams import Streams
 
 ARCHITECTURE = "[1*6, 1*5]"
@@ -289,7 +289,7 @@ def test_another_loop_takes_other_damage(name, data):
 def test_a_larger_dose_takes_the_units_of_a_smaller_one_first(name, selector, data):
     mode = mode_named(name).with_knobs({"selector": selector})
     try:
-        mode.check(Architecture.parse(ARCHITECTURE), data.classes)
+        mode.check(Shape(Architecture.parse(ARCHITECTURE), data.features, data.classes))
     except ModeError as refusal:
         assert "cannot select by utility" in str(refusal)  # noqa: PT017
         return

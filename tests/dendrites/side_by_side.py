@@ -131,7 +131,7 @@ def by_library(case: dict, settings: Settings, data: Data) -> list:
     pc.set_test_saves(False)
 
     module = DendriticMLP.of(start(case))
-    grows = settings.grown_layers(len(module.linear_layers))
+    grows = settings.grown_layers([layer is module.linear_layers[-1] for layer in module.linear_layers])
     if not all(grows):
         pc.set_module_names_to_perforate([])
         pc.set_module_ids_to_perforate([f".layer_stack.{3 * n}" for n, it in enumerate(grows) if it])
@@ -173,10 +173,10 @@ def by_us(case: dict, settings: Settings, data: Data) -> tuple[list, Network, Sc
         if decision.save:
             saved = network
         if decision.restore:
-            draws.restore(saved)
+            draws.restore(saved.shape)
             network = saved
         if decision.action == "grow":
-            layers = settings.grown_layers(len(network.shape.layers))
+            layers = settings.grown_layers(network.shape.outputs)
             network = grown(network, layers, settings, draws)
             if decision.save_grown:
                 saved = network

@@ -106,10 +106,10 @@ def test_settings_that_contradict_each_other_are_named(given, said):
 
 
 def test_layers_are_chosen_by_kind_or_by_number():
-    assert Settings().grown_layers(3) == (True, True, True)
-    assert Settings(layers="hidden").grown_layers(3) == (True, True, False)
-    assert Settings(layers="0;2").grown_layers(3) == (True, False, True)
+    assert Settings().grown_layers((False, False, True)) == (True, True, True)
+    assert Settings(layers="hidden").grown_layers((False, False, True)) == (True, True, False)
+    assert Settings(layers="0;2").grown_layers((False, False, True)) == (True, False, True)
     with pytest.raises(SettingsError, match="there is no linear layer 2; this network has 2"):
-        Settings(layers="0;2").grown_layers(2)
+        Settings(layers="0;2").grown_layers((False, True))
     with pytest.raises(SettingsError, match="no hidden layer"):
-        Settings(layers="hidden").grown_layers(1)
+        Settings(layers="hidden").grown_layers((True,))

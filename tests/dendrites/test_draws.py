@@ -29,7 +29,7 @@ def test_weights_and_biases_are_the_generators_in_the_order_of_the_model():
 
 def test_going_back_consumes_one_draw_for_every_dendrite():
     draws = GrowthDraws.seeded(9)
-    draws.restore(network((2, 1)))
+    draws.restore(network((2, 1)).shape)
     torch.manual_seed(9)
     for count, (outputs, inputs) in zip((2, 1), LAYERS, strict=True):
         for _ in range(count):

@@ -106,7 +106,7 @@ def test_a_new_dendrite_changes_nothing_that_is_computed(backend, data):
 
 
 def test_only_the_layers_that_are_named_grow():
-    layers = Settings(layers="0;2").grown_layers(3)
+    layers = Settings(layers="0;2").grown_layers((False, False, True))
     after = grown(network((0, 0, 0)), layers, Settings(), GrowthDraws.seeded(1))
     assert after.shape.dendrites == (1, 0, 1)
 

@@ -97,7 +97,7 @@ class Drive:
         if decision.save:
             self.saved = self.network
         if decision.restore:
-            self.draws.restore(self.saved)
+            self.draws.restore(self.saved.shape)
             self.network, self.moments = self.saved, None
         if decision.action == "grow":
             self.network = grown(self.network, (True, True), self.settings, self.draws)

@@ -7,7 +7,7 @@ from laboratory import fresh, spec_of
 
 from frustration import Architecture, SimpleMLP, TrialSpec
 from frustration.modes import LoopContext, mode_named
-from frustration.modes.ablation import ablate, read_dose, units_of, utilities
+from frustration.modes.ablation import ablate, read_dose, units_of
 from frustration.network import Shape, to_state
 from frustration.streams import Streams
 
@@ -116,7 +116,7 @@ def test_utility_is_mean_activation_times_the_norm_of_the_outgoing_weights(data)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
     layers = module.double().linear_layers
     below = torch.from_numpy(images).double()
-    for layer, of_layer in enumerate(utilities(trial.base, images)):
+    for layer, of_layer in enumerate(trial.base.utilities(images)):
         below = torch.relu(layers[layer](below))
         expected = below.abs().mean(0) * layers[layer + 1].weight.norm(dim=0)
         assert of_layer == pytest.approx(expected.detach().numpy(), rel=1e-9)
@@ -126,7 +126,7 @@ def test_selecting_by_utility_takes_the_least_or_the_most_useful_units(data):
     trial = fresh(TrialSpec.of("[1*7, 1*5]", "none"), data)
     view = trial.base
     images = data.pixel_values[data.train.images[:100]]
-    useful = np.concatenate(utilities(view, images))
+    useful = np.concatenate(view.utilities(images))
     ranks = [(layer, unit) for layer, width in enumerate((7, 5)) for unit in range(width)]
     by_utility = [list(ranks[n]) for n in np.argsort(useful, kind="stable")]
     for selector, expected in (("lowest-utility", by_utility[:4]), ("highest-utility", by_utility[:-5:-1])):
@@ -139,7 +139,7 @@ def test_selecting_by_utility_takes_the_least_or_the_most_useful_units(data):
 def test_output_units_have_no_utility_so_selecting_them_by_it_is_refused():
     for mode in ("output", "full"):
         with pytest.raises(Exception, match="cannot select by utility"):
-            mode_named(mode).with_knobs({"selector": "lowest-utility"}).check(HIDDEN, 4)
+            mode_named(mode).with_knobs({"selector": "lowest-utility"}).check(Shape(HIDDEN, 6, 4))
 
 
 def test_noise_touches_all_weights_and_spares_the_units_that_hidden_would_take():

@@ -6,7 +6,7 @@ from laboratory import fresh, spec_of, trained
 
 from frustration import Architecture, TrialSpec
 from frustration.modes import LoopContext, ModeError, mode_named
-from frustration.modes.renewal import mean_activations, renew
+from frustration.modes.renewal import renew
 from frustration.streams import Streams
 
 ARCHITECTURE = Architecture.parse("[1*7, 1*5]")
@@ -56,7 +56,7 @@ def test_redo_takes_the_units_that_fire_at_most_tau_times_the_mean_of_their_laye
     network.weights[0][3], network.biases[0][3] = 0.0, -1.0
     network.weights[1][0] *= np.float32(1e-3)
     network.biases[1][0] = np.float32(1e-4)
-    fires = mean_activations(network, context(images))
+    fires = network.activity(images)
     expected = [(n, u) for n, layer in enumerate(fires) for u in np.flatnonzero(layer <= 0.1 * layer.mean())]
     assert {(0, 3), (1, 0)} <= set(expected)
     assert mode_named("redo")().worn_out(network, context(images)) == expected

@@ -27,7 +27,8 @@ def test_a_channel_takes_its_batch_norm_with_it_and_its_columns_after_flattening
     units = units_of(CNN(), 4, 1, 8, 8)
     assert {name: len(found) for name, found in units.hidden.items()} == {"c1": 4, "c2": 6, "fc": 5}
     assert list(units.output) == ["out"]
-    parts = {(part.name, str(part.index)) for part in units.parts("c2", 3, outgoing=True)}
+    found = units.incoming("c2", 3) + units.outgoing("c2", 3)
+    parts = {(part.name, str(part.index)) for part in found}
     assert {name for name, _ in parts} == {"c2.weight", "c2.bias", "b2.weight", "b2.bias", "fc.weight"}
     assert sum(name == "fc.weight" for name, _ in parts) == 4  # its 2 x 2 pixels
 
@@ -43,7 +44,7 @@ def test_in_a_grouped_convolution_a_channel_is_heard_by_its_group_alone():
     network = Grouped()
     units = units_of(network, 4, 1, 8, 8)
     assert len(units.hidden["c1"]) == 6
-    (part,) = [part for part in units.parts("c1", 4, outgoing=True) if part.name == "c2.weight"]
+    (part,) = [part for part in units.outgoing("c1", 4) if part.name == "c2.weight"]
     assert network.c2.weight[part.index].shape == (2, 3, 3)
     assert part.index[0] == slice(2, 4)
 

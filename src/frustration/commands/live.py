@@ -16,7 +16,7 @@ from rich.text import Text
 from frustration.commands.frame import Frame, bar
 from frustration.commands.scoreboard import ModeTally, Scoreboard, clock_face
 from frustration.commands.summary import summary
-from frustration.commands.tables import NOTHING, architecture_table, plain_table
+from frustration.commands.tables import NOTHING, network_table, plain_table
 from frustration.commands.views import notes_of, opening, say, verdict
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class LiveView(Frame):
 def heading(start: Start) -> list[RenderableType]:
     """What is shown once, above the view."""
     notes = [Text(f"note: {note}", style="yellow") for note in notes_of(start)]
-    return [Text(opening(start), style="bold"), Text(), architecture_table(start.shape), *notes]
+    return [Text(opening(start), style="bold"), Text(), network_table(start.shape), *notes]
 
 
 def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from frustration.commands.scoreboard import ModeTally, Scoreboard, clock_face
 from frustration.commands.summary import percent, summary
-from frustration.commands.tables import architecture_table
+from frustration.commands.tables import network_table
 from frustration.commands.views import notes_of, opening, say, verdict
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class PlainView:
     def start(self, event: Start) -> None:
         self._board = Scoreboard(event, self._clock)
         self._say(opening(event))
-        say(self._console, architecture_table(event.shape))
+        say(self._console, network_table(event.shape))
         for note in notes_of(event):
             self._say(f"note: {note}")
 

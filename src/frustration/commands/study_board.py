@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from frustration.references import ProblemReference
+
 if TYPE_CHECKING:
     from frustration.runners.work import LoopDone, TrialDone, TrialFailed
     from frustration.spec import TrialSpec
@@ -156,4 +158,6 @@ def _costs_of(specs: Mapping[str, TrialSpec], known: Mapping[str, float]) -> dic
 
 def _guess(spec: TrialSpec) -> float:
     """Multiplications of one sample through the weights, and a constant for each layer's overhead."""
+    if isinstance(spec.architecture, ProblemReference):
+        return float(spec.meta_loops)  # its size is not known without being built
     return float(spec.architecture.parameters() + 1000 * spec.architecture.depth) * spec.meta_loops

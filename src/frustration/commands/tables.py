@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from frustration.network import Shape
+    from frustration.protocols import AnyShape
     from frustration.record import TrialRecord
 
 NOTHING = "-"
@@ -53,6 +54,25 @@ def fitted(table: Table, console: Console) -> Table | str:
         lines.append(name)
         lines += [f"  {head:<{width}}  {cell}" for head, cell in zip(heads, cells, strict=True) if cell]
     return "\n".join(lines)
+
+
+def network_table(shape: AnyShape) -> Table:
+    """One row per layer; of a long list the first and the last."""
+    from frustration.network import Shape
+
+    if isinstance(shape, Shape):
+        return architecture_table(shape)
+    table = plain_table("layer", "units", "parameters")
+    rows = shape.layer_sizes()
+    left = len(rows) - LAYER_ROWS
+    shown = [
+        *rows[: LAYER_ROWS - 3],
+        ("...", 0, sum(row[2] for row in rows[LAYER_ROWS - 3 : -2])),
+        *rows[-2:],
+    ]
+    for name, units, parameters in shown if left > 0 else rows:
+        table.add_row(name, f"{units:,}" if units else "", f"{parameters:,}")
+    return table
 
 
 def architecture_table(shape: Shape) -> Table:

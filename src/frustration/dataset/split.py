@@ -73,6 +73,20 @@ class Split:
         """Images per class of the full training set (train and validation together), [classes]."""
         return self.train.counts + self.validation.counts
 
+    @property
+    def samples(self) -> int:
+        """To train on."""
+        return len(self.train)
+
+    def probe(self, samples: int) -> NDArray[np.float32]:
+        """[samples, features]: the first training images, as a network sees them."""
+        return self.pixel_values[self.train.images[:samples]]
+
+    def score(self, part: str, correct: float) -> float | None:
+        """Accuracy in percent, from how many are classified correctly; None from -1: outputs not finite."""
+        whole: Part = getattr(self, part)
+        return 100 * correct / len(whole) if correct >= 0 else None
+
     def fraction(self, share: float) -> Split:
         """The first round(share * n) training images: a smaller share is a subset of a larger one."""
         if not 0.0 < share <= 1.0:

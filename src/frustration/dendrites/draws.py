@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from frustration.dendrites.settings import Settings
-from frustration.network import Network, Vector
+from frustration.protocols import AnyShape, Vector
 
 if TYPE_CHECKING:
     import torch
@@ -49,11 +49,9 @@ class GrowthDraws:
         scale = _mean_magnitude(main) if settings.candidate_weight_init_by_main else 1.0
         return [self._normal(tuple(part.shape)) * multiplier * scale for part in main]
 
-    def restore(self, network: Network) -> None:
-        """Move on as the library does when it goes back to this network."""
-        for (outputs, inputs), dendrites in zip(network.shape.layers, network.shape.dendrites, strict=True):
-            for _ in range(dendrites):
-                self.discard([(outputs, inputs), (outputs,)])
+    def restore(self, shape: AnyShape) -> None:
+        """Move on as the library does when it goes back to a network of this shape."""
+        self.discard(shape.redrawn())
 
     def discard(self, shapes: Iterable[tuple[int, ...]]) -> None:
         """Draw parameters of these shapes, and throw them away."""

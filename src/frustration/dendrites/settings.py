@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -199,14 +199,20 @@ class Settings:
         values = {setting.name: getattr(self, setting.name) for setting in dataclasses.fields(Settings)}
         return {**values, "improvement_threshold": list(self.improvement_threshold)}
 
-    def grown_layers(self, linear_layers: int) -> tuple[bool, ...]:
-        """Which of a network's linear layers get dendrites; SettingsError where one does not exist."""
+    def grown_layers(self, outputs: Sequence[bool]) -> tuple[bool, ...]:
+        """Which of a network's layers get dendrites; SettingsError where one does not exist.
+
+        `outputs`: of every layer that can grow, whether it is an output layer.
+        """
+        linear_layers = len(outputs)
+        if not outputs:
+            raise SettingsError("this network has no layer that can grow")
         if self.layers == "all":
             return (True,) * linear_layers
         if self.layers == "hidden":
-            if linear_layers < 2:
+            if all(outputs):
                 raise SettingsError("layers=hidden: this network has no hidden layer; layers=all is possible")
-            return (True,) * (linear_layers - 1) + (False,)
+            return tuple(not output for output in outputs)
         chosen = {int(number) for number in self.layers.split(";")}
         if max(chosen) >= linear_layers:
             raise SettingsError(

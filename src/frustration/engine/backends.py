@@ -6,10 +6,14 @@ import os
 import shutil
 from typing import Final
 
+from frustration.architecture import Architecture
 from frustration.engine.population import Backend
 from frustration.errors import InputError
+from frustration.references import ProblemReference
 
 BACKENDS: Final = ("native", "native-bf16", "torch", "reference", "perforatedai", "perforatedbp")
+MODULE: Final = "module"
+"""Of problems: any torch.nn.Module, one at a time."""
 DEVICES: Final = ("cpu", "cuda", "mps")
 
 
@@ -38,6 +42,23 @@ def backend_named(name: str, device: str) -> Backend:
     return NativeBackend(bf16=name == "native-bf16")
 
 
+def backend_for(subject: Architecture | ProblemReference, name: str, device: str) -> Backend:
+    """The backend of a trial: for a SimpleMLP the one named, for a problem the one that trains any module."""
+    if isinstance(subject, ProblemReference):
+        from frustration.engine.module.population import ModuleBackend
+
+        return ModuleBackend(subject, device)
+    return backend_named(name, device)
+
+
+def load_backend(name: str, device: str) -> None:
+    """Import what a backend needs, and find out whether it can be used."""
+    if name == MODULE:
+        import frustration.engine.module.population  # noqa: F401
+    else:
+        backend_named(name, device)
+
+
 def why_not_native() -> str | None:
     """Why the native engine cannot be used here; None if it can. Compiles it if that has not been done."""
     from frustration.engine.native import native_available
@@ -45,14 +66,21 @@ def why_not_native() -> str | None:
     return native_available()
 
 
-def choose(backend: str | None, device: str | None) -> tuple[str, str]:
+def choose(
+    backend: str | None, device: str | None, subject: Architecture | ProblemReference | None = None
+) -> tuple[str, str]:
     """Backend and device, filled in where they are None: CUDA before the CPU; on the CPU the native engine,
     or torch where there is no compiler. Metal has to be asked for."""
-    device = device or ("cuda" if backend in (None, "torch") and _has("cuda") else "cpu")
+    problem = isinstance(subject, ProblemReference)
+    if problem and backend not in (None, MODULE):
+        raise InputError(f'backend "{backend}" trains SimpleMLPs; a problem is trained by "{MODULE}"')
+    device = device or ("cuda" if backend in (None, "torch", MODULE) and _has("cuda") else "cpu")
     if device not in DEVICES:
         raise InputError(f'device "{device}" is not one of {", ".join(DEVICES)}')
     if device != "cpu" and not _has(device):
         raise InputError(f"there is no {device} device that torch can use here; try --device cpu")
+    if problem:
+        return MODULE, device
     if backend is None:
         backend = "native" if device == "cpu" and not why_not_native() else "torch"
     backend_named(backend, device)

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from frustration.engine.population import Backend, Runs
 from frustration.engine.trial import Trial
-from frustration.network import Shape
+from frustration.protocols import AnyShape
 from frustration.spec import TrialSpec
 
 
@@ -78,7 +78,7 @@ class Member(Protocol):
     @property
     def spec(self) -> TrialSpec: ...
     @property
-    def shape(self) -> Shape: ...
+    def shape(self) -> AnyShape: ...
     @property
     def loop(self) -> int: ...
 
@@ -116,17 +116,14 @@ def lay_out(members: Iterable[M], backend: Backend) -> list[Layout[M]]:
 
 def work_left(members: Iterable[Member]) -> int:
     """Roughly: multiplications that members still have before them, by which the costliest go first."""
-    return sum(
-        (member.spec.meta_loops - member.loop) * (member.shape.size + 1000 * member.shape.architecture.depth)
-        for member in members
-    )
+    return sum((member.spec.meta_loops - member.loop) * member.shape.work for member in members)
 
 
 def _kind(member: Member) -> tuple[Any, ...]:
     """Members of one kind can share a population."""
     spec = member.spec
     return (
-        str(member.shape.architecture),
+        member.shape.subject,
         spec.dataset,
         spec.train_fraction,
         spec.updates,

@@ -9,28 +9,28 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
-from frustration.dataset import Split
 from frustration.engine.group import Group
 from frustration.engine.growth.growth import ExternalSchedule
-from frustration.engine.population import Backend, Order, Population, Populations, Runs
+from frustration.engine.population import Backend, Order, Population, Populations, Runs, TrialData
 from frustration.engine.trial import Candidate, Result, Trial
-from frustration.network import Shape, Vector
+from frustration.protocols import AnyShape
 from frustration.record import LoopEntry
 
 Observer = Callable[[Trial, LoopEntry], None]
 """Called after every loop of every trial; the trial is in the state to be kept."""
 
-PROBE_IMAGES = 1_000
+PROBE_SAMPLES = 1_000
 
 
 def train_group(
-    group: Group, backend: Backend, data: Split, observe: Observer, stop: threading.Event
+    group: Group, backend: Backend, data: TrialData, observe: Observer, stop: threading.Event
 ) -> None:
     """Take every trial of a group to its target, in populations of a backend."""
     first = next(iter(group.trials.values()))
 
-    def population(shape: Shape, runs: Runs) -> Population:
+    def population(shape: AnyShape, runs: Runs) -> Population:
         return backend.population(shape, runs, data, first.spec.batch_size)
 
     populations = Populations(population, group.runs, whole=backend.depends_on_group)
@@ -48,13 +48,13 @@ def train_group(
 
 
 def run(
-    group: Group, populations: Populations, data: Split, observe: Observer, stop: threading.Event
+    group: Group, populations: Populations, data: TrialData, observe: Observer, stop: threading.Event
 ) -> None:
     """Take every trial of a group to its target and measure its LKG on the test set.
 
     The populations are the group's: as many slots. Raises Interrupted when `stop` is set.
     """
-    probe = data.pixel_values[data.train.images[:PROBE_IMAGES]]
+    probe = data.probe(PROBE_SAMPLES)
     _score_unscored(group, populations, data, stop)
     while behind := group.behind():
         meta_loop(behind, populations, data, probe, observe, stop)
@@ -64,14 +64,14 @@ def run(
 def meta_loop(
     trials: dict[int, Trial],
     populations: Populations,
-    data: Split,
-    probe: Vector,
+    data: TrialData,
+    probe: Any,
     observe: Observer,
     stop: threading.Event,
 ) -> None:
     """One turn of the paper's figure for every trial, by slot; the other slots rest."""
     started = time.thread_time()
-    orders = _orders(trials, samples=len(data.train.labels))
+    orders = _orders(trials, samples=data.samples)
 
     candidates = {slot: trial.intervene(trial.clone(), orders[slot], probe) for slot, trial in trials.items()}
     planned = (time.thread_time() - started) / len(trials)
@@ -89,7 +89,7 @@ def _train_and_judge(
     candidates: dict[int, Candidate],
     planned: float,
     population: Population,
-    data: Split,
+    data: TrialData,
     observe: Observer,
     stop: threading.Event,
 ) -> None:
@@ -98,9 +98,9 @@ def _train_and_judge(
     for slot in trials:
         population.load(slot, candidates[slot].network.vector)
     touched = [slot for slot in trials if candidates[slot].damaged]
-    damaged = _accuracies(population, touched, data, stop) if touched else {}
+    damaged = _scores(population, touched, data, stop) if touched else {}
     losses = population.train({slot: candidates[slot].epoch for slot in trials}, stop)
-    trained = _accuracies(population, trials, data, stop)
+    trained = _scores(population, trials, data, stop)
 
     share = planned + (time.thread_time() - started) / len(trials)
     for slot, trial in trials.items():
@@ -129,36 +129,35 @@ def _orders(trials: dict[int, Trial], samples: int) -> dict[int, Order]:
     return orders
 
 
-def _accuracies(
-    population: Population, slots: Collection[int], data: Split, stop: threading.Event
+def _scores(
+    population: Population, slots: Collection[int], data: TrialData, stop: threading.Event
 ) -> dict[int, float | None]:
-    """Validation accuracy of some slots in percent; None where outputs are not finite."""
-    total = len(data.validation.labels)
-    correct = population.evaluate("validation", stop, slots)
-    return {slot: 100 * correct[slot] / total if correct[slot] >= 0 else None for slot in slots}
+    """Validation scores of some slots; None where outputs are not finite."""
+    measured = population.evaluate("validation", stop, slots)
+    return {slot: data.score("validation", measured[slot]) for slot in slots}
 
 
-def _score_unscored(group: Group, populations: Populations, data: Split, stop: threading.Event) -> None:
+def _score_unscored(group: Group, populations: Populations, data: TrialData, stop: threading.Event) -> None:
     """Evaluate the LKGs that came without a bounty, as those of the original's checkpoints do."""
     unscored = {slot: trial for slot, trial in group.trials.items() if trial.unscored}
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in unscored.items()}):
         for slot in alike:
             population.load(slot, unscored[slot].lkg.vector)
-        accuracies = _accuracies(population, alike, data, stop)
+        accuracies = _scores(population, alike, data, stop)
         for slot in alike:
             trial = unscored[slot]
             trial.bounty = trial.base_accuracy = accuracies[slot]
             trial.unscored = False
 
 
-def _test(group: Group, populations: Populations, data: Split, stop: threading.Event) -> None:
-    """Measure the test accuracy of the LKGs, in percent; a trial that only diverged has none."""
+def _test(group: Group, populations: Populations, data: TrialData, stop: threading.Event) -> None:
+    """Measure the test score of the LKGs; a trial that only diverged has none."""
     untested = {
         slot: t for slot, t in group.trials.items() if t.test_accuracy is None and t.bounty is not None
     }
     for population, alike in populations.sort({slot: trial.lkg for slot, trial in untested.items()}):
         for slot in alike:
             population.load(slot, untested[slot].lkg.vector)
-        correct = population.evaluate("test", stop, alike)
+        measured = population.evaluate("test", stop, alike)
         for slot in alike:
-            untested[slot].test_accuracy = 100 * correct[slot] / len(data.test.labels)
+            untested[slot].test_accuracy = data.score("test", measured[slot])

@@ -11,11 +11,29 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frustration.dataset import Split
 from frustration.modes import EpochSettings
-from frustration.network import Network, Shape, Vector
+from frustration.protocols import AnyNetwork, AnyShape, Vector
 
 Part = Literal["validation", "test"]
+
+
+class TrialData(Protocol):
+    """What a trial is trained and judged on: a data set's split, or a problem's parts."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def samples(self) -> int:
+        """To train on."""
+
+    def probe(self, samples: int) -> Any:
+        """The first training samples, as a network's `activity` takes them."""
+
+    def score(self, part: Part, measured: float) -> float | None:
+        """What a population measured, as a score of the trial's metric; None where it was not finite."""
+
 
 Order = NDArray[np.int64]
 N = TypeVar("N")
@@ -26,17 +44,38 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
-    """What AdamW remembers of one network: flat, as the weights are."""
+class OptimizerState:
+    """What an optimizer remembers of one network: vectors as long as what it trains, and single numbers."""
 
-    mean: Vector
-    square: Vector
-    steps: int
+    vectors: Mapping[str, Vector]
+    numbers: Mapping[str, float]
 
-    def without(self, touched: NDArray[np.bool_]) -> Moments:
+    def without(self, touched: NDArray[np.bool_]) -> OptimizerState:
         """The same with nothing remembered of some weights."""
-        zero = np.float32(0)
-        return Moments(np.where(touched, zero, self.mean), np.where(touched, zero, self.square), self.steps)
+        vectors = {
+            name: np.where(touched[: len(vector)], np.float32(0), vector)
+            for name, vector in self.vectors.items()
+        }
+        return OptimizerState(vectors, self.numbers)
+
+    @property
+    def mean(self) -> Vector:
+        return self.vectors["mean"]
+
+    @property
+    def square(self) -> Vector:
+        return self.vectors["square"]
+
+    @property
+    def steps(self) -> int:
+        return int(self.numbers["steps"])
+
+
+class Moments(OptimizerState):
+    """What AdamW remembers."""
+
+    def __init__(self, mean: Vector, square: Vector, steps: int) -> None:
+        super().__init__({"mean": mean, "square": square}, {"steps": steps})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,8 +86,8 @@ class Epoch:
     """[samples]: training samples in the order in which they are seen."""
     settings: EpochSettings
     dropout_key: int
-    moments: Moments | None
-    """Where AdamW goes on from; None: it starts afresh."""
+    moments: OptimizerState | None
+    """Where the optimizer goes on from; None: it starts afresh."""
 
 
 Runs = tuple[str, ...]
@@ -66,32 +105,34 @@ class Population(Protocol):
     def weights(self, slot: int) -> Vector:
         """A copy of the weights in a slot."""
 
-    def moments(self, slot: int) -> Moments:
-        """A copy of AdamW's memory of a slot, after `train`."""
+    def moments(self, slot: int) -> OptimizerState:
+        """A copy of the optimizer's memory of a slot, after `train`."""
 
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         """Train slots for their epochs; the mean loss of each (NaN or infinite where it diverged)."""
 
     def evaluate(
         self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
-    ) -> list[int]:
-        """How many samples every slot classifies correctly, or each of `slots` where only some are wanted;
-        -1 where its outputs are not finite and where it is not wanted. What else is wanted changes no count.
+    ) -> Sequence[float]:
+        """What the data makes a score of, for every slot, or for each of `slots` where only some are wanted.
+
+        Of a SimpleMLP: how many samples it classifies correctly, -1 where its outputs are not finite and
+        where it is not wanted. Of a problem: its score, or NaN. What else is wanted changes no value.
         Raises Interrupted soon after `stop` is set."""
 
 
 class Populations:
     """The populations of one group: networks that have grown alike train side by side."""
 
-    def __init__(self, make: Callable[[Shape, Runs], Population], runs: Runs, whole: bool) -> None:
+    def __init__(self, make: Callable[[AnyShape, Runs], Population], runs: Runs, whole: bool) -> None:
         """`whole`: every population has all the slots of the group, because bits may depend on how many there
         are. If not, it has those slots only that are put into it."""
         self._make, self._runs, self._whole = make, runs, whole
-        self._held: dict[tuple[Shape, tuple[int, ...]], Population] = {}
+        self._held: dict[tuple[AnyShape, tuple[int, ...]], Population] = {}
 
-    def sort(self, networks: Mapping[int, Network]) -> Iterator[tuple[Population, list[int]]]:
+    def sort(self, networks: Mapping[int, AnyNetwork]) -> Iterator[tuple[Population, list[int]]]:
         """Slots with the population that their networks fit into; populations without any are let go."""
-        slots: dict[Shape, list[int]] = {}
+        slots: dict[AnyShape, list[int]] = {}
         for slot, network in networks.items():
             slots.setdefault(network.shape, []).append(slot)
         wanted = {(shape, () if self._whole else tuple(alike)): alike for shape, alike in slots.items()}
@@ -101,7 +142,7 @@ class Populations:
                 self._held[key] = self._population(key[0], alike)
             yield self._held[key], alike
 
-    def _population(self, shape: Shape, slots: list[int]) -> Population:
+    def _population(self, shape: AnyShape, slots: list[int]) -> Population:
         in_all = sum(map(len, self._runs))
         if self._whole or len(slots) == in_all:
             return self._make(shape, self._runs)
@@ -126,7 +167,7 @@ class Selection:
     def weights(self, slot: int) -> Vector:
         return self._population.weights(self._place[slot])
 
-    def moments(self, slot: int) -> Moments:
+    def moments(self, slot: int) -> OptimizerState:
         return self._population.moments(self._place[slot])
 
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
@@ -135,7 +176,7 @@ class Selection:
 
     def evaluate(
         self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
-    ) -> list[int]:
+    ) -> Sequence[float]:
         places = None if slots is None else [self._place[slot] for slot in slots]
         return self._spread(self._population.evaluate(part, stop, places), -1)
 
@@ -153,10 +194,10 @@ class Backend(Protocol):
     depends_on_group: bool
     """Whether a network's bits may depend on the shape of its population and its slot in it."""
 
-    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> Population:
+    def population(self, shape: Any, runs: Runs, data: Any, batch_size: int) -> Population:
         """An empty population; `sum(map(len, runs))` slots."""
 
-    def group_limit(self, shape: Shape, batch_size: int) -> int:
+    def group_limit(self, shape: Any, batch_size: int) -> int:
         """How many slots a group should have at most, by speed and memory; never by this machine's state."""
 
     def numerics(self) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from frustration.engine.growth.growth import ExternalSchedule, Growth, begin_growth
-from frustration.engine.population import Epoch, Moments, Order
+from frustration.engine.population import Epoch, OptimizerState, Order
 from frustration.modes import EpochSettings, Evidence, LoopContext, Segment
-from frustration.network import Network, Shape, Vector
+from frustration.protocols import AnyNetwork, AnyShape, Vector
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
 from frustration.streams import Streams
@@ -23,7 +23,7 @@ from frustration.streams import Streams
 class RunnerUp:
     """The best of the candidates discarded since the last acceptance; `patience` may fall back on it."""
 
-    network: Network
+    network: AnyNetwork
     accuracy: float
     loop: int
 
@@ -32,7 +32,7 @@ class RunnerUp:
 class Candidate:
     """A network that was treated, and how it is to be trained."""
 
-    network: Network
+    network: AnyNetwork
     segment: Segment
     epoch: Epoch
     evidence: dict[str, Evidence]
@@ -48,16 +48,16 @@ class Result:
     damaged: float | None
     accuracy: float | None
     """Validation accuracy in percent; None where the outputs were not finite."""
-    shape: Shape
+    shape: AnyShape
     fetch_weights: Callable[[], Vector]
-    fetch_moments: Callable[[], Moments]
+    fetch_moments: Callable[[], OptimizerState]
 
     @property
     def diverged(self) -> bool:
         return self.accuracy is None or not math.isfinite(self.loss)
 
     @functools.cached_property
-    def network(self) -> Network:
+    def network(self) -> AnyNetwork:
         """One object, whatever it becomes: a base that is the LKG is kept once."""
         return self.shape.view(self.fetch_weights())
 
@@ -67,17 +67,17 @@ class Trial:
     """One trial. Its loop count, base and LKG are what a checkpoint keeps."""
 
     spec: TrialSpec
-    shape: Shape
+    shape: AnyShape
     """Of the network it began with; the base and the LKG may have grown since."""
-    base: Network
+    base: AnyNetwork
     """Where the next candidate starts: the LKG itself under `strict` with the ratchet."""
-    lkg: Network
+    lkg: AnyNetwork
     """The network with the best validation accuracy so far: the Last Known Good."""
     loop: int = 0
     base_accuracy: float | None = None
     bounty: float | None = None
     bounty_loop: int | None = None
-    moments: Moments | None = None
+    moments: OptimizerState | None = None
     failures: int = 0
     patience: int = 0
     runner_up: RunnerUp | None = None
@@ -100,7 +100,7 @@ class Trial:
     """The LKG came without its accuracy, which has to be measured before anything is compared with it."""
 
     @classmethod
-    def fresh(cls, spec: TrialSpec, shape: Shape) -> Trial:
+    def fresh(cls, spec: TrialSpec, shape: AnyShape) -> Trial:
         weights = shape.initial(Streams(spec.seed, spec.trial, spec.architecture).stream("init", loop=1))
         network = shape.view(weights)
         return cls(
@@ -129,17 +129,20 @@ class Trial:
         return Streams(self.spec.seed, self.spec.trial, self.spec.architecture)
 
     def order(self, samples: int) -> Order:
-        """The order of the training samples in the next loop: each once, unless loops have equal updates."""
+        """The order of the training samples in the next loop: each once, unless loops have other lengths."""
+        if self.spec.loop_steps is not None:
+            length = self.spec.loop_steps * self.spec.batch_size
+            return self._streams.stretch(self.loop * length, length, samples)
         return self._streams.order(self.loop + 1, samples, round(samples * self.spec.passes))
 
-    def clone(self) -> Network:
+    def clone(self) -> AnyNetwork:
         """A copy of the base: the next candidate. Where a schedule turns the ratchet on, that is the LKG."""
         at = self.spec.program.at
         if self.loop > 0 and at(self.loop + 1).ratchet and not at(self.loop).ratchet:
             self.rebase_on_lkg()
         return self.base.copy()
 
-    def intervene(self, candidate: Network, order: Order, probe: Vector) -> Candidate:
+    def intervene(self, candidate: AnyNetwork, order: Order, probe: Any) -> Candidate:
         """Treat a copy of the base in place, from global loop 2 on, and plan its epoch.
 
         `probe` [images, features] is what modes may judge units by.
@@ -190,6 +193,7 @@ class Trial:
 
     def judge(self, candidate: Candidate, result: Result) -> LoopEntry:
         """Accept or discard a trained candidate; the trial moves on by one loop."""
+        metric = self.spec.metric
         self.loop += 1
         self.ended = False
         before = self.base_accuracy
@@ -197,8 +201,10 @@ class Trial:
         adopted = None
         shape = result.shape
         if result.accuracy is not None and not result.diverged:
-            bounty = self.bounty is None or result.accuracy > self.bounty
-            accepted = not candidate.segment.ratchet or self.spec.acceptance.accepts(result.accuracy, before)
+            bounty = self.bounty is None or metric.beats(result.accuracy, self.bounty)
+            accepted = not candidate.segment.ratchet or self.spec.acceptance.accepts(
+                result.accuracy, before, metric
+            )
             if bounty:
                 self.bounty, self.bounty_loop = result.accuracy, self.loop
                 self.lkg = result.network
@@ -237,7 +243,8 @@ class Trial:
         if result.diverged or result.accuracy is None:
             growth.discard(self.loop)
             return
-        outcome = growth.follow(self.loop, result.accuracy, result.network, accepted)
+        score = self.spec.metric.for_schedule(result.accuracy)
+        outcome = growth.follow(self.loop, result.accuracy, score, result.network, accepted)
         if outcome.network is not None:
             self._rebase(outcome.network, outcome.accuracy)
             self.moments = None
@@ -251,7 +258,7 @@ class Trial:
             bounty=self.bounty,
             bounty_loop=self.bounty_loop,
             test_accuracy=self.test_accuracy,
-            parameters=self.lkg.shape.size,
+            parameters=self.lkg.shape.parameters,
             flops=self.lkg.shape.flops,
             seconds=self.seconds,
             numerics=self.numerics,
@@ -259,7 +266,7 @@ class Trial:
             continued=self.continued,
             ended_early=self.stopped,
             # The schedule's best and the strict best may be two networks; tables are about the latter.
-            growth={"added": max(self.lkg.shape.dendrites), **self.growth.summary()} if self.growth else None,
+            growth={"added": most(self.lkg.shape), **self.growth.summary()} if self.growth else None,
         )
 
     def rebase_on_lkg(self) -> None:
@@ -273,7 +280,7 @@ class Trial:
         self.rebase_on_lkg()
         self.growth, self.stopped = None, False
 
-    def _rebase(self, network: Network, accuracy: float | None) -> None:
+    def _rebase(self, network: AnyNetwork, accuracy: float | None) -> None:
         if network.shape != self.base.shape:
             self.moments = None
         self.base, self.base_accuracy = network, accuracy
@@ -286,7 +293,7 @@ class Trial:
         self.failures += 1
         if result.accuracy is not None and not result.diverged:
             best = self.runner_up
-            if best is None or result.accuracy > best.accuracy:
+            if best is None or self.spec.metric.beats(result.accuracy, best.accuracy):
                 self.runner_up = RunnerUp(network=result.network, accuracy=result.accuracy, loop=self.loop)
         if self.failures < self.patience or self.runner_up is None:
             return None
@@ -296,6 +303,11 @@ class Trial:
         return adopted.loop
 
 
-def size_of(shape: Shape) -> dict[str, int]:
+def size_of(shape: AnyShape) -> dict[str, int]:
     """What a loop trained, where that changes from loop to loop."""
-    return {"dendrites": max(shape.dendrites), "parameters": shape.size, "flops": shape.flops}
+    return {"dendrites": most(shape), "parameters": shape.parameters, "flops": shape.flops}
+
+
+def most(shape: AnyShape) -> int:
+    """Dendrites on each unit of the layer that has most."""
+    return max(shape.dendrites, default=0)

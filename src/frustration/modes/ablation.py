@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from frustration.architecture import Architecture
 from frustration.modes.base import Evidence, LoopContext, Mode, ModeError
-from frustration.network import Network, Vector
+from frustration.protocols import AnyNetwork, AnyShape, Role
 
 Dose = int | float
 """Whole: so many units. With a decimal point, in [0, 1]: that share of the eligible units."""
 
 Unit = tuple[int, int]
-"""(linear layer counted from 0, unit in it)."""
+"""(layer counted from 0, unit in it)."""
 
 
 def read_dose(value: Any) -> Dose:
@@ -47,32 +45,29 @@ def read_selector(value: Any) -> str:
     return str(value)
 
 
-def choose(
-    network: Network, layers: Sequence[int], dose: Dose, selector: str, context: LoopContext
-) -> list[Unit]:
-    """The units that a selector takes from some linear layers, in the order taken.
+def choose(network: AnyNetwork, role: Role, dose: Dose, selector: str, context: LoopContext) -> list[Unit]:
+    """The units that a selector takes from those of a role, in the order taken.
 
     A larger dose takes the units of a smaller one first: doses of one loop are nested.
     """
-    widths = [network.weights[layer].shape[0] for layer in layers]
-    count = units_of(dose, sum(widths))
-    return SELECTORS[selector](network, list(layers), widths, count, context) if count else []
+    eligible = network.shape.eligible(role)
+    count = units_of(dose, sum(len(units) for _, units in eligible))
+    return SELECTORS[selector](network, eligible, count, context) if count else []
 
 
-def _uniform(
-    network: Network, layers: list[int], widths: list[int], count: int, context: LoopContext
-) -> list[Unit]:
+Eligible = Sequence[tuple[int, Sequence[int]]]
+
+
+def _uniform(network: AnyNetwork, eligible: Eligible, count: int, context: LoopContext) -> list[Unit]:
     """Every eligible unit is equally likely."""
-    left = [(layer, unit) for layer, width in zip(layers, widths, strict=True) for unit in range(width)]
+    left = [(layer, unit) for layer, units in eligible for unit in units]
     stream = context.stream("ablation")
     return [left.pop(stream.integer(len(left))) for _ in range(count)]
 
 
-def _layer_then_unit(
-    network: Network, layers: list[int], widths: list[int], count: int, context: LoopContext
-) -> list[Unit]:
+def _layer_then_unit(network: AnyNetwork, eligible: Eligible, count: int, context: LoopContext) -> list[Unit]:
     """Every layer is equally likely, then every unit in it."""
-    left = [[(layer, unit) for unit in range(width)] for layer, width in zip(layers, widths, strict=True)]
+    left = [[(layer, unit) for unit in units] for layer, units in eligible]
     stream, taken = context.stream("ablation"), []
     for _ in range(count):
         units = left[stream.integer(len(left))]
@@ -82,16 +77,11 @@ def _layer_then_unit(
 
 
 def _by_utility(sign: float) -> Callable[..., list[Unit]]:
-    def ranked(
-        network: Network, layers: list[int], widths: list[int], count: int, context: LoopContext
-    ) -> list[Unit]:
+    def ranked(network: AnyNetwork, eligible: Eligible, count: int, context: LoopContext) -> list[Unit]:
         # A unit that was ablated before has nothing left to take; its utility of 0 would win for ever.
-        utility = utilities(network, context.probe)
+        utility = network.utilities(context.probe)
         units = [
-            (layer, unit)
-            for layer, width in zip(layers, widths, strict=True)
-            for unit in range(width)
-            if _has_weights(network, layer, unit)
+            (layer, unit) for layer, units in eligible for unit in units if _has_weights(network, layer, unit)
         ]
         return sorted(units, key=lambda unit: (sign * utility[unit[0]][unit[1]], unit))[:count]
 
@@ -108,31 +98,23 @@ SELECTORS: dict[str, Callable[..., list[Unit]]] = {
 UTILITY_SELECTORS = ("lowest-utility", "highest-utility")
 
 
-def _has_weights(network: Network, layer: int, unit: int) -> bool:
+def _has_weights(network: AnyNetwork, layer: int, unit: int) -> bool:
     """Whether any weight of a hidden unit, on either side, is not zero."""
     return any(np.any(part) for part in (*network.incoming(layer, unit), *network.outgoing(layer, unit)))
 
 
-def utilities(network: Network, images: Vector) -> list[NDArray[np.float64]]:
-    """Per hidden layer [units]: mean |activation| over the images x norm of the outgoing weights."""
-    return [
-        np.abs(hidden).mean(axis=0)
-        * np.linalg.norm(outgoing.astype(np.float64).reshape(-1, hidden.shape[1]), axis=0)
-        for hidden, outgoing in zip(network.activations(images), network.all_weights[1:], strict=True)
-    ]
-
-
-def ablate(network: Network, units: Sequence[Unit], outgoing: bool) -> Evidence:
+def ablate(network: AnyNetwork, units: Sequence[Unit], outgoing: bool) -> Evidence:
     """Zero all that drives some units, dendrites included, and, if asked, their outgoing weights."""
     removed = 0.0
     for layer, unit in units:
-        parts = network.incoming(layer, unit)
+        parts = list(network.incoming(layer, unit))
         if outgoing:
             parts += network.outgoing(layer, unit)
         for part in parts:
             removed += float(np.sum(np.square(part, dtype=np.float64)))
             part[...] = 0.0
-    return {"units": [list(unit) for unit in units], "removed": removed**0.5} if units else {}
+    named = [[network.shape.layer_name(layer), unit] for layer, unit in units]
+    return {"units": named, "removed": removed**0.5} if units else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,29 +123,26 @@ class Ablation(Mode):
 
     damages: ClassVar[bool] = True
     dose_knob: ClassVar[str] = "dose"
+    role: ClassVar[Role] = "all"
+    """Of the units that it takes."""
     outgoing: ClassVar[bool] = False
     """Whether the outgoing weights are zeroed too."""
 
     dose: Dose = field(default=1, metadata={"read": read_dose})
     selector: str = field(default="uniform", metadata={"read": read_selector})
 
-    def layers(self, depth: int) -> Sequence[int]:
-        """The linear layers whose units are eligible, in a network of `depth` hidden layers."""
-        raise NotImplementedError
-
-    def check(self, architecture: Architecture, classes: int) -> None:
-        depth = architecture.depth
-        if not self.layers(depth):
-            raise ModeError(f'mode "{self.name}" has nothing to act on: the architecture has no hidden layer')
-        if self.selector in UTILITY_SELECTORS and depth in self.layers(depth):
+    def check(self, shape: AnyShape) -> None:
+        if not shape.eligible(self.role):
+            raise ModeError(f'mode "{self.name}" has nothing to act on: {shape.lacks(self.role)}')
+        if self.selector in UTILITY_SELECTORS and self.role != "hidden":
             raise ModeError(
                 f'mode "{self.name}" cannot select by utility, for output units have no outgoing weights; '
                 f'use mode "hidden", or the selector uniform or layer-then-unit'
             )
 
-    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
-        layers = self.layers(candidate.shape.architecture.depth)
-        return ablate(candidate, choose(candidate, layers, self.dose, self.selector, context), self.outgoing)
+    def intervene(self, candidate: AnyNetwork, context: LoopContext) -> Evidence:
+        chosen = choose(candidate, self.role, self.dose, self.selector, context)
+        return ablate(candidate, chosen, self.outgoing)
 
     def acted(self, evidence: Evidence) -> bool:
         """Something was removed that was not zero already."""

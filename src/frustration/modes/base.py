@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from frustration.architecture import Architecture
 from frustration.errors import InputError
-from frustration.network import Network, Vector
+from frustration.protocols import AnyNetwork, AnyShape
 from frustration.streams import Stream, Streams
 
 Evidence = dict[str, Any]
@@ -39,12 +38,12 @@ class EpochSettings:
 class LoopContext:
     """What a mode may see of the loop it acts in."""
 
-    def __init__(self, streams: Streams, loop: int, probe: Vector, steps: int = 1) -> None:
+    def __init__(self, streams: Streams, loop: int, probe: Any, steps: int = 1) -> None:
         self.streams, self.loop = streams, loop
         self.steps = steps
         """Optimizer steps of one epoch."""
         self.probe = probe
-        """[up to 1,000, features]: the first training images, as the network sees them."""
+        """Up to 1,000 training samples, the first, as a network's `activity` takes them."""
         self._open: dict[str, Stream] = {}
 
     def stream(self, purpose: str) -> Stream:
@@ -64,7 +63,7 @@ class Mode:
     ratchet: ClassVar[bool] = True
     """Whether the next candidate starts from the LKG; if not, training goes on from where it is."""
     widens: ClassVar[bool] = False
-    """Whether another architecture is trained than the one that was asked for."""
+    """Whether another network is trained than the one that was asked for."""
     insists: ClassVar[bool] = False
     """Whether the ratchet holds, and the optimizer is fresh, whatever the other modes would do."""
     optimizer: ClassVar[str] = "fresh"
@@ -104,14 +103,14 @@ class Mode:
         changed = {knob: v for knob, v in self.knobs.items() if str(v) != str(usual[knob])}
         return self.name + "".join(f":{knob}={_text(value)}" for knob, value in changed.items())
 
-    def widened(self, architecture: Architecture, features: int, classes: int) -> Architecture:
-        """The architecture that is trained in the place of the one that was asked for."""
-        return architecture
+    def widened(self, shape: AnyShape) -> AnyShape:
+        """The network that is trained in the place of the one that was asked for."""
+        return shape
 
-    def check(self, architecture: Architecture, classes: int) -> None:
-        """Raise ModeError where this mode has nothing to act on."""
+    def check(self, shape: AnyShape) -> None:
+        """Raise ModeError where this mode has nothing to act on in such a network."""
 
-    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
+    def intervene(self, candidate: AnyNetwork, context: LoopContext) -> Evidence:
         """Change the candidate's weights in place, from global loop 2 on; say what was done."""
         return {}
 

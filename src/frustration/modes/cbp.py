@@ -10,8 +10,8 @@ import numpy as np
 
 from frustration.modes.ablation import Unit
 from frustration.modes.base import LoopContext, non_negative
-from frustration.modes.renewal import Renewal, mean_activations
-from frustration.network import Network
+from frustration.modes.renewal import Renewal
+from frustration.protocols import AnyNetwork, Vector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +27,20 @@ class Cbp(Renewal):
 
     rate: float = field(default=1e-4, metadata={"read": non_negative})
 
-    def worn_out(self, network: Network, context: LoopContext) -> Sequence[Unit]:
-        units = []
-        for layer, fires in enumerate(mean_activations(network, context)):
-            heard = np.abs(network.all_weights[layer + 1].astype(np.float64)).sum(axis=(0, 1))
-            least_first = np.argsort(fires * heard, kind="stable")
-            units += [(layer, int(unit)) for unit in least_first[: self._due(len(fires), context)]]
-        return units
+    def worn_out(self, network: AnyNetwork, context: LoopContext) -> Sequence[Unit]:
+        activity = network.activity(context.probe)
+        worn = []
+        for layer, units in network.shape.eligible("hidden"):
+            utility = [activity[layer][unit] * _magnitude(network.outgoing(layer, unit)) for unit in units]
+            least_first = np.argsort(utility, kind="stable")
+            worn += [(layer, int(units[place])) for place in least_first[: self._due(len(units), context)]]
+        return worn
 
     def _due(self, width: int, context: LoopContext) -> int:
         """How many units of a layer fall due in the loop before this one; fractions add up over loops."""
         each = self.rate * width * context.steps
         return min(width, int(each * (context.loop - 1)) - int(each * (context.loop - 2)))
+
+
+def _magnitude(parts: Sequence[Vector]) -> float:
+    return float(sum(np.abs(part, dtype=np.float64).sum() for part in parts))

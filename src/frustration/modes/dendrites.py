@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from frustration.architecture import Architecture
 from frustration.dendrites.settings import Settings, SettingsError
 from frustration.modes.base import Evidence, Mode, ModeError
+from frustration.protocols import AnyShape
 
 OF_THE_SCHEDULE = (
     "switch_mode",
@@ -56,13 +56,13 @@ class Dendrites(Settings, Mode):
     def settings(self) -> Settings:
         return self
 
-    def check(self, architecture: Architecture, classes: int) -> None:
+    def check(self, shape: AnyShape) -> None:
         if not self.maximizing_score:
             raise ModeError(
                 f'mode "{self.name}": the score is validation accuracy, so maximizing_score is true'
             )
         try:
-            self.grown_layers(architecture.depth + 1)
+            self.grown_layers(shape.outputs)
         except SettingsError as error:
             raise ModeError(f'mode "{self.name}": {error}') from None
 
@@ -96,8 +96,8 @@ class EarlyStop(Dendrites):
     control: ClassVar[bool] = True
     max_dendrites: int = field(default=0, metadata=Settings.__dataclass_fields__["max_dendrites"].metadata)
 
-    def check(self, architecture: Architecture, classes: int) -> None:
-        super().check(architecture, classes)
+    def check(self, shape: AnyShape) -> None:
+        super().check(shape)
         if self.max_dendrites:
             raise ModeError('mode "early-stop" grows nothing: leave out max_dendrites, or use "dendrites"')
 

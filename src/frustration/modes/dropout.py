@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from frustration.architecture import Architecture
 from frustration.modes.base import EpochSettings, Evidence, Mode, ModeError, probability
+from frustration.protocols import AnyShape
 from frustration.streams import dropout_threshold
 
 
@@ -19,9 +19,9 @@ class Dropout(Mode):
     dose_knob: ClassVar[str] = "p"
     p: float = field(default=0.1, metadata={"read": probability})
 
-    def check(self, architecture: Architecture, classes: int) -> None:
-        if not architecture.hidden:
-            raise ModeError('mode "dropout" has nothing to act on: the architecture has no hidden layer')
+    def check(self, shape: AnyShape) -> None:
+        if not shape.eligible("hidden"):
+            raise ModeError(f'mode "dropout" has nothing to act on: {shape.lacks("hidden")}')
 
     def training(self, settings: EpochSettings) -> EpochSettings:
         return dataclasses.replace(settings, dropout=self.p)

@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from frustration.architecture import Architecture
 from frustration.errors import InputError
 from frustration.modes.base import Mode, ModeError
 from frustration.modes.dendrites import Dendrites
 from frustration.modes.registry import mode_named
 from frustration.policy import OPTIMIZERS, UPDATES, Acceptance
+from frustration.protocols import AnyShape
 
 
 @dataclass(frozen=True)
@@ -121,18 +121,18 @@ class Program:
             f'as in "{self.segments[-1].names}@{self.segments[-1].first}-"'
         )
 
-    def check(self, architecture: Architecture, classes: int, loops: int) -> None:
+    def check(self, shape: AnyShape, loops: int) -> None:
         """Raise ModeError where a component has nothing to act on or a loop has no mode."""
         for segment in self.segments:
             for mode in segment.components:
-                mode.check(architecture, classes)
+                mode.check(shape)
         self.at(loops)
 
-    def widened(self, architecture: Architecture, features: int, classes: int) -> Architecture:
-        """The architecture that is trained."""
+    def widened(self, shape: AnyShape) -> AnyShape:
+        """The network that is trained."""
         for mode in self.segments[0].components:
-            architecture = mode.widened(architecture, features, classes)
-        return architecture
+            shape = mode.widened(shape)
+        return shape
 
     @property
     def grows(self) -> bool:

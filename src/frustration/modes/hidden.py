@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from frustration.modes.ablation import Ablation
+from frustration.protocols import Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,5 @@ class Hidden(Ablation):
     """Zero the incoming weights, the bias and the outgoing weights of hidden units drawn at random."""
 
     name: ClassVar[str] = "hidden"
+    role: ClassVar[Role] = "hidden"
     outgoing: ClassVar[bool] = True
-
-    def layers(self, depth: int) -> Sequence[int]:
-        return range(depth)

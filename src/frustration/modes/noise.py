@@ -9,7 +9,7 @@ import numpy as np
 
 from frustration.modes.base import Evidence, LoopContext
 from frustration.modes.hidden import Hidden
-from frustration.network import Network
+from frustration.protocols import AnyNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Noise(Hidden):
 
     name: ClassVar[str] = "noise"
 
-    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
+    def intervene(self, candidate: AnyNetwork, context: LoopContext) -> Evidence:
         spared = candidate.copy()
         removed = super().intervene(spared, context).get("removed", 0.0)
         if removed == 0.0:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from frustration.modes.ablation import Ablation
+from frustration.protocols import Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,4 @@ class Output(Ablation):
     """Draw an output unit; zero its weights and bias."""
 
     name: ClassVar[str] = "output"
-
-    def layers(self, depth: int) -> Sequence[int]:
-        return [depth]
+    role: ClassVar[Role] = "output"

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from frustration.modes.ablation import Unit
 from frustration.modes.base import LoopContext, non_negative
-from frustration.modes.renewal import Renewal, mean_activations
-from frustration.network import Network
+from frustration.modes.renewal import Renewal
+from frustration.protocols import AnyNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +23,11 @@ class Redo(Renewal):
 
     tau: float = field(default=0.1, metadata={"read": non_negative})
 
-    def worn_out(self, network: Network, context: LoopContext) -> Sequence[Unit]:
+    def worn_out(self, network: AnyNetwork, context: LoopContext) -> Sequence[Unit]:
+        activity = network.activity(context.probe)
         return [
             (layer, unit)
-            for layer, fires in enumerate(mean_activations(network, context))
-            for unit in range(len(fires))
-            if fires[unit] <= self.tau * fires.mean()
+            for layer, units in network.shape.eligible("hidden")
+            for unit in units
+            if activity[layer][unit] <= self.tau * activity[layer][units].mean()
         ]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from frustration.architecture import Architecture
 from frustration.modes.ablation import Unit
 from frustration.modes.base import Evidence, LoopContext, Mode, ModeError
-from frustration.network import Network
+from frustration.protocols import AnyNetwork, AnyShape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +19,23 @@ class Renewal(Mode):
     ratchet: ClassVar[bool] = False
     optimizer: ClassVar[str] = "persist-masked"
 
-    def worn_out(self, network: Network, context: LoopContext) -> Sequence[Unit]:
+    def worn_out(self, network: AnyNetwork, context: LoopContext) -> Sequence[Unit]:
         """The hidden units that start again in this loop."""
         raise NotImplementedError
 
-    def check(self, architecture: Architecture, classes: int) -> None:
-        if not architecture.hidden:
-            raise ModeError(f'mode "{self.name}" has nothing to act on: the architecture has no hidden layer')
+    def check(self, shape: AnyShape) -> None:
+        if not shape.eligible("hidden"):
+            raise ModeError(f'mode "{self.name}" has nothing to act on: {shape.lacks("hidden")}')
 
-    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
+    def intervene(self, candidate: AnyNetwork, context: LoopContext) -> Evidence:
         units = self.worn_out(candidate, context)
         renew(candidate, units, context)
-        return {"renewed": [list(unit) for unit in units]} if units else {}
+        return (
+            {"renewed": [[candidate.shape.layer_name(layer), unit] for layer, unit in units]} if units else {}
+        )
 
 
-def renew(network: Network, units: Sequence[Unit], context: LoopContext) -> None:
+def renew(network: AnyNetwork, units: Sequence[Unit], context: LoopContext) -> None:
     """Give hidden units fresh incoming weights and outgoing weights of 0, dendrites included.
 
     A renewed unit changes nothing at first: whatever it computes, nobody hears it. The dendrites of a grown
@@ -45,7 +43,7 @@ def renew(network: Network, units: Sequence[Unit], context: LoopContext) -> None
     """
     if not units:
         return
-    bare = dataclasses.replace(network.shape, dendrites=(0,) * len(network.shape.dendrites))
+    bare = network.shape.with_dendrites((0,) * len(network.shape.dendrites))
     fresh = bare.view(bare.initial(context.stream("init")))
     for layer, unit in units:
         for part in network.incoming(layer, unit):
@@ -55,8 +53,3 @@ def renew(network: Network, units: Sequence[Unit], context: LoopContext) -> None
     for layer, unit in units:  # last, for one renewed unit may have drawn a weight for another
         for part in network.outgoing(layer, unit):
             part[...] = 0.0
-
-
-def mean_activations(network: Network, context: LoopContext) -> list[np.ndarray]:
-    """Per hidden layer [units]: mean |activation| over the probe images."""
-    return [np.abs(hidden).mean(axis=0) for hidden in network.activations(context.probe)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from frustration.modes.base import Evidence, LoopContext, Mode
-from frustration.network import Network
+from frustration.protocols import AnyNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,6 @@ class Restart(Mode):
     control: ClassVar[bool] = True
     damages: ClassVar[bool] = True
 
-    def intervene(self, candidate: Network, context: LoopContext) -> Evidence:
+    def intervene(self, candidate: AnyNetwork, context: LoopContext) -> Evidence:
         candidate.vector[...] = candidate.shape.initial(context.stream("init"))
         return {"fresh_weights": True}

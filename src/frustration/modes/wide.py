@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from frustration.architecture import MAX_WIDTH, Architecture
+from frustration.errors import InputError
 from frustration.modes.base import Mode, ModeError
-from frustration.network import Shape
+from frustration.protocols import AnyShape
 
 
 def _at_least_one(text: Any) -> int:
@@ -32,28 +32,11 @@ class Wide(Mode):
     def label(self) -> str:
         return f"wide@{self.dendrites}"
 
-    def check(self, architecture: Architecture, classes: int) -> None:
-        if not architecture.hidden:
-            raise ModeError('mode "wide" has nothing to widen: the architecture has no hidden layer')
+    def check(self, shape: AnyShape) -> None:
+        try:
+            shape.widened(self.dendrites)
+        except InputError as error:
+            raise ModeError(f'mode "wide" has nothing to widen: {error}') from None
 
-    def widened(self, architecture: Architecture, features: int, classes: int) -> Architecture:
-        """All hidden layers wider by one factor, as near as can be to the parameters of K dendrites."""
-        grown = Shape(architecture, features, classes, (self.dendrites,) * (architecture.depth + 1))
-        wanted = grown.size
-
-        def scaled(factor: float) -> Architecture:
-            widths = (min(MAX_WIDTH, max(1, round(width * factor))) for width in architecture.hidden)
-            return Architecture(tuple(widths))
-
-        low, high = 1.0, 2.0 * (self.dendrites + 1)
-        while scaled(high).parameters(features, classes) < wanted and high < MAX_WIDTH:
-            high *= 2
-        while high - low > 1e-6:
-            middle = (low + high) / 2
-            low, high = (
-                (middle, high) if scaled(middle).parameters(features, classes) <= wanted else (low, middle)
-            )
-        return min(
-            (scaled(low), scaled(high)),
-            key=lambda wide: abs(wide.parameters(features, classes) - wanted),
-        )
+    def widened(self, shape: AnyShape) -> AnyShape:
+        return shape.widened(self.dendrites)

@@ -19,6 +19,7 @@ from frustration.engine.dendritic import join
 from frustration.engine.products import layer_outputs, times_transposed
 from frustration.network import Network, Shape, Vector
 from frustration.saved import unpack_lkg
+from frustration.sealed import CheckpointError
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,10 @@ class Kept:
 
 def load_network(path: Path) -> Kept:
     """The network in a file; CheckpointError says what is wrong with it."""
-    return Kept(unpack_lkg(path).lkg, hashlib.sha256(path.read_bytes()).hexdigest())
+    network = unpack_lkg(path).lkg
+    if not isinstance(network, Network):
+        raise CheckpointError("it holds the network of a problem, and probes know SimpleMLPs")
+    return Kept(network, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 class Layer(Protocol):

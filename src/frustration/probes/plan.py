@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from frustration.architecture import Architecture
 from frustration.dataset import Split, load
 from frustration.errors import InputError
 from frustration.probes.files import ProbeFileError, ProbeFiles, is_current
@@ -105,7 +106,12 @@ def plan(store: Store, wanted: Wanted, data: Data) -> ProbePlan:
             f"a study with networks = true and another name keeps them"
         )
     complaints: list[str] = []
-    records = list(_readable(store, there, complaints))
+    readable = list(_readable(store, there, complaints))
+    records = [record for record in readable if not record.spec.problem]
+    if len(records) < len(readable):
+        complaints.append(
+            f"{len(readable) - len(records):,} networks of problems are left out: probes know SimpleMLPs"
+        )
     missing, done = [], 0
     for record in records:
         try:
@@ -149,10 +155,11 @@ def _cost(record: TrialRecord, measure: str, wanted: Wanted, data: Data) -> floa
     test_images = len(data.of(record.spec).test)
     settings = wanted.settings(measure, test_images)
     images = settings.get("images", 0)
-    units = sum(record.spec.architecture.hidden)
+    hidden = record.spec.architecture.hidden if isinstance(record.spec.architecture, Architecture) else ()
+    units = sum(hidden)
     passes = 1
     if measure == "knockout":  # the first layer is computed once
-        first = 2 * record.spec.architecture.hidden[0] * data.of(record.spec).features if units else 0
+        first = 2 * hidden[0] * data.of(record.spec).features if units else 0
         passes = (len(settings["fractions"]) - 2) * settings["draws"]
         operations, activations = passes * max(0, record.flops - first), passes * units
     else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
 from frustration.dataset import Split
-from frustration.engine.backends import backend_named
+from frustration.engine.backends import backend_for
 from frustration.engine.group import Group
 from frustration.engine.loop import train_group
 from frustration.engine.population import Interrupted
@@ -118,8 +118,12 @@ class Data:
     splits: Mapping[str, Split]
     _parts: dict[tuple[str, float], Split] = field(default_factory=dict)
 
-    def of(self, spec: TrialSpec) -> Split:
-        """What a trial sees."""
+    def of(self, spec: TrialSpec) -> Any:
+        """What a trial sees: a split, or the data of its problem, which every process asks it for once."""
+        if spec.problem:
+            from frustration.engine.module.data import data_of
+
+            return data_of(spec.problem, spec.train_fraction)
         return self.part(spec.dataset, spec.train_fraction)
 
     def part(self, name: str, fraction: float) -> Split:
@@ -217,7 +221,7 @@ def _train(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
 
     trials = list(group.trials.values())
     data = work.data.of(trials[0].spec)
-    backend = backend_named(work.backend, work.device)
+    backend = backend_for(trials[0].spec.architecture, work.backend, work.device)
     train_group(group, backend, data, observe, stop)
     for trial in trials:
         work.keeper.finish(trial)

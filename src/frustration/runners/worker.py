@@ -27,7 +27,7 @@ def main() -> None:
 
 def _work(connection: Connection, training: threading.Event, stop: threading.Event) -> None:
     """Train one group after another, until there are no more or something is in the way."""
-    from frustration.engine.backends import backend_named
+    from frustration.engine.backends import load_backend
     from frustration.engine.population import Interrupted
     from frustration.errors import FrustrationError
     from frustration.runners.local import Failure, Idle, WorkerError
@@ -35,7 +35,7 @@ def _work(connection: Connection, training: threading.Event, stop: threading.Eve
 
     try:
         work: Work = connection.recv()
-        backend_named(work.backend, work.device)  # loads torch while a signal can still end us at once
+        load_backend(work.backend, work.device)  # loads torch while a signal can still end us at once
         connection.send(Idle())
         while (group := connection.recv()) is not None:
             training.set()

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from frustration.engine.group import Group, Layout
-from frustration.engine.loop import PROBE_IMAGES
-from frustration.engine.population import Backend
+from frustration.engine.loop import PROBE_SAMPLES
+from frustration.engine.population import Backend, TrialData
 from frustration.engine.trial import Trial
 from frustration.runners.work import Data
 from frustration.study.run import Planned
@@ -124,14 +124,15 @@ def worth_measuring(layouts: Sequence[Layout[Planned]], data: Data) -> bool:
     for layout in layouts:
         planned = next(iter(layout.members.values()))
         split = data.of(planned.spec)
-        samples = len(split.train.labels)
+        samples = split.samples
         size = len(layout.members) * planned.shape.size
-        whole += size * planned.spec.meta_loops * (samples + len(split.validation.labels) / 3)
+        judged = 0 if planned.spec.problem else len(split.validation.labels)
+        whole += size * planned.spec.meta_loops * (samples + judged / 3)
         kind = _kind(layout)
         if kind not in seen:
             seen.add(kind)
             measured = 3 * min(samples, MEASURED_STEPS * planned.spec.batch_size)
-            slices += size * (measured + 2 * PROBE_IMAGES / 3)
+            slices += size * (measured + 2 * PROBE_SAMPLES / 3)
     least, measuring = whole / WORK_PER_SECOND, slices / WORK_PER_SECOND + MEASURING_SECONDS * len(seen)
     return least > LEAST_SECONDS and measuring < least / 20
 
@@ -142,9 +143,11 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     spec, shape = planned[0][1].spec, planned[0][1].shape
     split = data.of(spec)
     batch = spec.batch_size
-    samples = len(split.train.labels)
+    if spec.problem:
+        return _seconds_of_problem(layout, split, backend)
+    samples = split.samples
     some = min(samples, MEASURED_STEPS * batch)
-    images = min(PROBE_IMAGES, len(split.validation.labels))
+    images = min(PROBE_SAMPLES, len(split.validation.labels))
     # The first images serve for both: what they are does not change what they cost.
     small = split.head(some, images, images)
     population = backend.population(shape, layout.runs, small, batch)
@@ -163,6 +166,23 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     per_loop = 2 if any(_damages(one) for _, one in planned) else 1
     whole = len(split.validation.labels) / images
     return training * samples / some + per_loop * evaluation * whole
+
+
+def _seconds_of_problem(layout: Layout[Planned], data: TrialData, backend: Backend) -> float:
+    """The same of any network: some steps of its training, and one whole evaluation."""
+    ((slot, planned),) = layout.members.items()
+    spec = planned.spec
+    trial = Trial.fresh(spec, planned.shape)
+    population = backend.population(planned.shape, layout.runs, data, spec.batch_size)
+    population.load(slot, trial.base.vector)
+    order = trial.order(data.samples)
+    some = order[: MEASURED_STEPS * spec.batch_size]
+    epoch = trial.intervene(trial.clone(), some, data.probe(PROBE_SAMPLES)).epoch
+    stop = threading.Event()
+    population.train({slot: epoch}, stop)
+    training = _fastest(lambda: population.train({slot: epoch}, stop))
+    evaluation = _fastest(lambda: population.evaluate("validation"))
+    return float(training * len(order) / len(some) + (1 + _damages(planned)) * evaluation)
 
 
 def _kind(layout: Layout[Planned]) -> tuple[object, ...]:
@@ -188,6 +208,6 @@ def _fastest(call: Callable[[], object]) -> float:
 def _memory(layout: Layout[Planned]) -> int:
     """Weights, gradients and two moments in the population, base and candidate beside it, activations."""
     planned = next(iter(layout.members.values()))
-    units = sum(outputs for outputs, _ in planned.shape.layers)
+    units = sum(units for _, units, _ in planned.shape.layer_sizes())
     slots = sum(map(len, layout.runs))
     return slots * 4 * (6 * planned.shape.size + 2 * planned.spec.batch_size * units)

@@ -20,7 +20,7 @@ from frustration.engine.group import Group, Layout, lay_out, work_left, write_nu
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
 from frustration.files import try_lock
-from frustration.network import Shape
+from frustration.protocols import AnyShape
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import LocalEngine
 from frustration.runners.work import Data, Engine, Event, Work
@@ -36,7 +36,7 @@ class Planned:
     """A trial that may have to be run."""
 
     spec: TrialSpec
-    shape: Shape
+    shape: AnyShape
     loop: int = 0
 
 

@@ -19,7 +19,7 @@ from frustration.engine.growth.ratchet import RatchetGrowth
 from frustration.engine.growth.step import GrowthOutcome, grown, slowed, summary_of
 from frustration.modes import EpochSettings, Program, Segment
 from frustration.modes.base import Evidence
-from frustration.network import Network, Shape
+from frustration.protocols import AnyNetwork, AnyShape
 
 if TYPE_CHECKING:
     from frustration.engine.perforated.schedule import LibrarySchedule
@@ -30,7 +30,7 @@ class ExternalSchedule(Protocol):
     """A backend in which another program decides when a network grows, and lets it grow."""
 
     def take_over(
-        self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
+        self, schedule: GrowthSchedule, seed: int, network: AnyNetwork, saved: AnyNetwork | None
     ) -> LibrarySchedule:
         """That program's schedule in the place of one of ours, where that one stands."""
 
@@ -43,23 +43,25 @@ class Growth(Protocol):
 
     name: str
     """Of the mode that they belong to."""
-    saved: Network | None
+    saved: AnyNetwork | None
     """A network that has to survive with it."""
     earlier: list[dict[str, Any]]
     """The attempts of other ranges of loops, before its own, as records have them."""
 
     def belongs_to(self, segment: Segment) -> bool: ...
-    def hand_over(self, external_schedule: ExternalSchedule, base: Network) -> None:
+    def hand_over(self, external_schedule: ExternalSchedule, base: AnyNetwork) -> None:
         """Leave decisions to another program; once more is harmless."""
 
-    def treat(self, candidate: Network) -> tuple[Network, Evidence]:
+    def treat(self, candidate: AnyNetwork) -> tuple[AnyNetwork, Evidence]:
         """The candidate, grown or as it was, and what the loop's evidence has to say."""
 
-    def training(self, epoch: EpochSettings, shape: Shape) -> EpochSettings:
+    def training(self, epoch: EpochSettings, shape: AnyShape) -> EpochSettings:
         """How a network of this shape is trained."""
 
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> GrowthOutcome:
-        """After every loop that gave a finite network."""
+    def follow(
+        self, loop: int, accuracy: float, score: float, network: AnyNetwork, accepted: bool
+    ) -> GrowthOutcome:
+        """After every loop that gave a finite network; `score` is its accuracy as schedules are told it."""
 
     def discard(self, loop: int) -> None:
         """After a loop that diverged: it left no trace, and the schedule does not hear of it."""
@@ -100,7 +102,7 @@ def begin_growth(segment: Segment, seed: int, earlier: Sequence[dict[str, Any]] 
     )
 
 
-def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: Network | None) -> Growth:
+def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: AnyNetwork | None) -> Growth:
     """What `to_dict` wrote, with the network that was saved beside it."""
     segment = program.at(fields["first"])
     mode = segment.growing
@@ -150,7 +152,7 @@ class ScheduledGrowth:
     """Of the draws."""
     library: LibrarySchedule | None = None
     """The schedule, where it is another program's: it lets the network grow as well."""
-    saved: Network | None = None
+    saved: AnyNetwork | None = None
     saved_accuracy: float | None = None
     saved_loop: int = 0
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -165,23 +167,25 @@ class ScheduledGrowth:
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
 
-    def hand_over(self, external_schedule: ExternalSchedule, base: Network) -> None:
+    def hand_over(self, external_schedule: ExternalSchedule, base: AnyNetwork) -> None:
         if isinstance(self.schedule, Schedule) or self.schedule.closed:
             self.schedule = self.library = external_schedule.take_over(
                 self.schedule, self.seed, base, self.saved
             )
 
-    def treat(self, candidate: Network) -> tuple[Network, Evidence]:
+    def treat(self, candidate: AnyNetwork) -> tuple[AnyNetwork, Evidence]:
         evidence, self.pending = self.pending, {}
         return candidate, evidence
 
-    def training(self, epoch: EpochSettings, shape: Shape) -> EpochSettings:
+    def training(self, epoch: EpochSettings, shape: AnyShape) -> EpochSettings:
         return slowed(epoch, shape, self.settings)
 
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> GrowthOutcome:
+    def follow(
+        self, loop: int, accuracy: float, score: float, network: AnyNetwork, accepted: bool
+    ) -> GrowthOutcome:
         if self.ended:  # before its range of loops is over: training goes on from the saved network
             return GrowthOutcome()
-        decision = self.schedule.observe(accuracy / 100)
+        decision = self.schedule.observe(score)
         self.why = decision.why
         if decision.save:
             self.saved, self.saved_accuracy, self.saved_loop = network, accuracy, loop
@@ -190,28 +194,28 @@ class ScheduledGrowth:
             if decision.action != GROW:
                 return GrowthOutcome(ends=ends)
             return self._grow(network, accuracy, loop, loop, decision.save_grown)
-        self.draws.restore(self.saved)
+        self.draws.restore(self.saved.shape)
         if decision.action == GROW:
             return self._grow(self.saved, self.saved_accuracy, self.saved_loop, loop, decision.save_grown)
         return GrowthOutcome(network=self.saved, accuracy=self.saved_accuracy, ends=ends)
 
     def _grow(
-        self, start: Network, accuracy: float | None, from_loop: int, loop: int, save: bool
+        self, start: AnyNetwork, accuracy: float | None, from_loop: int, loop: int, save: bool
     ) -> GrowthOutcome:
-        layers = self.settings.grown_layers(len(start.shape.layers))
+        layers = self.settings.grown_layers(start.shape.outputs)
         theirs = self.library.grown() if self.library else None
         ours = grown(start, layers, self.settings, self.draws) if self.adds and not theirs else start.copy()
         network = theirs or ours
-        sizes = (start.shape.size, network.shape.size)
+        sizes = (start.shape.parameters, network.shape.parameters)
         self.sizes.append(sizes)
         # The schedule counts what it is told of, from its own beginning; records count everything.
         attempt = self.schedule.attempts[-1]
         attempt.loop = loop
         if self.adds:
-            attempt.dendrites = max(network.shape.dendrites)
+            attempt.dendrites = max(network.shape.dendrites, default=0)
         self.pending = {"went_back_to_loop": from_loop, "attempt": len(self.sizes)}
         if self.adds:
-            self.pending |= {"dendrites": max(network.shape.dendrites), "parameters": list(sizes)}
+            self.pending |= {"dendrites": max(network.shape.dendrites, default=0), "parameters": list(sizes)}
         if save:
             self.saved, self.saved_accuracy, self.saved_loop = network, accuracy, from_loop
         return GrowthOutcome(network=network, accuracy=accuracy)

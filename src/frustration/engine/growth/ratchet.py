@@ -14,7 +14,7 @@ from frustration.engine.growth.step import GrowthOutcome, grown, slowed, summary
 from frustration.errors import InputError
 from frustration.modes import EpochSettings, Segment
 from frustration.modes.base import Evidence
-from frustration.network import Network, Shape
+from frustration.protocols import AnyNetwork, AnyShape
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,20 +34,20 @@ class RatchetGrowth:
     """Whether the candidate under way has grown."""
     attempts: list[Attempt] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
-    saved: Network | None = None
+    saved: AnyNetwork | None = None
     loops: int = 0
     earlier: list[dict[str, Any]] = field(default_factory=list)
 
     def belongs_to(self, segment: Segment) -> bool:
         return self.first == segment.first
 
-    def hand_over(self, external_schedule: object, base: Network) -> None:
+    def hand_over(self, external_schedule: object, base: AnyNetwork) -> None:
         raise InputError(
             "with the ratchet growth is not the library's to decide; --backend torch or native can"
         )
 
-    def treat(self, candidate: Network) -> tuple[Network, Evidence]:
-        dendrites = max(candidate.shape.dendrites)
+    def treat(self, candidate: AnyNetwork) -> tuple[AnyNetwork, Evidence]:
+        dendrites = max(candidate.shape.dendrites, default=0)
         self.growing = (
             self.idle >= self.settings.n_epochs_to_switch
             and self.tried < self.settings.max_dendrite_tries
@@ -56,17 +56,19 @@ class RatchetGrowth:
         )
         if not self.growing:
             return candidate, {}
-        layers = self.settings.grown_layers(len(candidate.shape.layers))
+        layers = self.settings.grown_layers(candidate.shape.outputs)
         bigger = grown(candidate, layers, self.settings, self.draws)
         self.tried += 1
         self.attempts.append(Attempt(loop=self.loops, dendrites=dendrites + 1))
-        self.sizes.append((candidate.shape.size, bigger.shape.size))
+        self.sizes.append((candidate.shape.parameters, bigger.shape.parameters))
         return bigger, {"dendrites": dendrites + 1, "parameters": list(self.sizes[-1]), "attempt": self.tried}
 
-    def training(self, epoch: EpochSettings, shape: Shape) -> EpochSettings:
+    def training(self, epoch: EpochSettings, shape: AnyShape) -> EpochSettings:
         return slowed(epoch, shape, self.settings)
 
-    def follow(self, loop: int, accuracy: float, network: Network, accepted: bool) -> GrowthOutcome:
+    def follow(
+        self, loop: int, accuracy: float, score: float, network: AnyNetwork, accepted: bool
+    ) -> GrowthOutcome:
         self._settle(loop, accepted)
         return GrowthOutcome()
 

@@ -62,7 +62,8 @@ class Layer:
 
     def row(self, unit: int) -> Iterator[tuple[str, Index]]:
         """By which of its own parameters a unit is driven, and which part of each."""
-        yield "weight", (slice(None), unit) if self.transposed else (unit,)
+        own = slice(unit, unit + 1) if self.is_norm else unit  # a view, not a number
+        yield "weight", (slice(None), unit) if self.transposed else (own,)
         if self.module.bias is not None:
             yield "bias", (slice(unit, unit + 1),)
 

@@ -64,29 +64,32 @@ class Units:
             else:
                 yield listener, heard
 
-    def parts(
-        self, name: str, unit: int, outgoing: bool, dendrites: Mapping[str, int] | None = None
-    ) -> list[Slice]:
-        """Everything that drives a unit and, if asked, everything that it drives.
+    def incoming(self, name: str, unit: int, dendrites: Mapping[str, int] | None = None) -> list[Slice]:
+        """All that drives a unit: its own weights first, then its dendrites', then the norm's behind it.
 
         `dendrites`: on each unit of each layer that has any; by default, those of the network as it is.
         """
         grown = dendrites_of(self.network) if dendrites is None else dendrites
         layer = self.layers[name]
-        parts = self._driving(layer, unit, grown.get(name, 0))
-        for listener, heard in layer.heard_by.items() if outgoing else ():
-            below = self.layers[listener]
-            for column in (heard == unit).nonzero().flatten().tolist():
-                if below.is_norm:
-                    parts += self.parts(listener, column, outgoing, grown)
-                else:
-                    parts += self._copies(below, *below.column(column), grown.get(listener, 0))
+        count = grown.get(name, 0)
+        copies = [self._copies(layer, own, index, count) for own, index in layer.row(unit)]
+        parts = [copies_of[k] for k in range(count + 1) for copies_of in copies]
+        parts += [Slice(f"{name}.tops", (slice(None), unit))] if count else []
+        parts += [Slice(f"{name}.links", (slice(None), unit))] if count > 1 else []
+        for listener, heard in layer.heard_by.items():
+            if self.layers[listener].is_norm:
+                for channel in (heard == unit).nonzero().flatten().tolist():
+                    parts += self.incoming(listener, channel, grown)
         return parts
 
-    def _driving(self, layer: Layer, unit: int, dendrites: int) -> list[Slice]:
-        parts = [part for own in layer.row(unit) for part in self._copies(layer, *own, dendrites)]
-        parts += [Slice(f"{layer.name}.tops", (slice(None), unit))] if dendrites else []
-        parts += [Slice(f"{layer.name}.links", (slice(None), unit))] if dendrites > 1 else []
+    def outgoing(self, name: str, unit: int, dendrites: Mapping[str, int] | None = None) -> list[Slice]:
+        """All with which others hear a unit, their dendrites included."""
+        grown = dendrites_of(self.network) if dendrites is None else dendrites
+        parts = []
+        for listener, heard in self.listeners(name):
+            below = self.layers[listener]
+            for column in (heard == unit).nonzero().flatten().tolist():
+                parts += self._copies(below, *below.column(column), grown.get(listener, 0))
         return parts
 
     def _copies(self, layer: Layer, own: str, index: Index, dendrites: int) -> list[Slice]:
@@ -95,9 +98,8 @@ class Units:
         # A tied weight goes by the name of the first module that has it.
         name = self._names.get(id(getattr(layer.module, own)), inside)
         copies = [f"{layer.name}.dendrites.{k}.{own}" for k in range(dendrites)]
-        return [Slice(inside if name == f"{layer.name}.{own}" else name, index)] + [
-            Slice(copy, index) for copy in copies
-        ]
+        first = inside if name == f"{layer.name}.{own}" else name
+        return [Slice(one, index) for one in (first, *copies)]
 
     @torch.no_grad()
     def take(self, name: str, unit: int, outgoing: bool) -> float:
@@ -111,7 +113,7 @@ class Units:
     def tensors(self, name: str, unit: int, outgoing: bool) -> Iterator[Tensor]:
         """Views of the parts of a unit, in the network as it is."""
         parameters = dict(self.network.named_parameters())
-        for part in self.parts(name, unit, outgoing):
+        for part in self.incoming(name, unit) + (self.outgoing(name, unit) if outgoing else []):
             yield parameters[part.name].detach()[part.index]
 
 

@@ -85,7 +85,7 @@ class Trainee:
         self.pixel_values = torch.from_numpy(data.pop("pixel_values"))
         self.data = {name: torch.from_numpy(array) for name, array in data.items()}
         fence_off()
-        configure(self.settings, self.settings.grown_layers(len(self.shape.layers)), test_saves, licensed)
+        configure(self.settings, self.settings.grown_layers(self.shape.outputs), test_saves, licensed)
         mlp = SimpleMLP(self.shape.architecture, features, classes)
         with self._credentials() if licensed else contextlib.nullcontext():
             self._network = PerforatedNetwork(mlp, self.settings, graphs)

@@ -1,0 +1,432 @@
+"""The network of a problem as the meta-loop sees it: a vector with names in it, and units in layers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from frustration.engine.module.data import data_of
+from frustration.engine.module.dendritic import set_dendrites
+from frustration.engine.module.growing import library_order
+from frustration.engine.module.layers import Slice
+from frustration.engine.module.probe import undisturbed
+from frustration.engine.module.units import growable
+from frustration.errors import FrustrationError
+from frustration.protocols import Role, Vector
+from frustration.references import ProblemError, ProblemReference
+from frustration.streams import Stream
+
+PROBE_SAMPLES = 4
+"""What units are found with: enough that a channel that is the same for all of them says nothing else."""
+FIXED_SEED = 0
+"""Of whatever does not belong to a trial: frozen weights, and the network in which units are found."""
+
+Named = dict[str, tuple[int, ...]]
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Torch's, NumPy's and Python's own generators as this seed leaves them; afterwards as they were."""
+    own, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(own)
+            np.random.set_state(numpys)  # noqa: NPY002
+
+
+class Layout:
+    """What all trials of a problem have in common: its network's names, units and layers that can grow."""
+
+    def __init__(self, reference: ProblemReference) -> None:
+        self.reference, self.problem = reference, reference.problem()
+        self.network = self.build(FIXED_SEED)
+        self.data = data_of(reference)
+        self.batch = self.data.probe(PROBE_SAMPLES)[0]
+        self.trained = {n: tuple(p.shape) for n, p in self.network.named_parameters() if p.requires_grad}
+        self.buffers = {name: tuple(buffer.shape) for name, buffer in _buffers(self.network)}
+        if not self.trained:
+            raise ProblemError(f"the network of problem {reference} has no parameter that is trained")
+        odd = [n for n, p in self.network.named_parameters() if p.requires_grad and p.dtype == torch.float64]
+        if odd:
+            raise ProblemError(f"problem {reference}: {odd[0]} is float64; networks are kept as float32")
+        with self._explained("cannot be run"):
+            self.units = self.problem.units(self.network, self._forward)
+        self.unit_layers = list(self.units.all)
+        self._learn_growth()
+
+    def _forward(self) -> object:
+        return self.problem.loss(self.network, self.batch)
+
+    def _learn_growth(self) -> None:
+        chosen = self.problem.growable(self.network)
+        axes = growable(self.units)
+        if chosen is not None:
+            known = dict(self.network.named_modules())
+            for name in chosen:
+                if name not in known:
+                    raise ProblemError(f"problem {self.reference}: growable names {name}, which is no module")
+            axes = {name: axes.get(name, self.axis(known[name])) for name in chosen}
+        self.axes = axes
+        self.growing = list(library_order(self.network, axes))
+        self.own: dict[str, Named] = {}
+        self.own_buffers: dict[str, Named] = {}
+        for name in self.growing:
+            module = self.network.get_submodule(name)
+            frozen = [n for n, p in module.named_parameters() if not p.requires_grad]
+            if frozen:
+                raise ProblemError(
+                    f"problem {self.reference}: {name} has frozen weights ({frozen[0]}), which a dendrite "
+                    f"would copy; let `growable` name a layer inside it that is trained whole"
+                )
+            self.own[name] = {n: tuple(p.shape) for n, p in module.named_parameters()}
+            self.own_buffers[name] = {n: tuple(b.shape) for n, b in _buffers(module)}
+        self.width = {name: _width(self.network.get_submodule(name)) for name in self.growing}
+
+    @staticmethod
+    def axis(module: nn.Module) -> int:
+        """Of the features in what a module returns."""
+        return 1 if any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules()) else -1
+
+    def build(self, seed: int) -> nn.Module:
+        """A fresh network under a seed."""
+        with seeded(seed), self._explained("cannot be built"):
+            network = self.problem.build()
+        if not isinstance(network, nn.Module):
+            raise ProblemError(f"problem {self.reference}: build returns a torch.nn.Module, not {network!r}")
+        return network
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except FrustrationError:
+            raise
+        except Exception as error:  # whatever a user's code raises is told in one sentence
+            raise ProblemError(f"problem {self.reference} {what}: {type(error).__name__}: {error}") from error
+
+
+_layouts: dict[ProblemReference, Layout] = {}
+
+
+def layout_of(reference: ProblemReference) -> Layout:
+    """The layout of a problem, made once per process."""
+    if reference not in _layouts:
+        _layouts[reference] = Layout(reference)
+    return _layouts[reference]
+
+
+def shape_of(reference: ProblemReference) -> ModuleShape:
+    return ModuleShape(reference, (0,) * len(layout_of(reference).growing))
+
+
+@dataclass(frozen=True)
+class ModuleShape:
+    """The network of a problem with its dendrites."""
+
+    reference: ProblemReference
+    dendrites: tuple[int, ...]
+    """On every unit of each layer that can grow, in the order in which perforatedai draws."""
+    forward_function: str = "sigmoid"
+
+    def __post_init__(self) -> None:
+        if not any(self.dendrites):
+            object.__setattr__(self, "forward_function", "sigmoid")
+
+    @property
+    def layout(self) -> Layout:
+        return layout_of(self.reference)
+
+    @property
+    def form(self) -> tuple[ProblemReference, int, int]:
+        return self.reference, 0, 0
+
+    @property
+    def subject(self) -> str:
+        return str(self.reference)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Dendrites by layer."""
+        return dict(zip(self.layout.growing, self.dendrites, strict=True))
+
+    @functools.cached_property
+    def names(self) -> Named:
+        """Every tensor of the vector with its shape, in order: what is trained, then statistics."""
+        layout, counts = self.layout, self.counts
+        trained = {self.renamed(name): shape for name, shape in layout.trained.items()}
+        statistics = {self.renamed(name): shape for name, shape in layout.buffers.items()}
+        for layer, count in counts.items():
+            for k in range(count):
+                inside = f"{layer}.dendrites.{k}."
+                trained |= {inside + name: shape for name, shape in layout.own[layer].items()}
+                statistics |= {inside + name: shape for name, shape in layout.own_buffers[layer].items()}
+            pairs = count * (count - 1) // 2
+            trained |= {f"{layer}.tops": (count, layout.width[layer])} if count else {}
+            trained |= {f"{layer}.links": (pairs, layout.width[layer])} if pairs else {}
+        object.__setattr__(self, "_trained", sum(math.prod(shape) for shape in trained.values()))
+        return trained | statistics
+
+    def renamed(self, name: str) -> str:
+        """A tensor's name where its layer is inside a Dendritic."""
+        for layer, count in self.counts.items():
+            if count and name.startswith(f"{layer}."):
+                return f"{layer}.neuron.{name.removeprefix(f'{layer}.')}"
+        return name
+
+    @functools.cached_property
+    def places(self) -> dict[str, slice]:
+        """Where each tensor is in the vector."""
+        ends = itertools.accumulate((math.prod(shape) for shape in self.names.values()), initial=0)
+        return {n: slice(a, b) for n, (a, b) in zip(self.names, itertools.pairwise(ends), strict=True)}
+
+    @functools.cached_property
+    def size(self) -> int:
+        return sum(math.prod(shape) for shape in self.names.values())
+
+    @property
+    def parameters(self) -> int:
+        _ = self.names
+        trained: int = self.__dict__["_trained"]
+        return trained
+
+    @functools.cached_property
+    def flops(self) -> int:
+        """As torch counts them, of one sample: products alone."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        network = self.module()
+        layout = self.layout
+        with undisturbed(network), torch.no_grad(), FlopCounterMode(display=False) as counter:
+            layout.problem.loss(network, layout.batch)
+        return int(counter.get_total_flops()) // layout.data.probed(PROBE_SAMPLES)
+
+    @property
+    def work(self) -> int:
+        return self.flops
+
+    @property
+    def grown(self) -> bool:
+        return any(self.dendrites)
+
+    @property
+    def outputs(self) -> list[bool]:
+        return [name in self.layout.units.output for name in self.layout.growing]
+
+    def eligible(self, role: Role) -> list[tuple[int, list[int]]]:
+        layout = self.layout
+        return [(layout.unit_layers.index(name), units) for name, units in layout.units.role(role).items()]
+
+    def lacks(self, role: Role) -> str:
+        kind = "" if role == "all" else f"{role} "
+        return f"the network of {self.reference} has no {kind}unit that is trained"
+
+    def layer_name(self, layer: int) -> str:
+        return self.layout.unit_layers[layer]
+
+    def layer_sizes(self) -> list[tuple[str, int, int]]:
+        sizes: dict[str, int] = {}
+        for name, shape in self.layout.trained.items():
+            layer = name.rpartition(".")[0]
+            sizes[layer] = sizes.get(layer, 0) + math.prod(shape)
+        layers = self.layout.units.layers
+        return [(name, layers[name].width if name in layers else 0, size) for name, size in sizes.items()]
+
+    def widened(self, dendrites: int) -> ModuleShape:
+        wanted = self.with_dendrites((dendrites,) * len(self.dendrites)).parameters
+        wider = self.layout.problem.widened(wanted)
+        if wider is None:
+            raise ProblemError(
+                f"problem {self.reference} has no wider self; it would be what widened(…) returns"
+            )
+        return wider.shape()
+
+    def view(self, vector: Vector) -> ModuleNetwork:
+        return ModuleNetwork(self, vector)
+
+    def initial(self, stream: Stream) -> Vector:
+        if self.grown:
+            raise ValueError("a network starts without dendrites")
+        network = self.layout.build(int(stream.bits(1)[0]) >> 1)
+        return self.vector_of(network)
+
+    def with_dendrites(self, dendrites: Iterable[int], forward_function: str | None = None) -> ModuleShape:
+        return dataclasses.replace(
+            self, dendrites=tuple(dendrites), forward_function=forward_function or self.forward_function
+        )
+
+    def redrawn(self) -> Iterator[tuple[int, ...]]:
+        for layer, count in self.counts.items():
+            for _ in range(count):
+                yield from self.layout.own[layer].values()
+
+    def from_state(self, state: Mapping[str, Vector], prefix: str, function: str | None) -> ModuleNetwork:
+        tops = [state.get(f"{prefix}{layer}.tops") for layer in self.layout.growing]
+        shape = self.with_dendrites([0 if top is None else len(top) for top in tops], function)
+        network = shape.view(np.empty(shape.size, np.float32))
+        for name, view in network.to_state(prefix).items():
+            if state[name].shape != view.shape:
+                raise ValueError(f"{name} has the shape {state[name].shape}, not {view.shape}")
+            view[...] = state[name]
+        return network
+
+    def module(self, device: torch.device | None = None) -> nn.Module:
+        """A network of this shape; its frozen weights are the problem's, the others are to be loaded."""
+        layout = self.layout
+        network = layout.build(FIXED_SEED)
+        set_dendrites(network, self.counts, layout.axes, self.forward_function)
+        return network.to(device) if device is not None else network
+
+    def tensors(self, network: nn.Module) -> list[Tensor]:
+        """The tensors of a network of this shape, in the order of the vector."""
+        found = {n: p.detach() for n, p in network.named_parameters()} | dict(_buffers(network))
+        return [found[name] for name in self.names]
+
+    @torch.no_grad()
+    def load(self, network: nn.Module, vector: Vector) -> None:
+        """Copy a vector into a network, in place."""
+        whole = torch.from_numpy(vector)
+        for tensor, place in zip(self.tensors(network), self.places.values(), strict=True):
+            tensor.copy_(whole[place].view(tensor.shape))
+
+    @torch.no_grad()
+    def vector_of(self, network: nn.Module) -> Vector:
+        """[size] a copy of a network's tensors."""
+        flat = [tensor.reshape(-1).to("cpu", torch.float32) for tensor in self.tensors(network)]
+        return torch.cat(flat).numpy()
+
+
+class ModuleNetwork:
+    """A vector with the names of a problem's network in it."""
+
+    def __init__(self, shape: ModuleShape, vector: Vector) -> None:
+        if vector.shape != (shape.size,):
+            raise ValueError(f"{shape.reference} has {shape.size} numbers, not {vector.shape}")
+        self.shape, self.vector = shape, vector
+
+    def copy(self) -> ModuleNetwork:
+        return ModuleNetwork(self.shape, self.vector.copy())
+
+    def to_state(self, prefix: str = "") -> dict[str, Vector]:
+        places = self.shape.places
+        return {f"{prefix}{n}": self.vector[places[n]].reshape(s) for n, s in self.shape.names.items()}
+
+    def incoming(self, layer: int, unit: int) -> list[Vector]:
+        units = self.shape.layout.units
+        return self._views(units.incoming(self.shape.layer_name(layer), unit, self._grown))
+
+    def outgoing(self, layer: int, unit: int) -> list[Vector]:
+        units = self.shape.layout.units
+        return self._views(units.outgoing(self.shape.layer_name(layer), unit, self._grown))
+
+    @functools.cached_property
+    def _grown(self) -> dict[str, int]:
+        return {name: count for name, count in self.shape.counts.items() if count}
+
+    def _views(self, parts: Sequence[Slice]) -> list[Vector]:
+        return [self._tensors[part.name][part.index] for part in parts if part.name in self._tensors]
+
+    @functools.cached_property
+    def _tensors(self) -> dict[str, Vector]:
+        return self.to_state()
+
+    def own(self, layer: int) -> list[Vector]:
+        name = self.shape.layout.growing[layer]
+        inside = f"{name}.neuron." if self.shape.counts[name] else f"{name}."
+        return [self._tensors[inside + own] for own in self.shape.layout.own[name]]
+
+    def with_dendrite(self, values: Mapping[int, Sequence[Vector]], function: str) -> ModuleNetwork:
+        layout = self.shape.layout
+        counts = [k + (layer in values) for layer, k in enumerate(self.shape.dendrites)]
+        shape = self.shape.with_dendrites(counts, function)
+        bigger = shape.view(np.zeros(shape.size, np.float32))
+        room = bigger._tensors
+        renamed = {self.shape.renamed(n): shape.renamed(n) for n in (*layout.trained, *layout.buffers)}
+        for name, tensor in self._tensors.items():
+            target = room[renamed.get(name, name)]
+            if target.shape == tensor.shape:
+                target[...] = tensor
+            else:  # tops and links: rows of earlier dendrites come first
+                target[: len(tensor)] = tensor
+        first = {n: tensor.detach() for n, tensor in _buffers(layout.network)}
+        for layer, drawn in values.items():
+            name = layout.growing[layer]
+            inside = f"{name}.dendrites.{self.shape.dendrites[layer]}."
+            for own, value in zip(layout.own[name], drawn, strict=True):
+                room[inside + own][...] = value
+            for own in layout.own_buffers[name]:
+                room[inside + own][...] = first[f"{name}.{own}"].float().numpy()
+        return bigger
+
+    def activity(self, probe: Sequence[Any]) -> list[NDArray[np.float64]]:
+        layout = self.shape.layout
+        network = self.shape.module()
+        self.shape.load(network, self.vector)
+        sums: dict[str, NDArray[np.float64]] = {}
+        seen: dict[str, int] = {}
+        listening = {listener for name in layout.units.hidden for listener, _ in layout.units.listeners(name)}
+
+        def hear(name: str, axis: int) -> Any:
+            def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+                columns = inputs[0].detach().movedim(axis, 0).flatten(1).double().abs()
+                sums[name] = sums.get(name, 0.0) + columns.sum(1).numpy()
+                seen[name] = seen.get(name, 0) + columns.shape[1]
+
+            return note
+
+        for name in listening:
+            axis = layout.units.layers[name].axis
+            network.get_submodule(name).register_forward_pre_hook(hear(name, axis))
+        with undisturbed(network), torch.no_grad(), seeded(FIXED_SEED):
+            for batch in probe:
+                layout.problem.loss(network, batch)
+        found = []
+        for name in layout.unit_layers:
+            fires = np.zeros(layout.units.layers[name].width)
+            heard_by = list(layout.units.listeners(name)) if name in layout.units.hidden else []
+            for listener, heard in heard_by:
+                who = heard.numpy()
+                for unit in range(len(fires)):
+                    columns = who == unit
+                    if columns.any():
+                        fires[unit] += (sums[listener] / seen[listener])[columns].mean() / len(heard_by)
+            found.append(fires)
+        return found
+
+    def utilities(self, probe: Sequence[Any]) -> list[NDArray[np.float64]]:
+        found = self.activity(probe)
+        for layer, units in self.shape.eligible("hidden"):
+            for unit in units:
+                outgoing = [part.astype(np.float64).ravel() for part in self.outgoing(layer, unit)]
+                found[layer][unit] *= float(np.linalg.norm(np.concatenate(outgoing)))
+        return found
+
+
+def _buffers(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Statistics that training leaves in a network; other buffers are constants of its build."""
+    for name, buffer in network.named_buffers():
+        if buffer.is_floating_point() or name.endswith("num_batches_tracked"):
+            yield name, buffer
+
+
+def _width(module: nn.Module) -> int:
+    from frustration.engine.module.dendritic import units_of
+
+    return units_of(module)
