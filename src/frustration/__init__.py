@@ -11,12 +11,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from frustration.any_network import Parts, Problem, problem
     from frustration.api import train
     from frustration.architecture import Architecture, equal_parameter_square, equal_parameter_width
     from frustration.dataset import load as load_dataset
     from frustration.errors import FrustrationError, InputError
     from frustration.metric import Metric
-    from frustration.any_network import Parts, Problem, problem
     from frustration.record import LoopEntry, TrialRecord
     from frustration.record_reading import read_record
     from frustration.session import Outcome

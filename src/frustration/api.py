@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from frustration.any_network import Problem
 from frustration.architecture import Architecture
 from frustration.dataset import Split
-from frustration.any_network import Problem
 from frustration.references import ProblemReference
 from frustration.request import Request
 from frustration.session import Outcome, SessionEvent

@@ -7,6 +7,7 @@ from laboratory import fresh, spec_of, trained
 from frustration import Architecture, TrialSpec
 from frustration.modes import LoopContext, ModeError, mode_named
 from frustration.modes.renewal import renew
+from frustration.network import Shape
 from frustration.streams import Streams
 
 ARCHITECTURE = Architecture.parse("[1*7, 1*5]")

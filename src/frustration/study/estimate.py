@@ -165,7 +165,7 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     evaluation = _fastest(lambda: population.evaluate("validation"))
     per_loop = 2 if any(_damages(one) for _, one in planned) else 1
     whole = len(split.validation.labels) / images
-    return training * samples / some + per_loop * evaluation * whole
+    return float(training * samples / some + per_loop * evaluation * whole)
 
 
 def _seconds_of_problem(layout: Layout[Planned], data: TrialData, backend: Backend) -> float:

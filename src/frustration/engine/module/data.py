@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset, default_collate
 
-from frustration.errors import FrustrationError
 from frustration.any_network import Parts
+from frustration.errors import FrustrationError
 from frustration.references import ProblemError, ProblemReference
 
 DIGESTED = 1_000

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from frustration.any_network import Problem, TrainingEpoch
 from frustration.engine.module.data import ProblemData, to_device
 from frustration.engine.module.shape import ModuleShape, seeded
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, OptimizerState, Part, Runs
-from frustration.any_network import Problem, TrainingEpoch
 from frustration.protocols import Vector
 from frustration.references import ProblemError, ProblemReference
 from frustration.streams import dropout_keep
