@@ -92,4 +92,4 @@ def test_at_rate_0_cbp_is_plain_training_to_the_bit(data):
 @pytest.mark.parametrize("name", ["redo", "cbp"])
 def test_without_a_hidden_layer_there_is_nothing_to_renew(name):
     with pytest.raises(ModeError, match="no hidden layer"):
-        mode_named(name)().check(Architecture.parse("linear"), 10)
+        mode_named(name)().check(Shape(Architecture.parse("linear"), 6, 10))
