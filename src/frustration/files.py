@@ -1,10 +1,12 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, locks that go with their process, and where the user's lie."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
+import io
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +16,67 @@ from frustration.errors import FrustrationError
 
 LOCK = ".lock"
 """The name of the lock of a model directory."""
+_OURS = b"frustration-engine\n"
+"""What our lock files hold, because other programs name theirs so too."""
 
 PARTIAL = ".partial"
 """How the names of files end that a killed process may leave half-written; nothing ever reads them."""
 
 
+_SWIFT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""How files are opened: a pipe in the place of one makes nobody wait."""
+
+
 class StorageError(FrustrationError):
-    """A disk that is full, read-only or otherwise unwilling."""
+    """A disk that is full, read-only or otherwise not writable."""
+
+
+def home() -> Path | None:
+    """The user's home folder; None where neither HOME nor the system names one."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def users_cache() -> Path:
+    """The folder of a user for what can be made again; StorageError where there is no home folder."""
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if root.is_absolute():  # the XDG rules void a relative path
+        return root
+    if at_home := home():
+        return at_home / ".cache"
+    raise StorageError("this user has no home folder; set HOME or XDG_CACHE_HOME")
+
+
+def expanded(path: Path) -> Path:
+    """With the home folder in the place of `~`; StorageError where there is none."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise StorageError(f"{path} names a home folder that is not there") from None
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file; OSError also for a pipe or a device, which may have no end."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def open_file(path: Path) -> io.BufferedReader:
+    """The same, piece by piece."""
+    return os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
+
+
+def _open_regular(path: Path, flags: int) -> int:
+    handle = os.open(path, flags | _SWIFT, 0o666)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
@@ -56,7 +112,7 @@ def make_folder(path: Path) -> None:
 def locked(path: Path, busy: str) -> Iterator[None]:
     """Hold a lock file while the block runs; if another process holds it, fail with the sentence `busy`.
 
-    The lock goes with the process, however it ends; the empty file that stays behind means nothing.
+    The lock goes with the process, however it ends; the file that stays behind means nothing.
     """
     make_folder(path.parent)
     file = try_lock(path)
@@ -66,24 +122,72 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Hold a lock file while the block runs, after those who hold it now."""
+    with _lock(path, wait=True) or contextlib.nullcontext():
+        yield
+
+
 def try_lock(path: Path) -> IO[str] | None:
     """A lock file, held until it is closed; None if another process holds it."""
+    return _lock(path, wait=False)
+
+
+def is_our_lock(path: Path) -> bool:
+    """Whether a file was made by us to be locked."""
+    try:
+        return not path.is_symlink() and read_file(path) == _OURS
+    except OSError:
+        return False
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds a lock file; none is made."""
+    from filelock import lock_descriptor
+
+    try:
+        handle = _open_regular(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not lock_descriptor(handle, blocking=False)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _lock(path: Path, wait: bool) -> IO[str] | None:
+    from filelock import lock_descriptor
+
     while True:
         try:
-            file = path.open("a")
+            file = os.fdopen(_open_lock(path), "r+")
         except OSError as error:
             raise StorageError(f"cannot write in {path.parent}: {error.strerror}") from None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
+            if not lock_descriptor(file.fileno(), blocking=wait):
+                file.close()
+                return None
         except OSError as error:
             file.close()
-            raise StorageError(f"cannot lock {path}: {error.strerror}") from None
+            raise StorageError(
+                f"cannot lock {path}: {error.strerror}; name a folder on a file system that has locks"
+            ) from None
         if _is_still(path, file):
             return file
         file.close()
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        handle = _open_regular(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return _open_regular(path, os.O_RDWR | os.O_CREAT)
+    with contextlib.suppress(OSError):  # a full disk; it can be locked all the same
+        os.write(handle, _OURS)
+    return handle
 
 
 def _is_still(path: Path, file: IO[str]) -> bool:

@@ -13,6 +13,7 @@ import safetensors
 import safetensors.numpy
 
 from frustration.errors import FrustrationError
+from frustration.files import read_file
 from frustration.network import Vector
 
 OUR_FORMATS = "frustration-"
@@ -76,6 +77,6 @@ def is_ours(metadata: Mapping[str, str]) -> bool:
 
 def read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}") from None

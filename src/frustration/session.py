@@ -11,7 +11,7 @@ from pathlib import Path
 from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Found, History, Ongoing, decide, one_seed
 from frustration.dataset import load
-from frustration.engine.backends import backend_for, choose, why_not_native
+from frustration.engine.backends import backend_for, choose, fallback
 from frustration.engine.group import plan
 from frustration.engine.growth.outlook import outlooks
 from frustration.engine.population import Interrupted
@@ -149,9 +149,7 @@ def _engine(request: Request, found: Sequence[Found]) -> tuple[tuple[str, str], 
         with contextlib.suppress(InputError):  # a device that is gone: the numerics will say so
             before = choose(*kept.pop(), request.architecture)
             return before, None if before == best else f"going on with the {before[0]} backend, as before"
-    if request.backend is None and best == ("torch", "cpu"):
-        return best, f"torch serves, because {why_not_native()}"
-    return best, None
+    return best, fallback(request.backend, best)
 
 
 def _begin(one: Ongoing) -> None:

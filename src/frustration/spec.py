@@ -23,6 +23,7 @@ from frustration.network import Shape
 from frustration.policy import STRICT, Acceptance, optimizer_policy, updates_policy
 from frustration.protocols import AnyShape
 from frustration.references import ProblemReference, is_reference
+from frustration.sinks import shown
 
 SCHEMA = 1
 """Raised when the same fields come to mean another computation."""
@@ -221,12 +222,12 @@ def subject_of(text: str) -> Architecture | ProblemReference:
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) <= most:
-        raise InputError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+        raise InputError(f"{name} must be a whole number from {least} to {most}, not {shown(value)}")
     return int(value)
 
 
 def _real(name: str, value: Any, most: float) -> float:
     if not isinstance(value, Real) or not 0 < float(value) <= most or math.isinf(float(value)):
         at_most = f" and at most {most:g}" if math.isfinite(most) else ""
-        raise InputError(f"{name} must be a finite number above 0{at_most}, not {value!r}")
+        raise InputError(f"{name} must be a finite number above 0{at_most}, not {shown(value)}")
     return float(value)

@@ -12,6 +12,8 @@ from pathlib import Path
 import boto3
 import launch_kit as kit
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import SSLError
 
 from frustration.cloud.jobs import by_pack, list_jobs
 
@@ -296,10 +298,32 @@ def test_ctrl_c_while_jobs_wait_leaves_what_the_next_launch_understands(idle, tm
     finally:
         first.kill()
     assert first.returncode == 130, errors
-    assert "1 jobs were launched and go on" in errors
+    assert "interrupted: launched and running: fe-away-" in errors
     idle.quota = 100
     assert kit.launch(tmp_path) == 0
     assert [name[-4:] for name in idle.jobs] == ["-a01", "-a01"]
+
+
+def test_a_connection_lost_while_launching_is_one_sentence_and_the_next_launch_does_the_rest(
+    idle, tmp_path, capsys, monkeypatch
+):
+    create, asked = BaseClient._make_api_call, []
+
+    def breaks_off(self, operation, parameters):
+        if operation == "CreateTrainingJob":
+            asked.append(parameters["TrainingJobName"])
+            if len(asked) == 2:
+                raise SSLError(endpoint_url="https://api", error="bad certificate\nverify failed")
+        return create(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", breaks_off)
+    assert kit.launch(tmp_path) == 1
+    told, sentence = capsys.readouterr().err.splitlines()[-2:]
+    assert told == f"launched and running: {asked[0]}; the same command launches what is missing"
+    assert sentence.startswith(f"sagemaker-launch: it is not known whether {asked[1]} was launched: SSL")
+    assert "bad certificate verify failed" in sentence
+    assert kit.launch(tmp_path) == 0
+    assert sorted(idle.jobs) == sorted(asked[:2])
 
 
 def test_the_file_of_current_configurations_is_still_read(idle, tmp_path, monkeypatch):

@@ -4,8 +4,10 @@ import json
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import EndpointConnectionError
 
-from frustration.cloud.clients import bucket_remarks, client
+from frustration.cloud.clients import CloudError, bucket_remarks, client
 from frustration.cloud.settings import Settings, masked
 from frustration.errors import InputError
 
@@ -98,6 +100,24 @@ def test_certificates_are_always_verified():
     """True, or the path of the authorities that the environment names; False would be off."""
     for service in ("s3", "sagemaker", "logs"):
         assert client(Settings(region="us-east-1"), service)._endpoint.http_session._verify
+
+
+@pytest.mark.parametrize(
+    "operation", ["HeadBucket", "GetPublicAccessBlock", "GetBucketPolicyStatus", "GetBucketAcl"]
+)
+def test_a_lost_connection_while_the_bucket_is_looked_at_is_one_sentence(aws, monkeypatch, operation):
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="private")
+    call = BaseClient._make_api_call
+
+    def breaks_off(self, name, parameters):
+        if name == operation:
+            raise EndpointConnectionError(endpoint_url="https://api\n")
+        return call(self, name, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", breaks_off)
+    settings = Settings(region="us-east-1", bucket="private")
+    with pytest.raises(CloudError, match=r'private.*: Could not connect to the endpoint URL: "https://api "'):
+        bucket_remarks(client(settings, "s3"), settings)
 
 
 def test_a_public_bucket_and_one_in_another_region_are_pointed_out(aws):

@@ -7,6 +7,7 @@ import pytest
 
 from frustration.commands.clean import main, main_all
 from frustration.commands.train import main as train
+from frustration.files import locked
 
 LKG, RESUME, RECORD = "mnist_lkg.safetensors", "mnist_lkg.resume.safetensors", "mnist_lkg.record.json"
 OTHER = "fashion-mnist_lkg.safetensors"
@@ -20,13 +21,14 @@ def models(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "models"
     for name in (
-        *PLACEHOLDERS, LKG, RESUME, RECORD, OTHER, TRIAL, "file1.safetensors", ".lock", "notes.txt",
+        *PLACEHOLDERS, LKG, RESUME, RECORD, OTHER, TRIAL, "file1.safetensors", "notes.txt",
         "1x4/hidden/t000_lkg.resume.safetensors", "1x4/hidden/t000_lkg.record.json",
         "1x4/none/t000_lkg.resume.safetensors", "1x4/none/.t000_lkg.resume.safetensors.77-8.partial",
     ):  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
-    return folder
+    with locked(folder / ".lock", "busy"):  # as a run does, which leaves it there
+        return folder
 
 
 def files(folder: Path) -> set[str]:
@@ -250,7 +252,19 @@ def test_nor_under_one_in_a_model_directory_inside(models, capsys):
     assert capsys.readouterr().err.startswith("clean: a run is using models/inner")
     assert gone(models, before) == set()
     assert main(["--all"]) == 0
-    assert not (models / "inner").exists()
+    assert not (models / "inner" / LKG).exists()
+
+
+def test_locks_of_other_programs_stay(models):
+    for folder in (models / "theirs", models / "ours"):
+        folder.mkdir()
+    (models / "theirs" / ".lock").touch()
+    (models / "ours" / LKG).write_text("kept")
+    with locked(models / "ours" / ".lock", "busy"):
+        pass
+    assert main(["--all"]) == 0
+    assert (models / "theirs" / ".lock").exists()
+    assert not (models / "ours").exists()
 
 
 def test_all_and_names_do_not_go_together(models, capsys):

@@ -110,12 +110,42 @@ def test_a_lack_of_memory_is_one_sentence(capsys, error, sentence):
     assert capsys.readouterr().err.startswith("Traceback")
 
 
-def test_an_error_of_another_file_than_stdout_keeps_its_traceback():
-    def reads(arguments):
-        raise OSError(5, "Input/output error")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(5, "Input/output error", "a\x1b[2Jfile"),
+            "OSError: [Errno 5] Input/output error: 'a\\x1b[2Jfile'",
+        ),
+        (
+            UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"),
+            "UnicodeEncodeError: 'utf-8' codec",
+        ),
+        (
+            RecursionError("maximum recursion depth exceeded"),
+            "RecursionError: maximum recursion depth exceeded",
+        ),
+    ],
+)
+def test_what_nobody_expected_is_one_sentence_that_says_what_to_report(capsys, error, said):
+    def fails(arguments):
+        raise error
 
-    with pytest.raises(OSError, match="Input/output error"):
-        run("train", reads, [])
+    assert run("train", fails, []) == 1
+    sentence = capsys.readouterr().err
+    assert sentence.startswith(f"train: unexpected {said}")
+    assert sentence.endswith("; please report it, with what the same command prints with --debug\n")
+    assert sentence.count("\n") == 1
+    assert run("train", fails, ["--debug"]) == 1
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_a_defect_keeps_its_traceback():
+    def fails(arguments):
+        raise KeyError("loop")
+
+    with pytest.raises(KeyError):
+        run("train", fails, [])
 
 
 def test_debug_shows_where_an_error_came_from(capsys, tmp_path):

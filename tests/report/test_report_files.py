@@ -11,12 +11,13 @@ from report_kit import ONE, TWO, analysed, made, read, study
 
 from frustration.report.analysis import analyse
 from frustration.report.exports import curves_csv, trials_csv
-from frustration.report.latex import architecture_table, escape, latex_files
+from frustration.report.latex import architecture_table, latex_files
 from frustration.report.markdown import report_markdown
 from frustration.report.reading import read_study
 from frustration.report.sentences import plain_sentences
 from frustration.report.tables import all_tables
 from frustration.report.writing import write_text
+from frustration.sinks import latex
 
 
 def grid():
@@ -37,7 +38,7 @@ def test_every_table_compiles_under_pdflatex(tmp_path):
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_any_text_can_be_set(tmp_path):
-    hostile = escape('\\input{x} 100 % & a_b #1 ~ ^ $x$ {y} < > | * [z] – ∞ ± é 漢 "q"')
+    hostile = latex('\\input{x} 100 % & a_b #1 ~ ^ $x$ {y} < > | * [z] – ∞ ± é 漢 "q"')
     document = rf"\documentclass{{article}}\begin{{document}}{hostile}\end{{document}}"
     (tmp_path / "t.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]

@@ -1,5 +1,6 @@
 """A study file is checked wholly before anything runs, and says what it means in one way only."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,18 @@ def refused(tmp_path: Path, text: str) -> str:
         ({"networks": "1"}, ("line 7", '"networks" must be true or false')),
         ({"modes": "[1]"}, ("line 3", '"modes" must be text')),
         ({"knobs": "3"}, ("line 7", "knobs are tables")),
-        ({"trials": "0"}, ("trials must be 1 or more",)),
+        ({"trials": "0"}, ("trials must be a whole number from 1 to 1,000,000, not 0",)),
+        ({"trials": f"1{'0' * 24}"}, ("trials must be a whole number from 1 to 1,000,000",)),
+        ({"trials": "9" * 5000}, ("not valid TOML", "5000 digits")),
+        ({"trials": f"0x{'f' * 5000}"}, ("a value of type int that is too large to print",)),
+        ({"trials": "600000"}, ("the grid has 2,400,000 trials; a study has at most 1,000,000",)),
+        ({"learning_rate": f"1{'0' * 400}"}, ("line 7", '"learning_rate" must be a finite number')),
+        ({"knobs.hidden.dose": "9" * 100}, ('"dose" is too large a number',)),
+        ({"knobs": "[" * 100_000}, ("nested too deeply",)),
+        ({"modes": f'["hidden@1-{"9" * 5000}"]'}, ("hidden@1-999",)),
+        ({"modes": r'["no\nne\u001b"]'}, (r'"no ne\x1b"',)),
+        ({r'"a\nb\u001b"': "1"}, (r'unknown key "a\nb\x1b"',)),
+        ({"architectures": '["@/dev/zero"]'}, ("/dev/zero", "a pipe or a device")),
         ({"meta_loops": "0"}, ("meta-loops must be a whole number from 1",)),
         ({"train_fraction": "0.0"}, ("train-fraction",)),
         ({"learning_rate": "nan"}, ("lr must be a finite number",)),
@@ -66,6 +78,8 @@ def refused(tmp_path: Path, text: str) -> str:
 def test_what_cannot_be_meant_is_refused_with_its_place(changed, words, tmp_path):
     message = refused(tmp_path, toml(**changed))
     assert all(word in message for word in words), message
+    assert len(message) < 1000
+    assert not re.search("[\x00-\x1f]", message)  # one line
 
 
 @pytest.mark.parametrize("key", ["architectures", "modes"])

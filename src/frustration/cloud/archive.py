@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from frustration.errors import FrustrationError
+from frustration.files import open_file
 
 CHUNK = 2**16
 HEADER_BYTES = 2**20
@@ -84,7 +85,7 @@ def _walk(path: Path, limits: Limits) -> Iterator[Member]:
     if path.stat().st_size > limits.packed_bytes:
         raise HostileArchive(f"it has more than {limits.packed_bytes:,} bytes")
     try:
-        with path.open("rb") as packed, gzip.GzipFile(fileobj=packed) as unpacked:
+        with open_file(path) as packed, gzip.GzipFile(fileobj=packed) as unpacked:
             stream = _Bounded(unpacked, limits.total_bytes)
             with tarfile.open(fileobj=stream, mode="r:") as archive:
                 yield from _members(archive, limits)

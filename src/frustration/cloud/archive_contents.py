@@ -14,7 +14,7 @@ from pathlib import Path
 
 from frustration.cloud.archive import LIMITS, Limits, Member, members
 from frustration.errors import InputError
-from frustration.files import StorageError, make_folder
+from frustration.files import StorageError, make_folder, open_file
 from frustration.original.cloud_forms import (
     COMPREHENSIVE,
     RESULTS,
@@ -114,7 +114,7 @@ def _keep_networks(networks: set[str], into: Store, parcel: ArchiveContents) -> 
 
 def _network_problem(path: Path, record: TrialRecord) -> str | None:
     """Why these are not the weights of that trial."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         if file.read(9)[8:] != b"{":
             return "not a safetensors file"  # a pickle, say, which is not even looked at
     try:

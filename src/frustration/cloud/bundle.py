@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import subprocess
 import sys
 import tarfile
@@ -25,7 +24,7 @@ from frustration.dataset.catalogue import entry_of
 from frustration.dataset.contents import archive_in, loose_path
 from frustration.dataset.places import obtain
 from frustration.errors import FrustrationError
-from frustration.files import make_folder
+from frustration.files import make_folder, users_cache
 
 SOURCES = (".py", ".cpp", ".h", ".toml", ".json", ".txt", ".css", ".js")
 """Kinds of files that make up this package."""
@@ -175,5 +174,4 @@ def _put_once(s3: Any, place: Place, key: str, content: bytes) -> int:
 
 
 def _cache() -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (root if root.is_absolute() else Path.home() / ".cache") / "frustration" / "wheels"
+    return users_cache() / "frustration" / "wheels"

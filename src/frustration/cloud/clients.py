@@ -12,6 +12,7 @@ from typing import Any
 
 from frustration.cloud.settings import Settings, masked
 from frustration.errors import FrustrationError, InputError
+from frustration.sinks import one_line
 
 RETRIES = {"mode": "adaptive", "max_attempts": 10}
 """Throttling is absorbed here: botocore slows down as long as the service asks it to."""
@@ -39,7 +40,7 @@ def client(settings: Settings, service: str) -> Any:
         )
         return session.client(service, config=Config(retries=RETRIES, max_pool_connections=32))
     except (BotoCoreError, ValueError) as error:
-        raise InputError(masked(f"cannot connect to {service}: {error}")) from None
+        raise InputError(said(f"cannot connect to {service}", error)) from None
 
 
 def code_of(error: Any) -> str:
@@ -49,7 +50,12 @@ def code_of(error: Any) -> str:
 
 def message_of(error: Any) -> str:
     """What the service said, without account ids."""
-    return masked(str(error.response.get("Error", {}).get("Message", "")))
+    return masked(one_line(error.response.get("Error", {}).get("Message", "")))
+
+
+def said(what: str, error: Any) -> str:
+    """One sentence: `what` could not be done, and what botocore says to it, which may be several lines."""
+    return masked(one_line(f"{what}: {error}"))
 
 
 @contextlib.contextmanager
@@ -60,10 +66,10 @@ def spoken(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        said = message_of(error) or "no reason given"
-        raise CloudError(f"{what}: {code_of(error)}: {said}") from None
+        reason = message_of(error) or "no reason given"
+        raise CloudError(f"{what}: {code_of(error)}: {reason}") from None
     except BotoCoreError as error:
-        raise CloudError(masked(f"{what}: {error}")) from None
+        raise CloudError(said(what, error)) from None
 
 
 def bucket_remarks(s3: Any, settings: Settings) -> list[str]:
@@ -100,14 +106,14 @@ def _is_public(s3: Any, bucket: str) -> bool:
     """Whether its policy or its access list opens it to everybody, as far as we are allowed to look."""
     from botocore.exceptions import ClientError
 
-    with contextlib.suppress(ClientError):
+    with spoken(f"cannot ask whether the bucket {bucket} is public"), contextlib.suppress(ClientError):
         blocks = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
         if blocks.get("IgnorePublicAcls") and blocks.get("RestrictPublicBuckets"):
             return False
-    with contextlib.suppress(ClientError):
+    with spoken(f"cannot ask whether the bucket {bucket} is public"), contextlib.suppress(ClientError):
         if s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"].get("IsPublic"):
             return True
-    with contextlib.suppress(ClientError):
+    with spoken(f"cannot ask whether the bucket {bucket} is public"), contextlib.suppress(ClientError):
         grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
         groups = [grant.get("Grantee", {}).get("URI", "") for grant in grants]
         return any(uri.rpartition("/")[2] in ("AllUsers", "AuthenticatedUsers") for uri in groups)

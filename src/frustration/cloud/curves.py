@@ -7,13 +7,13 @@ once, and where two lines about it do not agree, both the trial and the loop are
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from frustration.sinks import csv_text
 
 FIELDS = ("loop", "accuracy", "loss", "accepted", "lkg_accuracy", "lkg_loop")
 HEAD = ("job", "id", "architecture", "mode", "trial", "target", *FIELDS)
@@ -136,9 +136,7 @@ def in_order(found: Logged) -> list[LoggedTrial]:
 
 
 def to_csv(found: Logged) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HEAD, lineterminator="\n")
-    writer.writeheader()
-    for row in rows(found):
-        writer.writerow({**row, "lkg_loop": "" if row["lkg_loop"] is None else int(row["lkg_loop"])})
-    return text.getvalue()
+    each = (
+        {**row, "lkg_loop": "" if row["lkg_loop"] is None else int(row["lkg_loop"])} for row in rows(found)
+    )
+    return csv_text([HEAD, *([row[name] for name in HEAD] for row in each)])

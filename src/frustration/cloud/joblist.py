@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from frustration.errors import InputError
-from frustration.files import write_atomically
+from frustration.files import read_file, write_atomically
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
@@ -15,7 +15,7 @@ NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 def read(path: Path) -> list[str]:
     """The names, each once; empty lines and what follows a # are passed over."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_file(path).decode("utf-8").splitlines()
     except OSError as error:
         raise InputError(f"cannot read the list of jobs {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -34,7 +34,7 @@ def read(path: Path) -> list[str]:
 
 def write(path: Path, names: Iterable[str]) -> int:
     """All of them, what the file held before first; how many are new."""
-    before = read(path) if path.exists() and path.read_bytes().strip() else []
+    before = read(path) if path.exists() and read_file(path).strip() else []
     new = [name for name in dict.fromkeys(names) if name not in set(before)]
     write_atomically(path, "".join(f"{name}\n" for name in [*before, *new]).encode())
     return len(new)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from frustration.cloud.clients import CloudError, code_of, message_of
+from frustration.cloud.clients import CloudError, code_of, message_of, said
 from frustration.cloud.jobs import RUNNING, Job, PackJobs, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan, Pack, read_plan, write_plan
@@ -139,7 +139,10 @@ def assess(
 
 @dataclass
 class Launcher:
-    """Sends requests, and keeps what the account has no room for until it has."""
+    """Sends requests, and keeps what the account has no room for until it has.
+
+    Whatever ends it, `launched` says how far it came, and the same launch again does the rest.
+    """
 
     sagemaker: Any
     make_request: Callable[[Task], dict[str, Any]]
@@ -152,9 +155,18 @@ class Launcher:
     """Names that another launcher had taken."""
     _pause: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def progress(self) -> str:
+        """What was launched, for whoever was interrupted."""
+        if not self.launched:
+            return "no job was launched; the same command launches what is missing"
+        *before, last = self.launched
+        others = f" and {len(before):,} before it" if before else ""
+        return f"launched and running: {last}{others}; the same command launches what is missing"
+
     def submit(self, tasks: Sequence[Task]) -> None:
-        """Launch all tasks in their order; KeyboardInterrupt leaves `launched` saying how far it came."""
-        from botocore.exceptions import ClientError
+        """Launch all tasks in their order."""
+        from botocore.exceptions import BotoCoreError, ClientError
 
         queue = list(tasks)
         told = ""
@@ -183,6 +195,8 @@ class Launcher:
                     self._pause.wait(self.poll_seconds)
                 else:
                     raise CloudError(f"SageMaker refuses {name}: {code}: {message}") from None
+            except BotoCoreError as error:
+                raise CloudError(said(f"it is not known whether {name} was launched", error)) from None
             else:
                 told = ""
                 self.launched.append(name)

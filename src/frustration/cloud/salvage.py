@@ -16,6 +16,7 @@ from frustration.cloud.archive import Member
 from frustration.cloud.archive_contents import gather
 from frustration.cloud.download import NoObject, fetch, objects
 from frustration.cloud.place import Place
+from frustration.files import open_file
 from frustration.spec import TrialSpec
 from frustration.study.store import Store
 
@@ -58,5 +59,5 @@ def _fetched(
             path = Path(folder) / key.rpartition("/")[2]
             with contextlib.suppress(NoObject):  # a running job replaces what it has uploaded
                 fetch(s3, bucket, key, path)
-                found.append(Member(path.name, path.stat().st_size, opened.enter_context(path.open("rb"))))
+                found.append(Member(path.name, path.stat().st_size, opened.enter_context(open_file(path))))
         return gather(found, into, belongs).records

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from frustration.errors import InputError
+from frustration.sinks import one_line
 
 ENV_FILE = Path("aws/sagemaker/.env")
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -133,10 +134,12 @@ def _typed(name: str, source: str, value: Any) -> Any:
             return value
         if str(value).lower() in _TRUE + _FALSE:
             return str(value).lower() in _TRUE
-        raise InputError(f"{source} must be true or false, not {value}")
+        raise InputError(f"{source} must be true or false, not {one_line(value)}")
     if name in ("max_run_seconds", "max_wait_seconds"):
         # 28 days is what CreateTrainingJob takes at most.
-        if str(value).isdecimal() and 1 <= int(value) <= 28 * 86400:
+        if re.fullmatch("[0-9]{1,9}", str(value)) and 1 <= int(value) <= 28 * 86400:
             return int(value)
-        raise InputError(f"{source} must be a whole number of seconds from 1 to {28 * 86400}, not {value}")
+        raise InputError(
+            f"{source} must be a whole number of seconds from 1 to {28 * 86400}, not {one_line(value)}"
+        )
     return str(value).strip("/") if name == "prefix" else str(value)

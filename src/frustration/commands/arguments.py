@@ -16,9 +16,11 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from frustration.errors import FrustrationError, InputError
+from frustration.sinks import fenced_terminal, one_line
 
 INTERRUPTED = 130
 
@@ -26,8 +28,9 @@ INTERRUPTED = 130
 def run(command: str, function: Callable[[list[str]], int], argv: Sequence[str] | None = None) -> int:
     """The exit code of a command, given its arguments (None: those of this process).
 
-    An error of ours, an output that takes nothing more and a lack of memory become one sentence on stderr.
-    Anything else is a defect and keeps its traceback.
+    An error of ours, an output that takes nothing more and a lack of memory become one sentence on stderr;
+    so does what the machine refuses in a place where nobody expected it. Anything else is a defect and keeps
+    its traceback.
     """
     if sys.stdout is None:
         print(f"{command}: standard output is closed, so there is nowhere to write to", file=sys.stderr)
@@ -38,18 +41,48 @@ def run(command: str, function: Callable[[list[str]], int], argv: Sequence[str] 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "±" is no reason to lose a table
+    with fenced_terminal():
+        return _run(command, function, arguments)
+
+
+def _run(command: str, function: Callable[[list[str]], int], arguments: list[str]) -> int:
     try:
         code = _code(command, function, arguments)
         sys.stdout.flush()
     except OSError as error:
         if not _output_fails():
-            raise
+            return _unexpected(command, error, arguments)
         # What is still in the buffer would be complained about once more when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # as after `train | head`, which is no failure of ours
             print(f"{command}: cannot write to standard output: {error.strerror}", file=sys.stderr)
         return 1
+    except (UnicodeError, RecursionError) as error:
+        return _unexpected(command, error, arguments)
     return code
+
+
+def _unexpected(command: str, error: Exception, arguments: list[str]) -> int:
+    """The last net: nobody foresaw this error, and a traceback would not tell the user what to do."""
+    if "--debug" in arguments:
+        traceback.print_exception(error)
+    elif not _in_a_folder():
+        print(f"{command}: the current folder has been removed; change to another one", file=sys.stderr)
+    else:
+        print(
+            f"{command}: unexpected {type(error).__name__}: {one_line(error)}; please report it, "
+            f"with what the same command prints with --debug",
+            file=sys.stderr,
+        )
+    return 1
+
+
+def _in_a_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _code(command: str, function: Callable[[list[str]], int], arguments: list[str]) -> int:

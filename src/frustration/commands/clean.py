@@ -12,12 +12,12 @@ from pathlib import Path
 from frustration.architecture import Architecture, ArchitectureError
 from frustration.commands.arguments import Parser, nearest, run
 from frustration.errors import InputError
-from frustration.files import LOCK, PARTIAL, StorageError, locked
+from frustration.files import LOCK, PARTIAL, StorageError, is_our_lock, locked
 
 DEFAULT = "mnist_lkg.safetensors"
 LKG, RESUME, RECORD = "_lkg.safetensors", "_lkg.resume.safetensors", "_lkg.record.json"
 _KEPT = f".+(?:{'|'.join(map(re.escape, (LKG, RESUME, RECORD)))})"
-_LEFT_BY_RUNS = re.compile(rf"{_KEPT}|\.{_KEPT}\.[0-9]+-[0-9]+{re.escape(PARTIAL)}|{re.escape(LOCK)}")
+_LEFT_BY_RUNS = re.compile(rf"{_KEPT}|\.{_KEPT}\.[0-9]+-[0-9]+{re.escape(PARTIAL)}")
 PLACEHOLDERS = ("README.md", ".gitignore", ".gitkeep")
 
 
@@ -68,9 +68,9 @@ def _clean(options: argparse.Namespace) -> int:
         lock = directory.root / LOCK
         held.enter_context(locked(lock, _busy(options.model_dir)))
         wanted = directory.wanted(options.names, options.all)
-        for path in wanted:
-            if path.name == LOCK and not path.is_symlink():  # of a model directory inside this one
-                held.enter_context(locked(path, _busy(directory.shown(path.parent))))
+        for inner in directory.folders_of(wanted):  # model directories inside this one
+            if (inner / LOCK).is_file():
+                held.enter_context(locked(inner / LOCK, _busy(directory.shown(inner))))
         removed: list[Path] = []
         try:
             for path in wanted:
@@ -78,7 +78,8 @@ def _clean(options: argparse.Namespace) -> int:
                 removed.append(path)
         finally:
             _report(removed, directory, "removed")
-            lock.unlink(missing_ok=True)
+            if is_our_lock(lock):
+                lock.unlink(missing_ok=True)
     return 0
 
 
@@ -113,6 +114,11 @@ class ModelDirectory:
             return [path for path in family(self.root / DEFAULT) if exists(path)]
         return list(dict.fromkeys(path for name in names for path in self._named(name)))
 
+    def folders_of(self, paths: Sequence[Path]) -> list[Path]:
+        """Those between the model directory and any of these."""
+        folders = {folder for path in paths for folder in path.parents if self.root in folder.parents}
+        return sorted(folders)
+
     def left_by_runs(self, folder: Path | None = None) -> Iterator[Path]:
         """What has a name that runs give, and their folders if empty, in order; our own lock is not among it.
 
@@ -127,7 +133,9 @@ class ModelDirectory:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
                 yield from self.left_by_runs(path)
-            elif path != self.root / LOCK and _LEFT_BY_RUNS.fullmatch(entry.name):
+            elif _LEFT_BY_RUNS.fullmatch(entry.name) or (
+                entry.name == LOCK and path != self.root / LOCK and is_our_lock(path)
+            ):
                 yield path
 
     def _of_a_comparison(self, folder: Path) -> bool:

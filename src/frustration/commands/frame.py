@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
+
+from frustration.sinks import console as fenced_console
 
 REFRESHES_PER_SECOND = 4
 
@@ -16,7 +17,7 @@ class Frame:
     """Subclasses say what the picture is; what it is made of is changed and read under `drawing`."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        self.console = console or fenced_console()
         self.drawing = threading.Lock()  # the picture is redrawn by a thread of its own
         self._live: Live | None = None
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from frustration.commands.scoreboard import ModeTally, Scoreboard, clock_face
 from frustration.commands.summary import percent, summary
 from frustration.commands.tables import network_table
 from frustration.commands.views import notes_of, opening, say, verdict
+from frustration.sinks import console
 
 if TYPE_CHECKING:
     from frustration.record import LoopEntry
@@ -29,9 +27,7 @@ class PlainView:
 
     def __init__(self, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
         self._request, self._clock = request, clock
-        self._console = Console(
-            file=sys.stdout, force_terminal=False, color_system=None, width=200, highlight=False, markup=False
-        )
+        self._console = console(width=200, force_terminal=False, color_system=None)
         self._last_line = clock()
         self._shown: dict[str, float] = {}
         """When each mode last had a line."""

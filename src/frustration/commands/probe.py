@@ -109,26 +109,19 @@ def _watched(options: argparse.Namespace, store: Store, wanted: Wanted) -> int:
 
 def _say_end(store: Store, outcome: Outcome, times: str) -> None:
     """The table, what it cost, what is left, and where everything lies."""
-    from rich.console import Console
-
     from frustration.commands.probe_views import table
     from frustration.commands.views import say
     from frustration.probes.read import read_probes
+    from frustration.sinks import console
 
     probes = read_probes(store.root)
     terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        force_terminal=terminal,  # whatever FORCE_COLOR says: a pipe gets plain text
-        width=None if terminal else 200,
-    )
+    # Whatever FORCE_COLOR says, a pipe gets plain text.
+    out = console(width=None if terminal else 200, force_terminal=terminal)
     if len(probes):
-        say(console, "")
-        say(console, table(probes, store.study()))
-        say(console, "means over trials; docs/probes.md says what each number is")
+        say(out, "")
+        say(out, table(probes, store.study()))
+        say(out, "means over trials; docs/probes.md says what each number is")
     if times:
         print(times)
     for problem in probes.problems:

@@ -158,9 +158,10 @@ def _compare(arguments: list[str]) -> int:
         raise InputError('name two studies or trials files, as in "report compare A B"')
     from frustration.files import make_folder, write_atomically
     from frustration.report.compare import compare, compare_sentences, compare_table, verdict_table
-    from frustration.report.latex import latex
+    from frustration.report.latex import latex_table
     from frustration.report.markdown import pipes
     from frustration.report.writing import results_of
+    from frustration.sinks import markdown
 
     sides = [results_of(one, options.results) for one in (options.a, options.b)]
     for side in sides:
@@ -170,30 +171,29 @@ def _compare(arguments: list[str]) -> int:
     _say([*sentences, ""], tables)
     if options.output is not None:
         make_folder(options.output)
-        parts = [f"# {found.name_a} and {found.name_b}", "\n".join(f"- {one}" for one in sentences)]
-        parts += [f"## {table.title}\n\n{table.note}\n\n{pipes(table)}" for table in tables]
+        parts = [
+            f"# {markdown(found.name_a)} and {markdown(found.name_b)}",
+            "\n".join(f"- {markdown(one)}" for one in sentences),
+        ]
+        parts += [f"## {table.title}\n\n{markdown(table.note)}\n\n{pipes(table)}" for table in tables]
         write_atomically(options.output / "compare.md", ("\n\n".join(parts) + "\n").encode())
-        write_atomically(options.output / "compare.tex", "\n".join(map(latex, tables)).encode())
+        write_atomically(options.output / "compare.tex", "\n".join(map(latex_table, tables)).encode())
         print(f"report: {options.output / 'compare.md'}")
     return 0
 
 
 def _say(sentences: Sequence[str], tables: Sequence[Table]) -> None:
-    from rich.console import Console
-
     from frustration.commands.tables import plain_table
     from frustration.commands.views import say
+    from frustration.sinks import console
 
-    terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if terminal else 200
-    )
+    out = console(width=None if sys.stdout.isatty() else 200)
     for sentence in sentences:
-        say(console, sentence.replace("`", ""))
+        say(out, sentence.replace("`", ""))
     for table in tables:
         shown = plain_table(*table.headers, left=table.left)
         for row in table.rows:
             shown.add_row(*row)
-        say(console, shown)
-        say(console, table.note)
-        say(console, "")
+        say(out, shown)
+        say(out, table.note)
+        say(out, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -156,7 +157,8 @@ def _remove(s3: Any, bucket: str, root: str, keys: list[str], uploads: list[dict
 def _is_versioned(s3: Any, bucket: str) -> bool:
     from botocore.exceptions import ClientError
 
-    try:
+    from frustration.cloud.clients import spoken
+
+    with spoken(f"cannot ask about versions in {bucket}"), contextlib.suppress(ClientError):
         return "Status" in s3.get_bucket_versioning(Bucket=bucket)
-    except ClientError:
-        return False  # who may not ask is not told
+    return False  # who may not ask is not told

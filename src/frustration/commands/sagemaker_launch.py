@@ -202,12 +202,11 @@ def _really(
         if options.wait:
             stands = _wait(options, place, plan, launcher, s3, sagemaker)
     except KeyboardInterrupt:
-        print(
-            f"interrupted: {len(launcher.launched)} jobs were launched and go on; "
-            f"the same command launches what is missing",
-            file=sys.stderr,
-        )
+        print(f"interrupted: {launcher.progress}", file=sys.stderr)
         return INTERRUPTED
+    except FrustrationError:
+        print(launcher.progress, file=sys.stderr)
+        raise
     _say(f"{len(launcher.launched)} jobs launched, {len(launcher.elsewhere)} by other launchers")
     _say(
         f"sagemaker-status {place.study} watches them, sagemaker-results-parser {place.study} fetches results"

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from frustration.commands import sagemaker_launch_flags as flags
+from frustration.sinks import unfenced
 
 if TYPE_CHECKING:
     from frustration.cloud.bundle import Wheels
@@ -146,6 +147,6 @@ def _progress(done: int, total: int) -> None:
     print(
         f"\rmeasuring {done}/{total}" + (" " * 8 if done < total else "\n"),
         end="",
-        file=sys.stderr,
+        file=unfenced(sys.stderr),
         flush=True,
     )

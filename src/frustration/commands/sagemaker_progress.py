@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from frustration.commands.views import in_terminal
+from frustration.sinks import printable, unfenced
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 10.0
@@ -32,7 +33,7 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._drawn and self._live:
-            print(CLEAR, end="", file=sys.stderr, flush=True)
+            print(CLEAR, end="", file=unfenced(sys.stderr), flush=True)
 
     def at(self, done: int, total: int, size: int = 0) -> None:
         """`done` of `total`, and so many bytes."""
@@ -45,7 +46,7 @@ class Bar:
             line = f"{done:,} of {total:,} {self._what}" if total > done else f"{done:,} {self._what}"
             line += f", {megabytes(size)} at {megabytes(int(speed))}/s" if size else ""
             if self._live:
-                print(f"{CLEAR}{line}", end="", file=sys.stderr, flush=True)
+                print(f"{CLEAR}{printable(line)}", end="", file=unfenced(sys.stderr), flush=True)
             else:
                 print(line, file=sys.stderr, flush=True)
 

@@ -77,15 +77,16 @@ def _status(options: argparse.Namespace) -> int:
 
 def _draw(watch: Watch, seconds: float) -> Snapshot:
     """Redraw until nothing runs any more."""
-    from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    from frustration.sinks import console
+
+    out = console()
     snapshot = watch.look()
-    with Live(console=console, auto_refresh=False) as live:
+    with Live(console=out, auto_refresh=False) as live:
         while True:
-            room = max(3, console.size.height - 8)
+            room = max(3, out.size.height - 8)
             live.update(Text("\n".join(lines_of(snapshot, room)), no_wrap=True), refresh=True)
             if not snapshot.running:
                 return snapshot

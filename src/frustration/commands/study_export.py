@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +18,15 @@ CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bount
 def run_export(arguments: list[str]) -> int:
     options = flags.export_parser().read(arguments)
     from frustration.files import write_atomically
+    from frustration.sinks import csv_text
 
     store = flags.open_store(options)
     rows = _curve_rows(store) if options.curves else _trial_rows(store)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(rows)
+    text = csv_text(rows)
     if options.output is None:
-        print(text.getvalue(), end="")
+        print(text, end="")
     else:
-        write_atomically(options.output, text.getvalue().encode())
+        write_atomically(options.output, text.encode())
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED
 from frustration.commands.views import say_all
+from frustration.sinks import unfenced
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,7 +35,7 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
         engine = _engine(options)
         trail = TrackerThread(options.tracker, store.root)
         prepared = prepare(study, options.backend, options.device)
-        _warn(prepared, to_stderr=options.json)
+        _warn(prepared, options)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
             _say_estimate(estimate, to_stderr=options.json)
@@ -90,12 +91,14 @@ def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[Rend
         yield report_line(store.root)
 
 
-def _warn(prepared: Prepared, to_stderr: bool) -> None:
-    """Where there are too few loops for growth."""
+def _warn(prepared: Prepared, options: argparse.Namespace) -> None:
+    """Where there are too few loops for growth, and where there is no native engine."""
+    from frustration.engine.backends import fallback
     from frustration.engine.growth.outlook import outlooks
 
-    for warning in outlooks(prepared.specs):
-        print(f"warning: {warning}", file=sys.stderr if to_stderr else sys.stdout, flush=True)
+    instead = fallback(options.backend, (prepared.backend, prepared.device))
+    for warning in (*([instead] if instead else []), *outlooks(prepared.specs)):
+        print(f"warning: {warning}", file=sys.stderr if options.json else sys.stdout, flush=True)
 
 
 def _engine(options: argparse.Namespace) -> Engine:
@@ -113,7 +116,7 @@ def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     store.check(study)
     engine = _engine(options)
     prepared = prepare(study, options.backend, options.device)
-    _warn(prepared, to_stderr=options.json)
+    _warn(prepared, options)
     missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
     if not options.json:
         say_all(
@@ -151,11 +154,11 @@ def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, laz
     missing = [layout for layout in parts if layout.members]
     if not missing or (lazily and not worth_measuring(missing, prepared.data)):
         return None
-    shown = sys.stderr.isatty()
+    shown, screen = sys.stderr.isatty(), unfenced(sys.stderr)
 
     def progress(number: int, total: int) -> None:
         if shown:
-            print(f"\rmeasuring {number}/{total}" + " " * 10, end="", file=sys.stderr, flush=True)
+            print(f"\rmeasuring {number}/{total}" + " " * 10, end="", file=screen, flush=True)
 
     try:
         return estimate(
@@ -168,7 +171,7 @@ def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, laz
         )
     finally:
         if shown:
-            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
+            print("\r" + " " * 40 + "\r", end="", file=screen, flush=True)
 
 
 def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:

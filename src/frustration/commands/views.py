@@ -85,12 +85,11 @@ def say(console: Console, what: RenderableType) -> None:
 
 def say_all(*what: RenderableType) -> None:
     """Print to stdout, wide where it is no terminal."""
-    from rich.console import Console
+    from frustration.sinks import console
 
-    width = None if sys.stdout.isatty() else 200
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
+    out = console(width=None if sys.stdout.isatty() else 200)
     for one in what:
-        say(console, one)
+        say(out, one)
 
 
 def opening(start: Start) -> str:

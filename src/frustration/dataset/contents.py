@@ -18,6 +18,7 @@ from typing import IO
 
 from frustration.dataset.catalogue import DataFile, DatasetError, Entry, Published
 from frustration.dataset.formats import check_structure, damaged
+from frustration.files import open_file
 
 UNREADABLE = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
@@ -63,7 +64,7 @@ def read_loose(entry: Entry, file: DataFile, path: Path, *, packed: bool) -> byt
     """Unpacked content of one file, compared with whatever digest is known of it."""
     limit = entry.unpacked_size(file) + 1
     try:
-        with path.open("rb") as raw:
+        with open_file(path) as raw:
             if packed and not file.sha256 and file.published:
                 check_packed(raw, file.published, path)
             if not packed:
@@ -88,7 +89,7 @@ def read_archive(entry: Entry, wanted: list[DataFile], published: Published, pat
     by_name = {name: file for file in wanted for name in (file.name, f"{file.name}.gz")}
     contents: dict[str, bytes] = {}
     try:
-        with path.open("rb") as raw:
+        with open_file(path) as raw:
             check_packed(raw, published, path)
             members = _zip_members(raw) if path.suffix == ".zip" else _tar_members(raw)
             for name, stream in members:
@@ -131,7 +132,7 @@ def verify_published(entry: Entry, published: Published, path: Path) -> None:
     """Checks a published file that lies at `path` under any name; DatasetError says what is wrong."""
     file = next((file for file in entry.files if file.published == published), None)
     if file is None:
-        with path.open("rb") as raw:
+        with open_file(path) as raw:
             check_packed(raw, published, path)
         return
     check_structure(entry, file, read_loose(entry, file, path, packed=True), str(path))

@@ -15,6 +15,7 @@ from typing import IO
 
 from frustration.dataset.catalogue import DatasetError, Entry, Published
 from frustration.dataset.contents import verify_published
+from frustration.sinks import printable, unfenced
 
 TIMEOUT = 20.0  # seconds without a byte
 BLOCK = 1 << 18
@@ -130,9 +131,9 @@ def _progress(url: str, received: int, total: int) -> None:
     share = f"{100 * received // total} %" if total else f"{received / 1e6:.1f} MB"
     if sys.stderr.isatty():
         print(
-            f"\rdownloading {url}: {share}",
+            f"\rdownloading {printable(url)}: {share}",
             end="\n" if received == total else "",
-            file=sys.stderr,
+            file=unfenced(sys.stderr),
             flush=True,
         )
     elif received == total:

@@ -6,6 +6,7 @@ missing ones are downloaded into it; nothing is mixed from two folders or passed
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,21 +14,23 @@ from pathlib import Path
 from frustration.dataset.catalogue import DatasetError, Entry, Published
 from frustration.dataset.contents import missing_from
 from frustration.dataset.download import Unreachable, fetch_all, fetch_any
+from frustration.files import StorageError, expanded, users_cache
 
 
 def places(entry: Entry, folder: Path | None = None) -> list[Path]:
     """Folders in the order in which they are searched; a `folder` that the user names is the only one."""
     if folder is not None:
-        return [folder.expanduser()]
+        return [expanded(folder)]
     found = [Path("dataset").absolute() / entry.name]
     if root := os.environ.get("FRUSTRATION_DATASETS"):
-        found.insert(0, Path(root).expanduser() / entry.name)
+        found.insert(0, expanded(Path(root)) / entry.name)
     if checkout := _checkout():
         found.append(checkout / "dataset" / entry.name)
     found.append(Path(__file__).resolve().parents[1] / "bundled" / entry.name)  # package data of the wheel
     if entry.system_folder:
         found.append(Path(entry.system_folder))
-    found.append(_cache() / entry.name)
+    with contextlib.suppress(StorageError):  # a user without a home folder
+        found.append(_cache() / entry.name)
     return list(dict.fromkeys(found))
 
 
@@ -72,7 +75,7 @@ def how_to_get(entry: Entry, published: Sequence[Published], target: Path) -> st
 def download_folder(entry: Entry, folder: Path | None = None) -> Path:
     """Where a data set that is nowhere yet goes: `folder`, a writable checkout or the user's cache."""
     if folder is not None:
-        return folder.expanduser()
+        return expanded(folder)
     checkout = _checkout()
     if checkout and os.access(checkout / "dataset", os.W_OK):
         return checkout / "dataset" / entry.name
@@ -86,6 +89,4 @@ def _checkout() -> Path | None:
 
 
 def _cache() -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    base = root if root.is_absolute() else Path.home() / ".cache"  # the XDG rules void a relative path
-    return base / "frustration" / "datasets"
+    return users_cache() / "frustration" / "datasets"

@@ -66,6 +66,13 @@ def why_not_native() -> str | None:
     return native_available()
 
 
+def fallback(asked: str | None, chosen: tuple[str, str]) -> str | None:
+    """Why another backend than the native engine was chosen for the CPU, if nobody asked for it."""
+    if asked is None and chosen == ("torch", "cpu"):
+        return f"using torch: {why_not_native()}"
+    return None
+
+
 def choose(
     backend: str | None, device: str | None, subject: Architecture | ProblemReference | None = None
 ) -> tuple[str, str]:

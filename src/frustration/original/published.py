@@ -13,6 +13,7 @@ import numpy as np
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
+from frustration.files import read_file
 from frustration.report.results import Cell, Floats, Ints, Setting, StudyResults
 
 PUBLISHED = Setting(
@@ -33,7 +34,7 @@ _SEPARATOR = re.compile(r"\|?[\s:|-]+\|?")
 def read_trials_file(path: Path) -> StudyResults:
     """The trials of the file as results; InputError names the line that cannot be understood."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_file(path).decode("utf-8").splitlines()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from frustration.errors import FrustrationError, InputError
-from frustration.files import make_folder, try_lock, write_atomically
+from frustration.files import make_folder, read_file, try_lock, write_atomically
 from frustration.typed import OBJECT, PERCENT, TEXT, Table, check, parse, real, whole
 
 PROBE_SCHEMA = 1
@@ -59,7 +59,7 @@ class ProbeFiles:
         """What is there, None if nothing is; ProbeFileError where it cannot be read."""
         path = self.path(trial_id)
         try:
-            content = parse(path.read_bytes())
+            content = parse(read_file(path))
         except FileNotFoundError:
             return None
         except OSError as error:

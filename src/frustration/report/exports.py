@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 
 from frustration.report.cells import last_dendrites
 from frustration.report.results import Bools, Cell, Floats, StudyResults
+from frustration.sinks import csv_text
 
 WHO = ("id", "architecture", "treatment", "trial", "dataset", "train_fraction", "learning_rate", "seed")
 OUTCOME = (
@@ -35,12 +34,7 @@ GROWN = ("dendrites", "parameters", "flops")
 
 def trials_csv(results: StudyResults) -> str:
     """One row for each trial; what is not known is empty. Accuracies in percent, seconds of CPU time."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*WHO, *OUTCOME])
-    for cell in results.cells:
-        writer.writerows(_trials(cell))
-    return text.getvalue()
+    return csv_text([[*WHO, *OUTCOME], *(row for cell in results.cells for row in _trials(cell))])
 
 
 def _trials(cell: Cell) -> Iterator[list[Any]]:
@@ -83,7 +77,7 @@ def curves_csv(results: StudyResults) -> Iterator[str]:
         return
     grown = any(cell.grows for cell in cells)
     columns = [*LOOP, *(GROWN if grown else ())]
-    yield _line([*WHO[:4], *columns])
+    yield csv_text([[*WHO[:4], *columns]])
     for cell in cells:
         yield from _loops(cell, grown)
 
@@ -101,7 +95,7 @@ def _loops(cell: Cell, grown: bool) -> Iterator[str]:
         lists += [_texts(table[row][there]) for table in floats]
         lists += [_flags(table[row][there]) for table in (curves.accepted, curves.new_bounty)]
         lists += [_texts(table[row][there]) for table in more]
-        head = _line(who[:4]).rstrip("\n")
+        head = csv_text([who[:4]]).rstrip("\n")
         yield "".join(f"{head},{','.join(values)}\n" for values in zip(*lists, strict=True))
 
 
@@ -112,9 +106,3 @@ def _texts(values: Floats) -> list[str]:
 
 def _flags(values: Bools) -> list[str]:
     return ["1" if one else "0" for one in values.tolist()]
-
-
-def _line(values: Iterable[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -12,30 +11,10 @@ from frustration.report.findings import Analysis, Group
 from frustration.report.formatting import amount
 from frustration.report.table import Table
 from frustration.report.tables import all_tables
+from frustration.sinks import latex
 
 LONG: Final = 30
 """From so many rows on, a table breaks over pages."""
-_ESCAPES: Final = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "–": "--",
-    "∞": r"$\infty$",
-    "±": r"$\pm$",
-    "*": r"{*}",  # after a line break these two would be its arguments
-    "[": r"{[}",
-    '"': "''",
-}
 DOCUMENT: Final = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,landscape,margin=12mm]{geometry}
 \usepackage{booktabs}
@@ -48,7 +27,7 @@ DOCUMENT: Final = r"""\documentclass[10pt]{article}
 
 def latex_files(analysis: Analysis) -> dict[str, str]:
     """Name -> content: a file for each table, and report.tex, which holds them all and compiles by itself."""
-    files = {f"{table.name}.tex": latex(table) for table in all_tables(analysis)}
+    files = {f"{table.name}.tex": latex_table(table) for table in all_tables(analysis)}
     if analysis.groups:
         files["architectures.tex"] = architecture_table([group.architecture for group in analysis.groups])
         files["trial_accuracy.tex"] = accuracy_table(analysis.groups)
@@ -56,20 +35,13 @@ def latex_files(analysis: Analysis) -> dict[str, str]:
     return {**files, "report.tex": DOCUMENT % inputs}
 
 
-def escape(text: str) -> str:
-    """Text that LaTeX sets as it is; what pdflatex cannot set becomes a question mark."""
-    escaped = "".join(_ESCAPES.get(letter, letter) for letter in text.replace("\n", " "))
-    escaped = re.sub(r"(?<![\w}])-(?=[\d$])", "$-$", escaped)  # a minus, not a hyphen
-    return escaped.encode("latin-1", "replace").decode("latin-1")
-
-
-def latex(table: Table) -> str:
+def latex_table(table: Table) -> str:
     """A booktabs table; a long one is a longtable."""
     columns = "".join("l" if column in table.left else "r" for column in range(len(table.headers)))
-    heads = " & ".join(rf"\textbf{{{escape(head)}}}" for head in table.headers) + r" \\"
-    rows = [" & ".join(map(escape, row)) + r" \\" for row in table.rows]
+    heads = " & ".join(rf"\textbf{{{latex(head)}}}" for head in table.headers) + r" \\"
+    rows = [" & ".join(map(latex, row)) + r" \\" for row in table.rows]
     caption = f"{table.title}. {table.note}"
-    return _set(columns, [heads], rows, escape(caption), f"tab:{table.name}")
+    return _set(columns, [heads], rows, latex(caption), f"tab:{table.name}")
 
 
 def architecture_table(
@@ -84,10 +56,10 @@ def architecture_table(
     """
     heads = r"\textbf{Architecture} & \textbf{Parameters} & \textbf{Parameter Matching}\\"
     rows = [
-        f"{escape(plain_name(one))} & {amount(one.parameters())} & {_matching(one)} " + r"\\"
+        f"{latex(plain_name(one))} & {amount(one.parameters())} & {_matching(one)} " + r"\\"
         for one in dict.fromkeys(architectures)
     ]
-    return _set("lrl", [heads], rows, escape(caption), label)
+    return _set("lrl", [heads], rows, latex(caption), label)
 
 
 def _matching(architecture: Architecture) -> str:
@@ -111,7 +83,7 @@ def accuracy_table(
     labels = list(dict.fromkeys(name for group in groups for name in group.cells))
     heads = [
         r"\textbf{Architecture} & "
-        + " & ".join(rf"\textbf{{{escape(name)}}}" for name in labels)
+        + " & ".join(rf"\textbf{{{latex(name)}}}" for name in labels)
         + r" & \textbf{Winner} \\",
         " & ".join(["", *(r"Mean $\pm$ Std (\%)" for _ in labels), ""]) + r" \\",
     ]
@@ -121,7 +93,7 @@ def accuracy_table(
 
 def _accuracy_row(group: Group, labels: Sequence[str]) -> Iterator[str]:
     winner = group.winner.label if group.winner is not None and group.winner.decided else None
-    yield escape(plain_name(group.architecture))
+    yield latex(plain_name(group.architecture))
     for label in labels:
         bounty = group.cells[label].bounty if label in group.cells else None
         if bounty is None:
@@ -129,7 +101,7 @@ def _accuracy_row(group: Group, labels: Sequence[str]) -> Iterator[str]:
         else:
             bold = r"\bfseries\boldmath " if label == winner else ""
             yield rf"{bold}${bounty.mean:.2f} \pm {bounty.std:.2f}$"
-    yield rf"\texttt{{{escape(winner)}}}" if winner else "undecided"
+    yield rf"\texttt{{{latex(winner)}}}" if winner else "undecided"
 
 
 def _set(columns: str, heads: Sequence[str], rows: Sequence[str], caption: str, label: str) -> str:

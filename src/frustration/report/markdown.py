@@ -10,6 +10,7 @@ from frustration.report.results import StudyResults
 from frustration.report.sentences import Plain
 from frustration.report.table import Table
 from frustration.report.tables import all_tables
+from frustration.sinks import markdown
 
 METHODS = """\
 Every claim rests on an exact test: sign flips of the differences where trials of one number share weights and
@@ -21,8 +22,10 @@ is computed and how well the intervals cover."""
 
 def report_markdown(results: StudyResults, analysis: Analysis, plain: Plain) -> str:
     """The whole document."""
-    parts = [f"# Report: {results.name}", *_sentences(plain)]
-    parts += [f"## {table.title}\n\n{table.note}\n\n{pipes(table)}" for table in all_tables(analysis)]
+    parts = [f"# Report: {markdown(results.name)}", *_sentences(plain)]
+    parts += [
+        f"## {table.title}\n\n{markdown(table.note)}\n\n{pipes(table)}" for table in all_tables(analysis)
+    ]
     parts += _rest(results)
     parts.append(f"## How to read this\n\n{METHODS}")
     return "\n\n".join(parts) + "\n"
@@ -38,7 +41,7 @@ def _sentences(plain: Plain) -> Iterator[str]:
     }
     for name, title in titles.items():
         if lines := getattr(plain, name):
-            yield f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines)
+            yield f"## {title}\n\n" + "\n".join(f"- {markdown(line)}" for line in lines)
 
 
 def _rest(results: StudyResults) -> Iterator[str]:
@@ -53,10 +56,10 @@ def _rest(results: StudyResults) -> Iterator[str]:
         )
         yield f"## {table.title}\n\n{table.note}\n\n{pipes(table)}"
     if results.skipped:
-        lines = "\n".join(f"- {one.path.name}: {one.reason}" for one in results.skipped)
+        lines = "\n".join(f"- {markdown(f'{one.path.name}: {one.reason}')}" for one in results.skipped)
         yield f"## Passed over\n\n{lines}"
     if results.manifest:
-        yield "## Made with\n\n" + "\n".join(f"- {run_line(run)}" for run in results.manifest)
+        yield "## Made with\n\n" + "\n".join(f"- {markdown(run_line(run))}" for run in results.manifest)
 
 
 def run_line(run: Mapping[str, Any]) -> str:
@@ -83,9 +86,4 @@ def pipes(table: Table) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
-
-
-def _escaped(cell: str) -> str:
-    """What Markdown would take for a column or for emphasis."""
-    return cell.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;").replace("\n", " ")
+    return f"| {' | '.join(map(markdown, cells))} |"

@@ -11,6 +11,7 @@ from typing import Any
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
+from frustration.files import read_file
 from frustration.probes.files import ProbeFileError, ProbeFiles
 from frustration.record_reading import RecordError, finished_record, read_failure, read_spec
 from frustration.report.results import Failure, Setting, Skipped, StudyResults
@@ -58,7 +59,7 @@ def read_study(root: Path) -> StudyResults:
 def _record(path: Path, trial_id: str) -> Mapping[str, Any]:
     """A whole record of a schema that is known."""
     try:
-        found = finished_record(path.read_bytes())
+        found = finished_record(read_file(path))
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror}") from None
     except RecordError as error:
@@ -72,7 +73,7 @@ def _record(path: Path, trial_id: str) -> Mapping[str, Any]:
 def _definition(store: Store, skipped: list[Skipped]) -> tuple[Study | None, str]:
     path = store.root / "study.toml"
     try:
-        text = path.read_text("utf-8")
+        text = read_file(path).decode("utf-8")
         return Study.from_toml(text, str(path), store.root), text
     except (OSError, UnicodeDecodeError) as error:
         skipped.append(Skipped(path=path, reason=f"cannot be read: {error}"))
@@ -110,7 +111,7 @@ def _failures(
     for trial_id in sorted(failed):
         path = store.failure_path(trial_id)
         try:
-            found = read_failure(path.read_bytes())
+            found = read_failure(read_file(path))
             spec = read_spec(found["spec"])
             _, architecture, identity = identities.of(found["spec"])
         except (OSError, RecordError, Unusable) as error:

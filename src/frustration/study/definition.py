@@ -18,10 +18,15 @@ from typing import Any, Self
 from frustration.architecture import Architecture
 from frustration.dataset import names as dataset_names
 from frustration.errors import InputError
+from frustration.files import read_file
 from frustration.modes import mode_named
+from frustration.sinks import one_line, shown
 from frustration.spec import TrialSpec
 from frustration.study.architecture_sets import architectures
 
+MOST_TRIALS = 10**6
+"""In all cells of a study together."""
+LARGEST = 2**63
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
@@ -106,8 +111,12 @@ class Study:
         idle = {*self.modes, *map(str, self.architectures)} - {word for cell in self.cells for word in cell}
         if idle:
             raise InputError(f'"only" leaves nothing to run for {", ".join(sorted(idle))}')
-        if self.trials < 1:
-            raise InputError(f"trials must be 1 or more, not {self.trials}")
+        if not 1 <= self.trials <= MOST_TRIALS:
+            raise InputError(
+                f"trials must be a whole number from 1 to {MOST_TRIALS:,}, not {shown(self.trials)}"
+            )
+        if self.size > MOST_TRIALS:
+            raise InputError(f"the grid has {self.size:,} trials; a study has at most {MOST_TRIALS:,}")
         for dataset in self.datasets:
             if dataset not in dataset_names():
                 raise InputError(f'there is no data set "{dataset}"; there are {", ".join(dataset_names())}')
@@ -147,21 +156,23 @@ class Study:
         """Read and check a study; `source` is how errors call it, `folder` where `@files` lie."""
         try:
             document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{source} is not valid TOML: {error}") from None
+        except RecursionError:
+            raise InputError(f"{source} is nested too deeply to be a study") from None
+        except ValueError as error:  # TOMLDecodeError, and numbers of more digits than Python reads
+            raise InputError(f"{source} is not valid TOML: {one_line(error)}") from None
         try:
             study = cls(**_read_fields(document, folder, Path(source).stem))
             study.check()
         except _KeyProblem as problem:
-            raise InputError(f"{source}{_line_of(problem.key, text)}: {problem}") from None
+            raise InputError(f"{source}{_line_of(problem.key, text)}: {one_line(problem)}") from None
         except InputError as error:
-            raise InputError(f"{source}: {error}") from None
+            raise InputError(f"{source}: {one_line(error)}") from None
         return study
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
         try:
-            text = path.read_text("utf-8")
+            text = read_file(path).decode("utf-8")
         except OSError as error:
             raise InputError(f"cannot read the study {path}: {error.strerror}") from None
         except UnicodeDecodeError as error:
@@ -201,9 +212,10 @@ def _read_fields(document: Mapping[str, Any], folder: Path, name: str) -> dict[s
     read: dict[str, Any] = {"name": name}
     for key, value in document.items():
         if key not in known:
+            shown_key = f'"{shown(key)[1:-1]}"'
             near = difflib.get_close_matches(key, known, n=1)
             hint = f'did you mean "{near[0]}"?' if near else f"keys are {', '.join(sorted(known))}"
-            raise _KeyProblem(key, f'unknown key "{key}"; {hint}')
+            raise _KeyProblem(key, f"unknown key {shown_key}; {hint}")
         target = _PLURALS.get(key, key)
         special = {"knobs": _knobs, "only": _pairs}
         read[target] = special[key](value) if key in special else _value(key, target, value)
@@ -220,10 +232,13 @@ def _value(key: str, target: str, value: Any) -> Any:
     for one in values:
         if not isinstance(one, kinds) or (isinstance(one, bool) and bool not in kinds):
             wanted = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kinds[0]]
-            raise _KeyProblem(key, f'"{key}" must be {wanted}, not {one!r}')
+            raise _KeyProblem(key, f'"{key}" must be {wanted}, not {shown(one)}')
     if target not in _AXES:
         return value
-    return tuple(float(one) for one in values) if float in kinds else tuple(values)
+    try:
+        return tuple(float(one) for one in values) if float in kinds else tuple(values)
+    except OverflowError:
+        raise _KeyProblem(key, f'"{key}" must be a finite number, not {shown(value)}') from None
 
 
 def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
@@ -239,6 +254,9 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
 def _knobs(value: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
         raise _KeyProblem("knobs", 'knobs are tables, one a mode: [knobs.dropout] and under it "p = 0.2"')
+    for knob, given in ((knob, given) for table in value.values() for knob, given in table.items()):
+        if isinstance(given, int) and abs(given) > LARGEST:
+            raise _KeyProblem(knob, f'"{knob}" is too large a number: {shown(given)}')
     return {mode: dict(table) for mode, table in value.items()}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import fcntl
 import hashlib
 import json
 import platform
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import frustration
 from frustration.errors import InputError
-from frustration.files import StorageError, write_atomically
+from frustration.files import StorageError, home, in_turn, read_file, write_atomically
 
 if TYPE_CHECKING:
     from frustration.engine.population import Backend
@@ -122,8 +121,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def _changed(path: Path) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """The content, for the block to change; it is written if it did. Processes take turns."""
     try:
-        with path.with_name(".manifest.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with in_turn(path.with_name(".manifest.lock")):
             content = _content(path)
             before = copy.deepcopy(content)
             yield content
@@ -137,7 +135,7 @@ def _changed(path: Path) -> Iterator[dict[str, list[dict[str, Any]]]]:
 def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
     """By part: what is there; nothing where the file is missing or damaged, for it can be written anew."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(read_file(path))
     except (FileNotFoundError, ValueError):
         found = None
     content: dict[str, list[dict[str, Any]]] = {name: [] for name in ("runs", *HISTORIES)}
@@ -192,8 +190,8 @@ def command_line() -> list[str]:
 
 
 def _anonymous(command: Sequence[str]) -> str:
-    home = str(Path.home())
-    return shlex.join(command).replace(home, "~") if len(home) > 1 else shlex.join(command)
+    at_home = str(home() or "")
+    return shlex.join(command).replace(at_home, "~") if len(at_home) > 1 else shlex.join(command)
 
 
 def _checkout() -> Path | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.errors import InputError
-from frustration.files import StorageError, make_folder, write_atomically
+from frustration.files import StorageError, make_folder, read_file, write_atomically
 from frustration.probes.files import ProbeFiles
 from frustration.record_reading import RecordError
 from frustration.study import manifest
@@ -113,7 +113,7 @@ def _copy(source: Path, target: Path) -> None:
         return
     make_folder(target.parent)
     try:
-        content = source.read_bytes()
+        content = read_file(source)
     except OSError as error:
         raise StorageError(f"cannot read {source}: {error.strerror}") from None
     write_atomically(target, content)

@@ -11,7 +11,6 @@ Merging two stores is copying files. Records are never rewritten, but those of o
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -22,7 +21,7 @@ from typing import Any
 
 from frustration.checkpoint import CheckpointFiles
 from frustration.errors import InputError
-from frustration.files import PARTIAL, make_folder, write_atomically
+from frustration.files import PARTIAL, is_held, make_folder, read_file, write_atomically
 from frustration.record import TrialRecord
 from frustration.record_reading import RecordError, RecordFields, fields_of, finished_record, read_failure
 from frustration.sealed import CheckpointError
@@ -170,14 +169,7 @@ class Store:
 
     def at_work(self) -> int:
         """How many groups are being trained by any process right now: locks that somebody holds."""
-        held = 0
-        for path in (self.root / "work").glob("*.lock"):
-            with contextlib.suppress(FileNotFoundError), path.open() as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    held += 1
-        return held
+        return sum(map(is_held, (self.root / "work").glob("*.lock")))
 
     def sweep(self) -> None:
         """Remove what kills left: checkpoints of finished trials, and files half-written an hour ago."""
@@ -194,7 +186,7 @@ class Store:
         found = []
         for trial_id in sorted(self.ids()[1]):
             with contextlib.suppress(OSError, RecordError):
-                found.append(read_failure(self.failure_path(trial_id).read_bytes()))
+                found.append(read_failure(read_file(self.failure_path(trial_id))))
         return found
 
     def record(self, trial_id: str) -> TrialRecord:
@@ -205,7 +197,7 @@ class Store:
         """The record of a trial as it was read, without an object for every loop."""
         path = self.record_path(trial_id)
         try:
-            found = finished_record(path.read_bytes())
+            found = finished_record(read_file(path))
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
         except RecordError as error:
@@ -262,7 +254,7 @@ class Store:
         """The index by id; a line that is torn or whose digest does not agree counts as missing."""
         lines: dict[str, dict[str, Any]] = {}
         path = self.root / "index.jsonl"
-        for line in path.read_bytes().splitlines() if path.exists() else ():
+        for line in read_file(path).splitlines() if path.exists() else ():
             with contextlib.suppress(InputError):
                 one, digest = unseal(line)
                 if digest:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from frustration.errors import FrustrationError
-from frustration.files import LOCK, PARTIAL, StorageError, try_lock
+from frustration.files import LOCK, PARTIAL, StorageError, expanded, try_lock, users_cache
 
 SOURCES = Path(__file__).parent
 OPTIMIZED = ("-O3", "-fvisibility=hidden", "-shared", "-fPIC")
@@ -83,23 +83,18 @@ def cache_folder() -> Path | None:
     """FRUSTRATION_CACHE, else the user's cache; None where there is none that only we may write in."""
     named = os.environ.get(CACHE)
     try:
-        folder = (Path(named).expanduser() if named else _users_cache() / "frustration" / "native").resolve()
+        folder = (expanded(Path(named)) if named else users_cache() / "frustration" / "native").resolve()
         if not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True)
         elif not named and _is_mine(folder):
             folder.chmod(0o700)
         return folder if _only_we_write(folder) else None
-    except RuntimeError:  # there is no home folder
+    except StorageError:  # there is no home folder
         return None
     except OSError as error:
         if named:
             raise BuildError(f"{CACHE}={named}: {error.strerror}") from None
         return None
-
-
-def _users_cache() -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return root if root.is_absolute() else Path.home() / ".cache"  # the XDG rules void a relative path
 
 
 def _folder_of_this_run() -> Path:
