@@ -55,6 +55,19 @@ class Companions:
         if self.scheduler is not None:
             self.scheduler.load_state_dict(copy.deepcopy(self._schedule))
 
+    def forget(self) -> None:
+        """The optimizer without its memory; learning rate and schedule stay where they are."""
+        self.optimizer.state.clear()
+
+    def decay(self, weight_decay: float) -> None:
+        """Another weight decay for every group; 0: what each group had at first."""
+        for group, settings in zip(self.optimizer.param_groups, self._settings, strict=True):
+            if "weight_decay" not in group:
+                if weight_decay:
+                    raise InputError(f"{type(self.optimizer).__name__} has no weight decay for mode decay")
+                continue
+            group["weight_decay"] = weight_decay or settings["weight_decay"]
+
     def _like(self, name: str) -> int:
         """The group of a parameter that growth brought: that of the parameter it belongs to.
 

@@ -61,7 +61,7 @@ class Layout:
         self.data = data_of(reference)
         self.batch = self.data.probe(PROBE_SAMPLES)[0]
         self.trained = {n: tuple(p.shape) for n, p in self.network.named_parameters() if p.requires_grad}
-        self.buffers = {name: tuple(buffer.shape) for name, buffer in _buffers(self.network)}
+        self.buffers = {name: tuple(buffer.shape) for name, buffer in statistics_of(self.network)}
         if not self.trained:
             raise ProblemError(f"the network of problem {reference} has no parameter that is trained")
         odd = [n for n, p in self.network.named_parameters() if p.requires_grad and p.dtype == torch.float64]
@@ -97,7 +97,7 @@ class Layout:
                     f"would copy; let `growable` name a layer inside it that is trained whole"
                 )
             self.own[name] = {n: tuple(p.shape) for n, p in module.named_parameters()}
-            self.own_buffers[name] = {n: tuple(b.shape) for n, b in _buffers(module)}
+            self.own_buffers[name] = {n: tuple(b.shape) for n, b in statistics_of(module)}
         self.width = {name: _width(self.network.get_submodule(name)) for name in self.growing}
 
     @staticmethod
@@ -296,7 +296,7 @@ class ModuleShape:
 
     def tensors(self, network: nn.Module) -> list[Tensor]:
         """The tensors of a network of this shape, in the order of the vector."""
-        found = {n: p.detach() for n, p in network.named_parameters()} | dict(_buffers(network))
+        found = {n: p.detach() for n, p in network.named_parameters()} | dict(statistics_of(network))
         return [found[name] for name in self.names]
 
     @torch.no_grad()
@@ -365,7 +365,7 @@ class ModuleNetwork:
                 target[...] = tensor
             else:  # tops and links: rows of earlier dendrites come first
                 target[: len(tensor)] = tensor
-        first = {n: tensor.detach() for n, tensor in _buffers(layout.network)}
+        first = {n: tensor.detach() for n, tensor in statistics_of(layout.network)}
         for layer, drawn in values.items():
             name = layout.growing[layer]
             inside = f"{name}.dendrites.{self.shape.dendrites[layer]}."
@@ -391,10 +391,10 @@ class ModuleNetwork:
 
             return note
 
-        for name in listening:
-            axis = layout.units.layers[name].axis
-            network.get_submodule(name).register_forward_pre_hook(hear(name, axis))
-        with undisturbed(network), torch.no_grad(), seeded(FIXED_SEED):
+        with contextlib.ExitStack() as hooks, undisturbed(network), torch.no_grad(), seeded(FIXED_SEED):
+            for name in listening:
+                hook = hear(name, layout.units.layers[name].axis)
+                hooks.callback(network.get_submodule(name).register_forward_pre_hook(hook).remove)
             for batch in probe:
                 layout.problem.loss(network, batch)
         found = []
@@ -419,7 +419,7 @@ class ModuleNetwork:
         return found
 
 
-def _buffers(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def statistics_of(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Statistics that training leaves in a network; other buffers are constants of its build."""
     for name, buffer in network.named_buffers():
         if buffer.is_floating_point() or name.endswith("num_batches_tracked"):

@@ -1,0 +1,205 @@
+"""The meta-loop's ratchet in a loop of one's own: keep the best, damage it, train on, keep or go back.
+
+ratchet = Ratchet(network, mode="hidden")
+ratchet.set_optimizer(optimizer)
+for loop in range(100):
+    train(network, optimizer)                   # the damage falls at the first training step
+    ratchet.add_score(validate(network))        # afterwards the network is the base of the next loop
+ratchet.restore()                               # the Last Known Good
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from frustration.engine.module.layers import restore, snapshot
+from frustration.engine.module.population import Dropout
+from frustration.engine.module.shape import ModuleShape
+from frustration.engine.population import Epoch
+from frustration.errors import InputError
+from frustration.loops.live import Call, candidate_of, detached, shape_of_live
+from frustration.loops.optimizers import Companions
+from frustration.loops.outcome import Outcome
+from frustration.metric import Metric
+from frustration.modes import EpochSettings, LoopContext
+from frustration.modes.base import Evidence
+from frustration.modes.grammar import ModeChoice
+from frustration.policy import STRICT
+from frustration.streams import Streams
+
+NOT_HERE: Final = {
+    "wide": "it trains another network",
+    "restart": "it would have to build the network again",
+    "ratchet": "it only turns the ratchet on where another mode turns it off",
+}
+
+
+class Ratchet:
+    """Interventions on a network that somebody else trains, with the Last Known Good (LKG) kept.
+
+    The modes are those of `train`, dendrites left out: for them there is `Growth`. A mode without the
+    ratchet (`plain`, `redo`) never goes back; its LKG is the best network so far.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        mode: str = "hidden",
+        maximize: bool = True,
+        seed: int = 0,
+        optimizer: str | None = None,
+    ) -> None:
+        """`optimizer`: what it remembers from loop to loop.
+
+        fresh: nothing. persist: everything. rollback: it goes back with the network, and so does its
+        scheduler. By default what the mode has: fresh for most, persist without the ratchet.
+        """
+        choice = ModeChoice.parse(mode)
+        self.network, self.program = network, choice.program
+        self.acceptance = choice.acceptance or STRICT
+        self.policy = optimizer or choice.optimizer or choice.program.optimizer
+        self._refuse(mode)
+        self.metric = Metric(better="higher" if maximize else "lower")
+        self.streams = Streams(seed, 0, "loops")
+        self.companions: Companions | None = None
+        self.loop = 0
+        """Loops completed."""
+        self.scores: list[float] = []
+        self.evidence: list[dict[str, Evidence]] = []
+        """What was really done, loop by loop."""
+        self.accepted: list[bool] = []
+        self.best: float | None = None
+        self._base_score: float | None = None
+        self._lkg = self._base = snapshot(network)
+        self._remembered: dict[str, Any] | None = None
+        self._shape: ModuleShape | None = None
+        self._call: Call | None = None
+        self._due = True
+        self._steps = 0
+        self._now: dict[str, Evidence] = {}
+        self._dropout: Dropout | None = None
+        self._epoch = contextlib.ExitStack()
+        network.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+
+    def _refuse(self, mode: str) -> None:
+        for segment in self.program.segments:
+            for one in segment.components:
+                if one.name in NOT_HERE:
+                    raise InputError(f'mode "{mode}" is not for a loop of your own: {NOT_HERE[one.name]}')
+            if segment.growing:
+                raise InputError(f'mode "{mode}" grows: use frustration.loops.Growth')
+        if self.acceptance.patience:
+            raise InputError(f'mode "{mode}": patience is for `train`; here are strict and ties')
+        if self.policy not in ("fresh", "persist", "persist-masked", "rollback"):
+            raise InputError(f'optimizer is fresh, persist or rollback, not "{self.policy}"')
+
+    def set_optimizer(self, optimizer: torch.optim.Optimizer, scheduler: Any = None) -> None:
+        """Let the ratchet decide what these remember."""
+        self.companions = Companions(self.network, optimizer, scheduler)
+        self._remembered = self.companions.state()
+
+    @property
+    def lkg(self) -> Mapping[str, Tensor]:
+        """The tensors of the Last Known Good, by name."""
+        return self._lkg
+
+    def restore(self) -> None:
+        """Make the network the Last Known Good."""
+        restore(self.network, dict(self._lkg))
+
+    def add_score(self, score: float) -> Outcome:
+        """Judge the loop that ends here; then the network is the base of the next loop, undamaged."""
+        self.loop += 1
+        segment = self.program.at(self.loop)
+        finite = math.isfinite(score)
+        improved = finite and (self.best is None or self.metric.beats(score, self.best))
+        accepted = finite and (
+            not segment.ratchet or self.acceptance.accepts(score, self._base_score, self.metric)
+        )
+        if improved or accepted:
+            kept = snapshot(self.network)
+            if improved:
+                self.best, self._lkg = score, kept
+            if accepted:
+                self._base, self._base_score = kept, score
+        self.scores.append(float(score))
+        self.accepted.append(accepted)
+        self.evidence.append({name: done for name, done in self._now.items() if done})
+        self._next_loop(accepted)
+        return Outcome(
+            score=float(score),
+            best=math.nan if self.best is None else self.best,
+            improved=improved,
+            why="accepted" if accepted else "discarded",
+        )
+
+    def _next_loop(self, accepted: bool) -> None:
+        if not accepted:
+            restore(self.network, dict(self._base))
+        if self.companions is not None:
+            if self.policy == "fresh":
+                self.companions.forget()
+            elif self.policy == "rollback" and accepted:
+                self._remembered = self.companions.state()
+            elif self.policy == "rollback" and self._remembered is not None:
+                self.companions.load(self._remembered)
+        self._due, self._now = True, {}
+        self._end_epoch()
+
+    def _before_forward(self, network: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        if not network.training:
+            return
+        if self._call is None:
+            self._call = detached((inputs, keywords))
+        if self._due:
+            self._due = False
+            self.intervene()
+        self._steps += 1
+        if self._dropout is not None:
+            self._dropout.next_step()
+
+    def intervene(self) -> dict[str, Evidence]:
+        """Treat the network for the loop that begins; called by itself at the first training step."""
+        loop = self.loop + 1
+        segment = self.program.at(loop)
+        self._due = False
+        if self._shape is None and self._call is not None:
+            self._shape = shape_of_live(self.network, self._call)
+            self.program.check(self._shape, loop)
+        if self._shape is None:
+            raise InputError("the ratchet has not seen the network train yet: run a training step first")
+        settings = EpochSettings(learning_rate=1.0)
+        candidate = candidate_of(self._shape)
+        context = LoopContext(self.streams, loop, [self._call], max(1, self._steps))
+        for mode in segment.components:
+            settings = mode.training(settings)
+            done = mode.intervene(candidate, context) if loop > 1 else {}
+            self._now[mode.name] = {**done, **mode.training_evidence(settings)}
+        self._steps = 0
+        if loop > 1 and any(mode.damages for mode in segment.components):
+            self._shape.load(self.network, candidate.vector)
+        self._begin_epoch(settings)
+        return self._now
+
+    def _begin_epoch(self, settings: EpochSettings) -> None:
+        if self.companions is not None:
+            self.companions.decay(settings.weight_decay)
+        elif settings.weight_decay:
+            raise InputError("mode decay acts through the optimizer: hand it over by set_optimizer")
+        if settings.dropout and self._shape is not None:
+            key = self.streams.dropout_key(self.loop + 1)
+            epoch = Epoch(order=np.zeros(0, np.int64), settings=settings, dropout_key=key, moments=None)
+            self._dropout = Dropout(self._shape, epoch)
+            self._epoch.enter_context(self._dropout.at_work(self.network))
+
+    def _end_epoch(self) -> None:
+        self._epoch.close()
+        self._dropout = None
