@@ -17,9 +17,11 @@ from frustration import FrustrationError, SimpleMLP
 from frustration.checkpoint import CheckpointFiles
 from frustration.engine.population import Moments
 from frustration.engine.trial import RunnerUp
+from frustration.record import Session
 
 ARCHITECTURE = "[1*9, 1*5]"
 HISTORY = [{"mode": "hidden", "treatment": {"mode": "hidden"}, "first_loop": 1, "target": 4}]
+SESSIONS = [Session(**one) for one in HISTORY]
 SESSION = {"batch_size": 64, "learning_rate": 3e-3, "threads": 1}
 
 
@@ -32,6 +34,7 @@ def trial(data):
         network=trial.shape.view(trial.lkg.vector * np.float32(2)), accuracy=12.5, loop=3
     )
     trial.failures, trial.patience, trial.seconds, trial.continued = 2, 6, 1.5, True
+    trial.sessions = SESSIONS
     trial.numerics = {"backend": "torch", "group": {"runs": ["fp"], "slot": 1}}
     trial.past_numerics = [{"backend": "reference", "until_loop": 2}]
     return trial
@@ -40,7 +43,7 @@ def trial(data):
 @pytest.fixture
 def files(trial, tmp_path) -> CheckpointFiles:
     kept = CheckpointFiles(tmp_path / "mnist_lkg")
-    kept.save(trial, HISTORY, lkg_too=True)
+    kept.save(trial, lkg_too=True)
     return kept
 
 
@@ -118,7 +121,7 @@ def parts_of(content: bytes) -> tuple[dict, bytes]:
 def test_a_base_that_is_the_lkg_is_kept_once(mode, script, kept, tmp_path):
     trial, _ = play(mode, script)
     files = CheckpointFiles(tmp_path / "x")
-    files.save(trial, [], lkg_too=False)
+    files.save(trial, lkg_too=False)
     names = safetensors.numpy.load_file(files.resume)
     assert {name.partition(".")[0] for name in names} == kept
     again = files.load().trial
@@ -140,7 +143,7 @@ def test_everything_a_trial_knows_survives(files, trial):
     for field in trial.__dataclass_fields__:  # so that a new field cannot be forgotten
         if field not in known:
             assert getattr(again, field) == getattr(trial, field), field
-    assert saved.history == HISTORY
+    assert saved.sessions == SESSIONS
 
 
 @pytest.mark.parametrize("missing", ["moments", "runner_up"])
@@ -149,7 +152,7 @@ def test_what_a_trial_does_not_have_is_not_made_up(trial, tmp_path, missing):
     setattr(poorer, missing, None)
     poorer.base = poorer.lkg
     files = CheckpointFiles(tmp_path / "x")
-    files.save(poorer, [], lkg_too=False)
+    files.save(poorer, lkg_too=False)
     again = files.load().trial
     assert getattr(again, missing) is None
     assert same_bits(again.base, trial.lkg)
@@ -162,7 +165,7 @@ def test_unusual_numbers_keep_their_bits(trial, tmp_path, value):
     odd.base = trial.shape.view(np.full_like(trial.base.vector, value))
     odd.moments = Moments(odd.base.vector, odd.base.vector, 7)
     files = CheckpointFiles(tmp_path / "x")
-    files.save(odd, [], lkg_too=False)
+    files.save(odd, lkg_too=False)
     assert same_bits(files.load().trial.base, odd.base)
 
 
@@ -170,7 +173,7 @@ def test_equal_states_are_equal_files(trial, tmp_path):
     contents = set()
     for name in ("a", "b"):
         files = CheckpointFiles(tmp_path / name)
-        files.save(trial, HISTORY, lkg_too=True)
+        files.save(trial, lkg_too=True)
         contents.add((files.lkg.read_bytes(), files.resume.read_bytes()))
     assert len(contents) == 1
 
@@ -179,7 +182,7 @@ def test_where_the_two_files_disagree_the_resume_file_wins(files, trial):
     other = copy.copy(trial)
     other.lkg = trial.shape.view(trial.lkg.vector * np.float32(3))
     other.loop, other.bounty = 99, 99.0
-    files.save_lkg(other, HISTORY)
+    files.save_lkg(other)
     saved = files.load()
     assert (saved.loop, saved.bounty) == (trial.loop, trial.bounty)
     assert same_bits(saved.lkg, trial.lkg)
@@ -191,7 +194,7 @@ def test_without_the_resume_file_training_goes_on_from_the_lkg(files, trial):
     assert saved.trial is None
     assert same_bits(saved.lkg, trial.lkg)
     assert (saved.loop, saved.bounty, saved.bounty_loop) == (4, trial.bounty, trial.bounty_loop)
-    assert (saved.seed, saved.dataset, saved.history) == (0, "mnist", HISTORY)
+    assert (saved.seed, saved.dataset, saved.sessions) == (0, "mnist", SESSIONS)
 
 
 def test_without_either_there_is_nothing(tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import re
 import threading
 from dataclasses import replace
 
@@ -163,7 +164,7 @@ def test_three_loops_and_three_more_are_six(mode, train):
     parts = train(mode, "parts", meta_loops=3)
     whole = train(mode, "whole", until=6)
     assert (parts.records[0].continued, whole.records[0].continued) == (True, False)
-    assert_same(parts, whole, but=("continued",))
+    assert_same(parts, whole, but=("continued", "sessions"))
 
 
 def test_a_session_that_was_cut_off_is_finished_first_and_one_that_was_finished_gets_more(train):
@@ -223,8 +224,8 @@ def test_a_switch_of_mode_goes_on_from_the_lkg_and_says_so(train):
     assert record.curve[4].before == bounty
     assert record.bounty >= bounty
     assert record.continued
-    history = outcome.files[0].load().history
-    assert [(s["mode"], s["first_loop"], s["target"]) for s in history] == [("plain", 1, 4), ("hidden", 5, 6)]
+    sessions = outcome.files[0].load().sessions
+    assert [(s.mode, s.first_loop, s.target) for s in sessions] == [("plain", 1, 4), ("hidden", 5, 6)]
 
 
 def test_a_switch_away_from_a_session_that_was_cut_off_says_what_is_left_undone(train):
@@ -234,29 +235,111 @@ def test_a_switch_away_from_a_session_that_was_cut_off_says_what_is_left_undone(
     assert loops(outcome) == [3]
 
 
-@pytest.mark.parametrize(
-    "before, after",
-    [
-        ({}, {"learning_rate": 1e-3}),
-        ({}, {"batch_size": 32}),
-        ({}, {"optimizer": "persist"}),
-        ({}, {"acceptance": "patience-3"}),
-        ({}, {"knobs": {"hidden": {"dose": 2}}}),
-        ({"knobs": {"hidden": {"dose": "1"}}}, {"knobs": {"hidden": {"dose": "1.0"}}}),
-    ],
-)
-def test_other_settings_are_a_switch_too(before, after, train):
+SETTINGS = [
+    ({}, {"learning_rate": 1e-3}, "learning rate 0.003 then, 0.001 now"),
+    ({}, {"batch_size": 32}, "batch size 64 then, 32 now"),
+    ({}, {"loop_steps": 3}, "steps of a loop an epoch then, 3 now"),
+    ({}, {"train_fraction": 0.5}, "training fraction 1.0 then, 0.5 now"),
+    ({}, {"optimizer": "persist"}, "optimizer fresh then, persist now"),
+    ({}, {"acceptance": "patience-3"}, "acceptance strict then, patience(3) now"),
+    ({}, {"knobs": {"hidden": {"dose": 2}}}, "dose of hidden 1 then, 2 now"),
+    (
+        {"knobs": {"hidden": {"dose": "1"}}},
+        {"knobs": {"hidden": {"dose": "1.0"}}},
+        "dose of hidden 1 then, 1.0 now",
+    ),
+]
+
+
+@pytest.mark.parametrize("how", [{"meta_loops": 2}, {"until": 2}, {"until": 9}])
+@pytest.mark.parametrize("before, after, difference", SETTINGS)
+def test_other_settings_are_refused_with_both_values_and_nothing_is_touched(
+    before, after, difference, how, train, tmp_path
+):
+    """Whether there is something left to train or not: what was made otherwise is not handed out."""
     train("hidden", meta_loops=2, **before)
-    outcome, notes = noted(train, "hidden", meta_loops=2, **after)
+    kept = untouched(tmp_path)
+    with pytest.raises(InputError, match=re.escape(f"was trained with other settings ({difference})")) as no:
+        train("hidden", **how, **after)
+    for way in ("--model-dir", "--fresh", "--continue-with-new-settings"):
+        assert way in str(no.value)
+    assert "\n" not in str(no.value)
+    assert untouched(tmp_path) == kept
+
+
+def test_every_setting_that_differs_is_named(train):
+    train("none", meta_loops=1)
+    with pytest.raises(InputError, match=r"learning rate 0\.003 then, 0\.1 now, batch size 64 then, 8 now"):
+        train("none", learning_rate=0.1, batch_size=8)
+
+
+def test_a_loop_over_learning_rates_never_gives_one_result_for_two_rates(train):
+    rates = (1e-4, 1e-3, 1e-2)
+    train("none", trials=2, until=1, learning_rate=rates[0])
+    for rate in rates[1:]:
+        with pytest.raises(InputError, match=r"learning rate 0\.0001 then"):
+            train("none", trials=2, until=1, learning_rate=rate)
+    outcomes = [train("none", f"models/{rate:g}", trials=2, until=1, learning_rate=rate) for rate in rates]
+    assert [outcome.records[0].spec.learning_rate for outcome in outcomes] == list(rates)
+    assert len({outcome.records[0].curve[0].loss for outcome in outcomes}) == 3
+
+
+@pytest.mark.parametrize("before, after, difference", SETTINGS)
+def test_new_settings_that_are_asked_for_go_on_from_the_lkg_and_are_marked(before, after, difference, train):
+    train("hidden", meta_loops=2, **before)
+    outcome, notes = noted(train, "hidden", meta_loops=2, continue_with_new_settings=True, **after)
     assert "going on from the LKG at loop 2" in notes
+    assert difference in notes
     assert loops(outcome) == [4]
+    (record,) = outcome.records
+    assert record.mixed
+    assert [session.first_loop for session in record.sessions] == [1, 3]
+    (record,) = train("hidden", meta_loops=1, **after).records  # no flag: these are its own now
+    assert record.mixed
+    written = frustration.read_record(outcome.files[0].record.read_bytes()).record()
+    assert written.sessions == record.sessions
 
 
-def test_nothing_to_do_changes_no_record(train):
-    """Asked for another mode up to a loop that is reached, a trial stays what it is."""
-    before = train("hidden", until=3).records
-    outcome = train("dropout", until=3)
-    assert [record.to_dict() for record in outcome.records] == [record.to_dict() for record in before]
+def test_a_mode_brings_its_own_optimizer_along(train):
+    """`plain` keeps its optimizer, `none` does not: that is no change of settings. Choosing one is."""
+    train("none", meta_loops=1)
+    train("plain", meta_loops=1)
+    with pytest.raises(InputError, match="optimizer persist then, persist-masked now"):
+        train("hidden", meta_loops=1, optimizer="persist-masked")
+
+
+def test_settings_of_a_session_that_trained_no_loop_bind_nobody(train):
+    stop = threading.Event()
+    stop.set()
+    train("hidden", "cut", stop=stop, learning_rate=0.1)
+    outcome = train("hidden", "cut", until=2)
+    assert not outcome.records[0].mixed
+    assert_same(outcome, train("hidden", "whole", until=2))
+
+
+def test_more_loops_of_the_same_are_not_mixed(train):
+    train("hidden", meta_loops=2)
+    (record,) = train("hidden", meta_loops=2).records
+    assert record.continued
+    assert not record.mixed
+
+
+def test_without_the_resume_file_other_settings_are_refused_too(train):
+    (files,) = train("none", meta_loops=1).files
+    files.resume.unlink()
+    with pytest.raises(InputError, match=r"learning rate 0\.003 then, 0\.1 now"):
+        train("none", learning_rate=0.1)
+
+
+def test_what_is_there_is_never_handed_out_as_another_mode(train, tmp_path):
+    """Asked for another mode up to a loop that is reached, a session is refused."""
+    train("hidden", until=3)
+    kept = untouched(tmp_path)
+    with pytest.raises(InputError, match=r'has reached loop 3 in mode "hidden", so that --until 3 leaves'):
+        train("dropout", until=3)
+    assert untouched(tmp_path) == kept
+    (record,) = train("dropout", until=4).records
+    assert record.mixed
 
 
 def untouched(tmp_path) -> dict[str, bytes]:

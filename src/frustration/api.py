@@ -38,6 +38,7 @@ def train(
     threads: int | None = None,
     model_dir: str | Path = "models",
     fresh: bool = False,
+    continue_with_new_settings: bool = False,
     accept_numerics: bool = False,
     emit: Callable[[SessionEvent], None] = lambda event: None,
     stop: threading.Event | None = None,
@@ -47,7 +48,8 @@ def train(
     What is trained is a SimpleMLP by its architecture, or a problem: one in hand, or `images:CNN`.
 
     Checkpoints lie in `model_dir` and are resumed from there, exactly as with the command `train`, whose
-    flags these are. `emit` is called with what happens as it happens; setting `stop` ends the session
+    flags these are. What was trained with other settings is refused: give each its own `model_dir`.
+    `emit` is called with what happens as it happens; setting `stop` ends the session
     cleanly after the current step.
     """
     subject = architecture.reference() if isinstance(architecture, Problem) else architecture
@@ -76,6 +78,7 @@ def train(
         threads=threads,
         model_dir=Path(model_dir),
         fresh=fresh,
+        continue_with_new_settings=continue_with_new_settings,
         accept_numerics=accept_numerics,
     )
     return run_session(request, emit, stop)

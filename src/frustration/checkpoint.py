@@ -43,14 +43,14 @@ class CheckpointFiles:
     def record(self) -> Path:
         return self.stem.with_name(self.stem.name + ".record.json")
 
-    def save(self, trial: Trial, history: list[dict[str, Any]], lkg_too: bool) -> None:
+    def save(self, trial: Trial, lkg_too: bool) -> None:
         """Keep a trial between two loops. The resume file comes first: a kill between the two is harmless."""
-        write_atomically(self.resume, pack_resume(trial, history))
+        write_atomically(self.resume, pack_resume(trial))
         if lkg_too:
-            self.save_lkg(trial, history)
+            self.save_lkg(trial)
 
-    def save_lkg(self, trial: Trial, history: list[dict[str, Any]], durable: bool = False) -> None:
-        write_atomically(self.lkg, pack_lkg(trial, history), durable=durable)
+    def save_lkg(self, trial: Trial, durable: bool = False) -> None:
+        write_atomically(self.lkg, pack_lkg(trial), durable=durable)
 
     def remove_results(self) -> None:
         """Remove the LKG and the record of another trial that was here before."""

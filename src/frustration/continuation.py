@@ -1,9 +1,8 @@
-"""How a session of `train` goes on from what it finds: which loops it adds, and what it refuses."""
+"""How a session of `train` resumes what it finds: which loops it adds, and what it refuses."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,21 +12,19 @@ from frustration.dataset import Split
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.protocols import AnyShape
+from frustration.record import Session
 from frustration.request import Request
 from frustration.saved import Saved
 from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
-
-History = list[dict[str, Any]]
-"""The sessions of a checkpoint: {"mode", "treatment", "first_loop", "target"}."""
-
+from frustration.treatment import changed_settings, differ
 
 EVERY_SCHEDULE_ENDED = "nothing to do: every schedule has come to its end; another mode goes on from the LKG"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one trial of the request finds in its place in the model directory."""
+class Resumption:
+    """One trial of a request, and what the model directory holds of it."""
 
     spec: TrialSpec
     files: CheckpointFiles
@@ -35,20 +32,37 @@ class Found:
     shape: AnyShape
 
     @classmethod
-    def of(cls, spec: TrialSpec, files: CheckpointFiles, request: Request, data: Split) -> Found:
-        """Look; refuse what belongs to another architecture, data set or seed."""
+    def of(cls, spec: TrialSpec, files: CheckpointFiles, request: Request, data: Split) -> Resumption:
+        """Look; refuse what belongs to another architecture, data set or seed, or to other settings."""
         saved = None if request.fresh else files.load()
-        shape = spec.shape(data.features, data.classes)
+        found = cls(spec, files, saved, spec.shape(data.features, data.classes))
         if saved is not None:
-            _refuse_foreign(spec, files, saved, shape, request)
-        return cls(spec, files, saved, shape)
+            _refuse_foreign(found, saved, request)
+        changed = found.changed_settings
+        if changed and not request.continue_with_new_settings:
+            raise InputError(
+                f"{found.there} was trained with other settings ({', '.join(changed)}): name another "
+                f"--model-dir, start anew with --fresh, or go on under the new ones with "
+                f"--continue-with-new-settings, which is marked in the record"
+            )
+        return found
 
-    def seeded(self, seed: int) -> Found:
+    def seeded(self, seed: int) -> Resumption:
         return replace(self, spec=replace(self.spec, seed=seed))
+
+    @property
+    def there(self) -> str:
+        """The file that counts."""
+        return str(self.files.resume if self.saved and self.saved.trial else self.files.lkg)
 
     @property
     def loop(self) -> int:
         return self.saved.loop if self.saved else 0
+
+    @property
+    def last(self) -> Session | None:
+        """The last session; None where another program wrote the checkpoint, and where there is none."""
+        return self.saved.sessions[-1] if self.saved and self.saved.sessions else None
 
     @property
     def stopped(self) -> bool:
@@ -59,7 +73,7 @@ class Found:
     @property
     def target(self) -> int:
         """Of the last session; 0 where there was none."""
-        return int(self.saved.history[-1]["target"]) if self.saved and self.saved.history else self.loop
+        return self.last.target if self.last else self.loop
 
     @property
     def cut_off(self) -> bool:
@@ -73,29 +87,35 @@ class Found:
         """Whether the request treats it otherwise than the last session did."""
         if self.saved is None:
             return False
-        # As text, because 1 == 1.0, and yet one dose is a unit and the other all of them.
-        return not self.saved.history or _text(self.saved.history[-1]["treatment"]) != _text(
-            self.spec.treatment
-        )
+        return self.last is None or differ(self.last.treatment, self.spec.treatment)
 
-    def go_on(self, goal: Goal, numerics: dict[str, Any], accept_numerics: bool) -> Ongoing:
-        """The trial, ready to be trained to the goal."""
-        spec = self.spec.until(max(goal.total, self.loop))
-        session = {
-            "mode": spec.label,
-            "treatment": spec.treatment,
-            "first_loop": self.loop + 1,
-            "target": spec.meta_loops,
-        }
-        if self.saved is None:
-            return Ongoing(Trial.fresh(spec, self.shape), self.files, [session])
-        if self.saved.trial is not None and self.loop >= goal.total:
-            trial = self.saved.trial  # it stays what it is, whatever the request calls it
+    @property
+    def changed_settings(self) -> tuple[str, ...]:
+        """`learning rate 0.0001 then, 0.01 now`: all but the mode that differs from what was trained with."""
+        if self.last is None or self.loop == 0:
+            return ()
+        return tuple(changed_settings(self.last.treatment, self.spec.treatment))
+
+    def resume(self, total: int, numerics: dict[str, Any], accept_numerics: bool) -> Trial:
+        """The trial, ready to be trained to this global loop."""
+        spec = self.spec.until(max(total, self.loop))
+        session = Session(
+            mode=spec.label,
+            treatment=spec.treatment,
+            first_loop=self.loop + 1,
+            target=spec.meta_loops,
+        )
+        if self.saved is None or (self.last and self.loop == 0 and self.switches):
+            trial = Trial.fresh(spec, self.shape)
+            trial.sessions = [session]
+            return trial
+        if self.saved.trial is not None and self.loop >= total:
+            trial = self.saved.trial
             trial.spec = trial.spec.until(self.loop)
-            return Ongoing(trial, self.files, self.saved.history)
-        trial, history = self.saved.revive(spec), self.saved.history
+            return trial
+        trial = self.saved.revive(spec)
         if trial.complete and not self.switches:
-            return Ongoing(trial, self.files, history)
+            return trial
         self._settle_numerics(trial, numerics, accept_numerics)
         if not trial.keeps_moments:
             trial.moments = None
@@ -103,8 +123,12 @@ class Found:
             trial.change_treatment()
         if self.switches or spec.meta_loops != self.target:
             trial.continued = True
-            history = [*history, session]
-        return Ongoing(trial, self.files, history)
+            trial.sessions = [*(trial.sessions or [self._another_program]), session]
+        return trial
+
+    @property
+    def _another_program(self) -> Session:
+        return Session(mode="another program", treatment={}, first_loop=1, target=self.loop)
 
     def _settle_numerics(self, trial: Trial, now: dict[str, Any], accepted: bool) -> None:
         """Refuse to go on under other numerics, unless the user said so; then keep the old in the record."""
@@ -122,24 +146,7 @@ class Found:
         trial.numerics = {}
 
 
-@dataclass(frozen=True)
-class Ongoing:
-    """A trial on its way, where it is kept, and the sessions it went through."""
-
-    trial: Trial
-    files: CheckpointFiles
-    history: History
-
-
-@dataclass(frozen=True)
-class Goal:
-    """The global loop that all trials of the session are taken to, and what the user should know."""
-
-    total: int
-    notes: list[str]
-
-
-def one_seed(found: Sequence[Found], request: Request) -> list[Found]:
+def one_seed(found: Sequence[Resumption], request: Request) -> list[Resumption]:
     """Without `--seed`, new trials join those that are there already under their seed, or get 0."""
     kept = {one.saved.seed for one in found if one.saved and one.saved.seed is not None}
     if len(kept) > 1:
@@ -166,63 +173,71 @@ def _seeds_beside(request: Request) -> set[int]:
     return seeds
 
 
-def decide(found: Sequence[Found], request: Request) -> Goal:
-    """A session that was cut off is finished; one that was finished gets more loops; `until` overrules."""
+def decide(found: Sequence[Resumption], request: Request) -> tuple[int, list[str]]:
+    """The global loop that all trials are taken to, and what the user should know.
+
+    A session that was cut off is finished; one that was finished gets more loops; `until` overrules.
+    """
     loops = [one.loop for one in found]
     undone = [one.loop for one in found if not one.stopped]
     goal = request.until
     notes = [n for one in found if (goal is None or one.loop < goal) and (n := _about_switch(one))]
-    if request.until is not None:
+    if goal is not None:
+        for one in found:
+            _refuse_another_result(one, goal)
         if not undone:
             notes.append(EVERY_SCHEDULE_ENDED)
-        elif min(undone) >= request.until:
-            notes.append(
-                f"nothing to do: loop {min(undone)} is reached, and --until asks for {request.until}"
-            )
+        elif min(undone) >= goal:
+            notes.append(f"nothing to do: loop {min(undone)} is reached, and --until asks for {goal}")
         elif any(loops):
-            notes.append(f"resuming at loop {min(undone)}; --until {request.until}")
-        return Goal(request.until, notes)
+            notes.append(f"resuming at loop {min(undone)}; --until {goal}")
+        return goal, notes
     if any(one.switches for one in found):
-        return Goal(max(loops) + request.meta_loops, notes)
+        return max(loops) + request.meta_loops, notes
     furthest = max(one.target for one in found)
     if any(one.cut_off or (one.loop < furthest and not one.stopped) for one in found):
         at = f"loop {min(loops)}" if min(loops) == max(loops) else f"loops {min(loops)} to {max(loops)}"
         notes.append(f"finishing what was begun: {at} of {furthest}; run it again to add --meta-loops more")
-        return Goal(furthest, notes)
+        return furthest, notes
     if all(one.stopped for one in found):
         notes.append(EVERY_SCHEDULE_ENDED)
-        return Goal(furthest, notes)
+        return furthest, notes
     if furthest:
         notes.append(f"resuming at loop {furthest}; adding {request.meta_loops} more")
-    return Goal(furthest + request.meta_loops, notes)
+    return furthest + request.meta_loops, notes
 
 
-def _text(treatment: dict[str, Any]) -> str:
-    return json.dumps(treatment, sort_keys=True)
-
-
-def _about_switch(one: Found) -> str | None:
+def _about_switch(one: Resumption) -> str | None:
     if one.saved is None or not one.switches:
         return None
-    if not one.saved.history:
+    if one.last is None:
         return f"{one.files.lkg} comes from another program: going on from its LKG after loop {one.loop}"
-    before = one.saved.history[-1]
     left = f", leaving {one.target - one.loop} of its loops undone" if one.loop < one.target else ""
+    changed = one.changed_settings
     return (
         f'going on from the LKG at loop {one.loop} in mode "{one.spec.label}"; '
-        f'the last session was in mode "{before["mode"]}"'
-        + (" with other settings" if before["mode"] == one.spec.label else "")
+        f'the last session was in mode "{one.last.mode}"'
+        + (f" with other settings ({', '.join(changed)})" if changed else "")
         + left
     )
 
 
-def _refuse_foreign(
-    spec: TrialSpec, files: CheckpointFiles, saved: Saved, shape: AnyShape, request: Request
-) -> None:
-    seed = request.seed
+def _refuse_another_result(one: Resumption, goal: int) -> None:
+    """Where nothing is left to train, what is there must not be taken for what was asked for."""
+    if one.loop < goal or not one.switches or one.last is None:
+        return
+    raise InputError(
+        f'{one.there} has reached loop {one.loop} in mode "{one.last.mode}", so that --until {goal} leaves '
+        f'nothing to do in mode "{one.spec.label}": ask for more loops, name another --model-dir, or start '
+        f"anew with --fresh"
+    )
+
+
+def _refuse_foreign(found: Resumption, saved: Saved, request: Request) -> None:
+    spec, files, shape, seed = found.spec, found.files, found.shape, request.seed
     in_the_way = files.stem.parent.parent if request.comparison else files.lkg
     instead = f"remove it with {files.removed_by(in_the_way)}, or name another --model-dir"
-    there = files.resume if saved.trial else files.lkg
+    there = found.there
     subject, *sizes = shape.form
     if saved.architecture != subject:
         raise InputError(f"{there} holds {saved.architecture}, not {subject}: {instead}")

@@ -12,6 +12,7 @@ from typing import Any
 from frustration.files import write_atomically
 from frustration.sealed_json import seal
 from frustration.spec import TrialSpec
+from frustration.treatment import differ
 
 RECORD_SCHEMA = 1
 GROWN = ("dendrites", "parameters", "flops")
@@ -65,6 +66,20 @@ class LoopEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Session:
+    """One session of `train` that a trial went through."""
+
+    mode: str
+    """The label of its treatment."""
+    treatment: dict[str, Any]
+    """`TrialSpec.treatment`: what may differ from session to session; empty: another program's, unknown."""
+    first_loop: int
+    """Global: the first loop that it added."""
+    target: int
+    """Global: the last loop that it was to add."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialRecord:
     """A finished (or interrupted) trial."""
 
@@ -87,6 +102,8 @@ class TrialRecord:
     """What bits may depend on: backend, versions, device, place in the group."""
     past_numerics: tuple[dict[str, Any], ...] = ()
     """Other numerics it was trained under before, because the user said so, each with its last loop."""
+    sessions: tuple[Session, ...] = ()
+    """Of `train`, the oldest first; none of a trial of a study."""
     continued: bool = False
     """Whether it came out of more than one session of `train`; such a trial never enters a study."""
     ended_early: bool = False
@@ -104,6 +121,18 @@ class TrialRecord:
                     seen = any(mode.acted(entry.evidence.get(mode.name, {})) for entry in self.curve)
                     acted[mode.name] = acted.get(mode.name, False) or seen
         return tuple(name for name, did in acted.items() if not did)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether it was trained under more than one treatment, or on from a network of another program."""
+        return any(differ(one.treatment, self.phases[0].treatment) for one in self.phases)
+
+    @property
+    def phases(self) -> tuple[Session, ...]:
+        """The sessions that trained a loop, and what came from another program."""
+        ends = [session.first_loop for session in self.sessions[1:]] + [self.loop + 1]
+        pairs = zip(self.sessions, ends, strict=False)
+        return tuple(one for one, end in pairs if one.first_loop < end or not one.treatment)
 
     @property
     def finished(self) -> bool:
@@ -126,6 +155,7 @@ class TrialRecord:
             "numerics": self.numerics,
             "past_numerics": list(self.past_numerics),
             "continued": self.continued,
+            **({"sessions": [vars(session) for session in self.sessions]} if self.sessions else {}),
             **grown,
             "curve": [entry.to_dict() for entry in self.curve],
         }

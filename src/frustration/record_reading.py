@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from frustration.errors import InputError
-from frustration.record import GROWN, RECORD_SCHEMA, LoopEntry, TrialRecord
+from frustration.record import GROWN, RECORD_SCHEMA, LoopEntry, Session, TrialRecord
 from frustration.sealed_json import unseal
 from frustration.spec import SCHEMA, TrialSpec
 from frustration.typed import (
@@ -78,10 +78,12 @@ RECORD: Final[Table] = {
     "numerics": OBJECT,
     "past_numerics": LIST,
     "continued": FLAG,
+    "sessions": LIST.optional(),
     "ended_early": FLAG.optional(),
     "growth": OBJECT.or_null().optional(),
     "curve": LIST,
 }
+SESSION: Final[Table] = {"mode": TEXT, "treatment": OBJECT, "first_loop": whole(1), "target": whole()}
 NUMERICS: Final[Table] = {"runs": LIST, "slot": whole()}
 """Of the place in a group."""
 GROWTH: Final[Table] = {
@@ -135,6 +137,7 @@ class RecordFields:
             past_numerics=tuple(self.fields["past_numerics"]),
             ended_early=self.fields.get("ended_early", False),
             growth=self.fields.get("growth"),
+            sessions=tuple(Session(**session) for session in self.fields.get("sessions", ())),
             **{name: self.fields[name] for name in names},
         )
 
@@ -189,6 +192,7 @@ def _typed(fields: dict[str, Any], sealed: bool) -> RecordFields:
     check_texts(fields["inert"], "the list of its inert treatments")
     for numerics in (fields["numerics"], *fields["past_numerics"]):
         _check_numerics(numerics)
+    check_all(fields.get("sessions", []), SESSION, "its sessions")
     if fields.get("growth") is not None:
         check(fields["growth"], GROWTH, "its growth")
         check_all(fields["growth"]["attempts"], ATTEMPT, "the attempts of its growth")

@@ -44,6 +44,8 @@ class Request:
     threads: int | None = None
     model_dir: Path = Path("models")
     fresh: bool = False
+    continue_with_new_settings: bool = False
+    """Train a checkpoint on although its last session had other settings; its record will say so."""
     accept_numerics: bool = False
 
     def __post_init__(self) -> None:

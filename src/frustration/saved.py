@@ -17,7 +17,7 @@ from frustration.engine.trial import RunnerUp, Trial
 from frustration.network import DENDRITES, Shape, Vector, state_names
 from frustration.original.pickles import is_pickle, loops_of, unpickle
 from frustration.protocols import AnyNetwork, AnyShape
-from frustration.record import LoopEntry
+from frustration.record import LoopEntry, Session
 from frustration.references import ProblemReference
 from frustration.sealed import CheckpointError, is_ours, pack, read, unpack
 from frustration.spec import TrialSpec
@@ -39,8 +39,8 @@ class Saved:
     """None where the file does not say: the original's never did, and were MNIST's."""
     seed: int | None
     trial_number: int | None
-    history: list[dict[str, Any]]
-    """The sessions it went through: treatment, first loop, target."""
+    sessions: list[Session]
+    """Of `train`, that it went through; none where another program wrote it."""
     trial: Trial | None
     """The whole state, where the resume file was there."""
     lkg: AnyNetwork
@@ -64,16 +64,17 @@ class Saved:
             bounty_loop=self.bounty_loop,
             patience=spec.acceptance.patience,
             continued=True,
+            sessions=self.sessions,
             unscored=self.bounty is None,
         )
 
 
-def pack_lkg(trial: Trial, history: list[dict[str, Any]]) -> bytes:
+def pack_lkg(trial: Trial) -> bytes:
     metadata = {
         "format": LKG_FORMAT,
         **_what(trial.shape),
         "dataset": trial.spec.dataset,
-        "mode_history": json.dumps(history),
+        "mode_history": json.dumps([vars(session) for session in trial.sessions]),
         "meta_loops": str(trial.loop),
         "bounty": json.dumps(trial.bounty),
         "bounty_loop": json.dumps(trial.bounty_loop),
@@ -98,7 +99,7 @@ def dendrites_of(shape: AnyShape) -> dict[str, str]:
     return {"dendrites": json.dumps(shape.dendrites), "forward_function": shape.forward_function}
 
 
-def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
+def pack_resume(trial: Trial) -> bytes:
     networks: dict[str, AnyNetwork] = {"lkg": trial.lkg}
     if trial.base is not trial.lkg:
         networks["base"] = trial.base
@@ -133,7 +134,7 @@ def pack_resume(trial: Trial, history: list[dict[str, Any]]) -> bytes:
         "ended": trial.ended,
         "unscored": trial.unscored,
         "test_accuracy": trial.test_accuracy,
-        "history": history,
+        "history": [vars(session) for session in trial.sessions],
     }
     if trial.growth is not None:
         state |= {"growth": trial.growth.to_dict(), "stopped": trial.stopped}
@@ -202,6 +203,7 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
         seconds=state["seconds"],
         numerics=state["numerics"],
         past_numerics=state["past_numerics"],
+        sessions=[Session(**session) for session in state["history"]],
         continued=state["continued"],
         ended=state["ended"],
         unscored=state["unscored"],
@@ -215,7 +217,7 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
         dataset=spec.dataset,
         seed=spec.seed,
         trial_number=spec.trial,
-        history=state["history"],
+        sessions=trial.sessions,
         trial=trial,
         lkg=lkg,
         loop=trial.loop,
@@ -250,13 +252,20 @@ def unpack_lkg(path: Path) -> Saved:
         dataset=metadata.get("dataset"),
         seed=int(metadata["seed"]) if ours else None,
         trial_number=int(metadata["trial"]) if ours else None,
-        history=json.loads(metadata["mode_history"]) if ours else [],
+        sessions=_sessions(metadata["mode_history"]) if ours else [],
         trial=None,
         lkg=lkg,
         loop=int(metadata["meta_loops"]) if ours else loops_of(counts),
         bounty=json.loads(metadata["bounty"]) if ours else None,
         bounty_loop=bounty_loop,
     )
+
+
+def _sessions(text: str) -> list[Session]:
+    try:
+        return [Session(**session) for session in json.loads(text)]
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"its sessions are not such as this version writes: {error}") from None
 
 
 def _as_network(base: AnyNetwork, vector: Vector) -> AnyNetwork:

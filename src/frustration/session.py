@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frustration.checkpoint import CheckpointFiles
-from frustration.continuation import Found, History, Ongoing, decide, one_seed
+from frustration.continuation import Resumption, decide, one_seed
 from frustration.dataset import load
 from frustration.engine.backends import backend_for, choose, fallback
 from frustration.engine.group import plan
@@ -89,35 +89,35 @@ def _train_locked(
     stop: threading.Event,
 ) -> Outcome:
     files = [request.files(spec) for spec in specs]
-    looked = [Found.of(spec, file, request, data.of(spec)) for spec, file in zip(specs, files, strict=True)]
+    looked = [
+        Resumption.of(spec, file, request, data.of(spec)) for spec, file in zip(specs, files, strict=True)
+    ]
     found = one_seed(looked, request)
-    goal = decide(found, request)
+    total, notes = decide(found, request)
     engine, remark = _engine(request, found)
     backend = backend_for(request.architecture, *engine)
-    ongoing = [one.go_on(goal, backend.numerics(), request.accept_numerics) for one in found]
-    for one in ongoing:
-        if not one.trial.finished:
-            one.trial.spec.check(
-                data.of(one.trial.spec).classes
-            )  # the goal may lie beyond the last range of a schedule
-    groups = plan([one.trial for one in ongoing if not one.trial.complete], backend)
-    for one in ongoing:
-        _begin(one)
+    trials = [one.resume(total, backend.numerics(), request.accept_numerics) for one in found]
+    for trial in trials:
+        if not trial.finished:  # the goal may lie beyond the last range of a schedule
+            trial.spec.check(data.of(trial.spec).classes)
+    groups = plan([trial for trial in trials if not trial.complete], backend)
+    for trial, place in zip(trials, files, strict=True):
+        _begin(trial, place)
     workers = min(request.threads or default_workers(), max(1, len(groups)))
     if request.problem and request.problem.source == HELD:
         workers = 1  # no other process has it
     emit(
         Start(
-            specs=tuple(one.trial.spec for one in ongoing),
-            loops=tuple(one.trial.loop for one in ongoing),
-            shape=ongoing[0].trial.shape,
-            notes=(*goal.notes, *([remark] if remark else []), *outlooks(o.trial.spec for o in ongoing)),
+            specs=tuple(trial.spec for trial in trials),
+            loops=tuple(trial.loop for trial in trials),
+            shape=trials[0].shape,
+            notes=(*notes, *([remark] if remark else []), *outlooks(trial.spec for trial in trials)),
             backend=engine[0],
             device=engine[1],
             workers=workers,
         )
     )
-    records = {one.trial.spec.id: one.trial.record() for one in ongoing if one.trial.complete}
+    records = {trial.spec.id: trial.record() for trial in trials if trial.complete}
     for trial_id, record in records.items():
         emit(TrialDone(trial_id, record))
 
@@ -126,21 +126,22 @@ def _train_locked(
             records[event.trial_id] = event.record
         emit(event)
 
-    keeper = CheckpointKeeper({one.trial.spec.id: (one.files, one.history) for one in ongoing})
+    places = {trial.spec.id: place for trial, place in zip(trials, files, strict=True)}
+    keeper = CheckpointKeeper(places)
     work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
     with contextlib.suppress(Interrupted):
         run_groups(Queue(groups), work, workers, collect, stop)
-    cut_off = [one for one in ongoing if one.trial.spec.id not in records]
-    for one in cut_off:
-        records[one.trial.spec.id] = one.files.resumed().record()
+    cut_off = [trial_id for trial_id in places if trial_id not in records]
+    for trial_id in cut_off:
+        records[trial_id] = places[trial_id].resumed().record()
     return Outcome(
-        records=tuple(records[one.trial.spec.id] for one in ongoing),
+        records=tuple(records[trial.spec.id] for trial in trials),
         files=tuple(files),
         interrupted=bool(cut_off),
     )
 
 
-def _engine(request: Request, found: Sequence[Found]) -> tuple[tuple[str, str], str | None]:
+def _engine(request: Request, found: Sequence[Resumption]) -> tuple[tuple[str, str], str | None]:
     """Backend and device: those asked for, else those of the checkpoints, else the best; and a remark."""
     trials = [one.saved.trial for one in found if one.saved and one.saved.trial]
     kept = {(t.numerics["backend"], t.numerics.get("device", "cpu")) for t in trials if t.numerics}
@@ -152,42 +153,40 @@ def _engine(request: Request, found: Sequence[Found]) -> tuple[tuple[str, str], 
     return best, fallback(request.backend, best)
 
 
-def _begin(one: Ongoing) -> None:
+def _begin(trial: Trial, files: CheckpointFiles) -> None:
     """Keep what is about to be trained, so that a session cut off in its first loop is known.
 
     An LKG file that is missing, damaged or behind is written anew from the resume file beside it, and one
     that has nothing to do with this trial any more, because it was begun afresh, is removed.
     """
-    trial, files = one.trial, one.files
     make_folder(files.stem.parent)
     if not trial.complete:
-        files.save(trial, one.history, lkg_too=False)
+        files.save(trial, lkg_too=False)
     if trial.loop == 0:
         files.remove_results()
     elif trial.bounty is not None and not files.lkg_holds(trial.lkg):
-        files.save_lkg(trial, one.history)
+        files.save_lkg(trial)
 
 
 @dataclass(frozen=True)
 class CheckpointKeeper:
     """Keeps trials in checkpoints."""
 
-    places: Mapping[str, tuple[CheckpointFiles, History]]
-    """By the id of a trial: its files, and the sessions it went through."""
+    places: Mapping[str, CheckpointFiles]
+    """By the id of a trial."""
     keeps_failures = False
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
-        files, history = self.places[trial.spec.id]
-        files.save(trial, history, lkg_too=entry.new_bounty)
+        self.places[trial.spec.id].save(trial, lkg_too=entry.new_bounty)
 
     def finish(self, trial: Trial) -> None:
         """The resume file comes last: where it says that the trial has ended, the others are there."""
-        files, history = self.places[trial.spec.id]
+        files = self.places[trial.spec.id]
         if trial.bounty is not None:
-            files.save_lkg(trial, history, durable=True)
+            files.save_lkg(trial, durable=True)
         trial.record().write(files.record)
         trial.ended = True
-        files.save(trial, history, lkg_too=False)
+        files.save(trial, lkg_too=False)
 
     def fail(self, trial: Trial, traceback: str) -> None:
         pass

@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -27,6 +28,7 @@ from frustration.network import Shape
 from frustration.record import GROWN
 from frustration.request import Request
 from frustration.runners.work import LoopDone
+from frustration.statistics.paired import sign_flip_interval
 
 QUICK = ("--train-fraction", "0.02", "--lr", "1e-3", "--threads", "1")
 
@@ -100,16 +102,76 @@ def test_a_comparison_has_a_line_per_loop_and_mode_and_ends_in_a_table(train, tm
         test = sum(one["test_accuracy"] for one in trials) / 3
         control = sum(one["test_accuracy"] for one in of["none"]) / 3
         assert f"{test:.2f} ± " in table[mode]
-        if mode != "none":
-            assert f"{test - control:+.2f} ± " in table[mode]
+        if mode == "hidden":  # three pairs can exclude no difference
+            assert f" {test - control:+.2f} (unbounded) " in table[mode]
     assert "control" in table["none"]
-    assert "+0.00 ± 0.00" in table["decay"]
+    assert " identical " in table["decay"]
     assert table["decay"].endswith("inert")
     assert "divided by n (ddof 0)" in out
     assert (
         out.splitlines()[-1] == f"checkpoints: {tmp_path}/models/1x4/MODE/tNNN_lkg.safetensors (9 networks)"
     )
     assert len(list((tmp_path / "models").rglob("t00[012]_lkg.safetensors"))) == 9
+
+
+def test_paired_differences_have_the_interval_that_reports_give(train):
+    flags = ("--arch", "[1*4]", "--ablation-mode", "none", "hidden", "--until", "2", "--trials", "6")
+    _, out, _ = train(*flags, "--json")
+    tests = {
+        mode: [one["test_accuracy"] for one in objects(out) if one["type"] == "trial" and one["mode"] == mode]
+        for mode in ("none", "hidden")
+    }
+    differences = np.subtract(tests["hidden"], tests["none"])
+    estimate = sign_flip_interval(np.round(differences, 9))
+    assert np.isfinite(estimate.low)
+    _, out, _ = train(*flags)
+    assert f" {estimate.value:+.2f} ({estimate.low:+.2f} to {estimate.high:+.2f}) " in out
+
+
+def test_one_trial_has_no_spread(train):
+    _, out, _ = train("--arch", "[1*2]", "--ablation-mode", "none", "hidden", "--meta-loops", "1")
+    assert "± –" in out
+    assert "± 0.00" not in out
+
+
+def test_other_settings_are_refused_by_the_command_too(train):
+    flags = ("--arch", "[1*2]", "--trials", "2")
+    train(*flags, "--until", "1")
+    for length in (("--until", "1"), ("--meta-loops", "1")):
+        code, out, err = train(*flags, *length, "--lr", "1e-2")
+        assert (code, out) == (2, "")
+        assert "(learning rate 0.001 then, 0.01 now)" in err
+        assert "--continue-with-new-settings" in err
+
+
+def test_a_mixed_control_carries_its_mark(train):
+    """A control that was trained under two learning rates never stands in a table without saying so."""
+    flags = ("--arch", "[1*2]", "--trials", "2", "--ablation-mode", "none")
+    train(*flags, "--until", "1")
+    train(*flags, "--until", "2", "--lr", "1e-2", "--continue-with-new-settings")
+    code, out, err = train(*flags, "hidden", "--until", "2", "--lr", "1e-2")
+    assert (code, err) == (0, "")
+    assert re.search(r"\n.*vs none, mixed", out)
+    (row,) = [line for line in out.splitlines() if line.startswith("none ")]
+    assert row.endswith("mixed")
+    (row,) = [line for line in out.splitlines() if line.startswith("hidden ") and " 2 " in line]
+    assert "mixed" not in row
+    assert (
+        'mode "none" is mixed, so it is no clean arm of a comparison: from loop 1 in mode "none", from '
+        'loop 2 in mode "none" (learning rate 0.001 then, 0.01 now)'
+    ) in out
+    _, out, _ = train(*flags, "hidden", "--until", "2", "--lr", "1e-2", "--json")
+    assert {one["mode"]: one["mixed"] for one in objects(out) if one["type"] == "trial"} == {
+        "none": True,
+        "hidden": False,
+    }
+
+
+def test_one_network_in_two_modes_says_so_in_its_table(train):
+    flags = ("--arch", "[1*2]", "--meta-loops", "1", "--ablation-mode")
+    train(*flags, "none")
+    _, out, _ = train(*flags, "hidden")
+    assert re.search(r'mixed +from loop 1 in mode "none", from loop 2 in mode "hidden"', out)
 
 
 @pytest.mark.parametrize("policy", [("--acceptance", "ties"), ("--optimizer", "persist")])
@@ -316,7 +378,7 @@ def test_the_same_command_again_adds_loops_and_says_so(train):
 def test_many_notes_of_one_kind_are_cut_short(train):
     flags = ("--arch", "[1*2]", "--trials", "7", "--meta-loops", "1", "--ablation-mode")
     train(*flags, "none", "--acceptance", "ties")
-    code, out, _ = train(*flags, "none/ties", "--lr", "2e-3")
+    code, out, _ = train(*flags, "none/ties", "--lr", "2e-3", "--continue-with-new-settings")
     assert code == 0
     assert 1 <= out.count("note: ") <= 5
 

@@ -69,7 +69,7 @@ def test_a_trial_kept_after_any_loop_goes_on_to_the_same_bits(mode, backend, dat
 
     def observe(trial, entry):
         files = CheckpointFiles(tmp_path / f"{entry.loop}")
-        files.save(trial, [], lkg_too=True)
+        files.save(trial, lkg_too=True)
         kept[entry.loop] = files
 
     (whole,) = trained([spec], data, backend, observe=observe)
@@ -230,7 +230,7 @@ def test_moments_do_not_survive_growth(data):
 def test_the_lkg_of_a_grown_network_loads_into_a_plain_module(data, tmp_path):
     (trial,) = trained([growing()], data)
     files = CheckpointFiles(tmp_path / "mnist_lkg")
-    files.save_lkg(trial, [])
+    files.save_lkg(trial)
     module = DendriticMLP.load(files.lkg)
     import torch
 

@@ -197,7 +197,7 @@ def test_whole_trials_with_damage_and_dropout_are_those_of_the_reference(images)
 def test_a_trial_that_was_cut_off_goes_on_from_its_checkpoint(images, tmp_path):
     spec, files = of_trial("dendrites"), CheckpointFiles(tmp_path / "mnist_lkg")
     (half,) = trained([spec.until(9)], images, LibraryBackend())
-    files.save(half, [], lkg_too=True)
+    files.save(half, lkg_too=True)
     half.spec = spec
     resumed = files.resumed()
     resumed.spec = spec

@@ -32,11 +32,19 @@ def test_every_command_line_is_accepted_and_can_be_run(line):
         TrialSpec.of(request.architecture, mode, meta_loops=request.meta_loops).check(classes=10)
 
 
-def test_the_python_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def printed(tmp_path, monkeypatch, capsys) -> list[list[float]]:
+    """What the Python examples print, run one after the other: the numbers of each line."""
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for block in blocks("python"):
         exec(block, namespace)  # the README is ours
-    bounty, test_accuracy = map(float, capsys.readouterr().out.split())
+    return [[float(word) for word in line.split()] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_python_examples_run_and_a_loop_over_learning_rates_gives_a_result_for_each(printed):
+    (bounty, test_accuracy), *rates = printed
     assert 80 < bounty < 100
     assert 80 < test_accuracy < 100
+    assert [rate for rate, _ in rates] == [1e-4, 1e-3, 1e-2]
+    assert len({bounty for _, bounty in rates}) == 3

@@ -151,9 +151,9 @@ def test_a_session_killed_before_its_end_was_kept_is_finished_not_extended(
     """Between the last loop and the record, whichever of the files were written."""
     model_dir = shutil.copytree(undisturbed, tmp_path / "models")
     stem = CheckpointFiles(model_dir / "1x16" / "none" / "t001_lkg")
-    trial, history = stem.resumed(), stem.load().history
+    trial = stem.resumed()
     trial.ended, trial.test_accuracy = False, None
-    stem.save(trial, history, lkg_too=False)
+    stem.save(trial, lkg_too=False)
     stem.record.unlink()
     finished(model_dir, *SESSION)
     assert_same(kept(model_dir), uninterrupted)

@@ -183,7 +183,7 @@ def test_a_grown_network_is_read_as_it_was_kept(tmp_path):
     trial = Trial.fresh(spec, Shape(spec.architecture, 12, 4))
     trial.lkg = random_network("[1*6]", dendrites=(2, 1), function="tanh").network
     store = Store(tmp_path)
-    store.write_network(spec.id, pack_lkg(trial, []))
+    store.write_network(spec.id, pack_lkg(trial))
     kept = load_network(store.network_path(spec.id))
     assert kept.shape == trial.lkg.shape
     assert (kept.weights == trial.lkg.vector).all()

@@ -59,5 +59,6 @@ class JsonView:
             **result_fields(record),
             "inert": list(inert_in(record)),
             "continued": record.continued,
+            "mixed": record.mixed,
             "checkpoint": str(self._request.files(record.spec).lkg) if kept else None,
         }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from frustration.commands.tables import NOTHING, by_mode, comparison_table, inert_in, plain_table
+from frustration.treatment import told
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +25,10 @@ def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
             yield _single(outcome.records[0])
         else:
             yield comparison_table(outcome.records)
-            yield "std: over trials, divided by n (ddof 0). Paired: by trial number."
+            yield (
+                "std: over trials, divided by n (ddof 0). Paired: by trial number, 95 % interval (exact sign "
+                "flips)."
+            )
         for caution in cautions(outcome):
             yield Text(caution, style="yellow")
     if outcome.interrupted:
@@ -39,6 +43,8 @@ def _single(record: TrialRecord) -> RenderableType:
     table.show_header = False
     table.add_row("bounty (validation)", bounty)
     table.add_row("LKG test accuracy", percent(record.test_accuracy))
+    if record.mixed:
+        table.add_row("mixed", told(record.phases))
     return table
 
 
@@ -47,8 +53,14 @@ def percent(value: float | None) -> str:
 
 
 def cautions(outcome: Outcome) -> Iterator[str]:
-    """What would mislead if it went unsaid: inert treatments and epochs that diverged."""
+    """What would mislead if it went unsaid: mixed and inert treatments, and epochs that diverged."""
     for label, records in by_mode(outcome.records).items():
+        mixed = [record for record in records if record.mixed]
+        if mixed and len(outcome.records) > 1:
+            yield (
+                f'mode "{label}" is mixed{_share(mixed, records)}, so it is no clean arm of a comparison: '
+                f"{told(mixed[0].phases)}"
+            )
         for name in dict.fromkeys(name for record in records for name in inert_in(record)):
             inert = [record for record in records if name in inert_in(record)]
             what = name if name == label else f'{name} in mode "{label}"'

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from frustration.record import TrialRecord
 
 NOTHING = "-"
+DASH = "–"
+"""A spread that one value does not have."""
 LAYER_ROWS = 8
 NAME_WIDTH = 14
 """How narrow the first column may become before a table turns into blocks."""
@@ -115,7 +117,8 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
     headers = ["mode", "n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std"]
     sized = len({record.parameters for record in records}) > 1 or any(record.growth for record in records)
     headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
-    headers += [f"paired test %\nvs {control}"] if len(modes) > 1 else []
+    mixed = ", mixed" if any(record.mixed for record in modes[control]) else ""
+    headers += [f"paired test %\nvs {control}{mixed}"] if len(modes) > 1 else []
     headers += ["accepted\n% of loops"]
     headers += ["note"] if any(notes.values()) else []
     table = plain_table(*headers, left=(0, len(headers) - 1) if any(notes.values()) else (0,))
@@ -130,8 +133,8 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
         if sized:
             row += [_mean([growth["added"] for r in of_mode if (growth := r.growth)]), *_sizes(of_mode)]
         if len(modes) > 1:
-            pairs = [] if label == control else paired_differences(of_mode, modes[control])
-            row.append("control" if label == control else mean_std(pairs, signed=True))
+            pairs = paired_differences(of_mode, modes[control])
+            row.append("control" if label == control else _with_interval(pairs))
         entries = [entry for record in of_mode for entry in record.curve]
         row.append(f"{100 * statistics.fmean(e.accepted for e in entries):.0f}" if entries else NOTHING)
         table.add_row(*row, *([notes[label]] if any(notes.values()) else []))
@@ -164,12 +167,27 @@ def paired_differences(mode: Sequence[TrialRecord], control: Sequence[TrialRecor
     ]
 
 
-def mean_std(values: Sequence[float | None], signed: bool = False) -> str:
+def mean_std(values: Sequence[float | None]) -> str:
     """`95.49 ± 0.20`; the standard deviation divides by n (ddof 0), as in the published tables."""
     known = [value for value in values if value is not None]
     if not known:
         return NOTHING
-    return f"{statistics.fmean(known):{'+' if signed else ''}.2f} ± {statistics.pstdev(known):.2f}"
+    return f"{statistics.fmean(known):.2f} ± {f'{statistics.pstdev(known):.2f}' if len(known) > 1 else DASH}"
+
+
+def _with_interval(differences: Sequence[float]) -> str:
+    """`+0.07 (-0.01 to +0.15)`: the mean of paired differences, with the 95 % interval that reports give."""
+    import numpy as np
+
+    from frustration.report.formatting import with_interval
+    from frustration.statistics.paired import sign_flip_interval
+
+    if not differences:
+        return NOTHING
+    if not any(differences):
+        return "identical"
+    estimate = sign_flip_interval(np.round(differences, 9), generator=np.random.default_rng(0))
+    return with_interval(estimate)
 
 
 def _count(records: Sequence[TrialRecord]) -> str:
@@ -195,6 +213,8 @@ def inert_in(record: TrialRecord) -> tuple[str, ...]:
 
 def _note(records: Sequence[TrialRecord]) -> str:
     notes = []
+    if any(record.mixed for record in records):
+        notes.append("mixed")
     if any(inert_in(record) for record in records):
         notes.append("inert")
     if any(entry.diverged for record in records for entry in record.curve):

@@ -154,6 +154,11 @@ def _add_run(result: Parser) -> None:
         help="where checkpoints lie and are resumed from (default: models/)",
     )
     group.add_argument("--fresh", action="store_true", help="start anew, over what lies there")
+    group.add_argument(
+        "--continue-with-new-settings",
+        action="store_true",
+        help="train on what was trained with another learning rate, batch size or the like; it is marked",
+    )
     group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
     group.add_argument(
         "--backend",
@@ -227,6 +232,7 @@ def build_request(options: argparse.Namespace) -> Request:
         threads=options.threads,
         model_dir=options.model_dir,
         fresh=options.fresh,
+        continue_with_new_settings=options.continue_with_new_settings,
         accept_numerics=options.accept_numerics,
     )
 

@@ -14,7 +14,7 @@ from frustration.engine.growth.growth import ExternalSchedule, Growth, begin_gro
 from frustration.engine.population import Epoch, OptimizerState, Order
 from frustration.modes import EpochSettings, Evidence, LoopContext, Segment
 from frustration.protocols import AnyNetwork, AnyShape, Vector
-from frustration.record import LoopEntry, TrialRecord
+from frustration.record import LoopEntry, Session, TrialRecord
 from frustration.spec import TrialSpec
 from frustration.streams import Streams
 
@@ -93,6 +93,8 @@ class Trial:
     numerics: dict[str, Any] = field(default_factory=dict)
     past_numerics: list[dict[str, Any]] = field(default_factory=list)
     """Other numerics that it was trained under before, each with the last loop under it."""
+    sessions: list[Session] = field(default_factory=list)
+    """Of `train`, the oldest first; none of a trial of a study."""
     continued: bool = False
     ended: bool = False
     """Since its last loop its LKG was tested and its record written."""
@@ -263,6 +265,7 @@ class Trial:
             seconds=self.seconds,
             numerics=self.numerics,
             past_numerics=tuple(self.past_numerics),
+            sessions=tuple(self.sessions),
             continued=self.continued,
             ended_early=self.stopped,
             # The schedule's best and the strict best may be two networks; tables are about the latter.

@@ -19,12 +19,12 @@ class StudyKeeper:
     keeps_failures = True
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
-        self.storage.write_checkpoint(trial.spec.id, pack_resume(trial, []))
+        self.storage.write_checkpoint(trial.spec.id, pack_resume(trial))
 
     def finish(self, trial: Trial) -> None:
         trial_id = trial.spec.id
         if self.networks and trial.bounty is not None:
-            self.storage.write_network(trial_id, pack_lkg(trial, []))
+            self.storage.write_network(trial_id, pack_lkg(trial))
         self.storage.write_record(trial.record())
         self.storage.remove_checkpoint(trial_id)
 
