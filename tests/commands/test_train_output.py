@@ -154,7 +154,7 @@ def test_a_mixed_control_carries_its_mark(train):
     assert re.search(r"\n.*vs none, mixed", out)
     (row,) = [line for line in out.splitlines() if line.startswith("none ")]
     assert row.endswith("mixed")
-    (row,) = [line for line in out.splitlines() if line.startswith("hidden ") and " 2 " in line]
+    (row,) = [line for line in out.splitlines() if line.startswith("hidden ") and "±" in line]
     assert "mixed" not in row
     assert (
         'mode "none" is mixed, so it is no clean arm of a comparison: from loop 1 in mode "none", from '

@@ -16,7 +16,7 @@ MODES = ["none", "hidden", "plain", "none/persist", "hidden/persist-masked", "no
 
 def train(data, model_dir, mode, **settings):
     """(record, trial as it is kept) of a session in this process."""
-    settings = {"batch_size": 64, "meta_loops": 3, **settings}
+    settings = {"batch_size": 64, "meta_loops": 3, "continue_with_new_settings": True, **settings}
     outcome = frustration.train("[16*16]", mode, dataset=data, model_dir=model_dir, threads=1, **settings)
     return outcome.records[0], outcome.files[0].resumed()
 
