@@ -48,6 +48,8 @@ SPEC: Final[Table] = {
     "optimizer": TEXT,
     "acceptance": TEXT,
     "updates": TEXT.optional(),
+    "loop_steps": whole(1).optional(),
+    "problem": OBJECT.optional(),
 }
 LOOP: Final[Table] = {
     "loop": whole(1),
