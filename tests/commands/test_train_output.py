@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from rich.console import Console
 import frustration
 from frustration import LoopEntry, TrialSpec
 from frustration.commands.json_view import JsonView
-from frustration.commands.summary import summary, why_inert
-from frustration.commands.tables import control_of
+from frustration.commands.summary import cautions, summary
+from frustration.commands.tables import controls_of
 from frustration.commands.train import main
 from frustration.commands.views import say
 from frustration.engine.trial import Trial
@@ -186,20 +187,16 @@ def test_the_control_is_none_under_the_policies_of_all(train, policy):
     assert "control" not in rows[f"hidden/{policy[1]}"]
 
 
-@pytest.mark.parametrize(
-    "modes, control",
-    [
-        (["hidden", "none", "decay"], "none"),
-        (["hidden", "decay"], "hidden"),
-        (["none@1-1,hidden@2-", "hidden+dropout"], "none@1-1,hidden@2-"),
-        (["none", "none/ties", "hidden/ties", "full/ties", "hidden"], "none/ties"),
-        (["none/persist", "none", "hidden", "hidden/ties"], "none"),
-        (["none/ties", "none/persist"], "none/ties"),
-        (["hidden/ties", "none/patience-3", "none/persist"], "none/patience(3)"),
-    ],
-)
-def test_of_several_controls_the_one_most_like_the_others_is_taken(modes, control):
-    assert control_of([record_of(TrialSpec.of("[1*2]", mode)) for mode in modes]) == control
+def test_every_mode_is_compared_with_its_own_control():
+    modes = ["none", "hidden", "plain", "dendrites", "wide@1", "early-stop"]
+    assert controls_of([record_of(TrialSpec.of("[1*2]", mode)) for mode in modes]) == {
+        "none": "plain",
+        "hidden": "none",
+        "plain": None,
+        "dendrites": "plain",
+        "wide@1": "plain",
+        "early-stop": "plain",
+    }
 
 
 def record_of(spec, *entries):
@@ -277,7 +274,8 @@ def test_an_inert_mode_of_another_package_may_call_its_evidence_what_it_likes():
     )  # fmt: skip
     record = record_of(spec, dataclasses.replace(entry, loop=1, evidence={}), entry)
     assert record.inert == ("scale",)
-    assert why_inert("scale", record) == "it never changed anything"
+    outcome = types.SimpleNamespace(records=[record])
+    assert list(cautions(outcome)) == ["scale is inert: it never changed anything"]
 
 
 def test_a_treatment_that_had_no_chance_yet_is_not_called_inert(tmp_path, capsys):

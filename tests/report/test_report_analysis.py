@@ -5,6 +5,7 @@ import pytest
 from report_kit import ONE, TWO, analysed, effects, made, read, specs_of, study
 from synthetic import rewrite, write_study
 
+from frustration.errors import InputError
 from frustration.report.analysis import analyse
 from frustration.report.reading import read_study
 from frustration.statistics.families import holm
@@ -20,7 +21,7 @@ def test_a_real_effect_is_found_and_named_by_its_sign(tmp_path):
     assert not group.comparisons["hidden"].difference.excludes(-2.0)
 
 
-def test_the_tests_are_those_of_the_paired_differences_under_holm(tmp_path):
+def test_the_tests_are_those_of_the_paired_differences_and_one_architecture_is_corrected_by_holm(tmp_path):
     results = read(tmp_path / "s", study("none", "hidden", "dropout", "full"), hidden=-0.1)
     comparisons = analyse(results).groups[0].comparisons
     control = next(cell for cell in results.cells if cell.label == "none").test_accuracy
@@ -30,7 +31,9 @@ def test_the_tests_are_those_of_the_paired_differences_under_holm(tmp_path):
         if cell.label != "none"
     ]
     assert [one.test.p for one in comparisons.values()] == p
-    assert [one.member.adjusted_p for one in comparisons.values()] == holm(p).tolist()
+    # the first look may spend four fifths of alpha
+    adjusted = np.minimum(1.0, holm(p) / 0.8)
+    assert [one.member.adjusted_p for one in comparisons.values()] == pytest.approx(adjusted)
 
 
 def test_a_missing_trial_leaves_its_pair_out_and_nothing_else(tmp_path):
@@ -46,7 +49,6 @@ def test_inert_treatments_cost_the_others_nothing(tmp_path):
     beside = analysed(tmp_path / "b", study("none", "hidden", "decay"), hidden=0.1).groups[0]
     assert beside.comparisons["decay"].finding == "inert"
     assert beside.comparisons["hidden"].member.adjusted_p == without.comparisons["hidden"].member.adjusted_p
-    assert beside.family.size == 1
 
 
 def test_a_treatment_that_acted_and_changed_no_outcome_is_identical_not_inert(tmp_path):
@@ -59,7 +61,6 @@ def test_a_family_that_cannot_reject_names_the_n_it_needs(tmp_path):
     analysis = analysed(tmp_path / "s", study("none", "hidden", trials=4), hidden=-5.0)
     (one,) = analysis.comparisons
     assert one.verdict == "n too small: needs n = 6"
-    assert not analysis.groups[0].family.can_reject
     assert one.detectable == np.inf
 
 
@@ -75,9 +76,16 @@ def test_exploration_adjusts_over_the_whole_study(tmp_path):
     assert all(one.explored_p is None for one in comparisons if not one.tested)
 
 
-def test_the_control_is_the_bare_ratchet_with_the_policies_of_most(tmp_path):
+def test_the_arm_that_all_stand_beside_is_the_bare_ratchet_unless_the_user_chose_another(tmp_path):
     grid = study("none", "none/persist", "hidden/persist", "dropout/persist")
-    assert analysed(tmp_path / "s", grid).groups[0].control == "none/persist"
+    results = read(tmp_path / "s", grid)
+    assert analyse(results).groups[0].control == "none/persist"
+    chosen = analyse(results, control="none").groups[0]
+    assert chosen.control == "none"
+    assert chosen.comparisons["hidden/persist"].control == "none/persist"
+    assert chosen.comparisons["hidden/persist"].beside.control == "none"
+    with pytest.raises(InputError, match='no treatment "full"'):
+        analyse(results, control="full")
 
 
 def test_networks_that_never_beat_chance_are_masked_and_in_no_claim(tmp_path):
@@ -114,16 +122,14 @@ def test_a_winner_is_decided_only_where_it_beats_every_other_one(tmp_path):
     assert {twins.label, twins.runner_up} == {"dropout", "hidden"}
 
 
-def test_in_studies_without_any_effect_few_winners_are_decided_and_few_claims_made(tmp_path):
+def test_in_a_large_study_without_any_effect_nothing_is_found(tmp_path):
     grid = study(
         "none", "hidden", "dropout", "full", architectures=[ONE.of_widths([w]) for w in range(2, 42)]
     )
     analysis = analysed(tmp_path / "s", grid)
-    families = [
-        any(one.finding in ("better", "worse") for one in g.comparisons.values()) for g in analysis.groups
-    ]
-    assert sum(families) <= 6  # 2 of 40 are expected at 0.05; 7 or more come in 1 of 300 studies
-    assert sum(group.winner.decided for group in analysis.groups) <= 6
+    assert not any(one.finding in ("better", "worse") for one in analysis.comparisons)
+    assert not any(claim.member.finding in ("better", "worse") for claim in analysis.claims)
+    assert sum(one.test.p <= 0.05 for one in analysis.comparisons) >= 3  # as chance will have it
 
 
 def test_regimes_without_all_modes_say_which_rule_could_not_be_judged(tmp_path):

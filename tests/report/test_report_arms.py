@@ -8,6 +8,7 @@ from synthetic import rewrite
 from frustration.report.analysis import analyse
 from frustration.report.reading import read_study
 from frustration.report.robustness import arms_sentences
+from frustration.report.sentences import answer
 from frustration.report.tables_of_costs import arms_table
 
 GRID = study("none", "dendrites", "early-stop", "wide@1", "wide@2", trials=7, meta_loops=6)
@@ -91,11 +92,14 @@ def test_parameters_stand_beside_test_accuracy(tmp_path):
 
 
 def test_the_first_screen_tells_what_growth_won_over_the_widened_network(tmp_path):
-    (sentence,) = arms_sentences(grown(tmp_path))
-    assert (
-        "`dendrites` (300 parameters) is above `wide@1` (200 parameters) by test accuracy: +10.00" in sentence
+    analysis = grown(tmp_path)
+    (sentence,) = arms_sentences(analysis)
+    assert "within equal training FLOPs, `dendrites` (300 parameters) differs from `wide@1`" in sentence
+    assert "(200 parameters) by +7.00" in sentence
+    assert analysis.groups[0].at_equal_size["dendrites"].finding == "better"
+    assert next(answer(analysis)) == (
+        "At equal parameters, `dendrites` is above `wide@1` by 10.00 points in `[1*32]`."
     )
-    assert "within equal training FLOPs, by validation, +7.00" in sentence
     assert list(arms_sentences(grown(tmp_path / "none", added=0))) == [
         "In `[1*32]`, nothing grew within 6 epochs."
     ]

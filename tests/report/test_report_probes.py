@@ -57,6 +57,7 @@ def test_more_of_what_is_bad_is_worse(tmp_path):
 def test_the_first_screen_tells_who_withstands_more(tmp_path):
     sentences = list(probe_sentences(analyse(read_study(probed(tmp_path).root))))
     assert sentences == [
+        "These are 2 families of tests, each at 0.05: chance alone gives a false claim in 0.1 of them.",
         "By the area under the knock-out curve, Holm within each of 1 architecture: "
         "`hidden` is above `none` in `[1*32]` (+5.00; +5.00 to +5.00).",
         "By expected calibration error, Holm within each of 1 architecture: "

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from frustration.commands.tables import NOTHING, by_mode, comparison_table, inert_in, plain_table
+from frustration.commands.tables import (
+    NOTHING,
+    by_mode,
+    comparison_table,
+    controls_of,
+    inert_in,
+    plain_table,
+    same_as_control,
+)
+from frustration.inert import why_inert
 from frustration.treatment import told
 
 if TYPE_CHECKING:
@@ -54,17 +63,22 @@ def percent(value: float | None) -> str:
 
 def cautions(outcome: Outcome) -> Iterator[str]:
     """What would mislead if it went unsaid: mixed and inert treatments, and epochs that diverged."""
-    for label, records in by_mode(outcome.records).items():
+    modes, controls = by_mode(outcome.records), controls_of(outcome.records)
+    for label, records in modes.items():
         mixed = [record for record in records if record.mixed]
         if mixed and len(outcome.records) > 1:
             yield (
                 f'mode "{label}" is mixed{_share(mixed, records)}, so it is no clean arm of a comparison: '
                 f"{told(mixed[0].phases)}"
             )
+        control = controls[label]
+        same = same_as_control(records, modes[control]) if control else []
+        if any(not inert_in(record) for record in same):
+            yield f'mode "{label}" is "{control}" to the bit{_share(same, records)}: it changed nothing'
         for name in dict.fromkeys(name for record in records for name in inert_in(record)):
             inert = [record for record in records if name in inert_in(record)]
             what = name if name == label else f'{name} in mode "{label}"'
-            yield f"{what} is inert{_share(inert, records)}: {why_inert(name, inert[0])}"
+            yield f"{what} is inert{_share(inert, records)}: {_why(name, inert[0])}"
         diverged = sum(entry.diverged for record in records for entry in record.curve)
         if diverged:
             ends = "loop; it was" if diverged == 1 else "loops; they were"
@@ -78,20 +92,16 @@ def _share(some: Sequence[TrialRecord], of: Sequence[TrialRecord]) -> str:
     return "" if len(some) == len(of) else f" in {len(some)} of {len(of)} trials"
 
 
-def why_inert(name: str, record: TrialRecord) -> str:
+def _why(name: str, record: TrialRecord) -> str:
+    growth = None if record.growth is None else f"{record.growth['why']}{_too_few(record)}"
     seen = any(name in entry.evidence for entry in record.curve)
-    if name == "decay" and seen:
-        knobs = next(knobs for knobs in record.spec.program.knobs if knobs["mode"] == name)
-        product = f"{record.spec.learning_rate:g} * {knobs['weight_decay']:g}"
-        return (
-            f"its factor 1 - lr * weight_decay = 1 - {product} rounds to 1 in float32, "
-            f"so that no weight was ever changed by it"
-        )
-    if record.growth is not None:
-        return f"no dendrite was kept in {record.loop} loops: {record.growth['why']}{_too_few(record)}"
-    if record.loop == 1:
-        return "only loop 1 was trained, which is never damaged"
-    return "it never changed anything"
+    return why_inert(
+        name,
+        knobs=record.spec.program.knobs if seen else (),
+        learning_rate=record.spec.learning_rate,
+        loops=record.loop,
+        growth=growth,
+    )
 
 
 def _too_few(record: TrialRecord) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
+
+from frustration.controls import Contender, baseline_of, control_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -112,13 +113,19 @@ def _layer_rows(shapes: Sequence[tuple[int, int]]) -> list[_LayerRow]:
 def comparison_table(records: Sequence[TrialRecord]) -> Table:
     """One row per mode, in the order asked for."""
     modes = by_mode(records)
-    control = control_of(records)
-    notes = {label: _note(of_mode) for label, of_mode in modes.items()}
+    controls = controls_of(records)
+    compared = list(dict.fromkeys(control for control in controls.values() if control))
+    several = len(compared) > 1
+    notes = {
+        label: _note(of_mode, modes[control] if (control := controls[label]) else [])
+        for label, of_mode in modes.items()
+    }
     headers = ["mode", "n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std"]
     sized = len({record.parameters for record in records}) > 1 or any(record.growth for record in records)
     headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
-    mixed = ", mixed" if any(record.mixed for record in modes[control]) else ""
-    headers += [f"paired test %\nvs {control}{mixed}"] if len(modes) > 1 else []
+    if compared:
+        headers.append(f"paired test %\nvs {'its control' if several else _named(compared[0], modes)}")
+    headers += ["control"] if several else []
     headers += ["accepted\n% of loops"]
     headers += ["note"] if any(notes.values()) else []
     table = plain_table(*headers, left=(0, len(headers) - 1) if any(notes.values()) else (0,))
@@ -132,13 +139,22 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
         ]
         if sized:
             row += [_mean([growth["added"] for r in of_mode if (growth := r.growth)]), *_sizes(of_mode)]
-        if len(modes) > 1:
-            pairs = paired_differences(of_mode, modes[control])
-            row.append("control" if label == control else _with_interval(pairs))
+        if compared:
+            control = controls[label]
+            pairs = paired_differences(of_mode, modes[control]) if control else []
+            row.append(_with_interval(pairs) if control else "" if several else "control")
+            row += [_named(control, modes)] if several else []
         entries = [entry for record in of_mode for entry in record.curve]
         row.append(f"{100 * statistics.fmean(e.accepted for e in entries):.0f}" if entries else NOTHING)
         table.add_row(*row, *([notes[label]] if any(notes.values()) else []))
     return table
+
+
+def _named(control: str | None, modes: Mapping[str, Sequence[TrialRecord]]) -> str:
+    """A control by its label, and whether it is a mixed one."""
+    if control is None:
+        return ""
+    return f"{control}, mixed" if any(record.mixed for record in modes[control]) else control
 
 
 def by_mode(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
@@ -148,13 +164,12 @@ def by_mode(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
     return modes
 
 
-def control_of(records: Sequence[TrialRecord]) -> str:
-    """The mode that others are compared to: `none` under the policies of most of them, or the first."""
-    specs = {label: of_mode[0].spec for label, of_mode in by_mode(records).items()}
-    controls = [label for label, spec in specs.items() if str(spec.program) == "none"]
-    policies = {label: (spec.optimizer, str(spec.acceptance)) for label, spec in specs.items()}
-    common = Counter(policies[label] for label in specs if label not in controls)
-    return max(controls, key=lambda label: common[policies[label]], default=next(iter(specs)))
+def controls_of(records: Sequence[TrialRecord]) -> dict[str, str | None]:
+    """The mode that each is compared with; None for what others come down to."""
+    arms = [Contender.of(of_mode[0].spec) for of_mode in by_mode(records).values()]
+    baseline = baseline_of(arms)
+    controls = {arm.label: control_of(arm, arms, baseline) for arm in arms}
+    return {label: control.label if control else None for label, control in controls.items()}
 
 
 def paired_differences(mode: Sequence[TrialRecord], control: Sequence[TrialRecord]) -> list[float]:
@@ -211,12 +226,28 @@ def inert_in(record: TrialRecord) -> tuple[str, ...]:
     return record.inert if record.curve and (record.finished or record.loop > 1) else ()
 
 
-def _note(records: Sequence[TrialRecord]) -> str:
+def same_as_control(records: Sequence[TrialRecord], control: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials that went as the control's of that number did, to the bit, from loop 2 on at least."""
+    course_of = {other.spec.trial: _course(other) for other in control}
+    return [
+        record
+        for record in records
+        if len(record.curve) > 1 and course_of.get(record.spec.trial) == _course(record)
+    ]
+
+
+def _course(record: TrialRecord) -> list[object]:
+    return [record.test_accuracy, *((entry.loop, entry.loss, entry.accuracy) for entry in record.curve)]
+
+
+def _note(records: Sequence[TrialRecord], control: Sequence[TrialRecord]) -> str:
     notes = []
     if any(record.mixed for record in records):
         notes.append("mixed")
-    if any(inert_in(record) for record in records):
-        notes.append("inert")
+    same = {record.spec.id for record in same_as_control(records, control)}
+    inert = sum(bool(inert_in(record)) or record.spec.id in same for record in records)
+    if inert:
+        notes.append("inert" if inert == len(records) else f"inert {inert} of {len(records)}")
     if any(entry.diverged for record in records for entry in record.curve):
         notes.append("diverged")
     return ", ".join(notes)

@@ -72,6 +72,9 @@ class Mode:
     """The knob that, at 0, turns the mode into its control."""
     control: ClassVar[bool] = False
     """Whether this is a control, which cannot be inert, rather than a treatment."""
+    controls: ClassVar[tuple[str, ...]] = ()
+    """The modes that this one is compared with, the best first; if it names none, `none`, which has nothing
+    but the ratchet, or for a mode without the ratchet `plain`."""
 
     @classmethod
     def with_knobs(cls, knobs: Mapping[str, str | Any]) -> Self:
@@ -90,6 +93,11 @@ class Mode:
             return read(value)
         except ValueError as error:
             raise ModeError(f'mode "{cls.name}": {field.name}={value}: {error}') from None
+
+    @classmethod
+    def controlled_by(cls) -> tuple[str, ...]:
+        """The modes that this one is compared with."""
+        return cls.controls or (("none",) if cls.ratchet else ("plain",))
 
     @property
     def knobs(self) -> dict[str, Any]:

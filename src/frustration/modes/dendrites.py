@@ -37,6 +37,7 @@ class Dendrites(Settings, Mode):
     name: ClassVar[str] = "dendrites"
     ratchet: ClassVar[bool] = False
     optimizer: ClassVar[str] = "persist"
+    controls: ClassVar[tuple[str, ...]] = ("plain", "early-stop")
     adds_dendrites: ClassVar[bool] = True
     """Whether something grows where the schedule says so, or the network only goes back."""
 
@@ -94,6 +95,7 @@ class EarlyStop(Dendrites):
 
     name: ClassVar[str] = "early-stop"
     control: ClassVar[bool] = True
+    controls: ClassVar[tuple[str, ...]] = ("plain",)
     max_dendrites: int = field(default=0, metadata=Settings.__dataclass_fields__["max_dendrites"].metadata)
 
     def check(self, shape: AnyShape) -> None:

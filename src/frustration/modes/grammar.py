@@ -51,14 +51,30 @@ class Segment:
             return "fresh"
         return next((mode.optimizer for mode in self.components if mode.optimizer != "fresh"), "fresh")
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The modes that these together are compared with: `none` where the ratchet was asked for, else what
+        the first component names that does not name `none`."""
+        if len(self.components) > 1 and any(mode.insists for mode in self.components):
+            return ("none",)
+        named = (mode.controlled_by() for mode in self.components)
+        return next((controls for controls in named if controls != ("none",)), ("none",))
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """Components that are no mere controls."""
+        return tuple(mode.name for mode in self.components if not mode.control)
+
     def __str__(self) -> str:
-        return self.names + self._range()
+        return self.names + self.range
 
     def label(self) -> str:
         """As a user would write it: knobs that differ from their defaults are shown."""
-        return "+".join(mode.label() for mode in self.components) + self._range()
+        return "+".join(mode.label() for mode in self.components) + self.range
 
-    def _range(self) -> str:
+    @property
+    def range(self) -> str:
+        """`@1-50`; nothing for all loops."""
         if (self.first, self.last) == (1, None):
             return ""
         return f"@{self.first}-{'' if self.last is None else self.last}"
@@ -133,6 +149,29 @@ class Program:
         for mode in self.segments[0].components:
             shape = mode.widened(shape)
         return shape
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """Components that are no mere controls, each once."""
+        return tuple(dict.fromkeys(name for segment in self.segments for name in segment.treatments))
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Programs to compare with, the best first: every range that treats has its control in its place."""
+        found = []
+        for choice in range(max(len(segment.controls) for segment in self.segments)):
+            names = [
+                s.controls[min(choice, len(s.controls) - 1)]
+                if s.treatments or not self.treatments
+                else s.names
+                for s in self.segments
+            ]
+            if len(set(names)) == 1:
+                found.append(names[0])
+            else:
+                ranges = zip(names, self.segments, strict=True)
+                found.append(",".join(name + segment.range for name, segment in ranges))
+        return tuple(dict.fromkeys(found))
 
     @property
     def grows(self) -> bool:

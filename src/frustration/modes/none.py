@@ -14,3 +14,4 @@ class NoTreatment(Mode):
 
     name: ClassVar[str] = "none"
     control: ClassVar[bool] = True
+    controls: ClassVar[tuple[str, ...]] = ("plain",)

@@ -14,4 +14,5 @@ class Ratchet(Mode):
 
     name: ClassVar[str] = "ratchet"
     control: ClassVar[bool] = True
+    controls: ClassVar[tuple[str, ...]] = ("plain",)
     insists: ClassVar[bool] = True

@@ -23,6 +23,7 @@ class Wide(Mode):
 
     name: ClassVar[str] = "wide"
     control: ClassVar[bool] = True
+    controls: ClassVar[tuple[str, ...]] = ("plain", "early-stop")
     ratchet: ClassVar[bool] = False
     optimizer: ClassVar[str] = "persist"
     widens: ClassVar[bool] = True

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from frustration.architecture import Architecture
+from frustration.controls import baseline_of
 from frustration.report import arms, overview
 from frustration.report.cells import summarise
-from frustration.report.comparisons import TestSettings, compare_group, control_of, explore, winner_of
-from frustration.report.findings import Analysis, Group, RegimeFinding
+from frustration.report.comparisons import (
+    Draft,
+    TestSettings,
+    draft,
+    drafts,
+    explore,
+    finished,
+    winner_of,
+)
+from frustration.report.findings import Analysis, Comparison, Group, RegimeFinding
 from frustration.report.probes import compare_probes
 from frustration.report.results import Cell, Setting, StudyResults
+from frustration.report.verdicts import Answer, Question, answer, effective_looks, questions
 from frustration.statistics.chance import chance_mask
 from frustration.statistics.regimes import ABLATIONS, BASELINES, label_frequencies, regime
 
@@ -23,27 +34,34 @@ RESAMPLES = 1_000
 
 
 def analyse(
-    results: StudyResults, *, alpha: float = ALPHA, margin: float = MARGIN, seed: int = 0
+    results: StudyResults,
+    *,
+    alpha: float = ALPHA,
+    margin: float = MARGIN,
+    seed: int = 0,
+    control: str | None = None,
 ) -> Analysis:
-    """Everything that can be said of these results; the same for the same results and seed."""
+    """Everything that can be said of these results; the same for the same results and seed.
+
+    `control` is the arm that everything is set beside; treatments are compared with their own control first.
+    """
     terms = TestSettings(
         metric=results.metric, paired=not results.published, alpha=alpha, margin=margin, seed=seed
     )
-    groups = [
-        _group(setting, architecture, cells, terms) for setting, architecture, cells in results.groups()
-    ]
-    explored = explore([group.comparisons for group in groups])
-    groups = [
-        dataclasses.replace(group, comparisons=comparisons)
-        for group, comparisons in zip(groups, explored, strict=True)
-    ]
+    looks = effective_looks(
+        results.looks, max((int(cell.trial.max()) + 1 for cell in results.cells if cell.n), default=1), alpha
+    )
+    sketches = [_sketch(*group, terms, control) for group in results.groups()]
+    judged = _judge(sketches, terms, looks)
+    groups = [_group(sketch, judged, terms) for sketch in sketches]
     return Analysis(
         metric=terms.metric,
         alpha=alpha,
         margin=margin,
         paired=terms.paired,
+        looks=looks,
         groups=tuple(groups),
-        claims=tuple(overview.claims(groups, terms)),
+        claims=tuple(overview.claims(groups, judged.averages, terms)),
         aggregates=tuple(overview.aggregates(groups, terms)),
         pareto=tuple(overview.pareto(groups)),
         arms=tuple(found for group in groups if (found := arms.arms_of(group, terms)) is not None),
@@ -51,21 +69,84 @@ def analyse(
     )
 
 
-def _group(
-    setting: Setting, architecture: Architecture, cells: tuple[Cell, ...], terms: TestSettings
-) -> Group:
-    control = control_of(cells) if len(cells) > 1 else None
-    comparisons, family = compare_group(cells, control, terms) if control else ({}, None)
-    return Group(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sketch:
+    """One architecture in one setting before its verdicts."""
+
+    setting: Setting
+    architecture: Architecture
+    cells: tuple[Cell, ...]
+    baseline: Cell
+    learns: bool | None
+    drafts: tuple[Draft, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    comparisons: dict[int, Comparison]
+    """By the id of their draft."""
+    averages: list[tuple[Question, Answer]]
+
+
+def _sketch(
+    setting: Setting,
+    architecture: Architecture,
+    cells: tuple[Cell, ...],
+    terms: TestSettings,
+    control: str | None,
+) -> _Sketch:
+    baseline = baseline_of(cells, control)
+    found = drafts(cells, terms, baseline) if len(cells) > 1 else []
+    sized = (draft(cell, wide, "size", terms) for cell, wide in arms.at_equal_size(cells))
+    return _Sketch(
         setting=setting,
         architecture=architecture,
-        control=control.label if control else None,
-        cells={cell.label: summarise(cell, terms.metric) for cell in cells},
-        comparisons=comparisons,
-        family=family,
+        cells=cells,
+        baseline=baseline,
         learns=_learns(setting, cells, "bounty"),
-        learns_test=_learns(setting, cells, "test"),
-        regimes=_regimes(setting, cells, terms),
+        drafts=(*found, *(one for one in sized if one is not None)),
+    )
+
+
+def _judge(sketches: Sequence[_Sketch], terms: TestSettings, looks: tuple[int, ...]) -> _Judged:
+    """Verdicts about treatments together; those about controls together, for the tables."""
+    asked = questions([(one, sketch.learns is not False) for sketch in sketches for one in sketch.drafts])
+    about = [question for question in asked if _is_main(question)] or asked
+    rest = [question for question in asked if question not in about]
+    baselines = {(sketch.setting, sketch.architecture): sketch.baseline for sketch in sketches}
+    comparisons: dict[int, Comparison] = {}
+    averages: list[tuple[Question, Answer]] = []
+    for some in (about, rest):
+        for question, found in zip(some, answer(some, terms, looks), strict=True):
+            averages.append((question, found))
+            for one, member in zip(question.drafts, found.members, strict=True):
+                baseline = baselines[one.cell.setting, one.cell.architecture]
+                comparisons[id(one)] = finished(
+                    one, member, terms, share=found.share, baseline=baseline, main=some is about
+                )
+    explored = explore(list(comparisons.values()))
+    return _Judged(dict(zip(comparisons, explored, strict=True)), averages)
+
+
+def _is_main(question: Question) -> bool:
+    """A treatment, or a policy against the usual one."""
+    cell = question.drafts[0].cell
+    return bool(cell.treatments) or not cell.usual
+
+
+def _group(sketch: _Sketch, judged: _Judged, terms: TestSettings) -> Group:
+    cells = sketch.cells
+    found = [(one, judged.comparisons[id(one)]) for one in sketch.drafts]
+    return Group(
+        setting=sketch.setting,
+        architecture=sketch.architecture,
+        control=sketch.baseline.label if len(cells) > 1 else None,
+        cells={cell.label: summarise(cell, terms.metric) for cell in cells},
+        comparisons={c.treatment: c for one, c in found if one.kind != "size"},
+        at_equal_size={c.treatment: c for one, c in found if one.kind == "size"},
+        learns=sketch.learns,
+        learns_test=_learns(sketch.setting, cells, "test"),
+        regimes=_regimes(sketch.setting, cells, terms),
         winner=winner_of(cells, terms),
     )
 

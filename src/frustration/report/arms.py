@@ -31,7 +31,7 @@ def arms_of(group: Group, terms: TestSettings) -> Arms | None:
     cells = [one.cell for one in group.cells.values() if one.cell.curves is not None and one.cell.n]
     if len(cells) < 2 or not any(cell.grows or GROWING in cell.modes for cell in cells):
         return None
-    reached = _reached(cells)
+    reached = reached_by(cells)
     epochs, budget = _budgets(cells)
     reference = _reference(cells, reached, group.control)
     at_epochs = {cell.label: best_at(_curves(cell), np.minimum(cell.loops, epochs)) for cell in cells}
@@ -112,7 +112,14 @@ def _curves(cell: Cell) -> Curves:
     return cell.curves
 
 
-def _reached(cells: Sequence[Cell]) -> int | None:
+def at_equal_size(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Every arm that grew, with the network that was widened to as many parameters, where there is one."""
+    reached = reached_by([cell for cell in cells if cell.curves is not None and cell.n])
+    wide = next((cell for cell in cells if reached is not None and widened(cell) == reached), None)
+    return [] if wide is None else [(cell, wide) for cell in cells if GROWING in cell.modes and cell.grows]
+
+
+def reached_by(cells: Sequence[Cell]) -> int | None:
     """The dendrites per neuron that most trials of growing arms kept; None if nothing grew."""
     counts: Counter[int] = Counter()
     for cell in cells:

@@ -8,27 +8,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from frustration.report.findings import Analysis, Comparison
+from frustration.inert import why_inert
+from frustration.report.findings import Analysis
 from frustration.report.formatting import amount, code, listed, many, number, p_value, percent
 from frustration.report.results import Cell, Floats, Setting, StudyResults
 
 
 def power_notes(analysis: Analysis) -> Iterator[str]:
-    families = [group.family for group in analysis.groups if group.family is not None and group.family.size]
-    if not families:
+    main = [one for one in analysis.verdicts if one.main]
+    active = [one for one in main if one.tested]
+    if not active:
         return
-    closed = [family for family in families if not family.can_reject]
-    if closed:
-        needed = max((family.needs or 0 for family in closed), default=0)
-        ask = f"; n = {needed} would do for all of them" if needed else ""
+    yield from _looks(analysis)
+    small = [one for one in active if one.finding in ("n too small", "too few draws")]
+    if small:
+        needed = [one.member.needs for one in small if one.finding == "n too small"]
+        told = [n for n in needed if n is not None]
+        ask = f"; at least n = {max(told)} is needed" if told and len(told) == len(needed) else ""
         yield (
-            f"In {len(closed)} of {many(len(families), 'family', 'families')} no outcome could have been "
+            f"In {len(small)} of {many(len(active), 'comparison')} no outcome could have been "
             f"significant at {analysis.alpha:g} with so few trials{ask}."
         )
-    smallest = sorted({member.test.smallest_p for family in families for member in family.members})
-    if smallest:
-        yield f"The smallest p that any of these tests could have given is {p_value(smallest[0])}."
-    active = [one for one in analysis.comparisons if one.tested]
+    smallest = min(one.test.smallest_p for one in active)
+    yield f"The smallest p that any of these tests could have given is {p_value(smallest)}."
     learning = {(group.setting, group.architecture) for group in analysis.groups if group.learns is not False}
     known = [
         one.detectable
@@ -37,37 +39,34 @@ def power_notes(analysis: Analysis) -> Iterator[str]:
     ]
     if known:
         yield (
-            f"Half of the comparisons in networks that learn would find a true difference of "
-            f"{number(float(np.median(known)))} points or less with a power of 0.8, "
-            f"nine in ten one of {number(float(np.quantile(known, 0.9)))}."
+            f"Detectable effect at 80 % power: {number(float(np.median(known)))} points in the median "
+            f"comparison, {number(float(np.quantile(known, 0.9)))} in the 90th percentile."
         )
-    more = [one.more.more for one in active if one.more and one.more.more and one.finding == "undecided"]
+    undecided = [one for one in active if one.finding == "undecided"]
+    more = [one.more.more for one in undecided if one.more and one.more.more]
     if more:
         yield (
-            f"To find {analysis.margin:g} points with a power of 0.8, half of the undecided comparisons that "
-            f"lack trials for it need {int(np.median(more)):,} more or fewer."
+            f"The median undecided comparison needs {int(np.median(more)):,} more trials to detect "
+            f"{analysis.margin:g} points at 80 % power."
         )
-    alike = sum(one.equivalence.equivalent for one in active)
-    if active:
-        yield (
-            f"In {alike} of {len(active)} comparisons treatment and control agree within {analysis.margin:g} "
-            f"points (two one-sided tests at {analysis.alpha:g})."
-        )
-    yield _explored(analysis, active)
 
 
-def _explored(analysis: Analysis, active: list[Comparison]) -> str:
-    """How many pass Benjamini and Hochberg, in which direction, and how many gains are worth nothing."""
-    passed = [one for one in active if one.explored_p is not None and one.explored_p <= analysis.alpha]
-    gains = [one for one in passed if one.test.effect > 0]
-    stuck = {(g.setting, g.architecture) for g in analysis.groups if g.learns is False}
-    idle = sum((one.setting, one.architecture) in stuck for one in gains)
-    but = f", {idle} of them in networks that never beat chance" if idle else ""
-    found = f" ({len(gains)} better{but}; {len(passed) - len(gains)} worse)" if passed else ""
-    return (
-        f"For exploration: {len(passed)} of {len(active)} comparisons pass Benjamini and Hochberg at "
-        f"{analysis.alpha:g}{found}; on average at most {100 * analysis.alpha:g} % of such finds are false."
+def _looks(analysis: Analysis) -> Iterator[str]:
+    """What the verdicts hold together, and what was paid for looking."""
+    together = (
+        f"All verdicts about treatments are from one procedure: the chance that any of them is false is at "
+        f"most {100 * analysis.alpha:g} %"
     )
+    if len(analysis.looks) > 1:
+        times = listed([str(n) for n in analysis.looks])
+        yield (
+            f"{together}, over all looks. The study was looked at with {times} trials; each look spends its "
+            "own part of that, and p values are adjusted for it."
+        )
+    elif analysis.paired:
+        yield f"{together}, also if the study is extended and looked at again."
+    else:
+        yield f"{together}."
 
 
 def costs(analysis: Analysis) -> Iterator[str]:
@@ -75,13 +74,14 @@ def costs(analysis: Analysis) -> Iterator[str]:
     ratios: dict[tuple[Setting, str, str], list[tuple[float, float]]] = {}
     for group in analysis.groups:
         for name, cell in group.cells.items():
-            if group.control is not None and name != group.control:
-                bare = group.cells[group.control]
+            if name in group.comparisons:
+                control = group.comparisons[name].control
+                bare = group.cells[control]
                 pair = (
                     _ratio(cell.training_flops, bare.training_flops),
                     _ratio(cell.seconds, bare.seconds),
                 )
-                ratios.setdefault((group.setting, name, group.control), []).append(pair)
+                ratios.setdefault((group.setting, name, control), []).append(pair)
     if not ratios:
         return
     several = len({setting for setting, _, _ in ratios}) > 1
@@ -125,6 +125,34 @@ def _costs_of_networks(analysis: Analysis) -> Iterator[str]:
             )
 
 
+def _why(cell: Cell) -> str:
+    grown = next((growth for growth in cell.growth if growth is not None), None)
+    return why_inert(
+        cell.treatments[0],
+        knobs=cell.knobs,
+        learning_rate=cell.setting.learning_rate,
+        loops=int(cell.loops.max(initial=0)),
+        growth=None if grown is None else grown.why,
+    )
+
+
+def _idle(analysis: Analysis) -> Iterator[str]:
+    """Treatments that did nothing in some trials, and controls that are their own control."""
+    for group in analysis.groups:
+        for one in group.comparisons.values():
+            if not one.idle or group.cells[one.treatment].inert:
+                continue
+            place = f"In {code(str(one.architecture))}"
+            if not one.acted:
+                yield f"{place}, {code(one.treatment)} equals {code(one.control)} to the bit in every trial."
+            else:
+                yield (
+                    f"{place}, {code(one.treatment)} is inert in {one.idle} of "
+                    f"{many(one.difference.n, 'trial')}: nothing was done in them, or they equal "
+                    f"{code(one.control)} to the bit."
+                )
+
+
 def _ratio(one: float, other: float) -> float:
     return one / other if other > 0 else math.nan
 
@@ -148,10 +176,8 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
                 inert[label] = inert.get(label, 0) + 1
     for name, count in inert.items():
         cell = next(cell for cell in results.cells if cell.label == name and cell.is_inert)
-        yield (
-            f"{code(name)} is inert in {many(count, 'architecture')}: {why_inert(cell)} "
-            f"It is in no family of tests."
-        )
+        yield f"{code(name)} is inert in {many(count, 'architecture')}: {_why(cell)}. It was not tested."
+    yield from _idle(analysis)
     stuck = [group for group in analysis.groups if group.learns is False]
     if stuck:
         names = [code(str(group.architecture)) for group in stuck]
@@ -199,17 +225,3 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
                 "`decay` at the published settings multiplies weights by 1 - 1e-4 * 1e-4, which is 1 in "
                 "float32: what differs between it and `none` is chance."
             )
-
-
-def why_inert(cell: Cell) -> str:
-    """A sentence: why the treatments of this cell never acted."""
-    for knobs in cell.knobs:
-        if knobs.get("mode") == "decay" and "weight_decay" in knobs:
-            product = f"{cell.setting.learning_rate:g} * {knobs['weight_decay']:g}"
-            return f"its factor 1 - lr * weight_decay = 1 - {product} is 1 in float32, so no weight changes."
-    grown = next((growth for growth in cell.growth if growth is not None), None)
-    if grown is not None:
-        return f"nothing grew ({grown.why}); what it differs in is ordinary training."
-    if cell.loops.max(initial=0) <= 1:
-        return "only loop 1 was trained, which is never damaged."
-    return "by its own records it never changed anything."

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from frustration.report.findings import CellSummary, Moments
-from frustration.report.results import Cell, Curves, Floats
+from frustration.report.results import Cell, Curves, Floats, Setting
 from frustration.statistics.chance import Success, chance_threshold, success
 from frustration.statistics.paired import t_interval
 from frustration.statistics.results import Estimate
@@ -98,17 +98,22 @@ def _mean(values: Floats) -> float:
 
 def _success(cell: Cell, metric: str) -> Success | None:
     """Against the accuracy that a network which knows nothing passes with a probability of 0.05 or less."""
-    scale = cell.setting.yardstick
     known = cell.values(metric)[np.isfinite(cell.values(metric))]
-    if scale is None or not known.size:
+    limit = chance_limit(cell.setting, metric, known.size) if known.size else None
+    return None if limit is None else success(known, limit)
+
+
+def chance_limit(setting: Setting, metric: str, trials: int) -> float | None:
+    """The percent that is better than chance for one of so many trials; None where ZeroR is not known."""
+    scale = setting.yardstick
+    if scale is None:
         return None
     on_test = metric == "test"
-    threshold = _threshold(
+    return _threshold(
         scale.zero_r_test if on_test else scale.zero_r_validation,
         scale.test_images if on_test else scale.validation_images,
-        known.size * (1 if on_test else cell.setting.meta_loops),
+        trials * (1 if on_test else setting.meta_loops),
     )
-    return success(known, threshold)
 
 
 @functools.cache

@@ -1,22 +1,24 @@
-"""Treatments against the control of their architecture: the primary family, and exploration beside it."""
+"""Treatments against controls: values in pairs, and everything of a comparison but its verdict."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from frustration.report.findings import Comparison, Winner
-from frustration.report.results import Cell, Floats
+from frustration.controls import control_of, own_control
+from frustration.report.cells import chance_limit
+from frustration.report.findings import Beside, Comparison, Winner
+from frustration.report.results import Bools, Cell, Floats, Ints
 from frustration.statistics import families
 from frustration.statistics.equivalence import Equivalence, paired_equivalence, unpaired_equivalence
-from frustration.statistics.families import Family
 from frustration.statistics.paired import sign_flip, sign_flip_interval
 from frustration.statistics.power import minimum_detectable_effect, more_trials
 from frustration.statistics.results import Estimate, Significance
+from frustration.statistics.success import fisher, mcnemar
 from frustration.statistics.unpaired import mean_difference, probability_of_improvement, rank_sum
 
 
@@ -44,10 +46,19 @@ class Pair:
     treatment: Floats
     control: Floats
     paired: bool
+    trial: Ints
+    """Numbers of the treatment's trials, (m,)."""
 
     @property
     def differences(self) -> Floats:
         return np.round(self.treatment - self.control, 9)
+
+    def until(self, trials: int) -> Pair | None:
+        """What was known when there were so many trials; None where that was nothing."""
+        there = self.trial < trials
+        if not self.paired or not there.any():
+            return None
+        return Pair(self.treatment[there], self.control[there], self.paired, self.trial[there])
 
     def test(self, terms: TestSettings) -> Significance:
         if self.paired:
@@ -81,6 +92,13 @@ class Pair:
         return max(spreads, default=float("nan"))
 
 
+class Successes(Pair):
+    """The same with 1 for every trial that learns and 0 for every other."""
+
+    def test(self, terms: TestSettings) -> Significance:
+        return (mcnemar if self.paired else fisher)(self.treatment, self.control)
+
+
 def pair_of(treatment: Cell, control: Cell, terms: TestSettings) -> Pair | None:
     """By the headline; None where one of them has no trial to compare."""
     return paired_values(
@@ -93,66 +111,162 @@ def pair_of(treatment: Cell, control: Cell, terms: TestSettings) -> Pair | None:
 
 
 def paired_values(
-    trial: np.ndarray, values: Floats, control_trial: np.ndarray, control: Floats, *, paired: bool
+    trial: Ints, values: Floats, control_trial: Ints, control: Floats, *, paired: bool
 ) -> Pair | None:
     """What both have of two arms with their trial numbers; trials without a finite value are left out."""
     known, known_control = np.isfinite(values), np.isfinite(control)
     if not known.any() or not known_control.any():
         return None
     if not paired:
-        return Pair(values[known], control[known_control], paired=False)
+        return Pair(values[known], control[known_control], paired=False, trial=trial[known])
     of_trial = dict(zip(control_trial[known_control].tolist(), control[known_control], strict=True))
     both = [
-        (x, of_trial[t]) for t, x in zip(trial[known].tolist(), values[known], strict=True) if t in of_trial
+        (x, of_trial[t], t)
+        for t, x in zip(trial[known].tolist(), values[known], strict=True)
+        if t in of_trial
     ]
     if not both:
         return None
-    x, y = np.array(both).T
-    return Pair(x, y, paired=True)
+    x, y, numbers = zip(*both, strict=True)
+    return Pair(np.array(x), np.array(y), paired=True, trial=np.array(numbers))
 
 
-def control_of(cells: Sequence[Cell]) -> Cell | None:
-    """The bare ratchet, with the policies that most others have; else another control; else the first."""
-    bare = [cell for cell in cells if cell.program == "none"]
-    other = [cell for cell in cells if not cell.treatments]
-    common = Counter(cell.policies for cell in cells if cell.program != "none")
-    candidates = bare or other or list(cells)
-    return max(candidates, key=lambda cell: common[cell.policies], default=None)
+Kind = Literal["own", "substitute", "size"]
 
 
-def compare_group(
-    cells: Sequence[Cell], control: Cell, terms: TestSettings
-) -> tuple[dict[str, Comparison], Family | None]:
-    """Every other cell against the control, corrected together."""
-    pairs = {
-        cell.label: pair for cell in cells if cell is not control and (pair := pair_of(cell, control, terms))
-    }
-    if not pairs:
-        return {}, None
-    inert = {cell.label for cell in cells if cell.is_inert} & set(pairs)
-    tests = {label: pair.test(terms) for label, pair in pairs.items()}
-    family = families.judge(tests, inert=inert, alpha=terms.alpha)
-    share = terms.alpha / max(1, family.size)
-    by_label = {cell.label: cell for cell in cells}
-    found = {}
-    for label, pair in pairs.items():
-        improvement = probability_of_improvement(pair.treatment, pair.control)
-        found[label] = Comparison(
-            setting=control.setting,
-            architecture=by_label[label].architecture,
-            treatment=label,
-            control=control.label,
-            member=family[label],
-            acted=label not in inert,
-            explored_p=None,
-            difference=pair.difference(terms),
-            cliffs_delta=_delta(improvement),
-            improvement=improvement,
-            equivalence=pair.equivalence(terms),
-            detectable=_detectable(pair, share),
-            more=more_trials(pair.differences, effect=terms.margin, alpha=share) if pair.paired else None,
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draft:
+    """A comparison that waits for its verdict."""
+
+    cell: Cell
+    control: Cell
+    kind: Kind
+    """own: the control that the mode names. substitute: the baseline, for the study lacks that control.
+    size: an ordinary network with as many parameters."""
+    pair: Pair
+    """By the headline."""
+    tested: Pair
+    """What is tested: the same, or successes where some trials learn and some do not."""
+    idle: int
+    """Trials of the pair in which the treatment never acted, or equals the control to the bit."""
+
+    @property
+    def counts_successes(self) -> bool:
+        return isinstance(self.tested, Successes)
+
+    @property
+    def question(self) -> tuple[object, str, str]:
+        """What is asked: of architectures with one question, the answers belong together."""
+        name = self.control.program if self.kind == "size" else self.control.label
+        return self.cell.setting, self.cell.label, name
+
+
+def drafts(cells: Sequence[Cell], terms: TestSettings, baseline: Cell) -> list[Draft]:
+    """Every treatment of one architecture against its control."""
+    found = []
+    for cell in cells:
+        control = control_of(cell, cells, baseline)
+        if control is not None:
+            own = own_control(cell, cells) is control
+            found.append(draft(cell, control, "own" if own else "substitute", terms))
+    return [one for one in found if one is not None]
+
+
+def draft(cell: Cell, control: Cell, kind: Kind, terms: TestSettings) -> Draft | None:
+    """None where the two have no trial to compare."""
+    pair = pair_of(cell, control, terms)
+    if pair is None:
+        return None
+    idle = cell.inert_trials | same_course(cell, control)
+    return Draft(
+        cell=cell,
+        control=control,
+        kind=kind,
+        pair=pair,
+        tested=_successes(cell, pair, terms.metric) or pair,
+        idle=int(np.isin(pair.trial, cell.trial[idle]).sum()),
+    )
+
+
+def _successes(cell: Cell, pair: Pair, metric: str) -> Successes | None:
+    """None where chance is not known, or where all trials learn, or none does."""
+    limit = chance_limit(cell.setting, metric, pair.treatment.size + pair.control.size)
+    if limit is None:
+        return None
+    x, y = (np.where(arm >= limit - 1e-9, 1.0, 0.0) for arm in (pair.treatment, pair.control))
+    if (x.all() and y.all()) or not (x.any() or y.any()):
+        return None
+    return Successes(x, y, pair.paired, pair.trial)
+
+
+def same_course(one: Cell, other: Cell) -> Bools:
+    """Which trials went as the other's of that number, to the bit, for two loops at least, (trials,)."""
+    same = np.zeros(one.n, dtype=bool)
+    a, b = one.curves, other.curves
+    if a is None or b is None:
+        return same
+    row_of = {int(trial): row for row, trial in enumerate(other.trial)}
+    for row, trial in enumerate(one.trial.tolist()):
+        there, loops = row_of.get(trial), int(one.loops[row])
+        if there is None or loops < 2 or loops != other.loops[there]:
+            continue
+        same[row] = np.array_equal(
+            one.test_accuracy[row], other.test_accuracy[there], equal_nan=True
+        ) and all(
+            np.array_equal(mine[row, :loops], theirs[there, :loops], equal_nan=True)
+            for mine, theirs in ((a.loss, b.loss), (a.accuracy, b.accuracy))
         )
-    return found, family
+    return same
+
+
+def finished(
+    one: Draft,
+    member: families.Member,
+    terms: TestSettings,
+    *,
+    share: float,
+    baseline: Cell,
+    main: bool,
+) -> Comparison:
+    """With its verdict; `share` is the part of alpha that a single test has, `main` whether it is about a
+    treatment."""
+    pair = one.pair
+    improvement = probability_of_improvement(pair.treatment, pair.control)
+    return Comparison(
+        setting=one.cell.setting,
+        architecture=one.cell.architecture,
+        treatment=one.cell.label,
+        control=one.control.label,
+        kind=one.kind,
+        main=main,
+        member=member,
+        acted=one.idle < pair.treatment.size,
+        idle=one.idle,
+        successes=_counts(one.tested) if one.counts_successes else None,
+        explored_p=None,
+        difference=pair.difference(terms),
+        cliffs_delta=_delta(improvement),
+        improvement=improvement,
+        equivalence=pair.equivalence(terms),
+        detectable=_detectable(pair, share),
+        more=more_trials(pair.differences, effect=terms.margin, alpha=share) if pair.paired else None,
+        beside=_beside(one, baseline, terms),
+    )
+
+
+def _counts(pair: Pair) -> tuple[int, int, int, int]:
+    x, y = pair.treatment, pair.control
+    return int(x.sum()), x.size, int(y.sum()), y.size
+
+
+def _beside(one: Draft, baseline: Cell, terms: TestSettings) -> Beside | None:
+    """The same treatment and the arm that everything is set beside, where that is neither of the two."""
+    if one.kind == "size" or baseline.label in (one.control.label, one.cell.label):
+        return None
+    pair = pair_of(one.cell, baseline, terms)
+    if pair is None:
+        return None
+    return Beside(control=baseline.label, difference=pair.difference(terms), test=pair.test(terms))
 
 
 def _delta(improvement: Estimate) -> Estimate:
@@ -172,17 +286,14 @@ def _detectable(pair: Pair, alpha: float) -> float:
     return minimum_detectable_effect(pair.spread, n, alpha=alpha, paired=pair.paired)
 
 
-def explore(found: Sequence[Mapping[str, Comparison]]) -> list[dict[str, Comparison]]:
-    """The same comparisons with p adjusted by Benjamini and Hochberg over all that are in a family."""
-    active = [one for group in found for one in group.values() if one.tested]
+def explore(found: Sequence[Comparison]) -> list[Comparison]:
+    """The same comparisons with p adjusted by Benjamini and Hochberg over all that are tested."""
+    active = [one for one in found if one.tested]
     adjusted: dict[int, float] = {}
     if active:
         p = families.benjamini_hochberg([one.test.p for one in active])
         adjusted = {id(one): float(value) for one, value in zip(active, p, strict=True)}
-    return [
-        {label: dataclasses.replace(one, explored_p=adjusted.get(id(one))) for label, one in group.items()}
-        for group in found
-    ]
+    return [dataclasses.replace(one, explored_p=adjusted.get(id(one))) for one in found]
 
 
 def winner_of(cells: Sequence[Cell], terms: TestSettings) -> Winner | None:

@@ -13,7 +13,7 @@ from frustration.architecture import Architecture
 from frustration.report.results import Cell, Floats, Setting, parameters_of
 from frustration.statistics.chance import Success
 from frustration.statistics.equivalence import Equivalence
-from frustration.statistics.families import Family, Member
+from frustration.statistics.families import Member
 from frustration.statistics.power import MoreTrials
 from frustration.statistics.results import Band, Estimate, Significance
 
@@ -73,17 +73,37 @@ class CellSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beside:
+    """The same treatment and the arm that everything is set beside; no claim is made of it."""
+
+    control: str
+    difference: Estimate
+    test: Significance
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A treatment against the control of its architecture, by the headline."""
+    """A treatment against its control in one architecture, by the headline."""
 
     setting: Setting
     architecture: Architecture
     treatment: str
     control: str
+    kind: str
+    """own: the control that its mode names. substitute: another arm, for want of that. size: an ordinary
+    network with as many parameters."""
+    main: bool
+    """Whether it is about a treatment; controls compared with controls are for the tables."""
     member: Member
-    """Test, finding and Holm-adjusted p within the architecture's family."""
+    """Test, finding and p adjusted over all verdicts of its kind in the report."""
     acted: bool
-    """False where the treatment is inert by its own records."""
+    """False where it is inert: by its own records, or because it equals the control to the bit."""
+    idle: int
+    """Trials in which it is."""
+    successes: tuple[int, int, int, int] | None
+    """Where some trials learn and some do not, these are tested: treated trials that learn, of how many,
+    control trials that learn, of how many. None where accuracies are."""
+    beside: Beside | None
     explored_p: float | None
     """Adjusted by Benjamini and Hochberg over all comparisons of the study; None for inert ones."""
     difference: Estimate
@@ -103,7 +123,7 @@ class Comparison:
 
     @property
     def finding(self) -> str:
-        """better, worse, undecided, n too small, too few draws, inert, or identical.
+        """better, worse, undecided, n too small, too few draws, mostly inert, inert, or identical.
 
         Identical: the treatment acted, and yet every trial came out as control did, as in networks that all
         stay at chance. Such a pair leaves its family like an inert one.
@@ -112,8 +132,13 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """The finding in words, with the n it needs."""
-        return "identical" if self.finding == "identical" else self.member.verdict
+        """The finding in words, with the n it needs or the trials in which nothing was done."""
+        if self.finding in ("identical", "inert"):
+            return self.finding
+        part = f"inert in {self.idle} of {self.difference.n}" if self.idle else ""
+        if self.finding == "mostly inert":
+            return part
+        return f"{self.member.verdict}; {part}" if part else self.member.verdict
 
     @property
     def tested(self) -> bool:
@@ -155,12 +180,13 @@ class Group:
     setting: Setting
     architecture: Architecture
     control: str | None
-    """The treatment that others are compared with; None where there is none to compare."""
+    """The arm that everything is set beside; None where there is nothing to compare."""
     cells: Mapping[str, CellSummary]
     """By label, in the study's order."""
     comparisons: Mapping[str, Comparison]
-    """By label of the treatment; without the control."""
-    family: Family | None
+    """By label of the treatment: with its own control, or what stands in for it."""
+    at_equal_size: Mapping[str, Comparison]
+    """By label of the treatment: with an ordinary network of as many parameters."""
     learns: bool | None
     """Whether any trial of any treatment beats ZeroR of validation by its bounty; None if not known."""
     learns_test: bool | None
@@ -177,26 +203,39 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A treatment against control over all architectures of a setting that learn."""
+    """A treatment against one control over several architectures of a setting that learn."""
 
     setting: Setting
     treatment: str
     control: str
+    kind: str
+    """As that of its comparisons."""
+    main: bool
+    """Whether it is about a treatment; controls compared with controls are for the tables."""
     architectures: int
     trials: int
     member: Member | None
-    """Joint sign flips by trial number, Holm over the treatments; None where trials are not paired."""
+    """Joint sign flips by trial number, p adjusted over all verdicts; None where trials are not paired."""
+    varies: float | None
+    """p of the hypothesis that all architectures have the same effect; None where trials are not paired."""
     difference: Estimate
     """Mean over architectures."""
+    least: Comparison
+    most: Comparison
+    """The architectures with the lowest and the highest difference."""
     wins: Significance | None
     """Whether more architectures gain than lose."""
     improvement: Estimate | None
     """Mean over architectures of the probability of improvement."""
     better: int
-    """Architectures in which the treatment is better than control, by Holm in their own family."""
+    """Architectures in which the treatment is better than control."""
     worse: int
     equivalent: int
     """Architectures in which the two agree within the margin."""
+
+    def one_effect(self, alpha: float) -> bool:
+        """Whether the average describes the architectures: nothing shows that their effects differ."""
+        return self.varies is not None and self.varies > alpha
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -318,6 +357,8 @@ class Analysis:
     margin: float
     """Points within which two arms are called equivalent."""
     paired: bool
+    looks: tuple[int, ...]
+    """Trials of a cell at every look that could have led to a claim, this one last."""
     groups: tuple[Group, ...]
     claims: tuple[Claim, ...]
     aggregates: tuple[Aggregate, ...]
@@ -332,7 +373,17 @@ class Analysis:
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
+        """Every treatment with its control."""
         return tuple(one for group in self.groups for one in group.comparisons.values())
+
+    @property
+    def verdicts(self) -> tuple[Comparison, ...]:
+        """These, and the treatments at equal size."""
+        return tuple(
+            one
+            for group in self.groups
+            for one in (*group.comparisons.values(), *group.at_equal_size.values())
+        )
 
     def group(self, setting: Setting, architecture: Architecture) -> Group:
         return next(g for g in self.groups if (g.setting, g.architecture) == (setting, architecture))

@@ -14,10 +14,12 @@ from frustration.sinks import markdown
 
 METHODS = """\
 Every claim rests on an exact test: sign flips of the differences where trials of one number share weights and
-batch orders, rank-sum permutations where they do not. The primary family is the treatments of one
-architecture, under Holm; treatments that never acted and those equal to control in every trial leave it. A
-verdict of "n too small" means that no outcome of these trials could have passed. docs/statistics.md says what
-is computed and how well the intervals cover."""
+batch orders, rank-sum permutations where they do not; where only some trials learn, how many do. Each
+treatment is compared with the control that its mode names. All verdicts about treatments are from one
+procedure, which holds its level for the whole report and over all looks at the study. Treatments that did
+nothing in most trials are not tested. A verdict of "n too small" means that no outcome of these trials could
+have passed.
+docs/statistics.md says what is computed and how well the intervals cover."""
 
 
 def report_markdown(results: StudyResults, analysis: Analysis, plain: Plain) -> str:
@@ -33,10 +35,12 @@ def report_markdown(results: StudyResults, analysis: Analysis, plain: Plain) -> 
 
 def _sentences(plain: Plain) -> Iterator[str]:
     titles = {
+        "answer": "The answer",
         "about": "What was run",
         "helps": "Which interventions help",
         "power_notes": "How surely",
         "costs": "At what cost",
+        "withstand": "What the networks withstand",
         "warnings": "Beware",
     }
     for name, title in titles.items():

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from frustration.report.comparisons import TestSettings
-from frustration.report.findings import Aggregate, Claim, Group, ParetoRow
+from frustration.report.comparisons import Draft, TestSettings
+from frustration.report.findings import Aggregate, Claim, Comparison, Group, ParetoRow
 from frustration.report.results import Cell, Floats, Setting
-from frustration.statistics import families
+from frustration.report.verdicts import Answer, Question, averaged
 from frustration.statistics.aggregates import (
     average_probability_of_improvement,
     bootstrap_band,
@@ -17,7 +17,8 @@ from frustration.statistics.aggregates import (
     iqm,
     performance_profile,
 )
-from frustration.statistics.joint import joint_interval, joint_sign_flip, joint_wins
+from frustration.statistics.families import Member
+from frustration.statistics.joint import heterogeneity, joint_interval, joint_wins
 from frustration.statistics.results import Estimate, Significance
 
 RESAMPLES = 1_000
@@ -36,73 +37,59 @@ def settings_of(groups: Sequence[Group]) -> dict[Setting, list[Group]]:
     return found
 
 
-def claims(groups: Sequence[Group], terms: TestSettings) -> list[Claim]:
-    """Every treatment over the architectures of a setting that learn and have it; from two on."""
-    found: list[Claim] = []
-    for setting, members in settings_of(groups).items():
-        found += _claims_of(setting, members, terms)
+def claims(
+    groups: Sequence[Group], averages: Sequence[tuple[Question, Answer]], terms: TestSettings
+) -> list[Claim]:
+    """Every question over the architectures that learn and have it; from two on."""
+    by_place = {(group.setting, group.architecture): group for group in groups}
+    found = []
+    for question, answered in averages:
+        drafts = averaged(question)
+        if len(drafts) < 2:
+            continue
+        comparisons = []
+        for one in drafts:
+            group = by_place[one.cell.setting, one.cell.architecture]
+            where = group.at_equal_size if one.kind == "size" else group.comparisons
+            comparisons.append(where[one.cell.label])
+        found.append(_claim(drafts, comparisons, answered.average, terms))
     return found
 
 
-def _claims_of(setting: Setting, groups: Sequence[Group], terms: TestSettings) -> list[Claim]:
-    by_control: dict[str, list[Group]] = {}
-    for group in groups:
-        if group.control is not None:
-            by_control.setdefault(group.control, []).append(group)
-    if not by_control:
-        return []
-    control, members = max(by_control.items(), key=lambda item: len(item[1]))
-    rows: dict[str, list[Group]] = {}
-    for group in members:
-        for label, comparison in group.comparisons.items():
-            if comparison.acted:
-                rows.setdefault(label, []).append(group)
-    rows = {label: having for label, having in rows.items() if len(having) > 1}
-    arms = {label: _arms(label, control, having, terms) for label, having in rows.items()}
-    tests: dict[str, Significance] = {}
-    if terms.paired:
-        for label, (x, y) in arms.items():
-            differences, there = _differences(x, y)
-            tests[label] = joint_sign_flip(
-                differences, present=there, generator=terms.generator(), draws=terms.draws
-            )
-    family = families.judge(tests, alpha=terms.alpha) if tests else None
-    return [_claim(setting, label, control, rows[label], arms[label], family, terms) for label in rows]
-
-
 def _claim(
-    setting: Setting,
-    label: str,
-    control: str,
-    groups: Sequence[Group],
-    arms: tuple[Floats, Floats],
-    family: families.Family | None,
-    terms: TestSettings,
+    drafts: Sequence[Draft], comparisons: Sequence[Comparison], member: Member | None, terms: TestSettings
 ) -> Claim:
-    x, y = arms
-    if family is not None:
+    x, y = _arms(drafts, terms)
+    varies: float | None = None
+    wins: Significance | None = None
+    if terms.paired:
         differences, there = _differences(x, y)
         difference = joint_interval(
             differences, present=there, generator=terms.generator(), draws=terms.draws
         )
-        wins: Significance | None = joint_wins(
-            differences, present=there, generator=terms.generator(), draws=terms.draws
-        )
+        wins = joint_wins(differences, present=there, generator=terms.generator(), draws=terms.draws)
+        shared = differences[:, there.all(axis=0)]
+        if shared.shape[1]:
+            varies = heterogeneity(shared, generator=terms.generator(), draws=terms.draws)
     else:
         whole = _whole(x), _whole(y)
         difference = bootstrap_interval(
             _mean_difference, *whole, generator=terms.generator(), joint=False, resamples=RESAMPLES
         )
-        wins = None
-    comparisons = [group.comparisons[label] for group in groups]
+    first = comparisons[0]
     return Claim(
-        setting=setting,
-        treatment=label,
-        control=control,
-        architectures=len(groups),
+        setting=first.setting,
+        treatment=first.treatment,
+        control=first.control,
+        kind=first.kind,
+        main=first.main,
+        architectures=len(drafts),
         trials=x.shape[1],
-        member=family[label] if family is not None else None,
+        member=member,
+        varies=varies,
         difference=difference,
+        least=min(comparisons, key=lambda one: one.difference.value),
+        most=max(comparisons, key=lambda one: one.difference.value),
         wins=wins,
         improvement=_improvement(x, y, terms),
         better=sum(one.finding == "better" for one in comparisons),
@@ -111,9 +98,9 @@ def _claim(
     )
 
 
-def _arms(label: str, control: str, groups: Sequence[Group], terms: TestSettings) -> tuple[Floats, Floats]:
+def _arms(drafts: Sequence[Draft], terms: TestSettings) -> tuple[Floats, Floats]:
     """Treatment and control, (architectures, trials) by trial number; NaN where a trial is missing."""
-    cells = [(group.cells[label].cell, group.cells[control].cell) for group in groups]
+    cells = [(one.cell, one.control) for one in drafts]
     last = max(int(cell.trial.max()) for pair in cells for cell in pair if cell.n) + 1
     return _table([x for x, _ in cells], last, terms.metric), _table(
         [y for _, y in cells], last, terms.metric

@@ -45,27 +45,29 @@ def compare_probes(
     return [
         found
         for group in groups
-        if group.control is not None
         for measure in MEASURES
-        for found in _family(results.probes, group, group.control, measure, terms)
+        for found in _family(results.probes, group, measure, terms)
     ]
 
 
 def _family(
-    probes: Mapping[str, Mapping[str, Any]], group: Group, control: str, measure: str, terms: TestSettings
+    probes: Mapping[str, Mapping[str, Any]], group: Group, measure: str, terms: TestSettings
 ) -> list[ProbeComparison]:
-    of_control = group.cells[control].cell
-    reference = measured(of_control, probes, measure)
     pairs = {}
-    for label, summary in group.cells.items():
-        cell = summary.cell
-        values = measured(cell, probes, measure)
-        pair = paired_values(cell.trial, values, of_control.trial, reference, paired=True)
-        if label != control and pair is not None:
+    for label, comparison in group.comparisons.items():
+        cell, control = group.cells[label].cell, group.cells[comparison.control].cell
+        pair = paired_values(
+            cell.trial,
+            measured(cell, probes, measure),
+            control.trial,
+            measured(control, probes, measure),
+            paired=True,
+        )
+        if pair is not None:
             pairs[label] = pair
     if not pairs:
         return []
-    inert = {label for label in pairs if group.cells[label].inert}
+    inert = {label for label in pairs if not group.comparisons[label].acted}
     family = families.judge(
         {label: pair.test(terms) for label, pair in pairs.items()}, inert=inert, alpha=terms.alpha
     )
@@ -76,7 +78,7 @@ def _family(
             measure=measure,
             higher_is_better=MEASURES[measure][1],
             treatment=label,
-            control=control,
+            control=group.comparisons[label].control,
             acted=label not in inert,
             member=family[label],
             mean=float(pair.treatment.mean()),

@@ -16,8 +16,8 @@ from frustration.probes.files import ProbeFileError, ProbeFiles
 from frustration.record_reading import RecordError, finished_record, read_failure, read_spec
 from frustration.report.results import Failure, Setting, Skipped, StudyResults
 from frustration.report.rows import CellParts, Identities, Row, Unusable
+from frustration.study import manifest
 from frustration.study.definition import Study
-from frustration.study.manifest import read as read_manifest
 from frustration.study.store import Store
 
 
@@ -50,10 +50,21 @@ def read_study(root: Path) -> StudyResults:
         expected=study.size if study else None,
         failures=failures,
         skipped=tuple(skipped),
-        manifest=tuple(read_manifest(root / "manifest.json")),
+        looks=_looks(store),
+        extensions=len(manifest.extensions(store)),
+        manifest=tuple(manifest.read(root / "manifest.json")),
         definition=text,
         probes=probes,
     )
+
+
+def _looks(store: Store) -> tuple[int, ...]:
+    """Trials of a cell at every look; of a study that was not finished then, as many as it had on average."""
+    looks = manifest.looks(store)
+    whole: dict[int, int] = {}
+    for look in looks:
+        whole[look.trials] = max(look.done, whole.get(look.trials, 1))
+    return tuple(look.trials * look.done // whole[look.trials] for look in looks)
 
 
 def _record(path: Path, trial_id: str) -> Mapping[str, Any]:

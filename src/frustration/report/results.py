@@ -126,8 +126,12 @@ class Cell:
     """All knobs of each component, explicit."""
     program: str
     """The treatment without knobs and policies."""
-    policies: tuple[str, str]
-    """Optimizer and acceptance."""
+    policies: tuple[str, ...]
+    """Optimizer, acceptance, length of a loop."""
+    usual: bool
+    """Whether these belong to the program."""
+    controls: tuple[str, ...]
+    """Programs that it may be compared with, the best first."""
     trial: Ints
     ids: tuple[str, ...]
     bounty: Floats
@@ -159,10 +163,15 @@ class Cell:
         return self.setting, self.architecture, self.label
 
     @property
-    def is_inert(self) -> bool:
-        """Whether in every trial some treatment of this cell never acted and no other did."""
+    def inert_trials(self) -> Bools:
+        """In which trials some treatment of this cell never acted and no other did, (trials,)."""
         wanted = set(self.treatments)
-        return bool(wanted) and self.n > 0 and all(wanted <= set(names) for names in self.inert)
+        return np.array([bool(wanted) and wanted <= set(names) for names in self.inert], dtype=bool)
+
+    @property
+    def is_inert(self) -> bool:
+        """Whether that is so in every trial."""
+        return self.n > 0 and bool(self.inert_trials.all())
 
     @property
     def grows(self) -> bool:
@@ -219,6 +228,10 @@ class StudyResults:
     """Trials that the study asks for."""
     failures: tuple[Failure, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    looks: tuple[int, ...] = ()
+    """Trials of a cell that there were whenever somebody looked at a report."""
+    extensions: int = 0
+    """How often trials were added to a study that was there."""
     manifest: tuple[Mapping[str, Any], ...] = ()
     """The runs that made it."""
     definition: str = ""

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from frustration.report.findings import Analysis, Arm, Arms, ProbeComparison
-from frustration.report.formatting import amount, code, interval, many, p_value, points, with_interval
-from frustration.statistics.families import Member
+from frustration.report.formatting import amount, code, interval, many, points, with_interval
 from frustration.statistics.results import Estimate
 
 TOLD: Final = {
@@ -20,31 +19,39 @@ TOLD: Final = {
 
 
 def arms_sentences(analysis: Analysis) -> Iterator[str]:
-    """Each growing arm against the reference: by test accuracy, and within equal training FLOPs."""
+    """Each growing arm and the reference within equal training FLOPs; no claim is made of it."""
     for arms in analysis.arms:
         reference = next(arm for arm in arms.arms if arm.label == arms.reference)
         for arm in arms.arms:
-            if arm.grows and arm is not reference and arm.test_p is not None:
-                yield _arm(arms, arm, arm.test_p, reference)
+            if arm.grows and arm is not reference and arm.against_flops is not None:
+                yield _arm(arms, arm, reference, arm.against_flops)
         if arms.reached is None:
             yield f"In {code(str(arms.architecture))}, nothing grew within {arms.epochs} epochs."
 
 
-def _arm(arms: Arms, arm: Arm, test: Member, reference: Arm) -> str:
-    at_flops = (
-        f"; within equal training FLOPs, by validation, {_with_p(arm.against_flops, arm.flops_p)}"
-        if arm.against_flops is not None
-        else ""
-    )
+def _arm(arms: Arms, arm: Arm, reference: Arm, difference: Estimate) -> str:
     return (
-        f"In {code(str(arms.architecture))}, {code(arm.label)} ({amount(arm.parameters)} parameters) "
-        f"{_is(test)} {code(reference.label)} ({amount(reference.parameters)} parameters) "
-        f"by test accuracy: {_with_p(arm.against_test, test)}{at_flops}."
+        f"In {code(str(arms.architecture))}, within equal training FLOPs, {code(arm.label)} "
+        f"({amount(arm.parameters)} parameters) differs from {code(reference.label)} "
+        f"({amount(reference.parameters)} parameters) by {with_interval(difference)} points of validation "
+        "accuracy."
     )
 
 
 def probe_sentences(analysis: Analysis) -> Iterator[str]:
-    """Each measure in a sentence: whom it tells from control, and in how many architectures."""
+    """Each measure in a sentence: what differs from control by it, and in how many architectures.
+
+    Each measure of an architecture is a family of its own, so these sentences say how many chance would give.
+    """
+    families = {
+        (one.setting, one.architecture, one.measure) for one in analysis.probes if one.measure in TOLD
+    }
+    if families:
+        chance = len(families) * analysis.alpha
+        yield (
+            f"These are {many(len(families), 'family', 'families')} of tests, each at {analysis.alpha:g}: "
+            f"chance alone gives a false claim in {chance:.2g} of them."
+        )
     for measure, words in TOLD.items():
         taken = [one for one in analysis.probes if one.measure == measure]
         for control in dict.fromkeys(one.control for one in taken):
@@ -55,7 +62,7 @@ def probe_sentences(analysis: Analysis) -> Iterator[str]:
                 yield f"By {words}, Holm within each of {many(places, 'architecture')}: {'; '.join(told)}."
             elif any(one.acted for one in against):
                 where = f"{many(places, 'architecture')} with probes"
-                yield f"By {words}, no treatment is told from {code(control)} in any of {where}."
+                yield f"By {words}, no treatment can be distinguished from {code(control)} in any of {where}."
 
 
 def _told(against: Sequence[ProbeComparison]) -> Iterator[str]:
@@ -70,19 +77,3 @@ def _told(against: Sequence[ProbeComparison]) -> Iterator[str]:
                 )
             elif found:
                 yield f"{code(treatment)} is {above} {code(found[0].control)} in {len(found)}"
-
-
-def _is(member: Member) -> str:
-    if member.finding in ("better", "worse"):
-        return "is above" if member.finding == "better" else "is below"
-    if member.finding == "inert":
-        return "equals"
-    why = "" if member.finding == "undecided" else f" ({member.verdict})"
-    return f"is not told{why} from"
-
-
-def _with_p(difference: Estimate | None, member: Member | None) -> str:
-    if difference is None or member is None:
-        return points(None)
-    holm = f", p {p_value(member.adjusted_p)} after Holm" if member.adjusted_p is not None else ""
-    return f"{with_interval(difference)} points{holm}"

@@ -10,21 +10,18 @@ from typing import Any
 import numpy as np
 
 from frustration.architecture import Architecture
+from frustration.controls import Contender
 from frustration.errors import InputError
 from frustration.report.results import Attempt, Bools, Cell, Curves, Floats, Growth, Setting
 from frustration.spec import TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class Identity(Contender):
     """What all trials of a cell share, besides its architecture and setting."""
 
-    label: str
     modes: tuple[str, ...]
-    treatments: tuple[str, ...]
     knobs: tuple[Mapping[str, Any], ...]
-    program: str
-    policies: tuple[str, str]
 
 
 class Unusable(Exception):
@@ -70,12 +67,9 @@ def _identity(spec: Mapping[str, Any]) -> Identity:
     known = TrialSpec.from_dict(spec)
     components = [mode for segment in known.program.segments for mode in segment.components]
     return Identity(
-        label=known.label,
         modes=tuple(dict.fromkeys(mode.name for mode in components)),
-        treatments=tuple(dict.fromkeys(mode.name for mode in components if not mode.control)),
         knobs=tuple(known.program.knobs),
-        program=str(known.program),
-        policies=(known.optimizer, str(known.acceptance)),
+        **vars(Contender.of(known)),
     )
 
 
@@ -176,6 +170,8 @@ class CellParts:
             knobs=who.knobs,
             program=who.program,
             policies=who.policies,
+            usual=who.usual,
+            controls=who.controls,
             trial=np.array([row.trial for row in rows]),
             ids=tuple(row.id for row in rows),
             bounty=column("bounty"),

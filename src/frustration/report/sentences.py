@@ -1,47 +1,53 @@
-"""The first screen of a report: plain sentences that follow from the tests, and say no more than they show.
+"""The first screen of a report: plain sentences that follow from the verdicts and say no more.
 
-A word such as "raises" stands only where a test at alpha rejects after Holm; everything else is "not told
-from". Names of treatments and architectures are in backticks, as in Markdown; nothing else is marked up.
+"Raises" and "lowers" stand only where a treatment differs from its own control; "is above" and "is below"
+where it differs from something that other causes set apart too. Everything else "cannot be distinguished".
+Names of treatments and architectures are in backticks, as in Markdown; nothing else is marked up.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from frustration.report import cautions
-from frustration.report.findings import Analysis, Claim, Comparison, Group
+from frustration.report.findings import Analysis, Claim, Comparison
 from frustration.report.formatting import code, interval, listed, many, p_value, points
-from frustration.report.results import StudyResults
+from frustration.report.results import Setting, StudyResults
 from frustration.report.robustness import arms_sentences, probe_sentences
 from frustration.statistics.results import Estimate
 
 FEW = 4
-"""Up to so many architectures, each gets sentences of its own."""
+"""Up to so many architectures, each is named in a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
     """The answer to "which interventions help, how surely, at what cost?", a sentence each."""
 
+    answer: tuple[str, ...]
+    """At most three: the main contrast, what else was found, what was not."""
     about: tuple[str, ...]
     """What was run."""
     helps: tuple[str, ...]
     """What each treatment does, with its test."""
+    withstand: tuple[str, ...]
+    """What the kept networks withstand; each measure has an error rate of its own."""
     power_notes: tuple[str, ...]
     """What these trials could not have told."""
     costs: tuple[str, ...]
     warnings: tuple[str, ...]
-    """Inert treatments, networks that never learn, failed trials, records passed over."""
+    """Inert treatments, networks that never learn, failed trials, skipped records."""
 
 
 def plain_sentences(results: StudyResults, analysis: Analysis) -> Plain:
     """Everything that belongs on top."""
     return Plain(
+        answer=tuple(answer(analysis)),
         about=tuple(_about(results, analysis)),
-        helps=(*_helps(analysis), *arms_sentences(analysis), *probe_sentences(analysis)),
+        helps=(*_helps(analysis), *arms_sentences(analysis)),
+        withstand=tuple(probe_sentences(analysis)),
         power_notes=tuple(cautions.power_notes(analysis)),
         costs=tuple(cautions.costs(analysis)),
         warnings=tuple(cautions.warnings(results, analysis)),
@@ -58,7 +64,6 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     elif results.settings:
         setting = results.settings[0]
         yield f"Setting: {setting.name}, up to {setting.meta_loops} loops of batches of {setting.batch_size}."
-    controls = sorted({group.control for group in analysis.groups if group.control})
     how = "paired by trial number" if analysis.paired else "not paired, because these trials have no seeds"
     if analysis.metric == "test":
         yield "The headline is the accuracy of the LKG on test; it was chosen on validation."
@@ -67,97 +72,295 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
             "The headline is the bounty, the best of many looks at validation: no accuracy on test is known, "
             "and it flatters every treatment."
         )
-    if controls:
-        yield f"Treatments are compared with {listed([code(one) for one in controls])}, {how}."
+    baselines = sorted({group.control for group in analysis.groups if group.control})
+    if baselines:
+        yield (
+            f"Each treatment is compared with its own control, {how}; "
+            f"{listed([code(one) for one in baselines])} stands beside it."
+        )
+    if results.extensions:
+        yield f"Trials were added to this study {_times(results.extensions)}."
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """A treatment against one control, wherever both were tried."""
+
+    setting: Setting
+    treatment: str
+    kind: str
+    comparisons: tuple[Comparison, ...]
+    claim: Claim | None
+
+    @property
+    def control(self) -> str:
+        names = list(dict.fromkeys(one.control for one in self.comparisons))
+        return listed([code(one) for one in names])
+
+    def having(self, *findings: str) -> list[Comparison]:
+        return [one for one in self.comparisons if one.finding in findings]
+
+
+def topics(analysis: Analysis) -> list[Topic]:
+    """What the study is mainly about first: treatments at equal size, then treatments and their controls."""
+    found: dict[tuple[Setting, str, str, str], list[Comparison]] = {}
+    for one in analysis.verdicts:
+        if one.main:
+            key = one.setting, one.treatment, one.kind, "" if one.kind == "size" else one.control
+            found.setdefault(key, []).append(one)
+    claims = {(one.setting, one.treatment, one.kind): one for one in analysis.claims if one.main}
+    made = [
+        Topic(
+            setting=setting,
+            treatment=treatment,
+            kind=kind,
+            comparisons=tuple(comparisons),
+            claim=claims.get((setting, treatment, kind)),
+        )
+        for (setting, treatment, kind, _), comparisons in found.items()
+    ]
+    return sorted(made, key=lambda topic: topic.kind != "size")
+
+
+def answer(analysis: Analysis) -> Iterator[str]:
+    """The study in at most three sentences, with effects and without tests; those are below."""
+    every = topics(analysis)
+    if not every:
+        return
+    several = len({topic.setting for topic in every}) > 1
+    sizes = [topic for topic in every if topic.kind == "size"]
+    if sizes:
+        told = [_brief(topic, several) for topic in sizes if topic.having("better", "worse")]
+        same = [_who(topic, several) for topic in sizes if not topic.having("better", "worse")]
+        if same:
+            told.append(f"{listed(same)} cannot be distinguished from an ordinary network of that size")
+        yield f"At equal parameters, {'; '.join(told)}."
+    rest = [topic for topic in every if topic.kind != "size"]
+    told = [_brief(topic, several) for topic in rest if topic.having("better", "worse")]
+    names = listed([_who(topic, several) for topic in rest])
+    if told:
+        yield f"Against its own control, {'; '.join(told)}."
+    elif rest:
+        verb = "is no difference" if len(rest) == 1 else "is none of them"
+        yield f"{names}: there {verb} that these trials can tell from chance."
+    left = list(_left_over(rest, several, bool(told)))
+    if left:
+        yield f"{'; '.join(left)}."
+
+
+def _who(topic: Topic, several: bool) -> str:
+    where = f" at {topic.setting.name}" if several else ""
+    return f"{code(topic.treatment)}{where}"
+
+
+def _brief(topic: Topic, several: bool) -> str:
+    """`hidden` lowers test accuracy by 0.56 points in `[1*32]` and by 4.10 in `[8*8]`."""
+    parts = []
+    for finding in ("better", "worse"):
+        having = topic.having(finding)
+        if not having:
+            continue
+        verb = _verb(topic, finding)
+        if len(having) <= FEW:
+            where = [f"{_size(one)} in {code(str(one.architecture))}" for one in having]
+            parts.append(f"{verb} {listed(where)}")
+        else:
+            parts.append(f"{verb} in {len(having)} of {many(len(topic.comparisons), 'architecture')}")
+    return f"{_who(topic, several)} {' and '.join(parts)}"
+
+
+def _size(one: Comparison) -> str:
+    if one.successes:
+        return "({} of {} against {} of {} trials learn)".format(*one.successes)
+    return f"by {abs(one.difference.value):.2f} points"
+
+
+def _verb(topic: Topic, finding: str) -> str:
+    better = finding == "better"
+    if topic.kind == "own":
+        return f"{'raises' if better else 'lowers'} accuracy"
+    return f"is {'above' if better else 'below'} {topic.control}"
+
+
+def _left_over(rest: Sequence[Topic], several: bool, told: bool) -> Iterator[str]:
+    """What was not told from its control, and what did nothing."""
+    same = [
+        _places(topic, several, "undecided", "n too small", "too few draws", "identical") for topic in rest
+    ]
+    if told and any(same):
+        yield f"Not distinguished from their control: {listed([one for one in same if one])}"
+    idle = [
+        f"{_who(topic, several)} in {code(str(one.architecture))} "
+        f"({one.idle} of {many(one.difference.n, 'trial')})"
+        for topic in rest
+        for one in topic.comparisons
+        if one.idle
+    ]
+    if idle:
+        yield f"{'inert' if told and any(same) else 'Inert'}: {listed(idle, 4)}"
+
+
+def _places(topic: Topic, several: bool, *findings: str) -> str:
+    """Where these came out; only the name where that is everywhere."""
+    having = topic.having(*findings)
+    if not having:
+        return ""
+    if len(having) == len(topic.comparisons):
+        return _who(topic, several)
+    where = [code(str(one.architecture)) for one in having]
+    return f"{_who(topic, several)} in {listed(where, FEW)}"
 
 
 def _helps(analysis: Analysis) -> Iterator[str]:
-    settings = list(dict.fromkeys(group.setting for group in analysis.groups))
-    for setting in settings:
-        where = f"With {setting.name}: " if len(settings) > 1 else ""
-        groups = [group for group in analysis.groups if group.setting == setting and group.comparisons]
-        for claim in analysis.claims:
-            if claim.setting == setting:
-                yield where + _claim(claim, analysis, groups)
-        if len(groups) <= FEW:
-            for group in groups:
-                for comparison in group.comparisons.values():
-                    if comparison.acted:
-                        yield where + _comparison(comparison, analysis, group)
-        else:
-            yield from (where + sentence for sentence in _counts(groups))
-        yield from (where + sentence for sentence in _winners(groups))
+    every = topics(analysis)
+    several = len({topic.setting for topic in every}) > 1
+    for topic in every:
+        where = f"With {topic.setting.name}: " if several else ""
+        yield from (where + sentence for sentence in _topic(topic, analysis))
 
 
-def _claim(claim: Claim, analysis: Analysis, groups: Sequence[Group]) -> str:
-    known = any(group.learns is not None for group in groups)
-    scope = (
-        f"Over the {claim.architectures} architectures that learn"
-        if known
-        else (f"Over {claim.architectures} architectures")
+def _topic(topic: Topic, analysis: Analysis) -> Iterator[str]:
+    if topic.claim is not None:
+        yield from _average(topic, topic.claim, analysis)
+    if len(topic.comparisons) > FEW:
+        yield _counted(topic)
+    else:
+        yield from (_comparison(one, topic, analysis) for one in topic.comparisons)
+        yield from _beside(topic)
+    if topic.kind == "substitute":
+        yield (
+            f"{topic.control} is not the control of {code(topic.treatment)}, which this study lacks: what "
+            "else the two differ in may be the cause."
+        )
+
+
+def _average(topic: Topic, claim: Claim, analysis: Analysis) -> Iterator[str]:
+    """One sentence about the average, where it describes the architectures; else how far they are apart."""
+    name = code(topic.treatment)
+    scope = f"Over {claim.architectures} architectures"
+    low, high = claim.least, claim.most
+    span = (
+        f"from {points(low.difference.value)} points in {code(str(low.architecture))} to "
+        f"{points(high.difference.value)} in {code(str(high.architecture))}"
     )
     if claim.member is None:
-        return (
-            f"{scope}, {code(claim.treatment)} is {points(claim.difference.value)} points away from "
-            f"{code(claim.control)} on average ({_surety(claim.difference)}); without pairs there is no "
-            f"joint test."
+        yield (
+            f"{scope}, {name} differs from {topic.control} by {points(claim.difference.value)} points on "
+            f"average ({_surety(claim.difference)}), {span}; without pairs there is no joint test."
         )
-    finding = claim.member.finding
-    evidence = _evidence(claim.difference, claim.member.test.p, claim.member.adjusted_p)
-    if finding in ("better", "worse"):
-        does = "raises" if finding == "better" else "lowers"
-        return (
-            f"{scope}, {code(claim.treatment)} {does} {_headline(analysis)} by "
-            f"{abs(claim.difference.value):.2f} points on average ({evidence})."
+    elif not claim.one_effect(analysis.alpha):
+        yield (
+            f"{scope}, the effect of {name} is not one number (p = {p_value(claim.varies)} that it is): "
+            f"{span}."
         )
-    if finding == "undecided":
-        within = max(abs(claim.difference.low), abs(claim.difference.high)) < analysis.margin
-        size = f"; whatever it is, it lies within {analysis.margin:g} points" if within else ""
-        return (
-            f"{scope}, {code(claim.treatment)} is not told from {code(claim.control)} on average: "
-            f"{points(claim.difference.value)} points ({evidence}){size}."
+    elif claim.member.finding in ("better", "worse"):
+        evidence = _evidence(claim.difference, claim.member.test.p, claim.member.adjusted_p)
+        verb = _does(topic, claim.member.finding, analysis)
+        yield (
+            f"{scope}, {name} {verb} by {abs(claim.difference.value):.2f} points on average, {span} "
+            f"({evidence})."
         )
-    return (
-        f"{scope}, nothing could have been found about the average effect of {code(claim.treatment)} "
-        f"with {claim.trials} trials ({claim.member.verdict}); "
-        f"the difference is {points(claim.difference.value)} points."
-    )
 
 
-def _comparison(one: Comparison, analysis: Analysis, group: Group) -> str:
+def _does(topic: Topic, finding: str, analysis: Analysis) -> str:
+    better = finding == "better"
+    if topic.kind == "own":
+        return f"{'raises' if better else 'lowers'} {_headline(analysis)}"
+    size = ", an ordinary network with as many parameters," if topic.kind == "size" else ""
+    return f"is {'above' if better else 'below'} {topic.control}{size}"
+
+
+def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
     place = f"In {code(str(one.architecture))}"
-    if group.learns is False:
+    if analysis.group(one.setting, one.architecture).learns is False:
         place += " (where no trial beats chance)"
+    name, control = code(one.treatment), code(one.control)
+    part = f"; it is inert in {one.idle} of {many(one.difference.n, 'trial')}" if one.idle else ""
     evidence = _evidence(one.difference, one.test.p, one.member.adjusted_p)
+    if one.finding == "inert":
+        return f"{place}, {name} is inert: it did nothing that {control} does not do, in every trial."
+    if one.finding == "mostly inert":
+        return (
+            f"{place}, {name} is inert in {one.idle} of {many(one.difference.n, 'trial')}, so nothing is "
+            f"said of its difference to {control} ({points(one.difference.value)} points)."
+        )
+    if one.finding == "identical":
+        return f"{place}, {name} and {control} agree in every trial."
+    if one.successes is not None:
+        return _success(one, topic, part)
     if one.finding in ("better", "worse"):
-        does = "raises" if one.finding == "better" else "lowers"
         if one.test.paired or one.difference.value * one.test.effect > 0:
             return (
-                f"{place}, {code(one.treatment)} {does} {_headline(analysis)} by "
-                f"{abs(one.difference.value):.2f} points ({evidence})."
+                f"{place}, {name} {_does(topic, one.finding, analysis)} by "
+                f"{abs(one.difference.value):.2f} points ({evidence}){part}."
             )
         more = "more often higher" if one.finding == "better" else "more often lower"
         return (
-            f"{place}, {_headline(analysis)} under {code(one.treatment)} is {more} than under "
-            f"{code(one.control)}, though not on average: {points(one.difference.value)} points ({evidence})."
+            f"{place}, {_headline(analysis)} under {name} is {more} than under {control}, though not on "
+            f"average: {points(one.difference.value)} points ({evidence})."
         )
     if one.finding == "undecided":
-        same = f"; the two agree within {analysis.margin:g} points" if one.equivalence.equivalent else ""
         return (
-            f"{place}, {code(one.treatment)} is not told from {code(one.control)}: "
-            f"{points(one.difference.value)} points ({evidence}){same}."
+            f"{place}, {name} cannot be distinguished from {control}: "
+            f"{points(one.difference.value)} points ({evidence}){part}."
         )
-    if one.finding == "identical":
-        return f"{place}, {code(one.treatment)} and {code(one.control)} agree in every trial."
     few = (
         f"{many(one.test.n, 'trial')} are"
         if one.test.informative == one.test.n
-        else (f"only {one.test.informative} of {one.test.n} trials differ, which is")
+        else f"only {one.test.informative} of {one.test.n} trials differ, which is"
     )
     return (
-        f"{place}, {few} too few for any verdict on {code(one.treatment)} ({one.verdict}); "
-        f"the difference is {points(one.difference.value)} points."
+        f"{place}, {few} too few for any verdict on {name} ({one.member.verdict}); "
+        f"the difference is {points(one.difference.value)} points{part}."
     )
+
+
+def _success(one: Comparison, topic: Topic, part: str) -> str:
+    """Where only some trials learn, how many do is what is told."""
+    x, m, y, n = one.successes or (0, 0, 0, 0)
+    counts = (
+        f"{x} of {many(m, 'trial')} learn under {code(one.treatment)}, {y} of {n} under {code(one.control)}"
+    )
+    evidence = f"{one.test.method.partition(',')[0]}: {_p(one.test.p, one.member.adjusted_p)}"
+    verdict = {
+        "better": "more than chance explains",
+        "worse": "fewer than chance explains",
+        "undecided": "which chance explains too",
+    }.get(one.finding, f"too few for a verdict, {one.member.verdict}")
+    return f"In {code(str(one.architecture))}, {counts}: {verdict} ({evidence}){part}."
+
+
+def _counted(topic: Topic) -> str:
+    """Where there are too many architectures to name. What is counted has been tested together."""
+    total, up, down = len(topic.comparisons), len(topic.having("better")), len(topic.having("worse"))
+    raises, lowers = (
+        ("raises accuracy", f"lowers it in {down}, against {topic.control}")
+        if topic.kind == "own"
+        else (f"is above {topic.control}", f"below it in {down}")
+    )
+    idle = sum(bool(one.idle) for one in topic.comparisons)
+    part = f"; it is inert in some trials of {many(idle, 'architecture')}" if idle else ""
+    return (
+        f"Of {many(total, 'architecture')}, {code(topic.treatment)} {raises} in {up} and {lowers}; in the "
+        f"other {total - up - down} no verdict is possible{part}."
+    )
+
+
+def _beside(topic: Topic) -> Iterator[str]:
+    """The difference to the arm that everything is set beside, without a claim."""
+    having = [(one, one.beside) for one in topic.comparisons if one.beside is not None]
+    if having:
+        control = having[0][1].control
+        said = [
+            f"{points(beside.difference.value)} points in {code(str(one.architecture))} "
+            f"({_surety(beside.difference)})"
+            for one, beside in having
+        ]
+        yield f"Beside {code(control)}, which is not its control, {code(topic.treatment)}: {listed(said)}."
 
 
 def _headline(analysis: Analysis) -> str:
@@ -165,57 +368,16 @@ def _headline(analysis: Analysis) -> str:
 
 
 def _evidence(difference: Estimate, p: float, adjusted: float | None) -> str:
-    holm = f", {p_value(adjusted)} after Holm" if adjusted is not None else ""
+    return f"{_surety(difference)}; {_p(p, adjusted)}"
+
+
+def _p(p: float, adjusted: float | None) -> str:
     said = p_value(p)
-    return f"{_surety(difference)}; p {said if said.startswith('<') else '= ' + said}{holm}"
+    more = f", {p_value(adjusted)} adjusted" if adjusted is not None else ""
+    return f"p {said if said.startswith('<') else '= ' + said}{more}"
 
 
 def _surety(difference: Estimate) -> str:
     if math.isinf(difference.low) and math.isinf(difference.high):
         return f"no bound at {100 * difference.level:g} %"
     return f"{100 * difference.level:g} % interval {interval(difference)}"
-
-
-def _counts(groups: Sequence[Group]) -> Iterator[str]:
-    """Where there are too many architectures to name: how often each verdict came out."""
-    for label in dict.fromkeys(label for group in groups for label in group.comparisons):
-        having = [group for group in groups if label in group.comparisons]
-        found = Counter(group.comparisons[label].finding for group in having)
-        if not any(group.comparisons[label].acted for group in having):
-            continue
-        said = [
-            f"{what} in {found[what]}"
-            for what in ("better", "worse", "undecided", "n too small", "too few draws", "identical", "inert")
-            if found[what]
-        ]
-        stuck = sum(
-            group.comparisons[label].finding == "better" and group.learns is False for group in having
-        )
-        but = f" ({stuck} of those that are better never beat chance)" if stuck else ""
-        yield (
-            f"Architecture by architecture, {code(label)} is {listed(said)} of {len(having)}{but}, "
-            f"by Holm within each."
-        )
-
-
-def _winners(groups: Sequence[Group]) -> Iterator[str]:
-    settled = [group for group in groups if group.learns is not False and group.winner is not None]
-    if not settled:
-        return
-    decided = Counter(group.winner.label for group in settled if group.winner and group.winner.decided)
-    total = sum(decided.values())
-    if not total:
-        yield _no_winner(len(settled))
-        return
-    said = [f"{code(label)} in {count}" for label, count in decided.most_common()]
-    rest = f"; undecided in the other {len(settled) - total}" if total < len(settled) else ""
-    yield f"A best treatment that beats every other one significantly: {listed(said)}{rest}."
-
-
-def _no_winner(count: int) -> str:
-    if count == 1:
-        return "The treatment with the highest mean does not beat every other one significantly."
-    return (
-        f"In none of {count} architectures does the treatment with the highest mean beat every other one "
-        "significantly."
-    )

@@ -9,10 +9,12 @@ from frustration.report.formatting import (
     DASH,
     amount,
     interval,
+    listed,
     mean_std,
     number,
     p_value,
     percent,
+    points,
     seconds,
     with_interval,
 )
@@ -43,7 +45,8 @@ def cells_table(analysis: Analysis) -> Table:
     headers = ["architecture", "treatment", "n"]
     headers += ["LKG test % (std)", "95 % interval", "bounty % (std)"] if test else []
     headers += [] if test else ["bounty % (std)", "95 % interval"]
-    headers += ["difference (95 % interval)", "p (Holm)", "verdict", "parameters", "CPU time", "note"]
+    headers += ["control", "difference (95 % interval)", "p (adjusted)", "verdict"]
+    headers += ["parameters", "CPU time", "note"]
     return Table(
         name="cells",
         title="Treatments",
@@ -53,17 +56,15 @@ def cells_table(analysis: Analysis) -> Table:
         ),
         headers=tuple(headers),
         rows=tuple(rows),
-        left=(0, 1, len(headers) - 4, len(headers) - 1),
+        left=(0, 1, len(headers) - 7, len(headers) - 4, len(headers) - 1),
     )
 
 
-def _versus(group: Group, label: str) -> tuple[str, str, str]:
-    if label == group.control:
-        return ("control", "", "")
+def _versus(group: Group, label: str) -> tuple[str, str, str, str]:
     one = group.comparisons.get(label)
     if one is None:
-        return (DASH, DASH, DASH)
-    return (with_interval(one.difference), p_value(one.member.adjusted_p), one.verdict)
+        return ("", "control" if group.comparisons else DASH, "", "")
+    return (one.control, with_interval(one.difference), p_value(one.member.adjusted_p), one.verdict)
 
 
 def _notes(cell: CellSummary) -> Iterator[str]:
@@ -85,8 +86,11 @@ def comparisons_table(analysis: Analysis) -> Table:
         (
             place_of(analysis, one.setting, one.architecture),
             one.treatment,
+            one.control,
             str(one.test.n),
+            f"{one.idle} of {one.difference.n}" if one.idle else "",
             with_interval(one.difference),
+            with_interval(one.beside.difference) if one.beside else "",
             with_interval(one.cliffs_delta),
             f"{number(one.improvement.value)} "
             f"({number(one.improvement.low)} to {number(one.improvement.high)})",
@@ -99,30 +103,40 @@ def comparisons_table(analysis: Analysis) -> Table:
             number(one.detectable),
             _more(one.more.more if one.more else None),
         )
-        for one in analysis.comparisons
+        for one in analysis.verdicts
     ]
-    methods = sorted({one.test.method for one in analysis.comparisons})
+    methods = sorted({one.test.method for one in analysis.verdicts})
+    explored = [one.explored_p for one in analysis.verdicts if one.explored_p is not None]
+    passed = sum(p <= analysis.alpha for p in explored)
+    baselines = listed(sorted({group.control for group in analysis.groups if group.control}))
     ends = "intervals invert the test" if analysis.paired else "intervals are Welch's"
     return Table(
         name="comparisons",
         title="Treatments against control",
         note=(
-            f"{'; '.join(methods).capitalize()}; {ends}. p (Holm): within the architecture, the primary "
-            f"family, at {analysis.alpha:g}. p (BH): Benjamini and Hochberg over the whole study, for "
-            "exploration. Smallest p: what these trials could have given at best. Equivalent: within "
-            f"{analysis.margin:g} points. Detectable: the true difference found with a power of 0.8 at "
-            f"Holm's first step. More trials: to find {analysis.margin:g} points with that power."
+            f"{'; '.join(methods)}; {ends}. p (adjusted): all verdicts about treatments hold "
+            f"{analysis.alpha:g} together; those about controls, likewise, among themselves. p (BH): "
+            f"Benjamini and Hochberg over this table, for exploration; {passed} of {len(explored)} pass, of "
+            f"which a share of {analysis.alpha:g} is expected to be false. Inert: trials in which nothing "
+            "was done, or that equal their control to the bit. Beside: the difference to "
+            f"{baselines}, where that is not the control. Smallest p: what these trials could have given at "
+            f"best. Equivalent: within {analysis.margin:g} points, each test at {analysis.alpha:g}. "
+            "Detectable: the true difference found with a power of 0.8. More trials: to find "
+            f"{analysis.margin:g} points with that power."
         ),
         headers=(
             "architecture",
             "treatment",
+            "control",
             "n",
+            "inert",
             "difference (95 % interval)",
+            "beside (interval)",
             "Cliff's delta (interval)",
             "P(improvement) (interval)",
             "p",
             "smallest p",
-            "p (Holm)",
+            "p (adjusted)",
             "p (BH)",
             "verdict",
             f"within {analysis.margin:g}",
@@ -130,7 +144,7 @@ def comparisons_table(analysis: Analysis) -> Table:
             "more trials",
         ),
         rows=tuple(rows),
-        left=(0, 1, 10, 11),
+        left=(0, 1, 2, 13, 14),
     )
 
 
@@ -151,6 +165,8 @@ def claims_table(analysis: Analysis) -> Table:
             p_value(one.member.test.smallest_p if one.member else None),
             p_value(one.member.adjusted_p if one.member else None),
             one.member.verdict if one.member else "not tested",
+            p_value(one.varies),
+            f"{points(one.least.difference.value)} to {points(one.most.difference.value)}",
             f"{one.wins.effect:+.2f} (p {p_value(one.wins.p)})" if one.wins else DASH,
             f"{number(one.improvement.value)} ({number(one.improvement.low)} to "
             f"{number(one.improvement.high)})"
@@ -164,10 +180,11 @@ def claims_table(analysis: Analysis) -> Table:
         name="claims",
         title="Over architectures",
         note=(
-            "Architectures that learn. They share batch orders, so all of them flip their sign together "
-            "and n stays the number of trials; Holm over the treatments. Wins: share of architectures "
-            "that gain minus share that lose. Better, worse, equivalent: in how many architectures by "
-            "their own families."
+            "Architectures that learn, and in which the treatment mostly acted. They share batch orders, so "
+            "all of them flip their sign together and n stays the number of trials; p adjusted as in the "
+            "table before. One effect: p of the hypothesis that all have the same; where it is small, the "
+            "average describes none of them. Wins: share of architectures that gain minus share that lose. "
+            "Better, worse, equivalent: in how many architectures."
         ),
         headers=(
             "treatment",
@@ -177,8 +194,10 @@ def claims_table(analysis: Analysis) -> Table:
             "mean difference (95 % interval)",
             "p",
             "smallest p",
-            "p (Holm)",
+            "p (adjusted)",
             "verdict",
+            "one effect: p",
+            "range",
             "wins",
             "P(improvement)",
             "better / worse / equivalent",

@@ -19,7 +19,7 @@ from frustration.statistics import paired, unpaired
 from frustration.statistics.inputs import Array, finite, fraction
 from frustration.statistics.results import Significance
 
-Finding = Literal["better", "worse", "undecided", "n too small", "too few draws", "inert"]
+Finding = Literal["better", "worse", "undecided", "n too small", "too few draws", "mostly inert", "inert"]
 
 
 def holm(p: ArrayLike) -> Array:

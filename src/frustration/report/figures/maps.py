@@ -121,8 +121,8 @@ def effect(given: FigureInput) -> Iterator[Figure]:
         name=name,
         title=title,
         caption=f"Mean difference of the {given.metric_name} to {controls}, in points. Bold with an "
-        f"asterisk: better or worse than control at {given.analysis.alpha:g} by exact tests, Holm within the "
-        f"architecture ({claims} of {tested}); all others are undecided. inert: the treatment never acted; "
+        f"asterisk: better or worse than control at {given.analysis.alpha:g} by exact tests, all verdicts "
+        f"together ({claims} of {tested}); all others are undecided. inert: the treatment never acted; "
         "=: equal to control in every trial.",
         figure=tile_map(
             given.families, rows, tile, scale=(mapping, "difference to control (points)", options)

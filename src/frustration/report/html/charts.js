@@ -7,7 +7,7 @@ function verdict(row) {
   const [, a, m, value, low, high, finding, p, holm] = row;
   return (
     `${architecture(a)} ${DATA.labels[m]}: ${signed(value)} points (${range(low, high, signed)}), ${DATA.findings[finding]}` +
-    (p === null || finding > 4 ? "" : `, p ${p}${holm === null ? "" : `, ${holm} after Holm`}`)
+    (p === null || finding > 4 ? "" : `, p ${p}${holm === null ? "" : `, ${holm} adjusted`}`)
   );
 }
 

@@ -35,8 +35,8 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
                 "effects",
                 "Effect of each treatment",
                 f"Difference of the mean {headline} to control, in points, with its 95 % interval. Filled: "
-                f"better or worse at {analysis.alpha:g} by exact tests after Holm within the architecture; "
-                "hollow: not told from control. The scale is linear up to a tenth of a point and "
+                f"better or worse at {analysis.alpha:g} by exact tests, all verdicts together; "
+                "hollow: not distinguished from control. The scale is linear up to a tenth of a point and "
                 "logarithmic beyond.",
                 "table-comparisons",
             )
@@ -55,7 +55,7 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
                 "map",
                 "Map of architectures",
                 "One tile for each architecture and treatment. An asterisk or a dot marks differences that "
-                "are better or worse than control after Holm; white ones are inert, or identical to "
+                "are better or worse than control; white ones are inert, or identical to "
                 "control in every trial.",
                 "table-cells",
                 _select("map-metric", "Colour", options),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -28,8 +27,6 @@ SCRIPTS: Final = ("tables.js", "drawing.js", "charts.js", "map.js", "start.js")
 """In this order they are one script."""
 SHOWN: Final = 7
 """Sentences of the answer that stand on the first screen; the rest are folded."""
-_NAMES: Final = re.compile(r"`[^`]*`")
-_FOUND: Final = (" raises ", " lowers ", " more often ", " beats every other ", " better in ", " worse in ")
 _ABOVE: Final = ("claims",)
 """Tables that belong to the answer."""
 
@@ -110,13 +107,16 @@ def _at(results: StudyResults, analysis: Analysis, names: Names) -> At:
 
 
 def _answer(plain: Plain) -> str:
-    ordered = sorted(plain.helps, key=lambda line: not _finds(line))
-    first, rest = ordered[:SHOWN], ordered[SHOWN:]
+    first, rest = plain.answer, plain.helps
     more = fold(f"{len(rest)} more", sentences(rest)) if rest else ""
     helps = (
         sentences(first) or "<p>There is nothing to compare yet: no treatment stands beside a control.</p>"
     )
     parts = [f'<div class="helps"><h3>Which interventions help</h3>{helps}{more}</div>']
+    if plain.withstand:
+        parts.append(
+            f'<div class="withstand"><h3>What the networks withstand</h3>{sentences(plain.withstand)}</div>'
+        )
     if plain.power_notes:
         parts.append(f'<div class="power_notes"><h3>How surely</h3>{sentences(plain.power_notes)}</div>')
     if plain.costs:
@@ -127,12 +127,6 @@ def _answer(plain: Plain) -> str:
         parts.append(f'<div class="warnings"><h3>Beware</h3>{sentences(plain.warnings)}</div>')
     about = " ".join(marked(line) for line in plain.about)
     return f'<p class="lead">{about}</p><div class="answers">{"".join(parts)}</div>'
-
-
-def _finds(line: str) -> bool:
-    """Whether a sentence says that something was found; what could not be told comes after those."""
-    words = _NAMES.sub("", line)
-    return any(found in words for found in _FOUND)
 
 
 def _filters(results: StudyResults, names: Names) -> str:

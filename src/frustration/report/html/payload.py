@@ -20,7 +20,16 @@ MOST_TRIALS: Final = 20_000
 CURVE_BUDGET: Final = 30_000
 """Points of curves in the page, over all cells."""
 
-FINDINGS: Final = ("better", "worse", "undecided", "n too small", "too few draws", "identical", "inert")
+FINDINGS: Final = (
+    "better",
+    "worse",
+    "undecided",
+    "n too small",
+    "too few draws",
+    "identical",
+    "inert",
+    "mostly inert",
+)
 
 
 class Names:
@@ -80,7 +89,7 @@ def _cell(summary: CellSummary, names: Names) -> list[Any]:
 
 
 def _comparison(one: Comparison, names: Names) -> list[Any]:
-    """setting, architecture, label, difference, low, high, finding, p, p after Holm."""
+    """setting, architecture, label, difference, low, high, finding, p, adjusted p."""
     adjusted = one.member.adjusted_p
     return [
         *names.at(one),
