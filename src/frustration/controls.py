@@ -76,7 +76,7 @@ def own_control(one: Arm, arms: Sequence[Arm]) -> Arm | None:
     """The arm that differs from `one` in what it tests and in nothing else; None where there is none.
 
     Of the programs that its mode names, the first under the same policies, or both under their usual ones.
-    What differs from its usual policies may also be compared with the same program under those.
+    What differs from its usual policies may also be compared with the same, knobs included, under those.
     """
     others = [arm for arm in arms if arm.label != one.label]
     for program in one.controls:
@@ -86,7 +86,7 @@ def own_control(one: Arm, arms: Sequence[Arm]) -> Arm | None:
         if alike:
             return alike[0]
     if not one.usual:
-        return next((arm for arm in others if arm.program == one.program and arm.usual), None)
+        return next((arm for arm in others if arm.usual and one.label.startswith(f"{arm.label}/")), None)
     return None
 
 

@@ -51,6 +51,11 @@ def _parser() -> Parser:
     )
     parser.add_argument("--print", action="store_true", dest="to_terminal", help="only print the main table")
     parser.add_argument("--no-figures", action="store_true", help="text, tables and CSV only")
+    parser.add_argument(
+        "--control",
+        metavar="LABEL",
+        help="the treatment to set beside all others (default: none); each is compared with its own control",
+    )
     _add_common(parser, "where it is written (default: report/ in the study's folder)")
     return parser
 
@@ -103,7 +108,12 @@ def _report(arguments: list[str]) -> int:
         return 0
     folder = options.output or _default_folder(results, options)
     page = writing.write_all(
-        results, folder, figures=not options.no_figures, alpha=options.alpha, margin=options.margin
+        results,
+        folder,
+        figures=not options.no_figures,
+        alpha=options.alpha,
+        margin=options.margin,
+        control=options.control,
     )
     print(f"report: {page}")
     return 0
@@ -143,11 +153,12 @@ def _print(results: StudyResults, options: argparse.Namespace) -> None:
     from frustration.report.sentences import plain_sentences
     from frustration.report.tables_of_tests import cells_table
 
-    analysis = analyse(results, alpha=options.alpha, margin=options.margin)
+    analysis = analyse(results, alpha=options.alpha, margin=options.margin, control=options.control)
     plain = plain_sentences(results, analysis)
     table = cells_table(analysis)
+    parts = (plain.about, plain.answer, plain.helps, plain.power_notes, (*plain.costs, *plain.warnings))
     _say(
-        [*plain.about, "", *plain.helps, "", *plain.power_notes, "", *plain.costs, *plain.warnings, ""],
+        [line for part in parts for line in (*part, "")],
         [table],
     )
 

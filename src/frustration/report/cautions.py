@@ -105,7 +105,8 @@ def costs(analysis: Analysis) -> Iterator[str]:
         )
         names = listed(list(dict.fromkeys(alike)))
         verb = "costs" if len(set(alike)) == 1 else "cost"
-        yield f"{names} {verb} what control costs, within 1 %.{shared if known else ''}"
+        what = "what control costs" if known else "as many training FLOPs as control"
+        yield f"{names} {verb} {what}, within 1 %.{shared if known else ' CPU times are not known.'}"
     yield from _costs_of_networks(analysis)
 
 

@@ -192,7 +192,7 @@ def _left_over(rest: Sequence[Topic], several: bool, told: bool) -> Iterator[str
         _places(topic, several, "undecided", "n too small", "too few draws", "identical") for topic in rest
     ]
     if told and any(same):
-        yield f"Not distinguished from their control: {listed([one for one in same if one])}"
+        yield f"Not distinguished from control: {', '.join(one for one in same if one)}"
     idle = [
         f"{_who(topic, several)} in {code(str(one.architecture))} "
         f"({one.idle} of {many(one.difference.n, 'trial')})"
@@ -254,7 +254,7 @@ def _average(topic: Topic, claim: Claim, analysis: Analysis) -> Iterator[str]:
         )
     elif not claim.one_effect(analysis.alpha):
         yield (
-            f"{scope}, the effect of {name} is not one number (p = {p_value(claim.varies)} that it is): "
+            f"{scope}, the effect of {name} differs from one to another (p = {p_value(claim.varies)}), "
             f"{span}."
         )
     elif claim.member.finding in ("better", "worse"):

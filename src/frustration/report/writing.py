@@ -59,9 +59,10 @@ def write_all(
     figures: bool = True,
     alpha: float = ALPHA,
     margin: float = MARGIN,
+    control: str | None = None,
 ) -> Path:
     """Text, tables, CSV, figures and the page; returns the page (or, without figures, report.md)."""
-    analysis = analyse(results, alpha=alpha, margin=margin)
+    analysis = analyse(results, alpha=alpha, margin=margin, control=control)
     write_text(results, analysis, folder)
     if not figures:
         return folder / REPORT

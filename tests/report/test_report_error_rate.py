@@ -1,0 +1,35 @@
+"""A report of arms that do not differ says so: all its sentences together, however often it is read."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
+
+from error_rate import SIZES, arms_alike, claims, errs, study_at
+
+from frustration.report.analysis import analyse
+from frustration.report.sentences import plain_sentences
+
+
+@pytest.mark.parametrize("architectures, treatments, studies", [(1, 1, 100), (2, 3, 40)])
+def test_few_studies_of_arms_that_do_not_differ_are_misjudged_at_any_look(architectures, treatments, studies):
+    """At a true rate of 5 %, more come in 1 of 200 runs; scripts/error_rate.py makes 500 studies."""
+    rng = np.random.default_rng(2)
+    false = sum(errs(rng, architectures, treatments) for _ in range(studies))
+    assert false <= {100: 11, 40: 6}[studies]
+
+
+def test_a_difference_that_is_there_is_a_claim_and_stays_one():
+    arms = arms_alike(np.random.default_rng(3), 2, 2)
+    arms[1, "hidden"] -= 2.0
+    for at, trials in enumerate(SIZES[:3]):
+        results = study_at(arms, trials, SIZES[:at])
+        plain = plain_sentences(results, analyse(results))
+        assert "Against its own control, `hidden` lowers accuracy by" in plain.answer[0]
+        assert [one for one in plain.helps if claims(one)] == [
+            one for one in plain.helps if one.startswith("In `[1*33]`, `hidden` lowers test accuracy by")
+        ]
+    assert "looked at with 8, 10 and 12 trials" in plain.power_notes[0]
