@@ -125,3 +125,19 @@ def rewrite(store: Store, spec: TrialSpec, **changed: Any) -> None:
     """One record of the study again, with other fields."""
     path = store.record_path(spec.id)
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}) + "\n")
+
+
+def at_chance(store: Store, spec: TrialSpec, bounty: float = 11.02) -> None:
+    """A trial whose validation accuracy is that of its first loop for ever."""
+    curve = json.loads(store.record_path(spec.id).read_text())["curve"]
+    stuck = [
+        {
+            **entry,
+            "accuracy": bounty,
+            "accepted": not at,
+            "new_bounty": not at,
+            "before": bounty if at else None,
+        }
+        for at, entry in enumerate(curve)
+    ]
+    rewrite(store, spec, curve=stuck, bounty=bounty, bounty_loop=1)

@@ -135,8 +135,8 @@ def test_where_only_some_trials_learn_success_is_what_is_tested(tmp_path):
     assert comparisons["hidden"].finding == "better"
     assert comparisons["full"].finding == "identical"
     assert (
-        "10 of 10 trials learn under `hidden`, 2 of 10 under `none`: more than chance explains (exact McNemar "
-        "test of successes: p = 0.0078, 0.0098 adjusted)"
+        "10 of 10 trials learn under `hidden`, 2 of 10 under `none`: more than chance explains "
+        "(exact McNemar test of successes: p = 0.0078, 0.0098 adjusted)"
     ) in said(store)
 
 
