@@ -18,6 +18,7 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.engine.population import Moments
 from frustration.engine.trial import RunnerUp
 from frustration.record import Session
+from frustration.sealed import CheckpointError
 
 ARCHITECTURE = "[1*9, 1*5]"
 HISTORY = [{"mode": "hidden", "treatment": {"mode": "hidden"}, "first_loop": 1, "target": 4}]
@@ -159,7 +160,7 @@ def test_what_a_trial_does_not_have_is_not_made_up(trial, tmp_path, missing):
     assert not files.lkg.exists()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -0.0, 1e-45, 3e38])
+@pytest.mark.parametrize("value", [-0.0, 1e-45, 3e38])
 def test_unusual_numbers_keep_their_bits(trial, tmp_path, value):
     odd = copy.copy(trial)
     odd.base = trial.shape.view(np.full_like(trial.base.vector, value))
@@ -167,6 +168,26 @@ def test_unusual_numbers_keep_their_bits(trial, tmp_path, value):
     files = CheckpointFiles(tmp_path / "x")
     files.save(odd, lkg_too=False)
     assert same_bits(files.load().trial.base, odd.base)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("role", ["lkg", "base"])
+def test_weights_that_are_not_finite_are_never_written_over_good_ones(files, trial, role, value):
+    before = {path: path.read_bytes() for path in (files.lkg, files.resume, files.curve)}
+    odd = copy.copy(trial)
+    vector = getattr(trial, role).vector.copy()
+    vector[-1] = value
+    setattr(odd, role, trial.shape.view(vector))
+    with pytest.raises(CheckpointError, match="not finite"):
+        files.save(odd, lkg_too=True)
+    if role == "lkg":
+        with pytest.raises(CheckpointError, match="not finite"):
+            files.save_lkg(odd)
+    assert {path: path.read_bytes() for path in before} == before
+    odd.moments = Moments(vector, vector, 7)
+    odd.lkg, odd.base = trial.lkg, trial.base
+    files.save(odd, lkg_too=True)
+    assert same_bits(files.load().trial.moments.square, vector)  # AdamW's moments may overflow
 
 
 def test_equal_states_are_equal_files(trial, tmp_path):

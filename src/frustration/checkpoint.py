@@ -1,13 +1,13 @@
 """The files in which a trial survives: the LKG for everybody, and beside it what exact resume needs.
 
 `NAME.safetensors` holds the LKG alone, under the names of SimpleMLP's state dict. `NAME.resume.safetensors`
-holds the LKG too, and every other thing the next loop depends on; where the two disagree it wins. Both
-carry a digest, so that a flipped bit is noticed and not trained on. docs/file-formats.md has the details.
+holds the LKG too, and every other thing the next loop depends on; where the two disagree it wins. Its curve
+is a file of its own, `NAME.curve.jsonl`, to which every loop adds a line. All carry digests, so that a
+flipped bit is noticed and not trained on. docs/file-formats.md has the details.
 """
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from frustration.checkpoint_fields import read_state
+from frustration.curve_file import NOTHING_KEPT
+from frustration.curve_file import SUFFIX as CURVE
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.files import StorageError, write_atomically
 from frustration.protocols import AnyNetwork
 from frustration.saved import Saved, pack_lkg, pack_resume, unpack_lkg, unpack_resume
-from frustration.sealed import METADATA, CheckpointError, read
+from frustration.sealed import CheckpointError, header_of, read
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,20 @@ class CheckpointFiles:
         return self.stem.with_name(self.stem.name + ".resume.safetensors")
 
     @property
+    def curve(self) -> Path:
+        return self.stem.with_name(self.stem.name + CURVE)
+
+    @property
     def record(self) -> Path:
         return self.stem.with_name(self.stem.name + ".record.json")
 
     def save(self, trial: Trial, lkg_too: bool) -> None:
         """Keep a trial between two loops. The resume file comes first: a kill between the two is harmless."""
-        write_atomically(self.resume, pack_resume(trial))
+        if not self.curve.exists():  # nothing is kept yet, or somebody has removed it
+            trial.kept = NOTHING_KEPT
+        checkpoint = pack_resume(trial)
+        checkpoint.write(self.resume, self.curve)
+        trial.kept = checkpoint.end
         if lkg_too:
             self.save_lkg(trial)
 
@@ -53,8 +64,8 @@ class CheckpointFiles:
         write_atomically(self.lkg, pack_lkg(trial), durable=durable)
 
     def remove_results(self) -> None:
-        """Remove the LKG and the record of another trial that was here before."""
-        for path in (self.lkg, self.record):
+        """Remove the LKG, the record and the curve of another trial that was here before."""
+        for path in (self.lkg, self.record, self.curve):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
@@ -69,7 +80,7 @@ class CheckpointFiles:
 
     def resumed(self) -> Trial:
         """The trial in the resume file, as it stands there."""
-        trial = unpack_resume(read(self.resume)).trial
+        trial = unpack_resume(read(self.resume), self.curve).trial
         if trial is None:
             raise CheckpointError(f"{self.resume} holds no trial")
         return trial
@@ -77,18 +88,15 @@ class CheckpointFiles:
     def state(self) -> dict[str, Any]:
         """What the resume file says beside its tensors, which are not read; for a look, not to go on from."""
         try:
-            with self.resume.open("rb") as file:
-                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-            state: dict[str, Any] = json.loads(header[METADATA]["state"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return read_state(header_of(self.resume).get("state", ""))
+        except CheckpointError as error:
             raise CheckpointError(f"{self.resume} cannot be read: {error}") from None
-        return state
 
     def load(self) -> Saved | None:
         """What is kept, or None; CheckpointError says what is damaged and what can be done."""
         if self.resume.exists():
             try:
-                return unpack_resume(read(self.resume))
+                return unpack_resume(read(self.resume), self.curve)
             except CheckpointError as error:
                 raise CheckpointError(f"{self.resume} is damaged ({error}); {self._way_on()}") from None
             except InputError as error:  # a mode of a package that is not installed any more, say

@@ -100,6 +100,21 @@ def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
         ) from None
 
 
+def write_behind(path: Path, at: int, content: bytes) -> None:
+    """Put content behind the first `at` bytes of a file; what was there goes, those bytes stay."""
+    try:
+        with os.fdopen(_open_regular(path, os.O_RDWR | os.O_CREAT), "r+b") as file:
+            if os.fstat(file.fileno()).st_size < at:
+                raise StorageError(f"cannot write {path}: somebody has made it shorter than it was")
+            file.seek(at)
+            file.write(content)
+            file.truncate()
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}; what was there before is untouched"
+        ) from None
+
+
 def make_folder(path: Path) -> None:
     """A folder and those above it, where they are not there yet."""
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from frustration.errors import InputError
+from frustration.metric import PERCENT, Metric
 from frustration.record import GROWN, RECORD_SCHEMA, LoopEntry, Session, TrialRecord
 from frustration.sealed_json import unseal
 from frustration.spec import SCHEMA, TrialSpec
@@ -20,7 +21,6 @@ from frustration.typed import (
     FLAG,
     LIST,
     OBJECT,
-    PERCENT,
     TEXT,
     Table,
     check,
@@ -31,6 +31,8 @@ from frustration.typed import (
     whole,
 )
 
+SCORE: Final = real()
+"""Of a SimpleMLP, percent; a problem has a metric of its own."""
 SPEC: Final[Table] = {
     "schema": whole(1),
     "architecture": TEXT,
@@ -55,9 +57,9 @@ LOOP: Final[Table] = {
     "loop": whole(1),
     "mode": TEXT,
     "loss": real().or_null(),
-    "before": PERCENT.or_null(),
-    "damaged": PERCENT.or_null(),
-    "accuracy": PERCENT.or_null(),
+    "before": SCORE.or_null(),
+    "damaged": SCORE.or_null(),
+    "accuracy": SCORE.or_null(),
     "accepted": FLAG,
     "new_bounty": FLAG,
     "adopted": whole(1).or_null().optional(),
@@ -70,9 +72,9 @@ RECORD: Final[Table] = {
     "id": TEXT,
     "spec": OBJECT,
     "loop": whole(),
-    "bounty": PERCENT.or_null(),
+    "bounty": SCORE.or_null(),
     "bounty_loop": whole(1).or_null(),
-    "test_accuracy": PERCENT.or_null(),
+    "test_accuracy": SCORE.or_null(),
     "inert": LIST,
     "parameters": whole(),
     "flops": whole(),
@@ -193,15 +195,24 @@ def _typed(fields: dict[str, Any], sealed: bool) -> RecordFields:
     check_all(curve, LOOP, "its curve")
     check_texts(fields["inert"], "the list of its inert treatments")
     for numerics in (fields["numerics"], *fields["past_numerics"]):
-        _check_numerics(numerics)
+        check_numerics(numerics)
     check_all(fields.get("sessions", []), SESSION, "its sessions")
     if fields.get("growth") is not None:
         check(fields["growth"], GROWTH, "its growth")
         check_all(fields["growth"]["attempts"], ATTEMPT, "the attempts of its growth")
     spec = read_spec(fields["spec"])
+    if spec.metric.unit == PERCENT and not _is_percent(fields):
+        raise RecordError("one of its accuracies is no number from 0 to 100")
     if fields["id"] != spec.id:
         raise RecordError("its id is not that of its spec")
     return RecordFields(spec, fields, sealed)
+
+
+def _is_percent(fields: Mapping[str, Any]) -> bool:
+    scores = [fields["bounty"], fields["test_accuracy"]]
+    scores += [entry[name] for entry in fields["curve"] for name in ("before", "damaged", "accuracy")]
+    known = [score for score in scores if score is not None]
+    return not known or (min(known) >= 0 and max(known) <= 100)
 
 
 def _check_schema(what: str, found: Any, known: int) -> None:
@@ -214,7 +225,7 @@ def _check_schema(what: str, found: Any, known: int) -> None:
         )
 
 
-def _check_numerics(numerics: Any) -> None:
+def check_numerics(numerics: Any) -> None:
     if not isinstance(numerics, dict) or not isinstance(numerics.get("backend", ""), str):
         raise RecordError("its numerics name no backend")
     if "group" in numerics:
@@ -247,20 +258,21 @@ def _check_finished(fields: Mapping[str, Any], spec: TrialSpec) -> None:
     ended = fields["loop"] >= spec.meta_loops or fields.get("ended_early", False)
     if not ended or [entry["loop"] for entry in curve] != list(range(1, fields["loop"] + 1)):
         raise RecordError(f"it is not finished: it has {loops:,} of {spec.meta_loops:,} loops")
-    if (fields["bounty"], fields["bounty_loop"]) != _best(curve):
+    if (fields["bounty"], fields["bounty_loop"]) != _best(curve, spec.metric):
         raise RecordError("its bounty is not the best accuracy of its curve")
     if (fields["bounty"] is None) != (fields["test_accuracy"] is None):
         raise RecordError("it has a bounty without a test accuracy, or the other way round")
 
 
-def _best(curve: list[dict[str, Any]]) -> tuple[float | None, int | None]:
-    """The best accuracy and the first loop that reached it."""
+def _best(curve: list[dict[str, Any]], metric: Metric) -> tuple[float | None, int | None]:
+    """The best score and the first loop that reached it."""
+    sign = 1 if metric.better == "higher" else -1
     scored = [
-        (one["accuracy"], -one["loop"])
+        (sign * one["accuracy"], -one["loop"])
         for one in curve
         if one["accuracy"] is not None and not one.get("diverged", False)
     ]
     if not scored:
         return None, None
-    accuracy, loop = max(scored)
-    return accuracy, -loop
+    score, loop = max(scored)
+    return sign * score, -loop

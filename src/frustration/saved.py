@@ -11,21 +11,30 @@ from typing import Any
 import numpy as np
 
 from frustration.architecture import Architecture
+from frustration.checkpoint_fields import LKG_FORMAT, read_description, read_state
+from frustration.curve_file import NOTHING_KEPT, CurveEnd, CurveLines, entries_of, new_lines, read_curve
 from frustration.engine.growth.growth import growth_from_dict
 from frustration.engine.population import OptimizerState
 from frustration.engine.trial import RunnerUp, Trial
+from frustration.errors import InputError
+from frustration.files import write_atomically
 from frustration.network import DENDRITES, Shape, Vector, state_names
 from frustration.original.pickles import is_pickle, loops_of, unpickle
 from frustration.protocols import AnyNetwork, AnyShape
 from frustration.record import LoopEntry, Session
+from frustration.record_reading import read_spec
 from frustration.references import ProblemReference
 from frustration.sealed import CheckpointError, is_ours, pack, read, unpack
 from frustration.spec import TrialSpec
+from frustration.typed import parse
 
-LKG_FORMAT = "frustration-lkg-1"
-RESUME_FORMAT = "frustration-resume-1"
+NETWORKS = ("lkg", "base", "runner_up", "saved")
+"""Tensors that are trained on; what an optimizer remembers may overflow where weights do not."""
 MOMENTS = ("mean", "square")
 """Of AdamW; what another optimizer remembers is named in the state."""
+RESUME_FORMAT = "frustration-resume-2"
+OLDER_RESUME = "frustration-resume-1"
+"""With the whole curve inside."""
 
 
 @dataclass(kw_only=True)
@@ -69,7 +78,22 @@ class Saved:
         )
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """What keeps a trial between two loops: its resume file, and what its curve has more than is kept."""
+
+    resume: bytes
+    lines: CurveLines
+    end: CurveEnd
+
+    def write(self, resume: Path, curve: Path) -> None:
+        """The lines come first: until the resume file counts them, nobody reads them."""
+        self.lines.write(curve)
+        write_atomically(resume, self.resume)
+
+
 def pack_lkg(trial: Trial) -> bytes:
+    check_finite("the LKG", trial.lkg)
     metadata = {
         "format": LKG_FORMAT,
         **_what(trial.shape),
@@ -99,7 +123,8 @@ def dendrites_of(shape: AnyShape) -> dict[str, str]:
     return {"dendrites": json.dumps(shape.dendrites), "forward_function": shape.forward_function}
 
 
-def pack_resume(trial: Trial) -> bytes:
+def pack_resume(trial: Trial) -> Checkpoint:
+    """The checkpoint of a trial; once it is written, `trial.kept` has to become its end."""
     networks: dict[str, AnyNetwork] = {"lkg": trial.lkg}
     if trial.base is not trial.lkg:
         networks["base"] = trial.base
@@ -109,6 +134,10 @@ def pack_resume(trial: Trial) -> bytes:
         networks |= {role: _as_network(trial.base, vector) for role, vector in trial.moments.vectors.items()}
     if trial.growth is not None and trial.growth.saved is not None:
         networks["saved"] = trial.growth.saved
+    for role, network in networks.items():
+        if role in NETWORKS:
+            check_finite(f"the network {role}", network)
+    lines, end = new_lines(trial.curve, trial.kept)
     tensors = {
         name: array
         for role, network in networks.items()
@@ -135,6 +164,7 @@ def pack_resume(trial: Trial) -> bytes:
         "unscored": trial.unscored,
         "test_accuracy": trial.test_accuracy,
         "history": [vars(session) for session in trial.sessions],
+        "curve": end.to_dict(),
     }
     if trial.growth is not None:
         state |= {"growth": trial.growth.to_dict(), "stopped": trial.stopped}
@@ -144,23 +174,31 @@ def pack_resume(trial: Trial) -> bytes:
     functions = {role: network.shape.forward_function for role, network in networks.items()}
     if any(network.shape.grown for network in networks.values()):
         state["forward_functions"] = functions
-    curve = ", ".join([json.dumps(entry.to_dict(), allow_nan=False) for entry in trial.curve])
-    text = f'{json.dumps(state, allow_nan=False)[:-1]}, "curve": [{curve}]}}'
-    return pack(tensors, {"format": RESUME_FORMAT, "state": text})
+    text = json.dumps(state, allow_nan=False)
+    return Checkpoint(pack(tensors, {"format": RESUME_FORMAT, "state": text}), lines, end)
 
 
-def unpack_resume(content: bytes) -> Saved:
+def check_finite(what: str, network: AnyNetwork) -> None:
+    """Weights that are not finite are never written over good ones, and never trained on."""
+    if not np.isfinite(network.vector).all():
+        raise CheckpointError(f"{what} has weights that are not finite numbers")
+
+
+def unpack_resume(content: bytes, curve: Path) -> Saved:
+    """A resume file, and as much of the curve beside it as it counts."""
     tensors, metadata = unpack(content)
-    if metadata.get("format") != RESUME_FORMAT:
+    if metadata.get("format") not in (RESUME_FORMAT, OLDER_RESUME):
         raise CheckpointError(f'its format is "{metadata.get("format")}", not "{RESUME_FORMAT}"')
+    state = read_state(metadata.get("state", ""))
     try:
-        return _saved(json.loads(metadata["state"]), tensors)
-    except (KeyError, TypeError, ValueError) as error:
+        return _saved(state, tensors, curve)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise CheckpointError(f"its state is not one that this version writes: {error!r}") from None
 
 
-def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
-    spec = TrialSpec.from_dict(state["spec"])
+def _saved(state: dict[str, Any], tensors: dict[str, Vector], curve: Path) -> Saved:
+    spec = read_spec(state["spec"])
+    end, entries = _curve(state["curve"], curve)
     shape = spec.shape(state["features"], state["classes"])
     functions = state.get("forward_functions", {})
 
@@ -168,7 +206,10 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
         prefix = f"{role}."
         if not any(name.startswith(prefix) for name in tensors):
             return None
-        return shape.from_state(tensors, prefix, functions.get(role))
+        found = shape.from_state(tensors, prefix, functions.get(role))
+        if role in NETWORKS:
+            check_finite(f"the network {role}", found)
+        return found
 
     lkg, base = network("lkg"), network("base")
     if lkg is None:
@@ -199,11 +240,12 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
         runner_up=RunnerUp(network=best, **state["runner_up"]) if best is not None else None,
         growth=growth,
         stopped=state.get("stopped", False),
-        curve=[LoopEntry(**entry) for entry in state["curve"]],
+        curve=entries,
+        kept=end,
         seconds=state["seconds"],
         numerics=state["numerics"],
         past_numerics=state["past_numerics"],
-        sessions=[Session(**session) for session in state["history"]],
+        sessions=_sessions(state["history"]),
         continued=state["continued"],
         ended=state["ended"],
         unscored=state["unscored"],
@@ -226,6 +268,17 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector]) -> Saved:
     )
 
 
+def _curve(state: Any, path: Path) -> tuple[CurveEnd, list[LoopEntry]]:
+    """The curve and how much of it lies in its file: nothing where it is inside, as in older versions."""
+    try:
+        if isinstance(state, list):
+            return NOTHING_KEPT, entries_of(state)
+        end = CurveEnd.from_dict(state)
+    except InputError as error:
+        raise CheckpointError(f"its state is not one that this version writes: {error}") from None
+    return end, read_curve(path, end)
+
+
 def unpack_lkg(path: Path) -> Saved:
     """The LKG in any form that ever lay under this name: ours, bare safetensors, and two pickles."""
     content = read(path)
@@ -240,32 +293,27 @@ def unpack_lkg(path: Path) -> Saved:
         lkg = shape.from_state(tensors, "", metadata.get("forward_function"))
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"its layers do not fit together: {error}") from None
-    ours = is_ours(metadata)
-    if ours and metadata["format"] != LKG_FORMAT:
-        raise CheckpointError(f'its format is "{metadata["format"]}"; this version reads "{LKG_FORMAT}"')
-    bounty_loop = json.loads(metadata["bounty_loop"]) if ours else counts.get("bounty_meta_loop")
+    check_finite("the LKG", lkg)
+    about = read_description(metadata, shape) if is_ours(metadata) else None
     subject, features, classes = shape.form
     return Saved(
         architecture=subject,
         features=features,
         classes=classes,
         dataset=metadata.get("dataset"),
-        seed=int(metadata["seed"]) if ours else None,
-        trial_number=int(metadata["trial"]) if ours else None,
-        sessions=_sessions(metadata["mode_history"]) if ours else [],
+        seed=about["seed"] if about else None,
+        trial_number=about["trial"] if about else None,
+        sessions=_sessions(about["mode_history"]) if about else [],
         trial=None,
         lkg=lkg,
-        loop=int(metadata["meta_loops"]) if ours else loops_of(counts),
-        bounty=json.loads(metadata["bounty"]) if ours else None,
-        bounty_loop=bounty_loop,
+        loop=about["meta_loops"] if about else loops_of(counts),
+        bounty=about["bounty"] if about else None,
+        bounty_loop=about["bounty_loop"] if about else counts.get("bounty_meta_loop"),
     )
 
 
-def _sessions(text: str) -> list[Session]:
-    try:
-        return [Session(**session) for session in json.loads(text)]
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"its sessions are not such as this version writes: {error}") from None
+def _sessions(values: list[dict[str, Any]]) -> list[Session]:
+    return [Session(**session) for session in values]
 
 
 def _as_network(base: AnyNetwork, vector: Vector) -> AnyNetwork:
@@ -278,7 +326,10 @@ def _as_network(base: AnyNetwork, vector: Vector) -> AnyNetwork:
 def _shape_of(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> AnyShape:
     """The shape of a state dict of SimpleMLP or of a problem's network, without dendrites."""
     if "problem" in metadata:
-        return ProblemReference.from_dict(json.loads(metadata["problem"])).shape()
+        try:
+            return ProblemReference.from_dict(parse(metadata["problem"])).shape()
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise CheckpointError(f"its problem cannot be understood: {error!r}") from None
     own = [name for name in tensors if not name.endswith(DENDRITES)]
     names = state_names(Architecture((1,) * (len(own) // 2 - 1))) if len(own) >= 2 else []
     if {f"{name}.{part}" for name in names for part in ("weight", "bias")} != set(own) or not names:

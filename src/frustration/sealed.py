@@ -12,12 +12,15 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from frustration.errors import FrustrationError
-from frustration.files import read_file
+from frustration.errors import FrustrationError, InputError
+from frustration.files import open_file, read_file
 from frustration.network import Vector
+from frustration.typed import parse
 
 OUR_FORMATS = "frustration-"
 METADATA = "__metadata__"
+HEADER_BYTES = 100_000_000
+"""The safetensors library reads no header that is longer."""
 
 
 class CheckpointError(FrustrationError):
@@ -38,6 +41,8 @@ def pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:
         header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": (start, end)}
     text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    if len(text) > HEADER_BYTES:
+        raise CheckpointError(f"its description has {len(text):,} bytes; nobody could read it again")
     return b"".join([len(text).to_bytes(8, "little"), text, *(array.data for array in arrays.values())])
 
 
@@ -46,7 +51,7 @@ def unpack(content: bytes) -> tuple[dict[str, Vector], dict[str, str]]:
     try:
         tensors = safetensors.numpy.load(content)
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get(METADATA, {})
-    except (safetensors.SafetensorError, ValueError) as error:
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"not a whole safetensors file: {error}") from None
     except KeyError as error:
         raise CheckpointError(
@@ -73,6 +78,22 @@ def _digest(tensors: Mapping[str, Vector], metadata: Mapping[str, str]) -> str:
 def is_ours(metadata: Mapping[str, str]) -> bool:
     """Other programs name a format too: Hugging Face's write "pt"."""
     return metadata.get("format", "").startswith(OUR_FORMATS)
+
+
+def header_of(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file of which nothing else is read: for a look, not to go on from."""
+    try:
+        with open_file(path) as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = parse(file.read(length)) if length <= HEADER_BYTES else None
+    except OSError as error:
+        raise CheckpointError(f"cannot be read: {error.strerror}") from None
+    except InputError as error:
+        raise CheckpointError(str(error)) from None
+    metadata = header.get(METADATA) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise CheckpointError("not a whole safetensors file")
+    return metadata
 
 
 def read(path: Path) -> bytes:

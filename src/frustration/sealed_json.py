@@ -29,6 +29,11 @@ def seal(fields: Mapping[str, Any], after: str = "") -> str:
     return f'{text}, "{DIGEST}": "{_digest(text.encode(), after)}"}}'
 
 
+def digest_of(line: str) -> str:
+    """The digest of a sealed line."""
+    return line[-66:-2]
+
+
 def unseal(line: bytes, after: str = "") -> tuple[dict[str, Any], str | None]:
     """The object of a line and its digest, None if it has none; InputError if the two do not agree."""
     end = _END.search(line, max(0, len(line) - _TAIL_BYTES))

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import launch_kit as kit
 import pytest
+from scripted import play
 
 from frustration.cloud import container, entry
 from frustration.cloud.entry import STOPPED, read_hyperparameters, read_task, run
 from frustration.cloud.mirror import Mirror, restore
 from frustration.errors import InputError
+from frustration.runners.keeper import StudyKeeper
+from frustration.sealed import CheckpointError
 from frustration.study.presets import preset
 from frustration.study.store import Store
 
@@ -203,6 +206,33 @@ def test_the_mirror_forgets_checkpoints_of_finished_trials(trained, tmp_path):
     work.unlink()
     mirror.copy()
     assert not (tmp_path / "mirror" / "work" / work.name).exists()
+
+
+def test_a_checkpoint_in_a_mirror_has_the_curve_that_it_counts_whatever_came_first(tmp_path):
+    store, mirror = Store(tmp_path / "study"), tmp_path / "mirror"
+    (store.root / "work").mkdir(parents=True)
+    trial, _ = play("none", [50.0, 60.0, 40.0, 61.0])
+    trial.numerics = {"backend": "scripted"}
+    curve, trial.curve = trial.curve, []
+    keeper, files = StudyKeeper(store, networks=False), store.work(trial.spec.id)
+    copier = Mirror(store, mirror, seconds=60)
+    resumes = []
+    for loop in curve:
+        trial.curve.append(loop)
+        keeper.keep(trial, loop)
+        copier.copy()
+        resumes.append(files.resume.read_bytes())
+    there = Store(mirror).work(trial.spec.id)
+    assert there.load().trial.curve == curve
+    there.resume.write_bytes(resumes[1])  # the upload of the last one did not come through
+    back = Store(tmp_path / "back")
+    restore(mirror, back, frozenset([trial.spec.id]), networks=False)
+    assert back.work(trial.spec.id).load().trial.curve == curve[:2]
+    there.resume.write_bytes(resumes[3])
+    there.curve.write_bytes(there.curve.read_bytes()[:-1])  # nor that of the curve
+    restore(mirror, back, frozenset([trial.spec.id]), networks=False)
+    with pytest.raises(CheckpointError, match="count"):  # the trial starts anew
+        back.work(trial.spec.id).load()
 
 
 def test_of_a_grid_with_some_cells_every_trial_has_its_place():

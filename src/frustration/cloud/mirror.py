@@ -16,13 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from frustration.curve_file import SUFFIX as CURVE
 from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
 from frustration.saved import unpack_lkg
 from frustration.sealed import CheckpointError
-from frustration.study.store import FAILED, RECORD, Store
+from frustration.study.store import FAILED, RECORD, RESUME, Store
 
-RESUME = ".resume.safetensors"
 ORDER = ("networks", "trials", "work")
 """A network before its record, a record before its checkpoint goes."""
 
@@ -55,12 +55,17 @@ class Mirror:
             for path in _files(self._store.root / folder):
                 name = path.relative_to(self._store.root)
                 present.add(name)
+                if name.name.endswith(CURVE):
+                    continue  # comes with its checkpoint
                 # A file that is replaced or gone meanwhile is met again the next time.
                 with contextlib.suppress(FileNotFoundError):
                     state = path.stat()
                     stamp = (state.st_mtime_ns, state.st_size)
                     if self._copied.get(name) != stamp:
-                        self._put(name, path.read_bytes())
+                        content = path.read_bytes()
+                        if name.name.endswith(RESUME):
+                            self._put_curve(name)
+                        self._put(name, content)
                         self._copied[name] = stamp
         for folder in ORDER:
             for path in _files(self._target / folder):
@@ -68,6 +73,15 @@ class Mirror:
                 if name not in present:
                     path.unlink(missing_ok=True)
                     self._copied.pop(name, None)
+
+    def _put_curve(self, resume: Path) -> None:
+        """The curve of a checkpoint that was read already: what it counts of it is there by now.
+
+        It is put before the checkpoint, so that one that is cut off in between is the older one, whole.
+        """
+        name = resume.with_name(resume.name.removesuffix(RESUME) + CURVE)
+        with contextlib.suppress(FileNotFoundError):  # before the first loop there is none
+            self._put(name, (self._store.root / name).read_bytes())
 
     def _put(self, name: Path, content: bytes) -> None:
         target = self._target / name
@@ -111,8 +125,12 @@ def restore(source: Path, store: Store, trials: frozenset[str], networks: bool) 
         finished += 1
     for path in _files(source / "work"):
         trial_id = path.name.removesuffix(RESUME)
-        # A damaged checkpoint needs no care here: its digest is looked at where it is loaded.
+        # A damaged checkpoint needs no care here, nor one whose curve came too late: its digests are looked
+        # at where it is loaded.
         if path.name.endswith(RESUME) and trial_id in trials and not store.is_done(trial_id):
+            curve = path.with_name(trial_id + CURVE)
+            if curve.is_file():
+                _take(curve, store.work(trial_id).curve)
             _take(path, store.work(trial_id).resume)
     return finished
 

@@ -16,7 +16,8 @@ from frustration.files import LOCK, PARTIAL, StorageError, is_our_lock, locked
 
 DEFAULT = "mnist_lkg.safetensors"
 LKG, RESUME, RECORD = "_lkg.safetensors", "_lkg.resume.safetensors", "_lkg.record.json"
-_KEPT = f".+(?:{'|'.join(map(re.escape, (LKG, RESUME, RECORD)))})"
+CURVE = "_lkg.curve.jsonl"
+_KEPT = f".+(?:{'|'.join(map(re.escape, (LKG, RESUME, CURVE, RECORD)))})"
 _LEFT_BY_RUNS = re.compile(rf"{_KEPT}|\.{_KEPT}\.[0-9]+-[0-9]+{re.escape(PARTIAL)}")
 PLACEHOLDERS = ("README.md", ".gitignore", ".gitkeep")
 
@@ -37,7 +38,7 @@ def _parser(command: str) -> Parser:
         "Remove checkpoints from the model directory: the default one (mnist_lkg), those named, or all. "
         "It asks nothing and lists what it removed.",
         more=lambda: (
-            "A checkpoint's LKG takes its resume file and its record with it; a resume file goes alone.\n"
+            "A checkpoint's LKG takes its resume file, curve and record with it, a resume file the curve.\n"
             "A folder is named to remove what runs have left in it. Other files are left alone unless named."
         ),
     )
@@ -208,11 +209,12 @@ class ModelDirectory:
 
 
 def family(path: Path) -> list[Path]:
-    """A checkpoint's LKG with its resume file and its record; any other file alone."""
-    if not path.name.endswith(LKG):
-        return [path]
-    stem = path.name.removesuffix(LKG)
-    return [path, path.with_name(stem + RESUME), path.with_name(stem + RECORD)]
+    """A checkpoint's LKG with its other files, a resume file with its curve; any other file alone."""
+    for name, others in ((LKG, (RESUME, CURVE, RECORD)), (RESUME, (CURVE,))):
+        if path.name.endswith(name):
+            stem = path.name.removesuffix(name)
+            return [path, *(path.with_name(stem + other) for other in others)]
+    return [path]
 
 
 def exists(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from frustration.curve_file import NOTHING_KEPT, CurveEnd
 from frustration.engine.growth.growth import ExternalSchedule, Growth, begin_growth
 from frustration.engine.population import Epoch, OptimizerState, Order
 from frustration.modes import EpochSettings, Evidence, LoopContext, Segment
@@ -88,6 +89,8 @@ class Trial:
     stopped: bool = False
     """Its schedule has ended before its loops did."""
     curve: list[LoopEntry] = field(default_factory=list)
+    kept: CurveEnd = NOTHING_KEPT
+    """How much of the curve lies in its file."""
     test_accuracy: float | None = None
     seconds: float = 0.0
     numerics: dict[str, Any] = field(default_factory=dict)

@@ -19,7 +19,9 @@ class StudyKeeper:
     keeps_failures = True
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
-        self.storage.write_checkpoint(trial.spec.id, pack_resume(trial))
+        checkpoint = pack_resume(trial)
+        self.storage.write_checkpoint(trial.spec.id, checkpoint)
+        trial.kept = checkpoint.end
 
     def finish(self, trial: Trial) -> None:
         trial_id = trial.spec.id

@@ -20,6 +20,7 @@ from frustration.record import TrialRecord
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import Failure, WorkerError
 from frustration.runners.work import Event, TrialStorage, Work, do
+from frustration.saved import Checkpoint
 
 
 def import_ray() -> Any:
@@ -72,8 +73,8 @@ class RemoteStorage:
         self._actor, self._attempt = actor, attempt
         self._calls: list[tuple[str, tuple[Any, ...]]] = []
 
-    def write_checkpoint(self, trial_id: str, content: bytes) -> None:
-        self._calls.append(("write_checkpoint", (trial_id, content)))
+    def write_checkpoint(self, trial_id: str, checkpoint: Checkpoint) -> None:
+        self._calls.append(("write_checkpoint", (trial_id, checkpoint)))
 
     def write_network(self, trial_id: str, content: bytes) -> None:
         self._calls.append(("write_network", (trial_id, content)))

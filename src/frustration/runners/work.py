@@ -16,6 +16,7 @@ from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
+from frustration.saved import Checkpoint
 from frustration.spec import TrialSpec
 
 
@@ -39,8 +40,8 @@ class Keeper(Protocol):
 class TrialStorage(Protocol):
     """Where a keeper puts what it has packed: files of this machine, or a line to another."""
 
-    def write_checkpoint(self, trial_id: str, content: bytes) -> None:
-        """Over the one that is there."""
+    def write_checkpoint(self, trial_id: str, checkpoint: Checkpoint) -> None:
+        """Over the one that is there, and the new lines of its curve behind those that are there."""
 
     def write_network(self, trial_id: str, content: bytes) -> None:
         """The LKG of a finished trial."""

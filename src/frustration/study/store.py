@@ -3,7 +3,7 @@
     results/<study>/study.toml  manifest.json  index.jsonl (can be rebuilt)
                     trials/<aa>/<id>.json       one record per trial   <id>.failed.json  what went wrong
                     networks/<aa>/<id>.safetensors                     the LKG network
-                    work/<id>.resume.safetensors                       checkpoints of unfinished trials
+                    work/<id>.resume.safetensors  work/<id>.curve.jsonl   checkpoints of unfinished trials
 
 Merging two stores is copying files. Records are never rewritten, but those of older versions get a digest.
 """
@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from frustration.checkpoint import CheckpointFiles
+from frustration.curve_file import SUFFIX as CURVE
 from frustration.errors import InputError
 from frustration.files import PARTIAL, is_held, make_folder, read_file, write_atomically
 from frustration.record import TrialRecord
 from frustration.record_reading import RecordError, RecordFields, fields_of, finished_record, read_failure
+from frustration.saved import Checkpoint
 from frustration.sealed import CheckpointError
 from frustration.sealed_json import seal, unseal
 from frustration.study import manifest
@@ -33,6 +35,7 @@ from frustration.typed import check
 
 FAILED = ".failed.json"
 RECORD = ".json"
+RESUME = ".resume.safetensors"
 PARTIAL_SECONDS = 3600
 
 
@@ -147,15 +150,18 @@ class Store:
         make_folder(path.parent)
         write_atomically(path, content)
 
-    def write_checkpoint(self, trial_id: str, content: bytes) -> None:
-        write_atomically(self.work(trial_id).resume, content)
+    def write_checkpoint(self, trial_id: str, checkpoint: Checkpoint) -> None:
+        files = self.work(trial_id)
+        checkpoint.write(files.resume, files.curve)
 
     def remove_checkpoint(self, trial_id: str) -> None:
-        self.work(trial_id).resume.unlink(missing_ok=True)
+        files = self.work(trial_id)
+        files.resume.unlink(missing_ok=True)
+        files.curve.unlink(missing_ok=True)
 
     def begun(self) -> set[str]:
         """Trials that have a checkpoint and no record."""
-        names = (path.name.split(".")[0] for path in (self.root / "work").glob("*.resume.safetensors"))
+        names = (path.name.split(".")[0] for path in (self.root / "work").glob(f"*{RESUME}"))
         return {trial_id for trial_id in names if not self.is_done(trial_id)}
 
     def under_way(self) -> list[tuple[str, int, float | None]]:
@@ -173,8 +179,8 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what kills left: checkpoints of finished trials, and files half-written an hour ago."""
-        for path in (self.root / "work").glob("*.resume.safetensors"):
-            if self.is_done(path.name.split(".")[0]):
+        for path in (self.root / "work").glob("*.*"):
+            if path.name.endswith((RESUME, CURVE)) and self.is_done(path.name.split(".")[0]):
                 path.unlink(missing_ok=True)
         for path in self.root.rglob(f".*{PARTIAL}"):
             with contextlib.suppress(OSError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from frustration.record_reading import RecordFields
-from frustration.typed import LIST, PERCENT, TEXT, Table, real, whole
+from frustration.record_reading import SCORE, RecordFields
+from frustration.typed import LIST, TEXT, Table, real, whole
 
 SUMMARY: Final[Table] = {
     "id": TEXT,
@@ -17,9 +17,9 @@ SUMMARY: Final[Table] = {
     "train_fraction": real(0, 1),
     "learning_rate": real(0),
     "meta_loops": whole(1),
-    "bounty": PERCENT.or_null(),
+    "bounty": SCORE.or_null(),
     "bounty_loop": whole(1).or_null(),
-    "test_accuracy": PERCENT.or_null(),
+    "test_accuracy": SCORE.or_null(),
     "accepted": whole(),
     "diverged": whole(),
     "inert": LIST,
