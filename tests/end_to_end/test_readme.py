@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 from frustration.commands.train_flags import build_request, parser
 
@@ -38,8 +39,25 @@ def printed(tmp_path, monkeypatch, capsys) -> list[list[float]]:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for block in blocks("python"):
-        exec(block, namespace)  # the README is ours
+        if "frustration.loops" not in block:
+            exec(block, namespace)  # the README is ours
     return [[float(word) for word in line.split()] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_growth_in_a_loop_of_ones_own_runs_to_its_end():
+    network = torch.nn.Linear(4, 2)
+    scores = iter([0.1, 0.2, 0.3, *[0.3] * 100])
+    optimizer = torch.optim.AdamW(network.parameters())
+    given = {
+        "network": network,
+        "optimizer": optimizer,
+        "scheduler": torch.optim.lr_scheduler.StepLR(optimizer, 1),
+        "train": lambda network, optimizer: optimizer.step(),
+        "validate": lambda network: next(scores),
+    }
+    (block,) = (block for block in blocks("python") if "frustration.loops" in block)
+    exec(block, given)
+    assert given["growth"].schedule.ended
 
 
 def test_the_python_examples_run_and_a_loop_over_learning_rates_gives_a_result_for_each(printed):
