@@ -9,6 +9,8 @@ from typing import Any
 
 from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Split
+from frustration.engine.group import numerics_of
+from frustration.engine.population import Backend
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.protocols import AnyShape
@@ -96,7 +98,7 @@ class Resumption:
             return ()
         return tuple(changed_settings(self.last.treatment, self.spec.treatment))
 
-    def resume(self, total: int, numerics: dict[str, Any], accept_numerics: bool) -> Trial:
+    def resume(self, total: int, backend: Backend, accept_numerics: bool) -> Trial:
         """The trial, ready to be trained to this global loop."""
         spec = self.spec.until(max(total, self.loop))
         session = Session(
@@ -116,7 +118,7 @@ class Resumption:
         trial = self.saved.revive(spec)
         if trial.complete and not self.switches:
             return trial
-        self._settle_numerics(trial, numerics, accept_numerics)
+        self._settle_numerics(trial, numerics_of(spec, backend), accept_numerics)
         if not trial.keeps_moments:
             trial.moments = None
         if self.switches:

@@ -96,7 +96,7 @@ def _train_locked(
     total, notes = decide(found, request)
     engine, remark = _engine(request, found)
     backend = backend_for(request.architecture, *engine)
-    trials = [one.resume(total, backend.numerics(), request.accept_numerics) for one in found]
+    trials = [one.resume(total, backend, request.accept_numerics) for one in found]
     for trial in trials:
         if not trial.finished:  # the goal may lie beyond the last range of a schedule
             trial.spec.check(data.of(trial.spec).classes)

@@ -43,6 +43,28 @@ def test_it_computes_what_the_network_computes(dendrites, function):
     np.testing.assert_allclose(logits, expected(grown, images()), rtol=1e-4, atol=1e-4)
 
 
+class Recorded:
+    """torch.nn.functional, which notes where the matrices begin that it multiplies."""
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+
+    def linear(self, x, weight, bias):
+        self.places.append(weight.data_ptr() % 64)
+        return torch.nn.functional.linear(x, weight, bias)
+
+
+@pytest.mark.parametrize("units", [6, 7, 16])
+def test_matrices_begin_where_those_of_separate_layers_do(units, monkeypatch):
+    """A product with one sample may round by that; the library keeps every dendrite in a layer of its own."""
+    shape = Shape(Architecture((units,)), 10, 3, (3, 3), "relu")
+    module = DendriticMLP.of(shape.view(np.zeros(shape.size, np.float32)))
+    recorded = Recorded()
+    monkeypatch.setattr("frustration.dendrites.module.functional", recorded)
+    module(torch.ones(1, 10))
+    assert recorded.places == [0] * 8
+
+
 def test_it_knows_every_function_that_a_network_may_have():
     assert tuple(FORWARD_FUNCTIONS) == FUNCTIONS
 

@@ -3,16 +3,19 @@
 import copy
 import json
 import threading
+import types
 
 import pytest
+import torch
 from laboratory import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
 import frustration
 from frustration.checkpoint import CheckpointFiles
 from frustration.dendrites.module import DendriticMLP
-from frustration.engine.group import plan
+from frustration.engine.group import numerics_of, plan
 from frustration.engine.loop import run
 from frustration.engine.torch import TorchBackend
+from frustration.errors import InputError
 from frustration.modes import ModeError
 
 ARCHITECTURE = "[1*12]"
@@ -278,3 +281,30 @@ def test_trials_under_way_travel_to_worker_processes(tmp_path):
     assert [r.curve for r in resumed.records] == [r.curve for r in whole.records]
     assert [r.growth for r in resumed.records] == [r.growth for r in whole.records]
     assert any(r.growth and r.growth["attempts"] for r in whole.records)
+
+
+@pytest.mark.parametrize(
+    "mode, vector, growth",
+    [
+        ("dendrites", "AVX512", None),
+        ("dendrites", "AVX2", None),
+        ("dendrites", "DEFAULT", "DEFAULT"),
+        ("hidden@1-4,dendrites@5-", "DEFAULT", "DEFAULT"),
+        ("hidden", "DEFAULT", None),
+    ],
+)
+def test_what_draws_depend_on_is_part_of_the_numerics_of_what_may_grow(mode, vector, growth, monkeypatch):
+    """Also of backends that compute without torch: `torch.randn` draws other numbers without AVX2."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: vector)
+    backend = types.SimpleNamespace(numerics=lambda: {"backend": "native"})
+    spec = spec_of(ARCHITECTURE, mode, meta_loops=9)
+    expected = {"backend": "native"} | ({"growth": growth} if growth else {})
+    assert numerics_of(spec, backend) == expected
+
+
+def test_growth_is_not_continued_where_draws_would_be_others(data, tmp_path, monkeypatch):
+    settings = {"dataset": data, "meta_loops": 1, "model_dir": tmp_path, "threads": 1}
+    frustration.train(ARCHITECTURE, "dendrites", **settings)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    with pytest.raises(InputError, match=r"other numerics \(.*DEFAULT now"):
+        frustration.train(ARCHITECTURE, "dendrites", **settings)

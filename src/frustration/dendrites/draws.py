@@ -8,7 +8,7 @@ them before it loads them. Numbers depend on the shape of each draw, so shapes a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -17,6 +17,18 @@ from frustration.protocols import AnyShape, Vector
 
 if TYPE_CHECKING:
     import torch
+
+
+USUAL_VECTORS: Final = ("AVX2", "AVX512")
+"""CPU capabilities of torch that draw the same numbers (measured); without vectors it draws others."""
+
+
+def draw_numerics() -> dict[str, str]:
+    """What the bits of draws depend on, where it is not the usual."""
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {} if capability in USUAL_VECTORS else {"growth": capability}
 
 
 class GrowthDraws:

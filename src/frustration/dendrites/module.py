@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from frustration.network import Network
 
 
+ALIGNMENT = 64
+"""Where torch lets tensors of their own begin, in bytes."""
+
+
 class Dendrites(nn.Module):
     """The dendrites of one layer: `weight` [dendrites, outputs, inputs], `bias` [dendrites, outputs]."""
 
@@ -52,6 +56,7 @@ class DendriticLinear(nn.Module):
         self.weight, self.bias = plain.weight, plain.bias
         self.dendrites = Dendrites(dendrites, outputs, inputs)
         self.tops = nn.Parameter(torch.zeros(dendrites, outputs))
+        self.unaligned = inputs * outputs * 4 % ALIGNMENT != 0
         links = torch.zeros(dendrites * (dendrites - 1) // 2, outputs)
         if dendrites > 1:
             self.links: Tensor = nn.Parameter(links)
@@ -63,7 +68,10 @@ class DendriticLinear(nn.Module):
         y = functional.linear(x, self.weight, self.bias)
         sums: list[Tensor] = []
         for k in range(self.count):
-            sums.append(functional.linear(x, self.dendrites.weight[k], self.dendrites.bias[k]))  # noqa: PERF401
+            weight = self.dendrites.weight[k]
+            if self.unaligned:  # some matrix products round by where a matrix begins; the library's are apart
+                weight = weight.clone()
+            sums.append(functional.linear(x, weight, self.dendrites.bias[k]))
         active: list[Tensor] = []
         link = 0
         for k in range(self.count):

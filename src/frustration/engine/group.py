@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 from typing import Any, Generic, Protocol, TypeVar
 
+from frustration.dendrites.draws import draw_numerics
 from frustration.engine.population import Backend, Runs
 from frustration.engine.trial import Trial
 from frustration.protocols import AnyShape
@@ -47,9 +48,17 @@ def plan(trials: Iterable[Trial], backend: Backend) -> list[Group]:
 def write_numerics(group: Group, backend: Backend) -> None:
     """Write into each trial what its bits depend on from now on."""
     for slot, trial in group.trials.items():
-        trial.numerics = backend.numerics()
+        trial.numerics = numerics_of(trial.spec, backend)
         if backend.depends_on_group:
             trial.numerics["group"] = {"runs": list(group.runs), "slot": slot}
+
+
+def numerics_of(spec: TrialSpec, backend: Backend) -> dict[str, Any]:
+    """What the bits of a trial depend on, but for its place in a group."""
+    numerics = backend.numerics()
+    if spec.program.grows and "vector" not in numerics:
+        numerics |= draw_numerics()
+    return numerics
 
 
 def _homes(trials: list[Trial]) -> list[tuple[Trial, tuple[Runs, int] | None]]:

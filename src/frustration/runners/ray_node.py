@@ -13,7 +13,7 @@ from typing import Any
 
 import frustration
 from frustration.engine.backends import backend_named
-from frustration.engine.group import Group
+from frustration.engine.group import Group, numerics_of
 from frustration.engine.population import Backend, Interrupted
 from frustration.errors import FrustrationError, InputError
 from frustration.record import TrialRecord
@@ -125,10 +125,11 @@ def train(actor: Any, attempt: int, code: str, shared: list[Any], pickled: bytes
 def _check_numerics(group: Group, backend: Backend) -> None:
     for trial in group.trials.values():
         planned = {name: value for name, value in trial.numerics.items() if name != "group"}
-        if planned != backend.numerics():
+        here = numerics_of(trial.spec, backend)
+        if planned != here:
             raise WorkerError(
-                f"the node {_where()} would give other bits ({backend.numerics()}) than the machine that "
-                f"this was started on ({planned}); give it the same software, or use --backend native"
+                f"the node {_where()} would give other bits ({here}) than the machine that this was started "
+                f"on ({planned}); give it the same software, or use --backend native"
             )
 
 
