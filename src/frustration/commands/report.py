@@ -68,6 +68,14 @@ def _compare_parser() -> Parser:
     )
     parser.add_argument("a", nargs="?", metavar="A", help="a study in results/, its folder, or a trials file")
     parser.add_argument("b", nargs="?", metavar="B", help="the other one; differences are B minus A")
+    parser.add_argument(
+        "--across",
+        nargs="+",
+        default=[],
+        choices=("lr", "batch-size", "train-fraction", "meta-loops", "data", "knobs"),
+        metavar="NAME",
+        help="compare although these differ: lr, batch-size, train-fraction, meta-loops, data, knobs",
+    )
     _add_common(parser, "also write compare.md and compare.tex there")
     return parser
 
@@ -177,7 +185,7 @@ def _compare(arguments: list[str]) -> int:
     sides = [results_of(one, options.results) for one in (options.a, options.b)]
     for side in sides:
         _say_skipped(side)
-    found = compare(*sides, alpha=options.alpha, margin=options.margin)
+    found = compare(*sides, alpha=options.alpha, margin=options.margin, across=options.across)
     sentences, tables = list(compare_sentences(found)), [verdict_table(found), compare_table(found)]
     _say([*sentences, ""], tables)
     if options.output is not None:

@@ -1,14 +1,16 @@
 """Two studies side by side, or a study and a published trials file: where they agree, where they differ.
 
-Cells are matched by architecture and treatment; a treatment whose knobs alone differ (dropout 0.1 and 0.2) is
-matched as well. Trials are paired by number where they share weights and batch orders: same seed, same data,
-same batch size. Agreement is shown, never inferred from a lack of difference.
+Only what is alike is compared: the same treatment of the same architecture under the same settings. What
+differs is said first, and compared only where it is asked for: across learning rates, say, or across knobs of
+a mode (dropout 0.1 and 0.2). Trials are paired by number where they share weights and batch orders: same
+seed, same data, same batch size. Agreement is shown, never inferred from a lack of difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -25,6 +27,16 @@ from frustration.statistics.equivalence import Equivalence
 from frustration.statistics.families import Member
 from frustration.statistics.results import Estimate
 
+ACROSS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "lr": ("learning rate", ("learning_rate",)),
+    "batch-size": ("batch size", ("batch_size",)),
+    "train-fraction": ("training fraction", ("train_fraction",)),
+    "meta-loops": ("meta-loops", ("meta_loops",)),
+    "data": ("data", ("dataset", "dataset_digest")),
+    "knobs": ("knobs", ()),
+}
+"""What may be compared across: in words, and as fields of a setting."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
@@ -34,6 +46,8 @@ class Match:
     label: str
     other_label: str
     """As it is called in B."""
+    settings: str
+    """Where A and B had other ones: `lr 0.0001 / 0.001`."""
     paired: bool
     a: Moments
     b: Moments
@@ -66,6 +80,8 @@ class CompareReport:
     matches: tuple[Match, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
+    differences: tuple[str, ...]
+    """What A and B differ in, a phrase each."""
 
     @property
     def architectures(self) -> Mapping[Architecture, tuple[Match, ...]]:
@@ -86,17 +102,23 @@ class CompareReport:
         return f"undecided: {', '.join(open_still)}"
 
 
-def compare(a: StudyResults, b: StudyResults, *, alpha: float, margin: float, seed: int = 0) -> CompareReport:
-    """Both by the LKG on test where both know it, else by the bounty."""
+def compare(
+    a: StudyResults,
+    b: StudyResults,
+    *,
+    alpha: float,
+    margin: float,
+    seed: int = 0,
+    across: Collection[str] = (),
+) -> CompareReport:
+    """Both by the LKG on test where both know it, else by the bounty; `across` names keys of ACROSS."""
     metric = "test" if a.metric == b.metric == "test" else "bounty"
     terms = TestSettings(metric=metric, paired=True, alpha=alpha, margin=margin, seed=seed)
-    settings = _settings(a, b)
-    pairs = [pair for one, other in settings for pair in _cells(a, b, one, other)]
+    settings = _settings(a, b, across)
+    pairs = [pair for one, other in settings for pair in _cells(a, b, one, other, "knobs" in across)]
+    differing = _differences(a, b)
     if not pairs:
-        raise InputError(
-            f'"{a.name}" and "{b.name}" have no treatment of any architecture in common, so there is '
-            "nothing to compare"
-        )
+        raise InputError(_nothing(a, b, differing))
     matches: list[Match] = []
     for architecture in dict.fromkeys(one.architecture for one, _ in pairs):
         matches += _matches([pair for pair in pairs if pair[0].architecture == architecture], terms)
@@ -110,23 +132,75 @@ def compare(a: StudyResults, b: StudyResults, *, alpha: float, margin: float, se
         matches=tuple(matches),
         only_a=_left(a, used_a),
         only_b=_left(b, used_b),
+        differences=tuple(differing.values()),
     )
 
 
-def _settings(a: StudyResults, b: StudyResults) -> list[tuple[Setting, Setting]]:
-    """Settings that are compared: equal ones, or the only ones of both."""
-    if len(a.settings) == len(b.settings) == 1:
-        return [(a.settings[0], b.settings[0])]
+def _nothing(a: StudyResults, b: StudyResults, differing: Mapping[str, str]) -> str:
+    """Why nothing can be compared, and how it can be all the same."""
+    common = set(a.architectures) & set(b.architectures)
+    ways = [name for name in differing if name in ACROSS]
+    if not common or not ways:
+        return (
+            f'"{a.name}" and "{b.name}" have no treatment of any architecture in common, so there is '
+            "nothing to compare"
+        )
+    return (
+        f'"{a.name}" (A) and "{b.name}" (B) have nothing in common that is alike, so there is nothing to '
+        f"compare: {'; '.join(differing.values())}. With --across {' '.join(ways)} they are compared all the "
+        f"same"
+    )
 
-    def key(one: Setting) -> tuple[object, ...]:
-        return one.dataset, one.train_fraction, one.learning_rate, one.batch_size, one.meta_loops
 
-    other = {key(one): one for one in b.settings}
-    return [(one, other[key(one)]) for one in a.settings if key(one) in other]
+def _differences(a: StudyResults, b: StudyResults) -> dict[str, str]:
+    """What the two differ in, by its name in ACROSS: `learning rate 0.0001 in A, 0.001 in B`."""
+    found = {}
+    for name, (words, fields) in {**ACROSS, "seed": ("seed", ("seed",))}.items():
+        mine, theirs = (
+            {tuple(getattr(one, field) for field in fields) for one in side.settings} for side in (a, b)
+        )
+        if mine != theirs and not (name == "data" and _same_data(a, b)):
+            shown = [", ".join(sorted(str(value[0]) for value in values)) for values in (mine, theirs)]
+            other = "other content of " if name == "data" and shown[0] == shown[1] else ""
+            found[name] = f"{words} {shown[0]} in A, {other}{shown[1]} in B"
+    knobs = [
+        f"{_labels(a, program)} in A, {_labels(b, program)} in B"
+        for program in dict.fromkeys(cell.program for cell in a.cells)
+        if _labels(b, program) not in ("", _labels(a, program))
+    ]
+    return found | ({"knobs": f"treatments {'; '.join(knobs)}"} if knobs else {})
 
 
-def _cells(a: StudyResults, b: StudyResults, one: Setting, other: Setting) -> Iterator[tuple[Cell, Cell]]:
-    """Cells of the same label; then those left whose treatments differ in knobs or policies alone."""
+def _labels(results: StudyResults, program: str) -> str:
+    return ", ".join(sorted({code(cell.label) for cell in results.cells if cell.program == program}))
+
+
+def _same_data(a: StudyResults, b: StudyResults) -> bool:
+    """Whether the data are the same as far as it is known: published files do not say."""
+    mine, theirs = ({(one.dataset, one.dataset_digest) for one in side.settings} for side in (a, b))
+    unknown = "" in {digest for _, digest in mine | theirs}
+    return {name for name, _ in mine} == {name for name, _ in theirs} and unknown
+
+
+def _settings(a: StudyResults, b: StudyResults, across: Collection[str]) -> list[tuple[Setting, Setting]]:
+    """Settings that are compared: those that are alike in all but what is compared across."""
+    fields = [field for name, (_, fields) in ACROSS.items() if name not in across for field in fields]
+
+    def alike(one: Setting, other: Setting) -> bool:
+        known = one.dataset_digest and other.dataset_digest
+        return all(
+            getattr(one, field) == getattr(other, field)
+            for field in fields
+            if known or field != "dataset_digest"
+        )
+
+    return [(one, other) for one in a.settings for other in b.settings if alike(one, other)]
+
+
+def _cells(
+    a: StudyResults, b: StudyResults, one: Setting, other: Setting, knobs: bool
+) -> Iterator[tuple[Cell, Cell]]:
+    """Cells of the same label; across knobs, others that differ in those or in policies alone."""
     for architecture in a.architectures:
         mine = [cell for cell in a.cells if (cell.setting, cell.architecture) == (one, architecture)]
         theirs = {
@@ -138,7 +212,7 @@ def _cells(a: StudyResults, b: StudyResults, one: Setting, other: Setting) -> It
                 yield cell, theirs.pop(cell.label)
             else:
                 left.append(cell)
-        for cell in left:
+        for cell in left if knobs else ():
             alike = [label for label, their in theirs.items() if their.program == cell.program]
             rivals = [their for their in left if their.program == cell.program]
             if len(alike) == len(rivals) == 1:
@@ -166,7 +240,7 @@ def _matches(pairs: Sequence[tuple[Cell, Cell]], terms: TestSettings) -> list[Ma
             other.trial, other.values(terms.metric), one.trial, one.values(terms.metric), paired=False
         )
         if pair is not None:
-            values[f"{one.label} {one.setting.name}"] = one, other, pair
+            values[f"{one.label} {one.setting} {other.setting}"] = one, other, pair
     if not values:
         return []
     family = families.judge(
@@ -181,6 +255,7 @@ def _matches(pairs: Sequence[tuple[Cell, Cell]], terms: TestSettings) -> list[Ma
                     architecture=one.architecture,
                     label=one.label,
                     other_label=other.label,
+                    settings=_unlike(one.setting, other.setting),
                     paired=pair.paired,
                     a=a,
                     b=b,
@@ -190,6 +265,15 @@ def _matches(pairs: Sequence[tuple[Cell, Cell]], terms: TestSettings) -> list[Ma
                 )
             )
     return found
+
+
+def _unlike(one: Setting, other: Setting) -> str:
+    """`lr 0.0001 / 0.001`: in what two settings differ that are compared."""
+    return ", ".join(
+        f"{name} {getattr(one, fields[0])} / {getattr(other, fields[0])}"
+        for name, (_, fields) in ACROSS.items()
+        if fields and getattr(one, fields[0]) != getattr(other, fields[0])
+    )
 
 
 def _left(results: StudyResults, used: set[int]) -> tuple[str, ...]:
@@ -220,7 +304,7 @@ def compare_table(report: CompareReport) -> Table:
         rows=tuple(
             (
                 str(one.architecture),
-                one.label if one.label == one.other_label else f"{one.label} / {one.other_label}",
+                ", ".join(filter(None, [_treatment(one), one.settings])),
                 mean_std(one.a),
                 str(one.a.n),
                 mean_std(one.b),
@@ -237,6 +321,10 @@ def compare_table(report: CompareReport) -> Table:
         ),
         left=(0, 1, 6, 12),
     )
+
+
+def _treatment(one: Match) -> str:
+    return one.label if one.label == one.other_label else f"{one.label} / {one.other_label}"
 
 
 def verdict_table(report: CompareReport) -> Table:
@@ -266,7 +354,10 @@ def _note(report: CompareReport) -> str:
 
 
 def compare_sentences(report: CompareReport) -> Iterator[str]:
-    """What the comparison shows, a sentence each."""
+    """What the comparison shows, a sentence each; what the two differ in comes first."""
+    if report.differences:
+        compared = "; only what is alike is compared" if not any(m.settings for m in report.matches) else ""
+        yield f"A and B differ: {'; '.join(report.differences)}{compared}."
     verdicts = {architecture: report.verdict(architecture) for architecture in report.architectures}
     alike = [a for a, verdict in verdicts.items() if verdict == "equivalent"]
     apart = [a for a, verdict in verdicts.items() if verdict.startswith("different")]
