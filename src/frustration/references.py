@@ -61,6 +61,15 @@ class ProblemReference:
         return self.label.translate(_IN_FILE_NAMES)
 
     @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers of a SimpleMLP: it has none. Reports sort what they show by them."""
+        return ()
+
+    @property
+    def depth(self) -> int:
+        return 0
+
+    @property
     def dataset(self) -> str:
         """What its data is called: after the problem."""
         return self.path.rpartition(":")[2]
@@ -74,6 +83,13 @@ class ProblemReference:
             "label": self.label,
             "source": self.source,
         }
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads, from any folder."""
+        fields = self.label.partition("(")[1:]
+        place = self.source if self.source not in (None, HELD) else self.path.rpartition(":")[0]
+        return f"{place}:{self.dataset}{''.join(fields)}"
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:
     Not by the library, which writes metadata in an order that changes from run to run: to sort them
     afterwards, a header with the whole curve in it went through three encoders after every loop.
     """
-    arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in sorted(tensors.items())}
+    arrays = {name: np.asarray(array, "<f4", order="C") for name, array in sorted(tensors.items())}
     header: dict[str, Any] = {METADATA: metadata | {"sha256": _digest(arrays, metadata)}}
     end = 0
     for name, array in arrays.items():

@@ -12,6 +12,7 @@ from frustration.commands.arguments import Parser, add_tracker, whole
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
+    from frustration.references import ProblemReference
     from frustration.study.definition import Study
     from frustration.study.store import Store
 
@@ -36,6 +37,9 @@ def run_parser() -> Parser:
     group = result.add_argument_group("what is studied, over what the file says")
     group.add_argument(
         "--architectures", nargs="+", metavar="TEXT", help='such as "[1*32]", paper-square or @FILE'
+    )
+    group.add_argument(
+        "--problems", nargs="+", metavar="FILE.py:CLASS", help="networks of your own, or images:CNN"
     )
     group.add_argument("--modes", nargs="+", metavar="MODE", help="train --help explains them")
     group.add_argument("--trials", type=whole(1), metavar="N", help="trials in every cell of the grid")
@@ -191,6 +195,8 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
             from frustration.study.architecture_sets import architectures
 
             changes["architectures"] = architectures(options.architectures, Path())
+        if options.problems:
+            changes["problems"] = _problems(options)
         if options.modes:
             changes["modes"] = tuple(options.modes)
         study = replace(study, **changes)
@@ -207,7 +213,7 @@ def _named(options: argparse.Namespace) -> tuple[Study | None, Store | None]:
     from frustration.study.store import Store
 
     name = options.study
-    if name is None and (options.architectures or options.modes):
+    if name is None and (options.architectures or options.problems or options.modes):
         return None, None
     name = name or DEFAULT
     if Path(name).is_file() or name.endswith(".toml"):
@@ -227,17 +233,24 @@ def _named(options: argparse.Namespace) -> tuple[Study | None, Store | None]:
     )
 
 
+def _problems(options: argparse.Namespace) -> tuple[ProblemReference, ...]:
+    from frustration.references import ProblemReference
+
+    return tuple(ProblemReference.parse(text) for text in options.problems or ())
+
+
 def _of_flags(options: argparse.Namespace) -> Study:
     """A quick study. Its name comes from what cannot change later, so the same flags go on with it."""
     from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study
 
-    for flag in ("architectures", "modes"):
+    for flag in ("modes",) if options.problems else ("architectures", "modes"):
         if not getattr(options, flag):
             raise InputError(f"--{flag} is missing: without a file, a quick study needs it")
     study = Study(
         name="quick",
-        architectures=architectures(options.architectures, Path()),
+        architectures=architectures(options.architectures or [], Path()),
+        problems=_problems(options),
         modes=tuple(options.modes),
         trials=options.trials or Study.trials,
         meta_loops=options.meta_loops or Study.meta_loops,

@@ -29,7 +29,7 @@ HEADERS = {
 
 def cells(study: Study) -> list[dict[str, Any]]:
     """The grid's cells in the study's order, each as the values of its axes."""
-    digests = {(name, fraction): "" for name in study.datasets for fraction in study.train_fractions}
+    digests = study.no_digests()
     from dataclasses import replace
 
     return [
@@ -140,7 +140,7 @@ def plan_table(study: Study, estimate: Estimate) -> Table:
     for cost in estimate.costs:
         trials[cost.architecture] = trials.get(cost.architecture, 0) + cost.trials
     found = estimate.by_architecture()
-    for architecture, seconds in ((str(a), found[str(a)]) for a in study.architectures if str(a) in found):
+    for architecture, seconds in ((str(a), found[str(a)]) for a in study.subjects if str(a) in found):
         share = 100 * seconds / estimate.core_seconds if estimate.core_seconds else 0.0
         table.add_row(architecture, f"{trials[architecture]:,}", duration(seconds), f"{share:.1f}")
     return table

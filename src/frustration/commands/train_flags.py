@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import Parser, add_tracker, help_width, real, whole
+from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.request import Request
@@ -66,6 +67,19 @@ def _add_subject(result: Parser) -> None:
         metavar="N",
         help="the same as a list of widths: 1024 512 is [1*1024, 1*512]",
     )
+    network.add_argument(
+        "--problem",
+        metavar="FILE.py:CLASS",
+        help="a network, data and score of your own, or one that comes along, as images:CNN "
+        "(see docs/any-network.md)",
+    )
+    group.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="fields of the problem, as in --set width=8 rank=4",
+    )
     group.add_argument(
         "--ablation-mode",
         nargs="+",
@@ -117,6 +131,12 @@ def _add_training(result: Parser) -> None:
         default=256,
         metavar="N",
         help="samples in a batch (default: 256)",
+    )
+    group.add_argument(
+        "--loop-steps",
+        type=whole(1, 10**9),
+        metavar="N",
+        help="a loop is N optimizer steps, whatever an epoch is (default: an epoch)",
     )
     group.add_argument(
         "--optimizer",
@@ -207,9 +227,15 @@ def _more_help() -> str:
 def build_request(options: argparse.Namespace) -> Request:
     """The options as a request; flags that were not given leave the choice to modes and checkpoint."""
     from frustration.architecture import Architecture
+    from frustration.references import ProblemReference
     from frustration.request import Request
 
-    if options.hidden_layers:
+    architecture: Architecture | ProblemReference
+    if options.problem:
+        architecture = ProblemReference.parse(options.problem, _settings(options.set))
+    elif options.set:
+        raise InputError("--set names fields of a problem: it needs --problem")
+    elif options.hidden_layers:
         architecture = Architecture.of_widths(options.hidden_layers)
     else:
         architecture = Architecture.parse(DEFAULT_ARCHITECTURE if options.arch is None else options.arch)
@@ -220,10 +246,11 @@ def build_request(options: argparse.Namespace) -> Request:
         meta_loops=options.meta_loops,
         until=options.until,
         seed=options.seed,
-        dataset=options.dataset,
+        dataset=architecture.dataset if isinstance(architecture, ProblemReference) else options.dataset,
         train_fraction=options.train_fraction,
         learning_rate=options.lr,
         batch_size=options.batch_size,
+        loop_steps=options.loop_steps,
         optimizer=options.optimizer,
         acceptance=options.acceptance,
         knobs=_knobs(options),
@@ -235,6 +262,14 @@ def build_request(options: argparse.Namespace) -> Request:
         continue_with_new_settings=options.continue_with_new_settings,
         accept_numerics=options.accept_numerics,
     )
+
+
+def _settings(given: list[str]) -> dict[str, str]:
+    """`["rank=4"]` as {"rank": "4"}."""
+    for one in given:
+        if not one.partition("=")[1]:
+            raise InputError(f'--set {one} is not FIELD=VALUE, as in "--set rank=4"')
+    return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
 def _knobs(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

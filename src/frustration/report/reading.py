@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
@@ -95,19 +95,22 @@ def _definition(store: Store, skipped: list[Skipped]) -> tuple[Study | None, str
 
 def _ordered(parts: Iterable[CellParts], study: Study | None) -> list[CellParts]:
     """In the order of the study's definition; what it does not name comes after, by name."""
-    architectures = {a: at for at, a in enumerate(study.architectures)} if study else {}
+    architectures = {a: at for at, a in enumerate(study.subjects)} if study else {}
     labels: dict[str, int] = {}
     if study:
-        digests = {(d, f): "" for d in study.datasets for f in study.train_fractions}
-        for spec in study.specs(digests):
-            if spec.trial or spec.architecture != study.architectures[0]:
+        for spec in study.specs(study.no_digests()):
+            if spec.trial or spec.architecture != study.subjects[0]:
                 break
             labels.setdefault(spec.label, len(labels))
 
     def place(part: CellParts) -> tuple[Any, ...]:
         at, last = part.setting, len(architectures)
         shape = part.architecture
-        where = (architectures.get(shape, last), shape.depth, tuple(-width for width in shape.hidden))
+        where = (
+            architectures.get(cast(Any, shape), last),
+            shape.depth,
+            tuple(-width for width in shape.hidden),
+        )
         label = part.identity.label
         order = study.datasets.index(at.dataset) if study and at.dataset in study.datasets else 0
         setting = (order, at.dataset, -at.train_fraction, at.learning_rate, at.seed, at.meta_loops)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from frustration.architecture import Architecture
 from frustration.controls import Contender
 from frustration.errors import InputError
+from frustration.references import ProblemReference
 from frustration.report.results import Attempt, Bools, Cell, Curves, Floats, Growth, Setting
 from frustration.spec import TrialSpec
 
@@ -43,7 +44,7 @@ class Identities:
         key = json.dumps(rest, sort_keys=True)
         if key not in self._known:
             try:
-                self._known[key] = _setting(spec), Architecture.parse(spec["architecture"]), _identity(spec)
+                self._known[key] = _setting(spec), _subject(spec), _identity(spec)
             except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise Unusable(f"is not a whole record ({error!r})") from None
             except InputError as error:
@@ -229,3 +230,10 @@ def _places(row: Row) -> Any:
     loops = row.curve["loop"]
     whole = len(loops) == row.loops and (not loops or loops[0] == 1)
     return slice(0, row.loops) if whole else [loop - 1 for loop in loops]
+
+
+def _subject(spec: Mapping[str, Any]) -> Architecture:
+    """What was trained. A problem goes where architectures go: as one that has no hidden layers."""
+    if "problem" in spec:
+        return cast(Architecture, ProblemReference.from_dict(spec["problem"]))
+    return Architecture.parse(spec["architecture"])

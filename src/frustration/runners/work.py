@@ -16,6 +16,7 @@ from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
+from frustration.references import ProblemReference
 from frustration.saved import Checkpoint
 from frustration.spec import TrialSpec
 
@@ -121,14 +122,14 @@ class Data:
 
     def of(self, spec: TrialSpec) -> Any:
         """What a trial sees: a split, or the data of its problem, which every process asks it for once."""
-        if spec.problem:
+        return self.part(spec.problem or spec.dataset, spec.train_fraction)
+
+    def part(self, name: str | ProblemReference, fraction: float) -> Any:
+        """A data set or a problem's data with a share of its training samples: always the same object."""
+        if isinstance(name, ProblemReference):
             from frustration.engine.module.data import data_of
 
-            return data_of(spec.problem, spec.train_fraction)
-        return self.part(spec.dataset, spec.train_fraction)
-
-    def part(self, name: str, fraction: float) -> Split:
-        """A data set with a share of its training images: always the same object."""
+            return data_of(name, fraction)
         if (name, fraction) not in self._parts:
             self._parts[name, fraction] = self.splits[name].fraction(fraction)
         return self._parts[name, fraction]

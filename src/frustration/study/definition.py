@@ -7,9 +7,10 @@ file and the line.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
@@ -20,6 +21,7 @@ from frustration.dataset import names as dataset_names
 from frustration.errors import InputError
 from frustration.files import read_file
 from frustration.modes import mode_named
+from frustration.references import ProblemReference, is_reference
 from frustration.sinks import one_line, shown
 from frustration.spec import TrialSpec
 from frustration.study.architecture_sets import architectures
@@ -35,8 +37,10 @@ class Study:
     """A grid of trials. Its axes are tuples; every combination is a trial, and pairs share trial numbers."""
 
     name: str
-    architectures: tuple[Architecture, ...]
+    architectures: tuple[Architecture, ...] = ()
     modes: tuple[str, ...]
+    problems: tuple[ProblemReference, ...] = ()
+    """Beside the architectures, or instead of them."""
     trials: int = 10
     meta_loops: int = 100
     seed: int = 0
@@ -44,6 +48,8 @@ class Study:
     learning_rates: tuple[float, ...] = (1e-4,)
     train_fractions: tuple[float, ...] = (1.0,)
     batch_size: int = 256
+    loop_steps: int | None = None
+    """Optimizer steps of a loop; None: an epoch."""
     optimizer: str | None = None
     acceptance: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -53,21 +59,22 @@ class Study:
     """Whether the LKG networks are kept beside the records."""
 
     def specs(self, digests: Mapping[tuple[str, float], str]) -> Iterator[TrialSpec]:
-        """Every trial of the grid; `digests` identify the data by (data set, training fraction)."""
-        axes = product(self.architectures, self.datasets, self.train_fractions, self.learning_rates)
-        for architecture, dataset, fraction, rate in axes:
+        """Every trial of the grid; `digests` identify data by (data set or problem, training fraction)."""
+        for architecture, dataset, fraction, rate in self._axes():
+            data = architecture.dataset if isinstance(architecture, ProblemReference) else dataset
             first = [
                 TrialSpec.of(
                     architecture,
                     mode,
                     trial=0,
                     seed=self.seed,
-                    dataset=dataset,
+                    dataset=data,
                     dataset_digest=digests[dataset, fraction],
                     train_fraction=fraction,
                     meta_loops=self.meta_loops,
                     learning_rate=rate,
                     batch_size=self.batch_size,
+                    loop_steps=self.loop_steps,
                     optimizer=self.optimizer,
                     acceptance=self.acceptance,
                     defaults=self.knobs,
@@ -79,17 +86,38 @@ class Study:
                 yield from (replace(spec, trial=trial) for spec in first)
 
     @property
+    def subjects(self) -> tuple[Architecture | ProblemReference, ...]:
+        """What is trained: architectures, then problems."""
+        return (*self.architectures, *self.problems)
+
+    def _axes(self) -> Iterator[tuple[Architecture | ProblemReference, str, float, float]]:
+        yield from product(self.architectures, self.datasets, self.train_fractions, self.learning_rates)
+        for problem in self.problems:  # each has data of its own
+            yield from product((problem,), (str(problem),), self.train_fractions, self.learning_rates)
+
+    def no_digests(self) -> dict[tuple[str, float], str]:
+        """For a look at the grid without its data."""
+        return dict.fromkeys(self.data_axes(), "")
+
+    def data_axes(self) -> Iterator[tuple[str, float]]:
+        """(data set or problem, training fraction) of all data that the trials see."""
+        datasets = self.datasets if self.architectures else ()
+        yield from product((*datasets, *map(str, self.problems)), self.train_fractions)
+
+    @property
     def size(self) -> int:
         """How many trials the grid has."""
-        settings = len(self.datasets) * len(self.train_fractions) * len(self.learning_rates)
-        return len(self.cells) * settings * self.trials
+        fractions = len(self.train_fractions) * len(self.learning_rates)
+        problems = set(map(str, self.problems))
+        data = sum(1 if subject in problems else len(self.datasets) for subject, _ in self.cells)
+        return data * fractions * self.trials
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:
         """The pairs of an architecture and a mode that are run."""
-        return tuple((str(a), mode) for a in self.architectures for mode in self.modes if self.has(a, mode))
+        return tuple((str(a), mode) for a in self.subjects for mode in self.modes if self.has(a, mode))
 
-    def has(self, architecture: Architecture, mode: str) -> bool:
+    def has(self, architecture: Architecture | ProblemReference, mode: str) -> bool:
         return not self.only or (str(architecture), mode) in self.only
 
     def check(self) -> None:
@@ -98,17 +126,19 @@ class Study:
             raise InputError(
                 f'the study\'s name "{self.name}" becomes a folder: use letters, digits, ".", "_" and "-"'
             )
-        for axis in ("architectures", "modes", "datasets", "learning_rates", "train_fractions"):
+        if not self.subjects:
+            raise InputError("the study has no architectures and no problems")
+        for axis in ("architectures", "problems", "modes", "datasets", "learning_rates", "train_fractions"):
             values = getattr(self, axis)
-            if not values:
+            if not values and axis not in ("architectures", "problems"):
                 raise InputError(f"the study has no {axis}")
             if len(set(values)) < len(values):
                 raise InputError(f"the study names one of its {axis} twice: {', '.join(map(str, values))}")
         for architecture, mode in self.only:
-            known = architecture in map(str, self.architectures) and mode in self.modes
+            known = architecture in map(str, self.subjects) and mode in self.modes
             if not known:
                 raise InputError(f'"only" names {architecture} with "{mode}", which is not in the grid')
-        idle = {*self.modes, *map(str, self.architectures)} - {word for cell in self.cells for word in cell}
+        idle = {*self.modes, *map(str, self.subjects)} - {word for cell in self.cells for word in cell}
         if idle:
             raise InputError(f'"only" leaves nothing to run for {", ".join(sorted(idle))}')
         if not 1 <= self.trials <= MOST_TRIALS:
@@ -122,10 +152,10 @@ class Study:
                 raise InputError(f'there is no data set "{dataset}"; there are {", ".join(dataset_names())}')
         for mode, knobs in self.knobs.items():
             mode_named(mode).with_knobs(knobs)
-        digests = {(d, f): "" for d in self.datasets for f in self.train_fractions}
         labels: dict[str, str] = {}
-        for spec in replace(self, trials=1).specs(digests):
-            spec.check(classes=10)
+        for spec in replace(self, trials=1).specs(self.no_digests()):
+            if not spec.problem:  # a problem is asked when it is to be trained: a report does without it
+                spec.check(classes=10)
             labels.setdefault(spec.label, "")
         if len(labels) < len(self.modes):
             raise InputError(f"the study names one mode twice: {', '.join(self.modes)}")
@@ -134,7 +164,12 @@ class Study:
         """The study with every default explicit; `from_toml` reads it back."""
         lines = [
             f"name = {_toml(self.name)}",
-            f"architectures = {_toml([str(a) for a in self.architectures])}",
+            *(
+                [f"architectures = {_toml([str(a) for a in self.architectures])}"]
+                if self.architectures
+                else []
+            ),
+            *([f"problems = {_toml([p.to_dict() for p in self.problems])}"] if self.problems else []),
             f"modes = {_toml(list(self.modes))}",
             f"trials = {self.trials}",
             f"meta_loops = {self.meta_loops}",
@@ -145,6 +180,7 @@ class Study:
             f"batch_size = {self.batch_size}",
             f"networks = {_toml(self.networks)}",
         ]
+        lines += [f"loop_steps = {self.loop_steps}"] if self.loop_steps is not None else []
         lines += [f"only = {_toml([list(pair) for pair in self.only])}"] if self.only else []
         lines += [f"{key} = {_toml(v)}" for key in ("optimizer", "acceptance") if (v := getattr(self, key))]
         for mode, knobs in self.knobs.items():
@@ -200,6 +236,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "learning_rates": (float, int),
     "train_fractions": (float, int),
     "batch_size": (int,),
+    "loop_steps": (int,),
     "optimizer": (str,),
     "acceptance": (str,),
     "networks": (bool,),
@@ -217,13 +254,39 @@ def _read_fields(document: Mapping[str, Any], folder: Path, name: str) -> dict[s
             hint = f'did you mean "{near[0]}"?' if near else f"keys are {', '.join(sorted(known))}"
             raise _KeyProblem(key, f"unknown key {shown_key}; {hint}")
         target = _PLURALS.get(key, key)
-        special = {"knobs": _knobs, "only": _pairs}
+        special: dict[str, Callable[[Any], Any]] = {
+            "knobs": _knobs,
+            "only": _pairs,
+            "problems": functools.partial(_problems, folder=folder),
+        }
         read[target] = special[key](value) if key in special else _value(key, target, value)
-    for key in ("architectures", "modes"):
+    for key in ("modes",) if read.get("problems") else ("architectures", "modes"):
         if key not in read:
             raise InputError(f'the key "{key}" is missing')
-    read["architectures"] = architectures(list(read["architectures"]), folder)
+    read["architectures"] = architectures(list(read.get("architectures", ())), folder)
     return read
+
+
+def _problems(value: Any, folder: Path) -> tuple[ProblemReference, ...]:
+    """Texts, as users write them; or tables, as a study keeps them, which are read without an import."""
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, (str, dict)) for one in values):
+        raise _KeyProblem(
+            "problems", 'problems are texts: problems = ["images:CNN", "my_file.py:Mine(width=8)"]'
+        )
+    try:
+        return tuple(
+            ProblemReference.parse(one, folder=folder) if isinstance(one, str) else _kept_problem(one)
+            for one in values
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _KeyProblem("problems", f"a problem cannot be read: {error!r}") from None
+
+
+def _kept_problem(table: Mapping[str, Any]) -> ProblemReference:
+    """TOML has no null: what is not there is None."""
+    metric = {"chance": None, **table["metric"]}
+    return ProblemReference.from_dict({"source": None, **table, "metric": metric})
 
 
 def _value(key: str, target: str, value: Any) -> Any:
@@ -248,7 +311,11 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
     )
     if not good:
         raise _KeyProblem("only", 'only is a list of pairs: only = [["[1*32]", "plain"], ["[1*8]", "none"]]')
-    return tuple((str(Architecture.parse(architecture)), mode) for architecture, mode in value)
+    return tuple((str(_subject(subject)), mode) for subject, mode in value)
+
+
+def _subject(text: str) -> Architecture | str:
+    return text if is_reference(text) else Architecture.parse(text)
 
 
 def _knobs(value: Any) -> dict[str, dict[str, Any]]:
@@ -273,6 +340,8 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, list):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items() if v is not None) + "}"
+    if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(one) for one in value) + "]"
     return repr(value)

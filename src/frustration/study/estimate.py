@@ -12,7 +12,7 @@ from frustration.engine.loop import PROBE_SAMPLES
 from frustration.engine.population import Backend, TrialData
 from frustration.engine.trial import Trial
 from frustration.runners.work import Data
-from frustration.study.run import Planned
+from frustration.study.run import Planned, serving
 
 MEASURED_STEPS = 2
 WORK_PER_SECOND = 2e10
@@ -98,7 +98,7 @@ def estimate(
         planned = next(iter(layout.members.values()))
         kind = _kind(layout)
         if kind not in seconds:
-            seconds[kind] = seconds_per_loop(layout, data, backend)
+            seconds[kind] = seconds_per_loop(layout, data, serving(planned.spec, backend))
         loops = planned.spec.meta_loops
         size = planned.shape.size
         costs.append(

@@ -11,16 +11,17 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from frustration.dataset import load
-from frustration.engine.backends import backend_named, choose
+from frustration.engine.backends import MODULE, backend_for, backend_named, choose
 from frustration.engine.group import Group, Layout, lay_out, work_left, write_numerics
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
 from frustration.files import try_lock
 from frustration.protocols import AnyShape
+from frustration.references import HELD
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import LocalEngine
 from frustration.runners.work import Data, Engine, Event, Work
@@ -82,34 +83,46 @@ StudyEvent = StudyStart | Event
 
 
 def load_data(study: Study) -> Data:
-    return Data({name: load(name) for name in study.datasets})
+    return Data({name: load(name) for name in study.datasets} if study.architectures else {})
 
 
 def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
     """What identifies the data of the study's trials."""
+    problems = {str(problem): problem for problem in study.problems}
     return {
-        (name, fraction): data.part(name, fraction).digest
-        for name in study.datasets
-        for fraction in study.train_fractions
+        (name, fraction): data.part(problems.get(name, name), fraction).digest
+        for name, fraction in study.data_axes()
     }
 
 
 def plan_study(study: Study, data: Data, backend: Backend) -> list[Layout[Planned]]:
     """All groups of a study, the costliest first, whatever is done already."""
-    layouts = lay_out(
-        [
-            Planned(spec, spec.shape(data.of(spec).features, data.of(spec).classes))
-            for spec in study.specs(digests(study, data))
-        ],
-        backend,
-    )
+    by_backend: dict[str, list[Planned]] = {}
+    for spec in study.specs(digests(study, data)):
+        shape = spec.shape(data.of(spec).features, data.of(spec).classes)
+        by_backend.setdefault(str(spec.problem or ""), []).append(Planned(spec, shape))
+    layouts = [
+        layout
+        for planned in by_backend.values()
+        for layout in lay_out(planned, serving(planned[0].spec, backend))
+    ]
     return sorted(layouts, key=lambda layout: work_left(layout.members.values()), reverse=True)
+
+
+def serving(spec: TrialSpec, backend: Backend) -> Backend:
+    """The backend of a study for a SimpleMLP; for a problem the one of any module, on the same device."""
+    if not spec.problem:
+        return backend
+    return backend_for(spec.problem, MODULE, backend.numerics().get("device", "cpu"))
 
 
 def prepare(study: Study, backend: str | None = None, device: str | None = None) -> Prepared:
     """Everything that comes before training; nothing is written."""
     name, place = choose(backend, device)
     data = load_data(study)
+    for spec in replace(study, trials=1).specs(study.no_digests()):
+        if spec.problem:  # what an architecture cannot be given is refused when the study is read
+            spec.check(classes=0)
     layouts = plan_study(study, data, backend_named(name, place))
     return Prepared(study=study, data=data, backend=name, device=place, layouts=layouts)
 
@@ -129,6 +142,8 @@ def run_study(
     `workers` groups are trained at the same time, or as many as the engine can; it is this machine, if
     none is given.
     """
+    if any(problem.source == HELD for problem in prepared.study.problems):
+        workers = 1  # no other process has it
     with engine or LocalEngine() as place:
         return _run_on(place, prepared, store, workers, retry, emit, stop or threading.Event())
 
@@ -254,7 +269,7 @@ class Claims:
             _release(self.store, key, lock)
             return None
         group = Group(layout.runs, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
-        write_numerics(group, self.backend)
+        write_numerics(group, serving(next(iter(group.trials.values())).spec, self.backend))
         for slot, trial in group.trials.items():
             group.trials[slot] = self._revived(trial)
         self._held[id(group)] = Held(group, layout, key, lock)

@@ -72,10 +72,10 @@ class Store:
         if not (self.root / "study.toml").exists():
             return
         before = self.study()
-        axes = ("architectures", "modes", "datasets", "learning_rates", "train_fractions")
+        axes = ("architectures", "problems", "modes", "datasets", "learning_rates", "train_fractions")
         grows = all(set(getattr(before, axis)) <= set(getattr(study, axis)) for axis in axes)
         grows = grows and set(before.cells) <= set(study.cells)
-        fixed = ("meta_loops", "seed", "batch_size", "optimizer", "acceptance", "knobs")
+        fixed = ("meta_loops", "seed", "batch_size", "loop_steps", "optimizer", "acceptance", "knobs")
         changed = [name for name in fixed if getattr(before, name) != getattr(study, name)]
         if changed:
             raise InputError(

@@ -20,7 +20,7 @@ from frustration.record import LoopEntry, TrialRecord
 from frustration.runners.work import Data
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.statistics.results import Estimate, Significance
-from frustration.study.run import digests, load_data
+from frustration.study.run import digests, load_data, serving
 from frustration.study.store import Store
 
 ENOUGH = 6
@@ -105,11 +105,12 @@ def verify(
     checks = []
     for record in map(store.record, drawn):
         spec = record.spec
-        if known.get((spec.dataset, spec.train_fraction)) != spec.dataset_digest:
+        named = str(spec.problem) if spec.problem else spec.dataset
+        if known.get((named, spec.train_fraction)) != spec.dataset_digest:
             raise InputError(
                 f"the data of trial {spec.id} ({spec.dataset}) are not the data that is here now"
             )
-        checks.append(_check(record, data, engine))
+        checks.append(_check(record, data, serving(spec, engine)))
         report(checks[-1])
     return Verification(tuple(checks))
 

@@ -212,7 +212,7 @@ class Dropout:
         layer = site + SITES_A_CALL * self.calls[name]
         self.calls[name] += 1
         drawn = dropout_keep(self.key, self.step, layer, x.numel() // len(x), len(x), self.p)
-        keep = torch.from_numpy(np.ascontiguousarray(drawn.T)).view(x.shape).to(x.device)
+        keep = torch.from_numpy(drawn.T).reshape(x.shape).to(x.device)
         dropped = torch.where(keep, x * (1 / (1 - self.p)), 0.0)
         columns = self.columns[name].to(x.device)
         if not bool(columns.all()):

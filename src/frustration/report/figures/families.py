@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from frustration.architecture import Architecture
+from frustration.references import ProblemReference
 
 SMALLEST_FAMILY: Final = 3
 OTHERS: Final = "other shapes"
@@ -80,5 +81,12 @@ def _name(key: tuple[int, int]) -> str:
     return "squares (as many layers as units)" if kind == 1 else OTHERS
 
 
+def _most_first(architecture: Architecture | ProblemReference) -> tuple[int, tuple[int, ...], str]:
+    """By parameters; problems, whose records alone know how many they have, come after by name."""
+    if isinstance(architecture, ProblemReference):
+        return 1, (), str(architecture)
+    return -architecture.parameters(), architecture.hidden, ""
+
+
 def _by_size(architectures: Sequence[Architecture]) -> tuple[Architecture, ...]:
-    return tuple(sorted(architectures, key=lambda a: (-a.parameters(), a.hidden)))
+    return tuple(sorted(architectures, key=_most_first))

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Drawing
 
 from frustration.architecture import Architecture
 from frustration.dataset.catalogue import ENTRIES
+from frustration.references import ProblemReference
 from frustration.report.figures import families
 from frustration.report.figures.mode_style import Look, looks_of
 from frustration.report.findings import Analysis, CellSummary, Group
@@ -82,6 +83,8 @@ class FigureInput:
 
     def parameters(self, architecture: Architecture) -> int:
         """Of the plain network on this setting's data."""
+        if isinstance(architecture, ProblemReference):  # its records alone know
+            return round(float(min(cell.parameters.min() for cell in self.of(architecture))))
         return architecture.parameters(*self.ends)
 
     def cell(self, architecture: Architecture, label: str) -> Cell | None:
