@@ -123,7 +123,7 @@ def test_a_trial_that_is_kept_after_every_loop_goes_on_to_the_same_bits(problem,
     if problem is Regression and mode.startswith("dendrites"):
         mode += ":maximizing_score=false"
     kept: list[bytes] = []
-    (whole,) = trained(problem(), mode, observe=lambda trial, entry: kept.append(pack_resume(trial, [])))
+    (whole,) = trained(problem(), mode, observe=lambda trial, entry: kept.append(pack_resume(trial)))
     reference = problem().reference()
     backend = ModuleBackend(reference)
     for content in kept[:2]:
@@ -132,7 +132,7 @@ def test_a_trial_that_is_kept_after_every_loop_goes_on_to_the_same_bits(problem,
         train_group(group, backend, data_of(reference), lambda trial, entry: None, threading.Event())
         assert scores(trial) == scores(whole)
         assert same_bits(trial.lkg.vector, whole.lkg.vector)
-        assert pack_lkg(trial, []) == pack_lkg(whole, [])
+        assert pack_lkg(trial) == pack_lkg(whole)
 
 
 def test_dendrites_grow_on_convolutions_and_the_record_says_so():

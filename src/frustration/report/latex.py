@@ -7,6 +7,7 @@ from typing import Final
 
 from frustration.architecture import Architecture
 from frustration.original.tables import plain_name
+from frustration.references import ProblemReference
 from frustration.report.findings import Analysis, Group
 from frustration.report.formatting import amount
 from frustration.report.table import Table
@@ -29,7 +30,9 @@ def latex_files(analysis: Analysis) -> dict[str, str]:
     """Name -> content: a file for each table, and report.tex, which holds them all and compiles by itself."""
     files = {f"{table.name}.tex": latex_table(table) for table in all_tables(analysis)}
     if analysis.groups:
-        files["architectures.tex"] = architecture_table([group.architecture for group in analysis.groups])
+        files["architectures.tex"] = architecture_table(
+            [g.architecture for g in analysis.groups if not isinstance(g.architecture, ProblemReference)]
+        )
         files["trial_accuracy.tex"] = accuracy_table(analysis.groups)
     inputs = "\n".join(rf"\input{{{name}}}" for name in files)
     return {**files, "report.tex": DOCUMENT % inputs}
