@@ -155,7 +155,7 @@ def pack_resume(trial: Trial) -> Checkpoint:
         "failures": trial.failures,
         "patience": trial.patience,
         "runner_up": {"accuracy": runner_up.accuracy, "loop": runner_up.loop} if runner_up else None,
-        "steps": trial.moments.numbers.get("steps") if trial.moments else None,
+        "steps": trial.moments.steps if trial.moments and "steps" in trial.moments.numbers else None,
         "seconds": trial.seconds,
         "numerics": trial.numerics,
         "past_numerics": trial.past_numerics,

@@ -1,6 +1,7 @@
 """A problem of one's own trains through the same meta-loop: every mode, every checkpoint, the same bits."""
 
 import json
+import shutil
 import threading
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 import frustration
 from frustration import TrialSpec
+from frustration.checkpoint import CheckpointFiles
 from frustration.engine.group import plan
 from frustration.engine.loop import train_group
 from frustration.engine.module.data import data_of
@@ -22,7 +24,7 @@ from frustration.errors import InputError
 from frustration.modes import ModeError, mode_named, mode_names
 from frustration.modes.base import LoopContext
 from frustration.references import ProblemReference
-from frustration.saved import pack_lkg, pack_resume, unpack_resume
+from frustration.saved import pack_lkg
 from frustration.streams import Streams
 
 QUICK = {"batch_size": 32, "learning_rate": 1e-2, "meta_loops": 3}
@@ -119,15 +121,22 @@ def test_every_mode_trains_the_same_bits_again_and_leaks_nothing_to_the_next():
 
 @pytest.mark.parametrize("mode", ["hidden", "plain", "dendrites:switch_mode=every", "hidden/persist-masked"])
 @pytest.mark.parametrize("problem", [TinyCNN, TinyLora, Regression])
-def test_a_trial_that_is_kept_after_every_loop_goes_on_to_the_same_bits(problem, mode):
+def test_a_trial_that_is_kept_after_every_loop_goes_on_to_the_same_bits(problem, mode, tmp_path):
     if problem is Regression and mode.startswith("dendrites"):
         mode += ":maximizing_score=false"
-    kept: list[bytes] = []
-    (whole,) = trained(problem(), mode, observe=lambda trial, entry: kept.append(pack_resume(trial)))
+    files = CheckpointFiles(tmp_path / "kept" / "t")
+    files.stem.parent.mkdir()
+
+    def keep(trial, entry):
+        files.save(trial, lkg_too=False)
+        shutil.copytree(files.stem.parent, tmp_path / f"after {entry.loop}")
+
+    (whole,) = trained(problem(), mode, observe=keep)
     reference = problem().reference()
     backend = ModuleBackend(reference)
-    for content in kept[:2]:
-        trial = unpack_resume(content).trial
+    for loop in (1, 2):
+        trial = CheckpointFiles(tmp_path / f"after {loop}" / "t").resumed()
+        assert trial.loop == loop
         (group,) = plan([trial], backend)
         train_group(group, backend, data_of(reference), lambda trial, entry: None, threading.Event())
         assert scores(trial) == scores(whole)
