@@ -17,6 +17,7 @@ from frustration.metric import PERCENT, Metric
 from frustration.record import GROWN, RECORD_SCHEMA, LoopEntry, Session, TrialRecord
 from frustration.sealed_json import unseal
 from frustration.spec import SCHEMA, TrialSpec
+from frustration.treatment import told
 from frustration.typed import (
     FLAG,
     LIST,
@@ -165,6 +166,18 @@ def read_record(content: bytes) -> RecordFields:
 def finished_record(content: bytes) -> RecordFields:
     """A record as studies have them: of a finished trial, its numbers in agreement with one another."""
     found = read_record(content)
+    if found.fields["continued"]:
+        raise RecordError("it came out of several sessions of train, which never enter a study")
+    _check_finished(found.fields, found.spec)
+    return found
+
+
+def session_record(content: bytes) -> RecordFields:
+    """A record of `train` that can be part of an arm: finished, and under one treatment throughout."""
+    found = read_record(content)
+    record = found.record()
+    if record.mixed:
+        raise RecordError(f"it is mixed, trained {told(record.phases)}")
     _check_finished(found.fields, found.spec)
     return found
 
@@ -252,8 +265,6 @@ def _first_spec(text: str) -> TrialSpec:
 
 def _check_finished(fields: Mapping[str, Any], spec: TrialSpec) -> None:
     curve = fields["curve"]
-    if fields["continued"]:
-        raise RecordError("it came out of several sessions of train, which never enter a study")
     loops = len(curve)
     ended = fields["loop"] >= spec.meta_loops or fields.get("ended_early", False)
     if not ended or [entry["loop"] for entry in curve] != list(range(1, fields["loop"] + 1)):

@@ -22,6 +22,7 @@ examples:
   report quickstart                             results/quickstart/report/, the page to open is printed
   report quickstart --print                     the main table in the terminal; nothing is written
   report --from-trials psa_simplemlp_trials.md  the same for a trials file of the original project
+  report models/1x32                            a comparison that `train` has kept there
   report compare A B                            two studies (or trials files): what agrees, what differs
 
 Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
@@ -45,7 +46,9 @@ def _parser() -> Parser:
         "`report compare A B` compares two.",
         more=lambda: EXAMPLES,
     )
-    parser.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
+    parser.add_argument(
+        "study", nargs="?", metavar="STUDY", help="a study in results/, its folder, or models/1x32"
+    )
     parser.add_argument(
         "--from-trials", type=Path, metavar="FILE", help="a trials file of the original project instead"
     )
@@ -129,6 +132,7 @@ def _report(arguments: list[str]) -> int:
 
 def _results(options: argparse.Namespace) -> StudyResults:
     from frustration.original.published import read_trials_file
+    from frustration.report.sessions import holds_sessions
     from frustration.report.writing import study_named
     from frustration.study.manifest import keep_look
     from frustration.study.store import Store
@@ -136,7 +140,8 @@ def _results(options: argparse.Namespace) -> StudyResults:
     if options.from_trials is not None:
         return read_trials_file(options.from_trials)
     try:
-        keep_look(Store.open(options.study, options.results))
+        if not holds_sessions(Path(options.study)):
+            keep_look(Store.open(options.study, options.results))
     except StorageError as error:  # a study that may only be read
         print(f"report: this look is not recorded: {error}", file=sys.stderr)
     return study_named(options.study, options.results)

@@ -19,6 +19,7 @@ from frustration.report.markdown import report_markdown
 from frustration.report.reading import read_study
 from frustration.report.results import StudyResults
 from frustration.report.sentences import plain_sentences
+from frustration.report.sessions import holds_sessions, read_sessions
 from frustration.study.manifest import keep_look
 from frustration.study.store import Store
 
@@ -37,7 +38,9 @@ def results_of(source: str, results: Path) -> StudyResults:
 
 
 def study_named(name: str, results: Path) -> StudyResults:
-    """Of a study by its name in `results`, or by its folder."""
+    """Of a study by its name in `results`, or by its folder; or of what `train` has kept in a folder."""
+    if holds_sessions(Path(name)):
+        return usable(read_sessions(Path(name)))
     return usable(read_study(Store.open(name, results).root))
 
 

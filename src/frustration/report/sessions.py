@@ -1,0 +1,51 @@
+"""From the records that `train` leaves in a model directory to `StudyResults`: `report models/1x32`.
+
+A trial that was trained under more than one treatment is no arm of a comparison: it is named and skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from frustration.architecture import Architecture
+from frustration.files import read_file
+from frustration.record_reading import RecordError, session_record
+from frustration.report.results import Setting, Skipped, StudyResults
+from frustration.report.rows import CellParts, Identities, Row, Unusable
+
+RECORDS = "t[0-9]*_lkg.record.json"
+
+
+def holds_sessions(folder: Path) -> bool:
+    """Whether `train` has kept a comparison here, or comparisons of several architectures below."""
+    return not (folder / "study.toml").exists() and any(_paths(folder))
+
+
+def read_sessions(folder: Path) -> StudyResults:
+    """All finished trials of the comparisons in this folder."""
+    parts: dict[tuple[Setting, Architecture, str], CellParts] = {}
+    skipped: list[Skipped] = []
+    identities = Identities()
+    for path in _paths(folder):
+        try:
+            record = session_record(read_file(path)).fields
+            setting, architecture, identity = identities.of(record["spec"])
+            row = Row.of(record)
+        except (OSError, RecordError, Unusable) as error:
+            skipped.append(Skipped(path=path, reason=f"is in no test: {error}", newer=False))
+            continue
+        key = setting, architecture, identity.label
+        parts.setdefault(key, CellParts(setting, architecture, identity)).rows.append(row)
+    return StudyResults(
+        name=folder.resolve().name,
+        source=folder,
+        published=False,
+        cells=tuple(part.cell() for part in parts.values()),
+        skipped=tuple(skipped),
+    )
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    for depth in ("*", "*/*"):
+        yield from sorted(folder.glob(f"{depth}/{RECORDS}"))
