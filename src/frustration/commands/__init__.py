@@ -18,6 +18,8 @@ COMMANDS = {
     "study": ("study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
     "probe": ("probe", "main", "what the networks of a study withstand, measured without training"),
     "report": ("report", "main", "what a study shows: tests, tables, figures, one page; and two compared"),
+    "perforate": ("perforate", "main", "put dendrites into a training script; debug, repair, analyze one"),
+    "ablate": ("perforate", "ablate", "put ablation with a ratchet into a training script"),
     "make-architecture-table": ("original", "architecture_table", "architectures and parameters, in LaTeX"),
     "make-trial-accuracy-table": ("original", "accuracy_table", "bounties of every treatment, in LaTeX"),
     "make-figure-design-space": ("original", "design_space", "depth against width of the architectures"),

@@ -1,0 +1,80 @@
+"""Whether a higher score is better: read from comparisons first, from names second, and never guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import libcst as cst
+
+from frustration.integration.source import Script, last
+from frustration.integration.words import words
+
+HIGHER = words(
+    "acc accs accuracy accuracies acc1 acc5 accuracy1 top1 top5 prec1 prec5 f1 auc auroc auprc roc ap map "
+    "map50 "
+    "iou miou jaccard dice rouge rouge1 rouge2 rougel rougelsum bleu precision recall r2 mcc matthews psnr "
+    "ssim "
+    "reward rewards correct corrects hits ndcg mrr kappa spearman pearson correlation balanced"
+)
+LOWER = words(
+    "loss losses perplexity ppl error errors err mse mae rmse mape nll cer wer bpc bpb bce ce kl fid "
+    "crossentropy "
+    "perplexities eer distance"
+)
+
+
+def by_name(name: str) -> bool | None:
+    """True: higher is better. None: the name says neither."""
+    tokens = {token.lower() for token in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+", name)}
+    if tokens & LOWER:
+        return False
+    return True if tokens & HIGHER else None
+
+
+def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] | None:
+    """What the loop does with the score: a comparison with a best one, `max`, or ReduceLROnPlateau."""
+    for node in script.all(cst.Comparison, within):
+        sides = [script.code(node.left), script.code(node.comparisons[0].comparator)]
+        operator = node.comparisons[0].operator
+        if score not in sides or not isinstance(
+            operator, (cst.GreaterThan, cst.GreaterThanEqual, cst.LessThan, cst.LessThanEqual)
+        ):
+            continue
+        other = sides[1 - sides.index(score)]
+        if re.fullmatch(r"[-+\d.e_]+", other):  # a threshold, as in `loss < 1e-3`
+            continue
+        greater = isinstance(operator, (cst.GreaterThan, cst.GreaterThanEqual))
+        return greater == (sides[0] == score), f"line {script.line(node)} compares it with {other}"
+    for call, name in script.calls(within):
+        arguments = [script.code(a.value) for a in call.args]
+        if name in ("max", "min") and len(arguments) == 2 and score in arguments:
+            return name == "max", f"line {script.line(call)} keeps the {name}"
+        if last(name) == "step" and arguments == [score] and (mode := plateau_mode(script)):
+            return mode == "max", f"ReduceLROnPlateau follows it with mode={mode}"
+    return None
+
+
+def plateau_mode(script: Script) -> str:
+    """The mode of ReduceLROnPlateau, if one is made here."""
+    for call in script.called("ReduceLROnPlateau"):
+        mode = script.argument(call, "mode", 1)
+        return script.code(mode).strip("'\"") if mode is not None else "min"
+    return ""
+
+
+def best_of(names: Iterable[str]) -> str:
+    """The name that says most about validation: validation before test, rising before falling."""
+    return max(names, key=rank, default="")
+
+
+def rank(name: str) -> tuple[int, int]:
+    text = name.lower()
+    if re.search(r"train|running|batch|best", text):
+        part = -1
+    elif re.search(r"val|dev|eval", text):
+        part = 2
+    else:
+        part = 0 if "test" in text else 1
+    way = by_name(name)
+    return (0 if way is None else 2 if way else 1), part

@@ -1,0 +1,140 @@
+"""The goal of a smaller network: which sizes a script can change, and the runs that compare fairly."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import libcst as cst
+
+from frustration.integration.parts import find_parts
+from frustration.integration.source import Script, last
+
+SIZES = re.compile(
+    r"(^|_)(width|depth|layers?|n_?layers?|num_layers|hidden\w*|dim|d_model|n_?embd|embed\w*|heads?|n_?heads?|channels?|"
+    r"planes|filters|units|blocks?|arch|model|model_name|backbone|variant|size|nhid|nlayers|nhead|ninp|ffn\w*|rank)$",
+    re.I,
+)
+NOT_SIZES = re.compile(
+    r"batch|learning|log|save|path|dir|file|image_size|test|epoch|seed|vocab|model_type|interval", re.I
+)
+SMALLER = {
+    "resnet50": "resnet18, or mobilenet_v2",
+    "resnet101": "resnet34 or resnet18",
+    "resnet34": "resnet18",
+    "resnet18": "mobilenet_v2 or efficientnet_b0",
+    "bert-base": "distilbert-base-uncased",
+    "bert-large": "bert-base-uncased",
+    "gpt2-medium": "gpt2",
+    "gpt2-large": "gpt2-medium",
+    "gpt2": "distilgpt2",
+    "t5-base": "t5-small",
+    "t5-large": "t5-base",
+    "vit_base": "vit_small or mobilevit_s",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Something that decides how large the network is."""
+
+    name: str
+    line: int
+    value: str
+    where: str
+    """argument: of the command line; key: of a configuration; literal: written in the code."""
+
+
+def sizes(script: Script) -> list[Size]:
+    """What is configurable, and what is written in the code that makes the network."""
+    found = [*_arguments(script), *_keys(script)]
+    parts = find_parts(script)
+    if parts is not None and parts.created is not None:
+        found += _literals(script, parts.created)
+    unique = {(size.name, size.line): size for size in found}
+    return sorted(unique.values(), key=lambda size: size.line)
+
+
+def _arguments(script: Script) -> list[Size]:
+    found = []
+    for call in script.called("add_argument", "option"):
+        flags = [script.code(a.value).strip("'\"") for a in call.args if a.keyword is None]
+        name = next((f for f in flags if f.startswith("--")), flags[0] if flags else "")
+        default = script.argument(call, "default")
+        if _is_size(name.lstrip("-").replace("-", "_")):
+            value = script.code(default) if default is not None else "required"
+            found.append(Size(name, script.line(call), value, "argument"))
+    return found
+
+
+def _keys(script: Script) -> list[Size]:
+    found = [
+        Size(key, script.line(element), script.code(element.value), "key")
+        for element in script.all(cst.DictElement)
+        if isinstance(element.key, cst.SimpleString) and _plain(script, element.value)
+        for key in [script.code(element.key).strip("'\"")]
+        if _is_size(key)
+    ]
+    found += [
+        Size(name, script.line(value), script.code(value), "key")
+        for names, value in script.assignments()
+        for name in names
+        if script.scope(value) is None and _is_size(last(name)) and _plain(script, value)
+    ]
+    return found
+
+
+def _literals(script: Script, created: cst.CSTNode) -> list[Size]:
+    return [
+        Size(argument.keyword.value, script.line(argument), script.code(argument.value), "literal")
+        for argument in script.all(cst.Arg, created)
+        if argument.keyword is not None
+        and _is_size(argument.keyword.value)
+        and _plain(script, argument.value)
+    ]
+
+
+def _is_size(name: str) -> bool:
+    return bool(SIZES.search(name)) and not NOT_SIZES.search(name)
+
+
+def _plain(script: Script, value: cst.CSTNode) -> bool:
+    return bool(re.fullmatch(r"\d[\d_]*|[\"'][\w./-]+[\"']", script.code(value)))
+
+
+def advice(path: Path) -> str:
+    """What to make smaller, and the arms of a comparison that is fair."""
+    script = Script.read(path)
+    found = sizes(script)
+    lines = ["", "Goal: efficiency. Dendrites add parameters, so begin with a smaller network."]
+    lines += [
+        f"  {size.name:<22} line {size.line:<5} {size.where}: {size.value}{_hint(size.value)}"
+        for size in found
+    ]
+    if not found:
+        lines.append("  no size is configurable: give the network's widths or depth names first")
+    flag = next((s for s in found if s.where == "argument"), None)
+    smaller = f" {flag.name} SMALLER" if flag else ""
+    script_name = path.name
+    return "\n".join(
+        [
+            *lines,
+            "Arms (several seeds each; compare at equal epochs, on a test set that decided nothing):",
+            f"  A              python {script_name}                    the network as it is",
+            f"  B              python {script_name}{smaller}    smaller, with dendrites",
+            "  C              the same as B with GPA.pc.set_max_dendrites(0)    smaller, same schedule, no "
+            "growth",
+            "  C-equal-steps  C, trained for as many epochs as B, best by validation",
+            "  wide           an ordinary network with the parameters that B ends with",
+            "B against C alone compares the length of training as well: growth prolongs it.",
+        ]
+    )
+
+
+def _hint(value: str) -> str:
+    name = value.strip("'\"").lower()
+    for known in sorted(SMALLER, key=len, reverse=True):
+        if name.startswith(known):
+            return f" (smaller: {SMALLER[known]})"
+    return f" (half of it: {int(name) // 2})" if name.isdigit() and int(name) > 1 else ""

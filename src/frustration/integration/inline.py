@@ -1,0 +1,70 @@
+"""An evaluation that is written out in the training loop, and the score that it ends with."""
+
+from __future__ import annotations
+
+import re
+
+import libcst as cst
+
+from frustration.integration.direction import by_name, rank
+from frustration.integration.loop import (
+    COUNTS,
+    Score,
+    TrainingLoop,
+    bound_in,
+    inline_start,
+    inside_loop,
+    known_better,
+    phases,
+    placed,
+)
+from frustration.integration.source import Script, Statement
+
+
+def written_out(script: Script, loop: TrainingLoop) -> Score | None:
+    """The last metric that is computed after the evaluation has begun."""
+    start = inline_start(script, loop)
+    if start is None:
+        return None
+    found: list[tuple[tuple[int, ...], str, Statement]] = []
+    told: dict[str, tuple[bool, str]] = {}
+    doubts: dict[str, str] = {}
+
+    def offer(name: str, statement: Statement, strength: int) -> None:
+        settled = not inside_loop(script, statement, loop) or phases(script, statement, loop) is not None
+        found.append(((strength, rank(name)[1], settled, script.line(statement)), name, statement))
+
+    for name, statement in bound_in(script, loop.body):
+        if not (script.before(start, statement) or script.holds(start, statement)):
+            continue
+        if (
+            re.fullmatch(r"[A-Za-z_]\w*", name)
+            and by_name(name) is not None
+            and not re.match("correct|best|train", name)
+        ):
+            offer(name, statement, 1 + bool(by_name(name)))
+    for names, value in script.assignments(loop.body):  # a name that says nothing, and a value that does
+        if len(names) == 1 and by_name(names[0]) is None and script.before(start, value):
+            if COUNTS.fullmatch(script.code(value)):
+                offer(names[0], script.statement(value), 2)
+                told[names[0]] = (True, "it is a share of correct answers")
+            elif ".compute(" in script.code(value) and "train" not in names[0]:
+                offer(names[0], script.statement(value), 2)
+                doubts[names[0]] = "the result of .compute() may hold several metrics: name one"
+    for node in script.all(cst.BinaryOperation, loop.body):
+        text = script.code(node)
+        if script.before(start, node) and COUNTS.fullmatch(text):
+            statement = script.statement(node)
+            if not script.targets(statement) and not inside_loop(script, node, loop):
+                offer(text, statement, 2)
+    if not found:
+        return None
+    _, name, statement = max(found, key=lambda entry: entry[0])
+    same = [s for _, n, s in found if n == name]
+    at = placed(script, loop, max(same, key=script.line))
+    better, why = known_better(script, loop, name, None)
+    if better is None and COUNTS.fullmatch(name):
+        told[name] = (True, "it is a share of correct answers")
+    if better is None and name in told:
+        better, why = told[name]
+    return Score(name, at, better, why, doubts=doubts.get(name, ""))

@@ -1,0 +1,215 @@
+"""Which layers of a network get dendrites, and on which axis of their outputs the neurons are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import libcst as cst
+
+from frustration.integration.axes import RECURRENT, Axes, axes_of, class_of
+from frustration.integration.parts import Parts
+from frustration.integration.source import Script, last
+from frustration.integration.words import words
+
+Kind = Literal["images", "sequence", "features", "lora", "both", "unknown"]
+
+CONVOLUTIONS = words("Conv1d Conv2d Conv3d LazyConv2d ConvTranspose2d")
+SEQUENCE = RECURRENT | words(
+    "Embedding EmbeddingBag MultiheadAttention Transformer TransformerEncoder TransformerEncoderLayer "
+    "TransformerDecoder TransformerDecoderLayer scaled_dot_product_attention"
+)
+FAST_PATH = words("Transformer TransformerEncoder TransformerEncoderLayer")
+_IMAGE_MODELS = re.compile(
+    r"torchvision\.models|resnet|resnext|vgg|densenet|mobilenet|efficientnet|alexnet|squeezenet|unet|convnext|regnet",
+    re.I,
+)
+_SEQUENCE_MODELS = re.compile(
+    r"gpt|bert|llama|t5\b|t5for|vit_|vit\b|swin|deit|transformer|causallm|seq2seqlm|maskedlm|sequenceclassification|"
+    r"tokenclassification|questionanswering|multiplechoice|lmhead|conditionalgeneration|electra|bart|mistral|qwen",
+    re.I,
+)
+_HEADS = re.compile(r"SequenceClassification|MultipleChoice|ImageClassification|AudioClassification", re.I)
+
+
+@dataclass
+class Layers:
+    """The part of the configuration that depends on the network."""
+
+    kind: Kind
+    reason: str
+    names: list[str] = field(default_factory=list)
+    """Classes of layers that get dendrites."""
+    dimensions: list[int] = field(default_factory=list)
+    flat: list[str] = field(default_factory=list)
+    """Paths of Linear layers whose output is [batch, features] in a network of sequences."""
+    tracked: list[str] = field(default_factory=list)
+    """Paths of layers that get none."""
+    ids: list[str] = field(default_factory=list)
+    """Paths of the only layers that get dendrites."""
+    unsafe_tensors: bool = False
+    """Weights may be tied, and safetensors cannot save those."""
+    fast_path: bool = False
+    doubts: list[str] = field(default_factory=list)
+
+
+def find_layers(script: Script, parts: Parts | None, creation: cst.CSTNode | None = None) -> Layers:
+    """What the network is made of, as far as the script and the files beside it say."""
+    root = creation or (parts.made if parts else None)
+    made = dict(_constructors(script, root)) if root is not None else {}
+    text = f"{script.code(root)} {_defaults(script, root)}" if root is not None else ""
+    known = " ".join([text, *made])
+    if parts and parts.created is not None and parts.created is not root:
+        made.update(_constructors(script, parts.created))
+    if not _layer_names(made) and not _IMAGE_MODELS.search(known) and not _SEQUENCE_MODELS.search(known):
+        made = {name: name for one in (script, *script.neighbours()) for _, name in one.calls()}
+    layers = _by_kind(script, parts, root, set(map(last, made)), " ".join([text, *made]))
+    layers.fast_path = bool(set(map(last, made)) & FAST_PATH)
+    if parts and parts.layer:
+        layers.ids = [parts.layer]
+        layers.reason += f"; only {parts.layer} is trained"
+    elif _frozen(script) and not layers.ids and layers.kind != "lora":
+        layers.doubts.append(
+            "some layers are frozen here; a frozen layer among those that get dendrites stops the library "
+            "in a "
+            "debugger: name the trained ones with --layers, as in --layers .fc"
+        )
+    return layers
+
+
+def _defaults(script: Script, root: cst.CSTNode) -> str:
+    """The defaults of the command-line arguments that choose the network, as in `--arch resnet18`."""
+    names = set(re.findall(r"args\.(\w+)", script.code(root)))
+    found = []
+    for call in script.called("add_argument"):
+        words = [script.code(a.value).strip("'\"-").replace("-", "_") for a in call.args if a.keyword is None]
+        default = script.argument(call, "default")
+        if names & set(words) and isinstance(default, cst.SimpleString):
+            found.append(script.code(default))
+    return " ".join(found)
+
+
+def _layer_names(made: dict[str, str]) -> set[str]:
+    return {last(name) for name in made} & (CONVOLUTIONS | SEQUENCE | {"Linear", "LazyLinear", "Conv1D"})
+
+
+def _frozen(script: Script) -> bool:
+    return bool(re.search(r"requires_grad\s*=\s*False|requires_grad_\(False\)", script.text))
+
+
+def _constructors(
+    script: Script, root: cst.CSTNode, seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """What is called to make a network, through its classes and the functions that build it."""
+    for call, name in script.calls(root):
+        yield name, script.code(call)
+        found = class_of(script, script.code(call.func))
+        if found is not None and id(found[1]) not in seen:
+            yield from _constructors(*found, seen | {id(found[1])})
+            for base in found[1].bases:
+                parent = class_of(found[0], found[0].code(base.value))
+                if parent is not None and id(parent[1]) not in seen:
+                    yield from _constructors(*parent, seen | {id(found[1]), id(parent[1])})
+        function = script.callee(call)
+        if found is None and function is not None and id(function.node) not in seen:
+            yield from _constructors(function.script, function.node.body, seen | {id(function.node)})
+
+
+def _by_kind(
+    script: Script, parts: Parts | None, root: cst.CSTNode | None, made: set[str], text: str
+) -> Layers:
+    if script.called("get_peft_model"):
+        return Layers(
+            "lora",
+            "get_peft_model: the adapters are trained, the base is frozen",
+            dimensions=[-1, -1, 0],
+            unsafe_tensors=True,
+        )
+    images = bool(made & CONVOLUTIONS or _IMAGE_MODELS.search(text))
+    sequence = bool(made & SEQUENCE or _SEQUENCE_MODELS.search(text))
+    if images and not sequence:
+        return Layers(
+            "images",
+            "convolutions: channels are the second axis",
+            ["Conv1d", "Conv2d", "Conv3d", "Linear"],
+            [-1, 0, -1, -1],
+        )
+    if sequence:
+        axes = _axes(script, root, bool(made & (SEQUENCE - {"Embedding", "EmbeddingBag"})))
+        named = sorted(made & (SEQUENCE | CONVOLUTIONS)) or ["a model of sequences"]
+        if images:
+            return Layers(
+                "both",
+                f"convolutions and {', '.join(n for n in named if n not in CONVOLUTIONS)}: the axis of a "
+                f"convolution "
+                "is certain, so convolutions get dendrites",
+                sorted(made & CONVOLUTIONS) or ["Conv2d"],
+                [-1, 0, -1, -1],
+                doubts=[
+                    "the axis of its Linear layers was not read, so they get none: `frustration perforate "
+                    "dry-run` measures it"
+                ],
+            )
+        return _of_sequences(axes, ", ".join(named), text)
+    if made & {"Linear", "LazyLinear"}:
+        return Layers("features", "Linear layers over [batch, features]", ["Linear"], [-1, 0, -1, -1])
+    return Layers(
+        "unknown",
+        "what the network is made of was not found",
+        ["Conv1d", "Conv2d", "Conv3d", "Linear"],
+        [-1, 0, -1, -1],
+        doubts=[
+            "neither the layers nor their axis could be read: measure them with `frustration perforate "
+            "dry-run`, or give --output-dimensions"
+        ],
+    )
+
+
+def _axes(script: Script, root: cst.CSTNode | None, sequences: bool) -> Axes:
+    result = Axes()
+    for call, _ in script.calls(root) if root is not None else ():
+        found = class_of(script, script.code(call.func))
+        if found is not None and found[0].method(found[1], "forward") is not None:
+            result.linear.update(axes_of(*found, sequences).linear)
+    return result
+
+
+def _of_sequences(axes: Axes, named: str, text: str) -> Layers:
+    layers = Layers(
+        "sequence", f"{named}: features are the last axis", ["Linear"], [-1, -1, 0], unsafe_tensors=True
+    )
+    flat = axes.known(2)
+    if flat and len(flat) == len(axes.linear) and "Transformer" not in named:
+        return Layers(
+            "features",
+            f"{named}; every Linear layer sees [batch, features]: {', '.join(flat)}",
+            ["Linear"],
+            [-1, 0, -1, -1],
+            unsafe_tensors=True,
+        )
+    layers.flat = [path for path in flat if "*" not in path]
+    if layers.flat:
+        layers.reason += f"; {', '.join(layers.flat)} sees [batch, features]"
+    unknown = [path for path in axes.unknown if "*" not in path]
+    if unknown and len(unknown) == len(axes.linear):
+        layers.doubts.append(
+            f"the axis of {', '.join(unknown)} was not read: measure it with `frustration perforate "
+            f"dry-run`, or "
+            "give --output-dimensions"
+        )
+    elif unknown:
+        layers.tracked = unknown
+        layers.doubts.append(
+            f"the axis of {', '.join(unknown)} was not read, so it gets no dendrites: "
+            "`frustration perforate dry-run` measures it"
+        )
+    if _HEADS.search(text):
+        layers.tracked = [".classifier", ".pre_classifier", ".score", ".pooler", ".bert.pooler"]
+        layers.doubts.append(
+            "classifier and pooler see [batch, features], and how they are called depends on the model: "
+            "they get no "
+            "dendrites here; `frustration perforate dry-run` measures them"
+        )
+    return layers

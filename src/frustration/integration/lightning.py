@@ -1,0 +1,133 @@
+"""Scripts that use Lightning: the module is perforated, and a callback in its Trainer reports the scores."""
+
+from __future__ import annotations
+
+import re
+
+import libcst as cst
+
+from frustration.integration.direction import best_of, by_name
+from frustration.integration.framework import Framework, set_keywords
+from frustration.integration.remarks import hand
+from frustration.integration.source import Script, last
+from frustration.integration.steps import Report
+from frustration.integration.targets import Wishes
+
+PACKAGES = ("lightning", "pytorch_lightning")
+
+
+def is_lightning(script: Script) -> bool:
+    imported = any(full.partition(".")[0] in PACKAGES for full in script.imports.values())
+    return imported and bool(re.search(r"LightningModule|LightningCLI|\.fit\(", script.text))
+
+
+def lightning(script: Script, wishes: Wishes) -> Report:
+    report = Report(str(script.path or ""), "Lightning", wishes.described, script.text, script.text)
+    work = Framework(script, wishes, report)
+    trainers = [c for c, n in script.calls() if last(n) == "Trainer"]
+    fits = [c for c, n in script.calls() if last(n) == "fit" and c.args]
+    if script.called("LightningCLI") or not trainers or not fits:
+        line = script.line(script.called("LightningCLI")[0]) if script.called("LightningCLI") else 0
+        report.refused = (
+            f"LightningCLI (line {line}) makes the module and the Trainer out of sight: call "
+            f"perforate_model at the "
+            "end of the module's __init__, and pass the callback in trainer_defaults"
+            if line
+            else "no Trainer that fits a module is made here: give the file that does"
+        )
+        return report
+    call, name = trainers[0], script.code(fits[0].args[0].value)
+    made = [
+        script.statement(v)
+        for names, v in script.assignments()
+        if names == [name] and isinstance(v, cst.Call)
+    ]
+    made = [s for s in made if script.before(s, fits[0])]
+    metric, why = _metric(script, wishes)
+    line = script.line(call)
+    if not metric:
+        work.option("score", line, f"nothing is logged in validation: {why}", "--metric NAME")
+        return work.finish()
+    better = wishes.better if wishes.better is not None else by_name(metric)
+    if better is None:
+        reason = f"whether a higher {metric} is better: its name does not say"
+        work.option("direction", line, reason, "--better higher|lower")
+        return work.finish()
+    if not made:
+        reason = f"where {name}, the module that is fitted, is made was not found"
+        work.option("model", script.line(fits[0]), reason, "make it in a variable before the Trainer fits it")
+        return work.finish()
+    work.imports("lightning")
+    work.network(name, made[-1], made[-1], True, better)
+    work.direction(line, metric, better, why)
+    _callback(work, call, name, metric, better)
+    _told(work)
+    return work.finish()
+
+
+def _callback(work: Framework, call: cst.Call, network: str, metric: str, better: bool) -> None:
+    script = work.script
+    line = script.line(call)
+    if work.has_callback:
+        for step in ("end", "score", "optimizer", "scheduler", "rebuild"):
+            work.add(step, line, "by the callback")
+        return
+    made = work.callback(f'"{metric}"', network, better)
+    given = script.argument(call, "callbacks")
+    text = script.exact(given) if given is not None else "[]"
+    if text.startswith("["):
+        inside = text[1:].lstrip()
+        joined = f"[{made}]" if inside == "]" else f"[{made}, {inside}"
+    else:
+        joined = f"[{made}, *({text} or [])]" if " " in text else f"[{made}, *{text}]"
+    ends = work.library or bool(work.own.complete)
+    values = {"callbacks": joined, **({"max_epochs": "-1"} if ends else {})}
+    work.draft.replaced[id(call)] = set_keywords(call, values)
+    if ends:
+        work.add("end", line, "the library says when it is complete", ["max_epochs=-1"])
+    work.add("score", line, f"the callback reports {metric} after every validation", [f"callbacks={joined}"])
+    work.add("optimizer", line, "the callback registers it when training begins", [f"callbacks={joined}"])
+    work.add("rebuild", line, "the callback asks configure_optimizers again", [f"callbacks={joined}"])
+    work.add("scheduler", line, "configure_optimizers makes it anew", [f"callbacks={joined}"])
+
+
+def _metric(script: Script, wishes: Wishes) -> tuple[str, str]:
+    """The name under which a validation logs its score."""
+    if wishes.metric:
+        return wishes.metric, "by --metric"
+    logged = []
+    for call in script.called("log", "log_dict"):
+        if not call.args:
+            continue
+        scope = script.scope(call)
+        names = re.findall(r"[\"']([\w/.-]+)[\"']", script.code(call.args[0].value))
+        validation = scope is not None and "valid" in scope.name.value
+        logged += [n for n in names if validation or re.search(r"val|valid|dev", n)]
+    for call in script.called("ModelCheckpoint", "EarlyStopping"):
+        monitor = script.argument(call, "monitor", 0)
+        if monitor is not None and script.code(monitor).strip("'\"") in logged:
+            return script.code(monitor).strip("'\""), f"{last(script.name(call.func))} watches it"
+    if not logged:
+        return "", 'log the score in validation_step: self.log("val_acc", ...)'
+    return best_of(logged), "its name says so"
+
+
+def _told(work: Framework) -> None:
+    script, steps = work.script, work.report.steps
+    for call in script.called("EarlyStopping"):
+        steps.append(
+            hand("end", "EarlyStopping may end the training before a dendrite comes", script.line(call))
+        )
+    for call, name in script.calls():
+        best = "ckpt_path" in script.code(call) and "best" in script.code(call)
+        if last(name) == "load_from_checkpoint" or (last(name) in ("test", "validate", "predict") and best):
+            reason = "a checkpoint of a grown network fits no fresh module: use the module at hand"
+            steps.append(hand("saving", reason, script.line(call)))
+    for call, name in script.calls():
+        if last(name) == "Trainer" and re.search(r"max_steps\s*=|max_time\s*=", script.code(call)):
+            steps.append(hand("end", "max_steps or max_time still ends the training", script.line(call)))
+        if last(name) == "Trainer" and re.search(
+            r"devices\s*=\s*([2-9]|-1)|strategy\s*=\s*[\"']ddp", script.code(call)
+        ):
+            reason = "several processes: strategy='ddp_find_unused_parameters_true', all in one folder"
+            steps.append(hand("parallel", reason, script.line(call)))

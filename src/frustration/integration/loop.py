@@ -1,0 +1,316 @@
+"""The training loop of a script, its evaluation, and the score that comes from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import libcst as cst
+
+from frustration.errors import InputError
+from frustration.integration.direction import best_of, by_name, by_use, rank
+from frustration.integration.parts import Parts
+from frustration.integration.source import Function, Loop, Script, Statement, last
+
+TrainingLoop = cst.For | cst.While
+_EVALUATION = re.compile(r"eval(uate|uation)?|valid(ate|ation)?|test|val", re.I)
+COUNTS = re.compile(
+    r"(?:[\d.]+\s*\*\s*)?\(?(?:\w+_)?(?:correct|corrects|hits|accurate)\b(?:\.\w+\(\))*\)?\s*/\s*[\w.()\[\]]+(?:\([^()]*\))?"
+    r"(?:\s*\*\s*[\d.]+)?"
+)
+
+
+@dataclass
+class Score:
+    """What decides about growth, and how it is known."""
+
+    expression: str
+    at: Statement
+    """The statement after which it is known."""
+    better: bool | None
+    """True: higher is better; None: not known."""
+    why: str
+    call: cst.Call | None = None
+    """An evaluation whose result nothing keeps yet."""
+    adds: tuple[Function, str] | None = None
+    """A function that only prints the score, and the expression that it has to return."""
+    doubts: str = ""
+    """Why this is not certain; empty where it is."""
+
+
+def trains(script: Script, node: cst.CSTNode, seen: frozenset[int] = frozenset()) -> bool:
+    """Whether running a node trains: in it, or in a function of this script or one beside it."""
+    for call, name in script.calls(node):
+        if last(name) == "backward" or (
+            last(name) == "step" and re.search(r"optim|\bopt\b|scaler", name.lower())
+        ):
+            return True
+        function = script.callee(call)
+        if function is None or id(function.node) in seen:
+            continue
+        if trains(function.script, function.node.body, seen | {id(function.node)}):
+            return True
+    return False
+
+
+def evaluates(function: Function) -> bool:
+    """Whether a function measures without training."""
+    code = function.code
+    quiet = ".eval()" in code or "no_grad" in code or "inference_mode" in code
+    named = bool(_EVALUATION.match(function.name.lower())) or "evaluat" in function.name.lower()
+    return (quiet or named) and not trains(function.script, function.node.body)
+
+
+def find_loop(script: Script, parts: Parts) -> TrainingLoop | None:
+    """The outermost loop that trains and evaluates, and does not make the optimizer anew."""
+    every: list[TrainingLoop] = [*script.all(cst.For), *script.all(cst.While)]
+    loops = [
+        loop
+        for loop in sorted(every, key=script.line)
+        if not script.holds(loop, parts.optimizer) and trains(script, loop.body)
+    ]
+    outer = [x for x in loops if not any(y is not x and script.holds(y, x) for y in loops)]
+    measured = [x for x in outer if evaluations(script, x) or inline_start(script, x) is not None]
+    near = [x for x in measured if script.scope(x) is script.scope(parts.optimizer)]
+    return next(iter(near or measured or outer), None)
+
+
+def evaluations(script: Script, loop: TrainingLoop) -> list[tuple[cst.Call, Function | None]]:
+    """The calls in a loop that evaluate, validation first; with the function where it can be read."""
+    found: list[tuple[cst.Call, Function | None]] = []
+    repeated = [script.callee(call) for call, _ in script.calls(loop.body)]
+    for call, name in script.calls(loop.body):
+        function = script.callee(call)
+        both = function is not None and sum(f is not None and f.node is function.node for f in repeated) > 1
+        if function is not None:
+            if evaluates(function) or (both and _asks_evaluation(script, call)):
+                found.append((call, function))
+        elif re.search(r"evaluat|validat|^test$", last(name)) and script.targets(script.statement(call)):
+            found.append((call, None))
+    return sorted(found, key=lambda pair: -_part(script, pair[0]))
+
+
+def _asks_evaluation(script: Script, call: cst.Call) -> bool:
+    """`run_epoch(model, val_loader, train=False)`: one function for both."""
+    text = ", ".join(script.code(a) for a in call.args)
+    return bool(re.search(r"\b(val|valid|validation|dev|eval|test)|train(ing)?\s*=\s*False|['\"]val", text))
+
+
+def _part(script: Script, call: cst.Call) -> int:
+    """Which part of the data a call evaluates: validation 3, unknown 2, test 1, training 0."""
+    text = " ".join([*script.targets(script.statement(call)), script.code(call)]).lower()
+    if re.search(
+        r"(?<![a-z])(val|valid|validation|dev|eval)(?![a-z])|val_|valid_", text.replace(".eval()", "")
+    ):
+        return 3
+    if re.search(r"train_?(loader|data|set|dl|x)|train_(acc|loss)", text):
+        return 0
+    return 1 if "test" in text else 2
+
+
+def inline_start(script: Script, loop: TrainingLoop) -> cst.CSTNode | None:
+    """Where an evaluation begins that is written out in the loop."""
+    for call, name in script.calls(loop.body):
+        if last(name) == "eval" and "." in name and not call.args:
+            return call
+    for block in script.all(cst.With, loop.body):
+        head = " ".join(script.code(item) for item in block.items)
+        if ("no_grad" in head or "inference_mode" in head) and not trains(script, block.body):
+            return block
+    return None
+
+
+def find_score(script: Script, parts: Parts, loop: TrainingLoop, metric: str = "") -> Score | None:
+    """What the loop's evaluation gives; `metric` is the user's choice."""
+    if metric:
+        return _chosen(script, loop, metric)
+    for call, function in evaluations(script, loop):
+        if script.scope(call) is not script.scope(loop.body):  # a function that the loop defines
+            continue
+        found = _of_call(script, loop, call, function)
+        if found is not None:
+            return found
+    from frustration.integration.inline import written_out
+
+    return written_out(script, loop)
+
+
+def known_better(
+    script: Script, loop: TrainingLoop, expression: str, function: Function | None
+) -> tuple[bool | None, str]:
+    if used := by_use(script, expression, loop.body):
+        return used
+    name = expression
+    if key := re.search(r"\[\s*['\"]([\w/@.-]+)['\"]\s*\]$", expression):
+        name = key[1]
+        if by_name(name) is None:  # losses["val"]: the dictionary says it
+            name = expression
+    if (way := by_name(name)) is not None:
+        return way, "its name says so"
+    if function is not None:
+        ways = {by_name(text) for text in _returned(function)} - {None}
+        if len(ways) == 1:
+            return ways.pop(), f"{function.name} returns {' or '.join(_returned(function))}"
+    return None, "neither its name nor a comparison says whether higher is better"
+
+
+def _returned(function: Function) -> list[str]:
+    """What the returns of a function itself give; not those of functions in it."""
+    script = function.script
+    return [
+        script.code(node.value)
+        for node in script.all(cst.Return, function.node.body)
+        if node.value is not None and script.scope(node) is function.node
+    ]
+
+
+def _of_call(script: Script, loop: TrainingLoop, call: cst.Call, function: Function | None) -> Score | None:
+    statement = script.statement(call)
+    targets = (
+        [] if isinstance(statement, (cst.For, cst.While, cst.If, cst.With)) else script.targets(statement)
+    )
+    at = placed(script, loop, statement)
+    if targets:
+        names = [t for t in targets if t != "_" and not t.startswith(parts_of_progress)]
+        keyed = [n for n in names if by_name(n) is not None] or names
+        if not keyed:
+            return None
+        expression, doubts = _opened(script, loop, best_of(keyed), len(targets), function)
+        better, why = known_better(script, loop, expression, function)
+        return Score(expression, at, better, why, doubts=doubts)
+    if function is None:
+        return None
+    returned = _returned(function)
+    if returned:
+        expression = "score"
+        if len(set(returned)) == 1 and "," in returned[0] and not returned[0].startswith(("{", "dict(", "(")):
+            parts = [p.strip() for p in returned[0].split(",")]
+            expression = f"score[{parts.index(best_of(parts))}]" if best_of(parts) in parts else expression
+            better = by_name(best_of(parts))
+            why = f"{function.name} returns {returned[0]}"
+        else:
+            better, why = known_better(script, loop, expression, function)
+        return Score(expression, at, better, why, call=call)
+    metric = printed_metric(function)
+    if metric is None or function.script is not script:
+        return None
+    text, better = metric
+    return Score("score", at, better, f"{function.name} prints {text}", call=call, adds=(function, text))
+
+
+parts_of_progress = ("pred", "output", "logit", "target", "label", "time")
+
+
+def _opened(
+    script: Script, loop: TrainingLoop, name: str, targets: int, function: Function | None
+) -> tuple[str, str]:
+    """The number in a result that is a dictionary or a tuple: (expression, why it is not certain)."""
+    for node in script.all(cst.Subscript, loop.body):
+        if script.code(node.value) == name and "train" not in script.code(node.slice[0]):
+            text = script.code(node)
+            if re.search(r"['\"]", text):
+                return text, ""
+    if targets > 1 or function is None:
+        return name, ""
+    returned = _returned(function)
+    if len(set(returned)) != 1:
+        return name, ""
+    text = returned[0]
+    if text.startswith("{"):
+        keys = re.findall(r"['\"]([\w/@.-]+)['\"]\s*:", text)
+        return (
+            (f'{name}["{best_of(keys)}"]', "") if keys else (name, "a dictionary; which entry is not known")
+        )
+    if "," in text and re.fullmatch(r"\(?\s*[\w.]+(\s*,\s*[\w.]+)+\s*\)?", text):
+        parts = [part.strip() for part in text.strip("()").split(",")]
+        return f"{name}[{parts.index(best_of(parts))}]", ""
+    if ".compute(" in text:
+        return name, "the result of .compute() may hold several metrics"
+    return name, ""
+
+
+def printed_metric(function: Function) -> tuple[str, bool] | None:
+    """The metric that an evaluating function computes and does not return."""
+    script = function.script
+    found: list[tuple[tuple[int, int], str, bool]] = []
+    for node in script.all(cst.BinaryOperation, function.node.body):
+        text = script.code(node)
+        if COUNTS.fullmatch(text) and not inside_loop(script, node, function.node):
+            found.append(((3, 0), text, True))
+    for name, statement in bound_in(script, function.node.body):
+        way = by_name(name)
+        counted = name in ("correct", "corrects") or rank(name)[1] < 0
+        if name.isidentifier() and way is not None and not counted:
+            settled = not inside_loop(script, statement, function.node)
+            found.append(((1 + way, settled), name, way))
+    if not found:
+        return None
+    _, text, way = max(found, key=lambda entry: entry[0])
+    return text, way
+
+
+def bound_in(script: Script, within: cst.CSTNode) -> list[tuple[str, Statement]]:
+    """The names that are assigned or added to, with the statement."""
+    found = [(name, script.statement(value)) for names, value in script.assignments(within) for name in names]
+    found += [(script.code(n.target), script.statement(n)) for n in script.all(cst.AugAssign, within)]
+    return found
+
+
+def inside_loop(script: Script, node: cst.CSTNode, outer: cst.CSTNode) -> bool:
+    """Whether a loop stands between a node and one around it."""
+    found = script.up(script.parent(node), cst.For, cst.While, cst.FunctionDef)
+    return isinstance(found, Loop) and found is not outer and script.holds(outer, found)
+
+
+def phases(script: Script, statement: Statement, loop: TrainingLoop) -> Statement | None:
+    """`for phase in ["train", "val"]` around a statement: after it, values are of the last phase."""
+    for outer in script.around(statement):
+        if outer is loop:
+            return None
+        if isinstance(outer, cst.For) and isinstance(outer.iter, (cst.List, cst.Tuple)):
+            words = [script.code(e.value) for e in outer.iter.elements]
+            if words and re.search(r"val|test|eval|dev", words[-1]):
+                return outer
+    return None
+
+
+def placed(script: Script, loop: TrainingLoop, statement: Statement) -> Statement:
+    """Outside of the batches, phases and `with` blocks that a score is computed in."""
+    found = statement
+    for outer in script.around(statement):
+        if outer is loop or isinstance(outer, cst.FunctionDef):
+            break
+        if isinstance(outer, (cst.With, cst.Try)) and not trains(script, outer):
+            found = outer
+        if isinstance(outer, cst.For) and not trains(script, outer.body):
+            found = outer
+    return phases(script, statement, loop) or found
+
+
+def _chosen(script: Script, loop: TrainingLoop, metric: str) -> Score:
+    """The score that the user names: a variable of the loop, or an expression that begins with one."""
+    root = re.split(r"[.\[(]", metric)[0]
+    bound = [(name, s) for name, s in bound_in(script, loop.body) if name == root]
+    if not bound:
+        known = sorted({n for n, _ in bound_in(script, loop.body) if n.isidentifier()})
+        raise InputError(
+            f"--metric {metric}: nothing in the loop of line {script.line(loop)} assigns {root}; it assigns "
+            + ", ".join(known)
+        )
+    at = placed(script, loop, bound[-1][1])
+    better, why = known_better(script, loop, metric, None)
+    return Score(metric, at, better, why)
+
+
+def before_training(script: Script, loop: TrainingLoop, at: Statement) -> bool:
+    """Whether the loop evaluates before it has trained for the first time."""
+    first = next(
+        (
+            call
+            for call, name in script.calls(loop.body)
+            if last(name) == "backward"
+            or ((f := script.callee(call)) is not None and trains(f.script, f.node.body))
+        ),
+        None,
+    )
+    return first is not None and script.before(at, first) and not script.holds(at, first)

@@ -1,0 +1,333 @@
+"""The network of a script, its optimizer and schedulers: what they are called and where they are made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from frustration.integration.source import Loop, Script, Statement, last
+from frustration.integration.words import words
+
+OPTIMIZERS = words(
+    "Adadelta Adafactor Adagrad Adam Adam8bit AdamW AdamW8bit Adamax ASGD LAMB Lamb LARS LBFGS Lion Muon "
+    "NAdam "
+    "RAdam RMSprop Rprop SGD SparseAdam FusedAdam"
+)
+OPTIMIZER_MAKERS = words(
+    "configure_optimizers configure_optimizer create_optimizer create_optimizer_v2 get_optimizer "
+    "build_optimizer "
+    "make_optimizer"
+)
+SCHEDULER_MAKERS = re.compile(r"(get|create|build|make)\w*schedul\w*|get_\w+_schedule\w*")
+DISTRIBUTED = words("DistributedDataParallel DDP NativeDDP")
+WRAPPERS = DISTRIBUTED | words("DataParallel FullyShardedDataParallel FSDP compile convert_sync_batchnorm")
+PREPARES = frozenset({"prepare", "setup", "setup_module"})
+LIBRARY_MAKERS = frozenset({"perforate_model", "initialize_pai", "initializePB", "convert_network"})
+LIBRARY_OPTIMIZERS = frozenset({"setup_optimizer", "setupOptimizer"})
+"""The library's own way: they return an optimizer and a scheduler."""
+MOVES = words("to cuda cpu half float double bfloat16 train eval requires_grad_")
+CHANGES = words("load_state_dict apply resize_token_embeddings init_weights tie_weights register_buffer")
+_PARAMETERS = re.compile(r"([A-Za-z_][\w.]*?)(?:\.module)?\.(?:named_|trainable_)?parameters\(")
+
+
+@dataclass
+class Parts:
+    """What a plain loop trains, and by what."""
+
+    optimizer: Statement
+    """The statement that makes it; of several in branches, the last."""
+    optimizer_name: str
+    model: str
+    models: list[str]
+    """All networks whose parameters the optimizer takes."""
+    layer: str = ""
+    """The one part that is trained, as in `model.fc.parameters()`."""
+    made: Statement | None = None
+    """The statement that makes the network."""
+    created: Statement | None = None
+    """The statement after which the network is complete, and not yet wrapped."""
+    enters: Statement | None = None
+    """Where nothing here creates it: the statement before which it is known."""
+    inline: cst.Call | None = None
+    """A call that makes the network inside the one that wraps it."""
+    schedulers: list[Statement] = field(default_factory=list)
+    wrappings: list[cst.Call] = field(default_factory=list)
+    prepared: Statement | None = None
+    """`accelerator.prepare(...)` or `fabric.setup(...)`."""
+    others: list[tuple[str, str]] = field(default_factory=list)
+    """Other optimizers, each with the network that it trains."""
+
+
+def find_parts(script: Script, model: str = "", optimizer: str = "") -> Parts | None:
+    """The parts of a plain loop; None if no optimizer is made. The names are the user's, where given."""
+    made = [
+        (names[0], value, script.statement(value))
+        for names, value in script.assignments()
+        if (len(names) == 1 and _makes_optimizer(script, value, names[0]))
+        or (isinstance(value, cst.Call) and last(script.name(value.func)) in LIBRARY_OPTIMIZERS)
+    ]
+    made = [m for m in made if not _handed_on(script, *m)]
+    if optimizer:
+        made = [m for m in made if m[0] == optimizer]
+    if model:
+        made = [m for m in made if model in _trained(script, m[1], m[2])] or made
+    made = [m for m in made if not _rebuilt(script, m[2])] or made
+    if not made:
+        return None
+    name, value, statement = made[0]
+    same = [m for m in made if m[0] == name and script.scope(m[2]) is script.scope(statement)]
+    statement = _whole(script, [m[2] for m in same])
+    models = _trained(script, value, statement)
+    parts = Parts(statement, name, model or (models[0] if models else ""), models)
+    parts.others = sorted(
+        {(n, (_trained(script, v, s) or [""])[0]) for n, v, s in made if n != name} - {(name, parts.model)}
+    )
+    _find_schedulers(script, parts)
+    _find_creation(script, parts)
+    return parts
+
+
+def _makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> bool:
+    if isinstance(value, cst.IfExp):
+        return _makes_optimizer(script, value.body, target)
+    if not isinstance(value, cst.Call):
+        return False
+    name = script.name(value.func)
+    if "lr_scheduler" in name or last(name) in PREPARES:
+        return False
+    if last(name) in OPTIMIZERS | OPTIMIZER_MAKERS or name.startswith("torch.optim."):
+        return "swa" not in name
+    if "opt" in target.lower() and _PARAMETERS.search(script.code(value)):
+        return True
+    function = script.callee(value)
+    return function is not None and _returns_optimizer(function.script, function.node)
+
+
+def _returns_optimizer(script: Script, function: cst.FunctionDef) -> bool:
+    """Whether a function makes an optimizer and returns it alone."""
+    made = {
+        names[0]
+        for names, value in script.assignments(function.body)
+        if isinstance(value, cst.Call) and last(script.name(value.func)) in OPTIMIZERS
+    }
+    for statement in script.all(cst.Return, function.body):
+        value = statement.value
+        if isinstance(value, cst.Call) and last(script.name(value.func)) in OPTIMIZERS:
+            return True
+        if value is not None and script.code(value) in made:
+            return True
+    return False
+
+
+def _handed_on(script: Script, name: str, value: cst.BaseExpression, statement: Statement) -> bool:
+    """Whether the function around it only makes the optimizer, for a caller in this script."""
+    function = script.scope(statement)
+    if function is None or not _returns_optimizer(script, function):
+        return False
+    callers = [call for call, _ in script.calls() if (f := script.callee(call)) and f.node is function]
+    makers = script.called(function.name.value)
+    return bool(callers or makers)
+
+
+def _rebuilt(script: Script, statement: Statement) -> bool:
+    """Whether it is an optimizer made anew after growth."""
+    return any(
+        isinstance(outer, cst.If) and re.search(r"\brestructured?\b", script.code(outer.test))
+        for outer in script.around(statement)
+    )
+
+
+def _trained(script: Script, value: cst.BaseExpression, statement: Statement) -> list[str]:
+    """The networks whose parameters an optimizer takes."""
+    if isinstance(value, cst.Call):
+        name = last(script.name(value.func))
+        if name in LIBRARY_OPTIMIZERS:
+            return [script.code(value.args[0].value)] if value.args else []
+        if name in OPTIMIZER_MAKERS and isinstance(value.func, cst.Attribute):
+            owner = script.code(value.func.value)
+            if owner not in script.imports and owner != "self":
+                return [owner]
+    if hits := _PARAMETERS.findall(script.code(value)):
+        return list(dict.fromkeys(hits))
+    if isinstance(value, cst.Call) and (name in OPTIMIZER_MAKERS or script.callee(value)):
+        named = [a for a in value.args if re.search(r"model|net", script.code(a.value)) and not a.star]
+        if named or value.args:
+            return [script.code((named or list(value.args))[0].value)]
+    # Through a variable: the statements before that bind what the call uses.
+    names = script.names_in(value)
+    for before in reversed(_earlier(script, statement)):
+        if names & {n.partition(".")[0] for n in script.targets(before)}:
+            if hits := _PARAMETERS.findall(script.code(before)):
+                return list(dict.fromkeys(hits))
+            names |= script.names_in(before)
+    return []
+
+
+def _earlier(script: Script, statement: Statement) -> list[Statement]:
+    """The statements before one, in its block and in the blocks around it up to its function."""
+    found: list[Statement] = []
+    for outer in script.around(statement):
+        if isinstance(outer, cst.FunctionDef):
+            break
+        siblings = list(script.siblings(outer))
+        found = siblings[: siblings.index(outer)] + found
+    return found
+
+
+def _whole(script: Script, statements: list[Statement]) -> Statement:
+    """One statement, or the `if` that holds all of them in its branches."""
+    first = statements[0]
+    for outer in script.around(first):
+        if isinstance(outer, (cst.FunctionDef, *Loop)):
+            break
+        if (
+            isinstance(outer, cst.If)
+            and all(script.holds(outer, s) for s in statements)
+            and len(statements) > 1
+        ):
+            return outer
+    return first
+
+
+def _find_schedulers(script: Script, parts: Parts) -> None:
+    for names, value in script.assignments():
+        statement = script.statement(value)
+        if _makes_scheduler(script, value) and not _rebuilt(script, statement):
+            mine = parts.optimizer_name in _arguments(script, value)
+            chained = any(n in _arguments(script, value) for s in parts.schedulers for n in script.targets(s))
+            if mine or chained:
+                parts.schedulers.append(statement)
+        elif (
+            isinstance(value, cst.Call)
+            and last(script.name(value.func)) in PREPARES
+            and parts.model in names
+            and parts.prepared is None
+        ):
+            parts.prepared = statement
+
+
+def _arguments(script: Script, value: cst.BaseExpression) -> list[str]:
+    return [script.code(a.value) for call in script.all(cst.Call, value) for a in call.args]
+
+
+def _makes_scheduler(script: Script, value: cst.BaseExpression) -> bool:
+    if isinstance(value, cst.IfExp):
+        return _makes_scheduler(script, value.body)
+    if not isinstance(value, cst.Call):
+        return False
+    name = script.name(value.func)
+    return (
+        "lr_scheduler." in name or bool(SCHEDULER_MAKERS.fullmatch(last(name))) or last(name).endswith("LR")
+    )
+
+
+def is_wrapping(script: Script, call: cst.Call, model: str) -> bool:
+    return last(script.name(call.func)) in WRAPPERS and any(script.code(a.value) == model for a in call.args)
+
+
+def unmoved(value: cst.BaseExpression) -> cst.BaseExpression:
+    """`Net()` of `Net().to(device)`."""
+    while (
+        isinstance(value, cst.Call)
+        and isinstance(value.func, cst.Attribute)
+        and value.func.attr.value in MOVES
+    ):
+        value = value.func.value
+    return value
+
+
+def _find_creation(script: Script, parts: Parts) -> None:
+    root = parts.model.partition(".")[0]
+    if "." in parts.model and root != "self":  # model.fc.parameters(): the network is the model
+        parts.layer, parts.model = parts.model.removeprefix(root), root
+    scope = script.scope(parts.optimizer)
+    parts.wrappings = [call for call, _ in script.calls() if is_wrapping(script, call, parts.model)]
+    makers = [
+        (script.statement(value), unmoved(value))
+        for names, value in script.assignments()
+        if names == [parts.model] and _creates(script, parts, value)
+    ]
+    near = [m for m in makers if script.scope(m[0]) is scope] or [
+        m for m in makers if script.scope(m[0]) is None
+    ]
+    early = [m for m in near if script.before(m[0], parts.optimizer)] or near[:1]
+    if not early:
+        parameters = {p.name.value for p in script.all(cst.Param, scope.params)} if scope else set()
+        if parts.model.partition(".")[0] in parameters:
+            parts.enters = next(
+                s for s in script.around(parts.optimizer) if script.block(s) is script.body(scope)
+            )
+        return
+    statement, value = early[-1]
+    parts.made = statement
+    if isinstance(value, cst.Call) and last(script.name(value.func)) in WRAPPERS:
+        inner = next((a.value for a in value.args if isinstance(a.value, cst.Call)), None)
+        parts.inline = inner
+        parts.wrappings.append(value)
+        parts.created = statement
+        return
+    parts.made = _climbed(script, parts, statement)
+    parts.created = _last_change(script, parts, parts.made)
+
+
+def _creates(script: Script, parts: Parts, value: cst.BaseExpression) -> bool:
+    """Whether an assigned value makes the network, or changes what it is made of, rather than wraps it."""
+    value = unmoved(value)
+    if isinstance(value, cst.IfExp):
+        return True
+    if not isinstance(value, cst.Call):
+        return (
+            isinstance(value, (cst.Name, cst.Attribute, cst.Subscript)) and script.code(value) != parts.model
+        )
+    name = last(script.name(value.func))
+    if name in WRAPPERS:
+        return any(isinstance(a.value, cst.Call) for a in value.args)
+    return name not in PREPARES | LIBRARY_MAKERS | {"unwrap_model"}
+
+
+def _climbed(script: Script, parts: Parts, statement: Statement) -> Statement:
+    """The whole `if` or `with` around a statement, as long as nothing in it uses the network yet."""
+    users = [parts.optimizer, *parts.wrappings, *([parts.prepared] if parts.prepared else [])]
+    found = statement
+    for outer in script.around(statement):
+        if isinstance(outer, (cst.FunctionDef, cst.ClassDef, *Loop)):
+            break
+        if any(script.holds(outer, user) for user in users):
+            break
+        found = outer
+    return found
+
+
+def _last_change(script: Script, parts: Parts, created: Statement) -> Statement:
+    """The last statement after the creation that still changes what the network is made of."""
+    found = created
+    siblings = list(script.siblings(created))
+    for statement in siblings[siblings.index(created) + 1 :]:
+        if isinstance(statement, (cst.FunctionDef, cst.ClassDef)):
+            continue
+        if script.holds(statement, parts.optimizer) or statement is parts.prepared:
+            break
+        if any(script.holds(statement, wrapping) for wrapping in parts.wrappings):
+            break
+        if _changes(script, parts.model, statement):
+            found = statement
+    return found
+
+
+def _changes(script: Script, model: str, statement: Statement) -> bool:
+    if any(name.startswith(model + ".") for name in script.targets(statement)):
+        return True
+    for call, name in script.calls(statement):
+        owner = script.code(call.func).rpartition(".")[0]
+        if owner == model and last(name) in CHANGES:
+            return True
+        if re.search(r"init|freeze|load|replace|convert|prune", last(name)) and any(
+            script.code(a.value) == model for a in call.args
+        ):
+            return True
+    return any(
+        script.code(node.iter).startswith(model + ".") and "requires_grad" in script.code(node)
+        for node in script.all(cst.For, statement)
+    )

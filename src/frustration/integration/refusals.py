@@ -1,0 +1,35 @@
+"""Scripts that are not edited at all, and the sentence that says why."""
+
+from __future__ import annotations
+
+import re
+
+from frustration.integration.parts import Parts, find_parts
+from frustration.integration.source import Script
+
+_ADVERSARIAL = re.compile(r"(^|_|net|model|opt\w*|optimizer)_?[dg]$|disc|gener|critic|actor|advers", re.I)
+
+
+def without_optimizer(script: Script) -> str:
+    """Nothing is trained here."""
+    beside = [s for s in script.neighbours() if find_parts(s) is not None]
+    if beside:
+        where = ", ".join(str(s.path) for s in beside)
+        return f"no optimizer is made in this script; {where} makes one: give that file"
+    return "no optimizer is made in this script: give the file that trains"
+
+
+def adversarial(script: Script, parts: Parts) -> str:
+    """Networks that are trained against each other; empty where none are."""
+    rivals = [(name, network) for name, network in parts.others if network and network != parts.model]
+    names = [parts.model, parts.optimizer_name, *(n for pair in rivals for n in pair)]
+    if not rivals or sum(bool(_ADVERSARIAL.search(n)) for n in names) < 2:
+        return ""
+    pairs = [(parts.optimizer_name, parts.model), *rivals]
+    return (
+        "networks are trained against each other here ("
+        + ", ".join(f"{network} by {name}" for name, network in sorted(pairs))
+        + "): no validation score says which of them should grow, so nothing is edited; "
+        "--model-variable chooses "
+        "one, and --metric its score"
+    )

@@ -1,0 +1,38 @@
+"""Scripts are edited, and then run as anybody would run them, until the library has added dendrites."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from doctor_kit import EXPECTED, SCRIPTS, first
+
+RUNNER = Path(__file__).with_name("run_edited.py")
+
+
+def test_every_edited_script_trains_until_dendrites_are_added(tmp_path):
+    pytest.importorskip("perforatedai", reason="perforatedai has no wheel for this Python or machine")
+    folders = []
+    for name in EXPECTED:
+        folder = tmp_path / name.replace("/", "-").removesuffix(".py")
+        if "/" in name:
+            shutil.copytree((SCRIPTS / name).parent, folder)
+        else:
+            folder.mkdir()
+        (folder / ("train.py" if "/" in name else "main.py")).write_text(first(name).after)
+        folders.append(folder)
+    environment = {name: value for name, value in os.environ.items() if name != "RANK"}
+    done = subprocess.run(
+        [sys.executable, str(RUNNER), *map(str, folders)],
+        capture_output=True,
+        text=True,
+        env={**environment, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    assert set(outcome) == {folder.name for folder in folders}
+    assert {name: entry for name, entry in outcome.items() if not entry["passed"] or entry["status"]} == {}
