@@ -24,6 +24,7 @@ from frustration.errors import InputError
 from frustration.modes import ModeError, mode_named, mode_names
 from frustration.modes.base import LoopContext
 from frustration.references import ProblemReference
+from frustration.report.rows import Identities, Unusable
 from frustration.saved import pack_lkg
 from frustration.streams import Streams
 
@@ -122,8 +123,6 @@ def test_every_mode_trains_the_same_bits_again_and_leaks_nothing_to_the_next():
 @pytest.mark.parametrize("mode", ["hidden", "plain", "dendrites:switch_mode=every", "hidden/persist-masked"])
 @pytest.mark.parametrize("problem", [TinyCNN, TinyLora, Regression])
 def test_a_trial_that_is_kept_after_every_loop_goes_on_to_the_same_bits(problem, mode, tmp_path):
-    if problem is Regression and mode.startswith("dendrites"):
-        mode += ":maximizing_score=false"
     files = CheckpointFiles(tmp_path / "kept" / "t")
     files.stem.parent.mkdir()
 
@@ -389,3 +388,9 @@ def test_a_simple_mlp_given_as_a_problem_equals_the_reference_backend_to_the_bit
             assert scores(trial) == scores(theirs), spec.label
             if not theirs.lkg.shape.grown:
                 assert same_bits(trial.lkg.vector, theirs.lkg.vector)
+
+
+def test_a_report_says_that_it_cannot_compare_scores_of_which_lower_is_better():
+    spec = TrialSpec.of(Regression().reference(), "none").to_dict()
+    with pytest.raises(Unusable, match=r"mean squared error\) lower is better"):
+        Identities().of(spec)

@@ -191,7 +191,8 @@ class Trial:
             return None
         if self.growth is None or not self.growth.belongs_to(segment):
             earlier = self.growth.summary()["attempts"] if self.growth else []
-            self.growth = begin_growth(segment, self._streams.growth_seed(self.loop + 1), earlier)
+            seed = self._streams.growth_seed(self.loop + 1)
+            self.growth = begin_growth(segment, seed, earlier, self.spec.metric.better == "higher")
         if self.external_schedule is not None:
             self.growth.hand_over(self.external_schedule, self.base)
         return self.growth

@@ -60,7 +60,7 @@ class Dendrites(Settings, Mode):
     def check(self, shape: AnyShape) -> None:
         if not self.maximizing_score:
             raise ModeError(
-                f'mode "{self.name}": the score is validation accuracy, so maximizing_score is true'
+                f'mode "{self.name}": which way is better is said by the metric; leave out maximizing_score'
             )
         try:
             self.grown_layers(shape.outputs)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from frustration.inert import why_inert
+from frustration.metric import ACCURACY
+from frustration.references import ProblemReference
 from frustration.report.findings import Analysis
 from frustration.report.formatting import amount, code, listed, many, number, p_value, percent
 from frustration.report.results import Cell, Floats, Setting, StudyResults
@@ -188,6 +190,7 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         )
     if any(group.learns is None for group in analysis.groups):
         yield "ZeroR of a data set is not known here, so networks that never learn are not masked."
+    yield from _other_scores(analysis)
     bimodal = [
         f"{code(label)} in {code(str(group.architecture))}"
         for group in analysis.groups
@@ -226,3 +229,17 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
                 "`decay` at the published settings multiplies weights by 1 - 1e-4 * 1e-4, which is 1 in "
                 "float32: what differs between it and `none` is chance."
             )
+
+
+def _other_scores(analysis: Analysis) -> Iterator[str]:
+    """Problems whose score is no accuracy: the rest of a report speaks of accuracies in percent."""
+    for group in analysis.groups:
+        subject: object = group.architecture
+        if isinstance(subject, ProblemReference):
+            metric = subject.metric
+            if (metric.name, metric.unit) != (ACCURACY.name, ACCURACY.unit):
+                unit = f" in {metric.unit}" if metric.unit else ""
+                yield (
+                    f"The score of {code(str(subject))} is {metric.name}{unit}: "
+                    f"read it where this report says accuracy in percent."
+                )

@@ -235,5 +235,11 @@ def _places(row: Row) -> Any:
 def _subject(spec: Mapping[str, Any]) -> Architecture:
     """What was trained. A problem goes where architectures go: as one that has no hidden layers."""
     if "problem" in spec:
-        return cast(Architecture, ProblemReference.from_dict(spec["problem"]))
+        problem = ProblemReference.from_dict(spec["problem"])
+        if problem.metric.better != "higher":
+            raise InputError(
+                f"of its score ({problem.metric.name}) lower is better, and reports compare scores of which "
+                f"higher is better"
+            )
+        return cast(Architecture, problem)
     return Architecture.parse(spec["architecture"])

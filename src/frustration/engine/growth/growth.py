@@ -76,8 +76,13 @@ class Growth(Protocol):
         """JSON values for the checkpoint; `growth_from_dict` reads them."""
 
 
-def begin_growth(segment: Segment, seed: int, earlier: Sequence[dict[str, Any]] = ()) -> Growth:
-    """Growth as a segment wants it, from its first loop on; `earlier` are the attempts before that."""
+def begin_growth(
+    segment: Segment, seed: int, earlier: Sequence[dict[str, Any]] = (), maximize: bool = True
+) -> Growth:
+    """Growth as a segment wants it, from its first loop on; `earlier` are the attempts before that.
+
+    `maximize`: whether higher scores are better.
+    """
     mode = segment.growing
     if mode is None:
         raise ValueError(f"nothing grows in {segment}")
@@ -95,11 +100,16 @@ def begin_growth(segment: Segment, seed: int, earlier: Sequence[dict[str, Any]] 
         first=segment.first,
         settings=mode.settings,
         adds=mode.adds_dendrites,
-        schedule=Schedule(mode.settings, counts_growth=mode.adds_dendrites),
+        schedule=Schedule(_directed(mode.settings, maximize), counts_growth=mode.adds_dendrites),
         draws=draws,
         seed=seed,
         earlier=list(earlier),
     )
+
+
+def _directed(settings: Settings, maximize: bool) -> Settings:
+    """Settings of a schedule that knows which way is better; those of a mode always maximize."""
+    return Settings.of({**settings.to_dict(), "maximizing_score": maximize})
 
 
 def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: AnyNetwork | None) -> Growth:
