@@ -1,9 +1,12 @@
 """`report models/1x2`: what `train` has kept is reported as a study is, but for trials that are mixed."""
 
+import numpy as np
 import pytest
 
 import frustration
 from frustration.commands.report import main
+from frustration.report.cells import moments
+from frustration.report.formatting import mean_std
 from frustration.report.sessions import read_sessions
 from frustration.report.writing import results_of
 
@@ -60,3 +63,8 @@ def test_two_such_folders_can_be_compared(kept, capsys):
 def test_a_folder_without_records_is_no_study(tmp_path):
     with pytest.raises(frustration.InputError, match="there is no study"):
         results_of(str(tmp_path), tmp_path)
+
+
+def test_one_trial_has_no_spread():
+    assert mean_std(moments(np.array([97.25]))) == "97.25 (–)"
+    assert mean_std(moments(np.array([97.25, 97.25]))) == "97.25 (0.00)"

@@ -61,8 +61,10 @@ def with_interval(estimate: Estimate | None, signed: bool = True, digits: int = 
 
 
 def mean_std(moments: Moments | None) -> str:
-    """`98.25 (0.06)`: the standard deviation over trials, divided by n."""
-    return DASH if moments is None else f"{moments.mean:.2f} ({moments.std:.2f})"
+    """`98.25 (0.06)`: the standard deviation over trials, divided by n; one trial has none."""
+    if moments is None:
+        return DASH
+    return f"{moments.mean:.2f} ({f'{moments.std:.2f}' if moments.n > 1 else DASH})"
 
 
 def amount(value: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from frustration.architecture import Architecture
 from frustration.errors import FrustrationError
 from frustration.record import TrialRecord
+from frustration.report.formatting import DASH
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.study.definition import Study
 from frustration.study.store import Store
@@ -189,7 +190,11 @@ def _interval(differences: Sequence[float]) -> str:
 
 
 def _mean_std(values: Sequence[float]) -> str:
-    return f"{statistics.fmean(values):.2f} ± {statistics.pstdev(values):.2f}" if values else "-"
+    if not values:
+        return "-"
+    return (
+        f"{statistics.fmean(values):.2f} ± {f'{statistics.pstdev(values):.2f}' if len(values) > 1 else DASH}"
+    )
 
 
 def _images(batch: int) -> str:
