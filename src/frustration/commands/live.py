@@ -16,8 +16,9 @@ from rich.text import Text
 from frustration.commands.frame import Frame, bar
 from frustration.commands.scoreboard import ModeTally, Scoreboard, clock_face
 from frustration.commands.summary import summary
-from frustration.commands.tables import NOTHING, network_table, plain_table
+from frustration.commands.tables import network_table, plain_table
 from frustration.commands.views import notes_of, opening, say, verdict
+from frustration.report.formatting import DASH, number
 
 if TYPE_CHECKING:
     from frustration.record import LoopEntry
@@ -94,14 +95,14 @@ def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
     table = plain_table(*headers[:columns], left=(3,))
     for done in loops:
         entry = done.entry
-        bounty = NOTHING if done.bounty is None else f"{done.bounty:.2f} @ {done.bounty_loop}"
+        bounty = DASH if done.bounty is None else f"{done.bounty:.2f} @ {done.bounty_loop}"
         cells = [
             str(entry.loop),
-            _number(entry.accuracy),
+            number(entry.accuracy),
             bounty,
             verdict(entry),
-            *(_size(entry) if growing else (_number(entry.harm), _number(entry.recovery))),
-            _number(entry.loss, digits=4),
+            *(_size(entry) if growing else (number(entry.harm), number(entry.recovery))),
+            number(entry.loss, digits=4),
         ]
         style = "green" if entry.accepted else "red" if entry.diverged else "dim"
         table.add_row(*cells[:columns], style=style)
@@ -124,10 +125,10 @@ def modes_table(modes: Sequence[ModeTally], width: int, rows: int) -> Table:
             mode.label,
             f"{len(mode.finished)}/{len(mode.at)}",
             _loops(mode),
-            _number(mode.accuracy),
-            _number(mode.bounty),
-            *([mode.dendrites or NOTHING, mode.parameters or NOTHING] if growing else []),
-            f"{100 * mode.accepted / mode.judged:.0f} %" if mode.judged else NOTHING,
+            number(mode.accuracy),
+            number(mode.bounty),
+            *([mode.dendrites or DASH, mode.parameters or DASH] if growing else []),
+            f"{100 * mode.accepted / mode.judged:.0f} %" if mode.judged else DASH,
             sparkline(mode.curve, low, high, width=13),
         ]
         table.add_row(*cells[:columns], style="green" if len(mode.finished) == len(mode.at) else "")
@@ -170,9 +171,5 @@ def _loops(mode: ModeTally) -> str:
 
 
 def _size(entry: LoopEntry) -> tuple[str, str]:
-    parameters = NOTHING if entry.parameters is None else f"{entry.parameters:,}"
-    return str(NOTHING if entry.dendrites is None else entry.dendrites), parameters
-
-
-def _number(value: float | None, digits: int = 2) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
+    parameters = DASH if entry.parameters is None else f"{entry.parameters:,}"
+    return str(DASH if entry.dendrites is None else entry.dendrites), parameters

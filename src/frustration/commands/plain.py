@@ -10,6 +10,7 @@ from frustration.commands.scoreboard import ModeTally, Scoreboard, clock_face
 from frustration.commands.summary import percent, summary
 from frustration.commands.tables import network_table
 from frustration.commands.views import notes_of, opening, say, verdict
+from frustration.report.formatting import DASH
 from frustration.sinks import console
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class PlainView:
             [
                 self._counted(mode, entry.loop),
                 f"validation {percent(entry.accuracy):>7}",
-                f"bounty {percent(event.bounty):>7} @ {event.bounty_loop or '-'}",
+                f"bounty {percent(event.bounty):>7} @ {event.bounty_loop or DASH}",
                 f"{verdict(entry):<9}",
                 *harm_and_recovery(entry),
                 *growth(entry),

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 from frustration.commands.frame import Frame, bar
 from frustration.commands.scoreboard import clock_face
 from frustration.commands.study_tables import cells
-from frustration.commands.tables import NOTHING, plain_table
+from frustration.commands.tables import plain_table
 from frustration.commands.views import in_terminal
 from frustration.probes.events import Event, Measured, NotMeasured
 from frustration.probes.run import Start
+from frustration.report.formatting import number
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -208,4 +209,4 @@ def table(probes: Probes, study: Study) -> Table:
 
 def _mean(values: Floats, digits: int) -> str:
     there = values[values == values]  # NaN is what was not measured
-    return f"{there.mean():.{digits}f}" if there.size else NOTHING
+    return number(float(there.mean()) if there.size else None, digits)

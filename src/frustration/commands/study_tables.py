@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.scoreboard import clock_face
-from frustration.commands.tables import NOTHING, mean_std, plain_table
+from frustration.commands.tables import plain_table
+from frustration.report.formatting import DASH, mean, spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,20 +84,20 @@ def _numbers(lines: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
     every = sum(line.get("loops", line["meta_loops"]) for line in lines)
     return [
         str(len(lines)) if len(lines) == study.trials else f"{len(lines)}/{study.trials}",
-        mean_std([line["bounty"] for line in lines]),
-        f"{statistics.fmean(loops):.1f}" if loops else NOTHING,
-        mean_std([line["test_accuracy"] for line in lines]),
-        f"{100 * accepted / every:.0f}" if every else NOTHING,
+        spread([line["bounty"] for line in lines]),
+        mean(loops),
+        spread([line["test_accuracy"] for line in lines]),
+        f"{100 * accepted / every:.0f}" if every else DASH,
     ]
 
 
 def _sizes(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     """Mean dendrites, parameters and cost of the LKGs."""
     if not lines:
-        return [NOTHING] * 3
+        return [DASH] * 3
     grown = [line["dendrites"] for line in lines if line.get("dendrites") is not None]
     return [
-        f"{statistics.fmean(grown):.1f}" if grown else NOTHING,
+        mean(grown),
         f"{statistics.fmean(line['parameters'] for line in lines):,.0f}",
         f"{statistics.fmean(line['flops'] for line in lines) / 1e6:.3f}",
     ]

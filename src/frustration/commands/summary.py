@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from frustration.commands.tables import (
-    NOTHING,
     by_mode,
     comparison_table,
     controls_of,
@@ -17,6 +16,7 @@ from frustration.commands.tables import (
     same_as_control,
 )
 from frustration.inert import why_inert
+from frustration.report.formatting import DASH, number
 from frustration.treatment import told
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
 
 
 def _single(record: TrialRecord) -> RenderableType:
-    bounty = NOTHING if record.bounty is None else f"{record.bounty:.2f} % @ loop {record.bounty_loop}"
+    bounty = DASH if record.bounty is None else f"{record.bounty:.2f} % @ loop {record.bounty_loop}"
     table = plain_table("", "", left=(0, 1))
     table.show_header = False
     table.add_row("bounty (validation)", bounty)
@@ -58,7 +58,7 @@ def _single(record: TrialRecord) -> RenderableType:
 
 
 def percent(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f} %"
+    return DASH if value is None else f"{number(value)} %"
 
 
 def cautions(outcome: Outcome) -> Iterator[str]:

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from frustration.controls import Contender, baseline_of, control_of
+from frustration.report.formatting import DASH, mean, spread, with_interval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from frustration.protocols import AnyShape
     from frustration.record import TrialRecord
 
-NOTHING = "-"
-DASH = "–"
 """A spread that one value does not have."""
 LAYER_ROWS = 8
 NAME_WIDTH = 14
@@ -133,19 +132,19 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
         row = [
             label,
             _count(of_mode),
-            mean_std([record.bounty for record in of_mode]),
-            _mean([record.bounty_loop for record in of_mode]),
-            mean_std([record.test_accuracy for record in of_mode]),
+            spread([record.bounty for record in of_mode]),
+            mean([record.bounty_loop for record in of_mode]),
+            spread([record.test_accuracy for record in of_mode]),
         ]
         if sized:
-            row += [_mean([growth["added"] for r in of_mode if (growth := r.growth)]), *_sizes(of_mode)]
+            row += [mean([growth["added"] for r in of_mode if (growth := r.growth)]), *_sizes(of_mode)]
         if compared:
             control = controls[label]
             pairs = paired_differences(of_mode, modes[control]) if control else []
             row.append(_with_interval(pairs) if control else "" if several else "control")
             row += [_named(control, modes)] if several else []
         entries = [entry for record in of_mode for entry in record.curve]
-        row.append(f"{100 * statistics.fmean(e.accepted for e in entries):.0f}" if entries else NOTHING)
+        row.append(mean([100.0 * entry.accepted for entry in entries], 0))
         table.add_row(*row, *([notes[label]] if any(notes.values()) else []))
     return table
 
@@ -182,23 +181,14 @@ def paired_differences(mode: Sequence[TrialRecord], control: Sequence[TrialRecor
     ]
 
 
-def mean_std(values: Sequence[float | None]) -> str:
-    """`95.49 ± 0.20`; the standard deviation divides by n (ddof 0), as in the published tables."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return NOTHING
-    return f"{statistics.fmean(known):.2f} ± {f'{statistics.pstdev(known):.2f}' if len(known) > 1 else DASH}"
-
-
 def _with_interval(differences: Sequence[float]) -> str:
     """`+0.07 (-0.01 to +0.15)`: the mean of paired differences, with the 95 % interval that reports give."""
     import numpy as np
 
-    from frustration.report.formatting import with_interval
     from frustration.statistics.paired import sign_flip_interval
 
     if not differences:
-        return NOTHING
+        return DASH
     if not any(differences):
         return "identical"
     estimate = sign_flip_interval(np.round(differences, 9), generator=np.random.default_rng(0))
@@ -209,11 +199,6 @@ def _count(records: Sequence[TrialRecord]) -> str:
     """How many trials there are, or, of an interrupted comparison, how many of them have begun."""
     begun = sum(record.loop > 0 for record in records)
     return f"{len(records)}" if begun == len(records) else f"{begun}/{len(records)}"
-
-
-def _mean(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{statistics.fmean(known):.1f}" if known else NOTHING
 
 
 def _sizes(records: Sequence[TrialRecord]) -> tuple[str, str]:

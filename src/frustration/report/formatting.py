@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from frustration.report.findings import Moments
-from frustration.statistics.results import Estimate
+if TYPE_CHECKING:  # the terminal formats numbers before anything of a report is needed
+    from frustration.report.findings import Moments
+    from frustration.statistics.results import Estimate
 
 DASH = "–"
 
@@ -65,6 +69,20 @@ def mean_std(moments: Moments | None) -> str:
     if moments is None:
         return DASH
     return f"{moments.mean:.2f} ({f'{moments.std:.2f}' if moments.n > 1 else DASH})"
+
+
+def spread(values: Sequence[float | None]) -> str:
+    """`95.49 ± 0.20`, of the values that are known: the same two numbers in the terminal."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return DASH
+    return f"{statistics.fmean(known):.2f} ± {f'{statistics.pstdev(known):.2f}' if len(known) > 1 else DASH}"
+
+
+def mean(values: Sequence[float | None], digits: int = 1) -> str:
+    """`45.5`, of the values that are known."""
+    known = [value for value in values if value is not None]
+    return number(statistics.fmean(known) if known else None, digits)
 
 
 def amount(value: float) -> str:

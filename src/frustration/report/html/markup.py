@@ -74,9 +74,5 @@ def section(name: str, title: str, *content: str) -> str:
     return f'<section id="{name}" aria-labelledby="{name}-title">{head}{inner}</section>'
 
 
-def fold(title: str, content: str) -> str:
-    return f"<details><summary>{text(title)}</summary>{content}</details>"
-
-
 def sentences(lines: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{marked(line)}</li>' for line in lines)}</ul>" if lines else ""

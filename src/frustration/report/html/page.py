@@ -15,8 +15,9 @@ from frustration.report.figures import DrawnFigure
 from frustration.report.figures.mode_style import looks_of
 from frustration.report.findings import Analysis
 from frustration.report.html import charts
+from frustration.report.html.forest import forest
 from frustration.report.html.images import gallery
-from frustration.report.html.markup import At, data, fold, marked, section, sentences, table, text
+from frustration.report.html.markup import At, data, marked, section, sentences, table, text
 from frustration.report.html.payload import MOST_TRIALS, Names, payload
 from frustration.report.results import StudyResults
 from frustration.report.sentences import Plain, plain_sentences
@@ -25,8 +26,6 @@ from frustration.report.tables import all_tables
 
 SCRIPTS: Final = ("tables.js", "drawing.js", "charts.js", "map.js", "start.js")
 """In this order they are one script."""
-SHOWN: Final = 7
-"""Sentences of the answer that stand on the first screen; the rest are folded."""
 _ABOVE: Final = ("claims",)
 """Tables that belong to the answer."""
 
@@ -54,7 +53,7 @@ def render(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFig
         style=asset("report.css") + _colours(results),
         name=text(results.name),
         menu="".join(f'<li><a href="#{name}">{text(title)}</a></li>' for name, title in there),
-        answer=_answer(plain_sentences(results, analysis)),
+        answer=_answer(plain_sentences(results, analysis), forest(analysis, names)),
         claims="".join(above),
         filters=_filters(results, names),
         content="".join(content),
@@ -106,27 +105,28 @@ def _at(results: StudyResults, analysis: Analysis, names: Names) -> At:
     }
 
 
-def _answer(plain: Plain) -> str:
-    first, rest = plain.answer, plain.helps
-    more = fold(f"{len(rest)} more", sentences(rest)) if rest else ""
-    helps = (
-        sentences(first) or "<p>There is nothing to compare yet: no treatment stands beside a control.</p>"
+def _answer(plain: Plain, drawn: str) -> str:
+    """The answer in three sentences, the forest plot, cost; then every test, and what to beware of."""
+    answer = sentences(plain.answer) or (
+        "<p>There is nothing to compare yet: no treatment stands beside a control.</p>"
     )
-    parts = [f'<div class="helps"><h3>Which interventions help</h3>{helps}{more}</div>']
-    if plain.withstand:
-        parts.append(
-            f'<div class="withstand"><h3>What the networks withstand</h3>{sentences(plain.withstand)}</div>'
-        )
-    if plain.power_notes:
-        parts.append(f'<div class="power_notes"><h3>How surely</h3>{sentences(plain.power_notes)}</div>')
-    if plain.costs:
-        shown, others = plain.costs[:SHOWN], plain.costs[SHOWN:]
-        rest_of_costs = fold(f"{len(others)} more", sentences(others)) if others else ""
-        parts.append(f'<div class="costs"><h3>At what cost</h3>{sentences(shown)}{rest_of_costs}</div>')
-    if plain.warnings:
-        parts.append(f'<div class="warnings"><h3>Beware</h3>{sentences(plain.warnings)}</div>')
+    parts = [
+        ("costs", "At what cost", plain.costs),
+        ("warnings", "Beware", plain.warnings),
+        ("helps", "Every comparison, with its test", plain.helps),
+        ("power_notes", "How surely", plain.power_notes),
+        ("withstand", "What the networks withstand", plain.withstand),
+    ]
+    boxes = "".join(
+        f'<div class="{name}"><h3>{title}</h3>{sentences(lines)}</div>'
+        for name, title, lines in parts
+        if lines
+    )
     about = " ".join(marked(line) for line in plain.about)
-    return f'<p class="lead">{about}</p><div class="answers">{"".join(parts)}</div>'
+    return (
+        f'<div class="short"><h3>Which interventions help</h3>{answer}</div>{drawn}'
+        f'<div class="answers">{boxes}</div><p class="lead">{about}</p>'
+    )
 
 
 def _filters(results: StudyResults, names: Names) -> str:
@@ -236,7 +236,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <header>
 <p class="brand">Frustration Engine</p>
 <nav aria-label="Parts of this report"><ul>{menu}</ul></nav>
-<button type="button" id="theme" aria-pressed="false">Dark</button>
+<button type="button" id="theme" aria-pressed="false">Dark colours</button>
 </header>
 <main id="main" tabindex="-1">
 <h1>{name}</h1>

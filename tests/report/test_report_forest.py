@@ -1,0 +1,71 @@
+"""The forest plot of the first screen shows the verdicts, and nothing that they do not say."""
+
+import re
+
+from report_kit import ONE, TWO, analysed, effects, study
+from synthetic import write_study
+
+from frustration.report.analysis import analyse
+from frustration.report.html.forest import MOST, forest
+from frustration.report.html.page import render
+from frustration.report.html.payload import Names
+from frustration.report.reading import read_study
+
+
+def drawn(root, grid, reached):
+    results = read_study(write_study(root, grid, reached).root)
+    return forest(analyse(results), Names(results))
+
+
+def circles(plot):
+    """(state, place in percent) of every mark."""
+    found = re.findall(r'<circle class="(\w+)" cx="([\d.]+)%"', plot)
+    return [(state, float(place)) for state, place in found]
+
+
+def test_found_open_and_inert_effects_look_different(tmp_path):
+    plot = drawn(tmp_path / "s", study("none", "hidden", "dropout", "decay"), effects(hidden=-2.0))
+    assert [state for state, _ in circles(plot)] == ["found", "open", "idle"]
+    assert '<tr class="idle"><th scope="row">[1*32]</th>' in plot
+    assert "inert" in plot
+    (hidden, dropout, decay) = [place for _, place in circles(plot)]
+    assert hidden < dropout
+    assert decay == 50.0  # zero is the middle
+
+
+def test_an_effect_of_24_points_and_one_of_a_twentieth_do_not_look_alike(tmp_path):
+    grid = study("none", "dropout", architectures=(ONE, TWO))
+
+    def reached(spec):
+        return effects()(spec) - (24.0 if spec.architecture == TWO else 0.05) * (spec.label == "dropout")
+
+    small, large = (place for _, place in circles(drawn(tmp_path / "s", grid, reached)))
+    assert abs(small - 50.0) < 2.0
+    assert large < 10.0
+
+
+def test_every_treatment_names_its_control_and_many_architectures_share_a_row(tmp_path):
+    shapes = [ONE.of_widths([width]) for width in range(20, 20 + MOST)]
+    plot = drawn(
+        tmp_path / "s", study("none", "hidden", "dropout", architectures=shapes), effects(hidden=-2.0)
+    )
+    assert plot.count("architectures</th>") == 2
+    assert f"0 above, {MOST} below; median" in plot
+    assert len(circles(plot)) == 2 * MOST
+    assert plot.count("against <code>none</code>") == 2
+
+
+def test_the_first_screen_is_three_sentences_then_the_plot_then_cost(tmp_path):
+    results = read_study(write_study(tmp_path / "s", study("none", "hidden"), effects(hidden=-2.0)).root)
+    page = render(results, analyse(results), [], tmp_path / "report.html")
+    order = ['<div class="short">', '<table class="forest"', '<div class="costs">', 'id="filters"']
+    places = [page.index(part) for part in order]
+    assert places == sorted(places)
+    short = page[places[0] : places[1]]
+    assert 1 <= short.count("<li>") <= 3
+    assert "<details" not in page  # nothing that matters is behind a fold
+
+
+def test_a_study_with_nothing_to_compare_has_no_plot(tmp_path):
+    analysis = analysed(tmp_path / "s", study("none", trials=2))
+    assert forest(analysis, names=None) == ""
