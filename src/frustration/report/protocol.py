@@ -10,7 +10,7 @@ from typing import Any
 from frustration.architecture import Architecture
 from frustration.errors import FrustrationError
 from frustration.record import TrialRecord
-from frustration.report.formatting import DASH
+from frustration.report.formatting import spread
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.study.definition import Study
 from frustration.study.store import Store
@@ -137,7 +137,7 @@ def markdown(found: Sequence[Arm]) -> str:
         ["architecture", *(arm.architecture for arm in found)],
         ["mode", *(arm.mode for arm in found)],
         ["trials", *(len(arm.tests) for arm in found)],
-        ["LKG test accuracy, % (mean ± std)", *(_mean_std(arm.tests) for arm in found)],
+        ["LKG test accuracy, % (mean ± std)", *(spread(arm.tests) for arm in found)],
         ["bounty (validation), %", *(f"{arm.bounty:.2f}" for arm in found)],
         ["dendrites on a unit", *(f"{arm.dendrites:.1f}" for arm in found)],
         ["effective parameters", *(f"{arm.parameters:,.0f}" for arm in found)],
@@ -187,14 +187,6 @@ def comparisons(found: Sequence[Arm]) -> Iterator[str]:
 def _interval(differences: Sequence[float]) -> str:
     estimate = t_interval(differences)
     return f"{estimate.low:+.2f} to {estimate.high:+.2f}"
-
-
-def _mean_std(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    return (
-        f"{statistics.fmean(values):.2f} ± {f'{statistics.pstdev(values):.2f}' if len(values) > 1 else DASH}"
-    )
 
 
 def _images(batch: int) -> str:
