@@ -195,7 +195,6 @@ def read_spec(fields: Any) -> TrialSpec:
     if not isinstance(fields, dict):
         raise RecordError("its spec is not an object")
     _check_schema("trial", fields.get("schema"), SCHEMA)
-    check(fields, SPEC, "its spec")
     return _spec(fields)
 
 
@@ -248,7 +247,7 @@ def check_numerics(numerics: Any) -> None:
 
 
 def _spec(fields: dict[str, Any]) -> TrialSpec:
-    """Parsed once for all trials of a cell: they differ in their number only."""
+    """Checked and parsed once for all trials of a cell: they differ in their number only."""
     rest = json.dumps({**fields, "trial": 0}, sort_keys=True)
     try:
         return replace(_first_spec(rest), trial=fields["trial"])
@@ -260,7 +259,7 @@ def _spec(fields: dict[str, Any]) -> TrialSpec:
 
 @functools.lru_cache(maxsize=4096)
 def _first_spec(text: str) -> TrialSpec:
-    return TrialSpec.from_dict(json.loads(text))
+    return TrialSpec.from_dict(check(json.loads(text), SPEC, "it"))
 
 
 def _check_finished(fields: Mapping[str, Any], spec: TrialSpec) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -49,13 +49,21 @@ class Kind:
         found = set(map(type, values))
         if not found <= self.types:
             return False
-        if found & _NUMBERS:
-            numbers = [value for value in values if type(value) in _NUMBERS]
-            if not (self.least <= min(numbers) and max(numbers) <= self.most and all(map(_finite, numbers))):
-                return False
-        if str in found and not all(map(_is_text, values)):
+        numbers = values if found <= _NUMBERS else [value for value in values if type(value) in _NUMBERS]
+        if numbers and not _within(numbers, self.least, self.most):
+            return False
+        if str in found and not _are_texts([value for value in values if type(value) is str]):
             return False
         return not found & _NESTED or all(map(_is_plain, values))
+
+    def accepts(self, value: Any) -> bool:
+        """The same of one value."""
+        kind = type(value)
+        if kind not in self.types:
+            return False
+        if kind in _NUMBERS:
+            return bool(self.least <= value <= self.most)
+        return kind in (bool, type(None)) or (_are_texts([value]) if kind is str else _is_plain(value))
 
     def optional(self) -> Kind:
         """The same for a field that may be missing."""
@@ -97,21 +105,26 @@ def check(value: Any, table: Table, what: str) -> dict[str, Any]:
     """An object with the fields of the table and no others."""
     if not isinstance(value, dict):
         raise InputError(f"{what} is not an object")
-    return check_all([value], table, what)[0]
+    _check_names(value, table, what)
+    for name, kind in table.items():
+        if name in value and not kind.accepts(value[name]):
+            raise InputError(f"the {name} of {what} is not {kind.name}")
+    return value
 
 
 def check_all(values: Any, table: Table, what: str) -> list[dict[str, Any]]:
     """A list of such objects."""
     if not isinstance(values, list) or not set(map(type, values)) <= {dict}:
         raise InputError(f"{what} is not a list of objects")
-    wanted = {name for name, kind in table.items() if kind.needed}
-    for names in set(map(frozenset, values)):
-        _check_names(names, wanted, table, what)
+    forms = set(map(tuple, values))
+    for names in forms:
+        _check_names(names, table, what)
     for name, kind in table.items():
-        column = [one[name] for one in values if name in one] if not kind.needed else [
-            one[name] for one in values
-        ]  # fmt: skip
-        if column and not kind.holds(column):
+        having = [name in names for names in forms]
+        if not any(having):
+            continue
+        column = [one[name] for one in (values if all(having) else [v for v in values if name in v])]
+        if not kind.holds(column):
             raise InputError(f"the {name} of {what} is not {kind.name}")
     return values
 
@@ -123,23 +136,28 @@ def check_texts(value: Any, what: str) -> list[str]:
     return value
 
 
-def _check_names(names: Collection[str], wanted: Collection[str], table: Table, what: str) -> None:
-    if missing := sorted(set(wanted) - set(names)):
-        raise InputError(f"{what} has no {missing[0]}")
-    if unknown := sorted(set(names) - set(table)):
+def _check_names(names: Collection[str], table: Table, what: str) -> None:
+    if unknown := sorted(set(names) - table.keys()):
         raise InputError(f"{what} has a field {unknown[0][:40]!a} that is not known")
+    if len(names) < len(table):
+        missing = [name for name, kind in table.items() if kind.needed and name not in names]
+        if missing:
+            raise InputError(f"{what} has no {missing[0]}")
 
 
-def _finite(value: float) -> bool:
-    return value - value == 0
+def _within(numbers: Collection[float], least: float, most: float) -> bool:
+    """Whether all lie in a range; NaN lies in none."""
+    total = sum(numbers)
+    return bool(least <= min(numbers) and max(numbers) <= most and total == total)
 
 
-def _is_text(value: Any) -> bool:
-    """Whether it can be written again: JSON can hold halves of characters that cannot."""
-    if type(value) is not str or value.isascii():
+def _are_texts(values: Iterable[str]) -> bool:
+    """Whether they can be written again: JSON can hold halves of characters that cannot."""
+    joined = "".join(values)
+    if joined.isascii():
         return True
     try:
-        value.encode()
+        joined.encode()
     except UnicodeEncodeError:
         return False
     return True
@@ -147,15 +165,18 @@ def _is_text(value: Any) -> bool:
 
 def _is_plain(value: Any, depth: int = 0) -> bool:
     """Whether every number in it is finite and every text can be written, at whatever depth."""
-    kind = type(value)
-    if kind is dict:
-        return depth < DEPTH and all(
-            _is_text(key) and _is_plain(one, depth + 1) for key, one in value.items()
-        )
-    if kind is list:
-        return depth < DEPTH and all(_is_plain(one, depth + 1) for one in value)
-    if kind is float:
-        return bool(-REAL <= value <= REAL)
-    if kind is int:
-        return bool(-WHOLE <= value <= WHOLE)
-    return kind is bool or value is None or (kind is str and _is_text(value))
+    if not isinstance(value, dict | list):
+        value = [value]
+    if depth == DEPTH or (isinstance(value, dict) and not _are_texts(value)):
+        return False
+    inside = value.values() if isinstance(value, dict) else value
+    kinds = set(map(type, inside))
+    if kinds & _NUMBERS:
+        numbers = [one for one in inside if type(one) in _NUMBERS]
+        if not _within([one for one in numbers if type(one) is float] or [0.0], -REAL, REAL):
+            return False
+        if not _within([one for one in numbers if type(one) is int] or [0], -WHOLE, WHOLE):
+            return False
+    if str in kinds and not _are_texts(one for one in inside if type(one) is str):
+        return False
+    return not kinds & _NESTED or all(_is_plain(one, depth + 1) for one in inside if type(one) in _NESTED)

@@ -53,7 +53,7 @@ TORN = {
     "newer record": (lambda text: text.replace('"record_schema": 1', '"record_schema": 7'), "newer version"),
     "newer trial": (lambda text: text.replace('"schema": 1,', '"schema": 9,'), "newer version"),
     "another trial's": (lambda text: text.replace('"id": "', '"id": "f'), "not that of its spec"),
-    "no bounty": (lambda text: text.replace('"bounty":', '"prize":'), "has no bounty"),
+    "no bounty": (lambda text: text.replace('"bounty":', '"prize":'), "'prize' that is not known"),
     "unfinished": (lambda text: text.replace('"loop": 5, "bounty"', '"loop": 3, "bounty"'), "not finished"),
     "unknown mode": (lambda text: text.replace('"mode": "none"', '"mode": "psionics"'), "psionics"),
 }

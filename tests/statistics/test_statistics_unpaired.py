@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frustration.errors import InputError
+from frustration.statistics import unpaired
 from frustration.statistics.unpaired import (
     cliffs_delta,
     fewest_wins,
@@ -158,3 +159,25 @@ def test_not_a_number_is_refused_and_the_arm_is_named(function):
         function([1.0], [1.0, np.nan])
     with pytest.raises(InputError, match=r"treatment: shape \(0,\)"):
         function([], [1.0])
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (7, 3), (40, 90), (300, 20)])
+def test_wins_by_ranks_are_those_of_all_pairs_to_the_bit(m, n):
+    """Many ties, one row and many, more trials on either side."""
+    generator = np.random.default_rng(m * n)
+    for rows in ((), (4,)):
+        x, y = (generator.integers(0, 12, (*rows, size)) / 3.0 for size in (m, n))
+        pairs = (np.sign(x[..., :, None] - y[..., None, :]) + 1) / 2
+        assert np.array_equal(unpaired.pairwise_wins(x, y), pairs.mean(axis=(-2, -1)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(unpaired, "FEW_PAIRS", 0)
+            assert np.array_equal(unpaired.pairwise_wins(x, y), pairs.mean(axis=(-2, -1)))
+        if not rows:
+            assert np.array_equal(unpaired.win_shares(x, y), pairs.mean(axis=1))
+            assert np.array_equal(unpaired.win_shares(-y, -x), pairs.mean(axis=0))
+
+
+def test_thousands_of_trials_are_compared_without_all_their_pairs():
+    generator = np.random.default_rng(5)
+    x, y = generator.normal(size=(2, 1, 100_000))
+    assert abs(unpaired.pairwise_wins(x, y)[0] - 0.5) < 0.01  # as pairs, 80 GB

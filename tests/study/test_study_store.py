@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from study_kit import bits, ran, synthetic_records, tiny
 
 from frustration.errors import InputError
-from frustration.files import StorageError
+from frustration.files import StorageError, in_turn
 from frustration.study import store as store_module
 from frustration.study.merge import union
 from frustration.study.store import Store
@@ -190,6 +191,29 @@ def test_a_study_may_grow_but_not_become_another(tmp_path):
         with pytest.raises(InputError, match=word):
             store.create(tiny(**changed))
     assert store.study() == tiny(trials="5", modes='["none", "hidden", "output"]')
+
+
+def test_of_two_that_grow_a_study_at_once_neither_loses_the_definition_of_the_other(tmp_path):
+    store = Store(tmp_path / "tiny")
+    store.create(tiny())
+    first, second = tiny(modes='["none", "hidden", "output"]'), tiny(modes='["none", "hidden", "full"]')
+    said: list[str] = []
+
+    def grow() -> None:
+        try:
+            store.create(second)
+        except InputError as error:
+            said.append(str(error))
+
+    with in_turn(store.root / ".study.lock"):
+        thread = threading.Thread(target=grow)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive(), "it waits for its turn"
+        (store.root / "study.toml").write_text(first.to_toml())
+    thread.join()
+    assert store.study() == first
+    assert "holds a larger study" in said[0]
 
 
 def test_some_cells_of_a_grid_may_become_more_and_not_fewer(tmp_path):

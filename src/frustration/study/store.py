@@ -22,7 +22,7 @@ from typing import Any
 from frustration.checkpoint import CheckpointFiles
 from frustration.curve_file import SUFFIX as CURVE
 from frustration.errors import InputError
-from frustration.files import PARTIAL, is_held, make_folder, read_file, write_atomically
+from frustration.files import PARTIAL, in_turn, is_held, make_folder, read_file, write_atomically
 from frustration.record import TrialRecord
 from frustration.record_reading import RecordError, RecordFields, fields_of, finished_record, read_failure
 from frustration.saved import Checkpoint
@@ -56,16 +56,21 @@ class Store:
         raise InputError(f'there is no study "{name}" in {results}{there}')
 
     def create(self, study: Study) -> None:
-        """Make the folders and keep the definition; another study of this name is refused."""
+        """Make the folders and keep the definition; another study of this name is refused.
+
+        Processes that make or grow one study take turns: each sees what the one before it has written.
+        """
         path = self.root / "study.toml"
         self.check(study)
         for folder in ("trials", "networks", "work"):
             make_folder(self.root / folder)
-        before = self.study() if path.exists() else None
-        if before != study:
-            write_atomically(path, study.to_toml().encode(), durable=True)
-        if before and study.trials > before.trials:
-            manifest.keep_extension(self, before.trials, study.trials)
+        with in_turn(self.root / ".study.lock"):
+            self.check(study)
+            before = self.study() if path.exists() else None
+            if before != study:
+                write_atomically(path, study.to_toml().encode(), durable=True)
+            if before and study.trials > before.trials:
+                manifest.keep_extension(self, before.trials, study.trials)
 
     def check(self, study: Study) -> None:
         """A study may grow (more trials, modes, architectures, data): what is there stays part of it."""
