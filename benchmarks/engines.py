@@ -123,7 +123,7 @@ class BackendEngine:
     @staticmethod
     def _epochs(group: Group, data: Split) -> dict[int, Epoch]:
         """What the first loop asks for; trials of one number share the array of their order."""
-        probe = data.pixel_values[data.train.images[:1]]
+        probe = data.probe(1)
         orders: dict[int, Order] = {}
         epochs = {}
         for slot, trial in group.trials.items():

@@ -31,9 +31,8 @@ def build(architecture: frustration.Architecture, features: int, classes: int) -
 
 
 def tensors(part: Part, data: Split) -> TensorDataset:
-    """Normalised pixels [n, features] and labels [n]."""
-    pixels = torch.from_numpy(data.pixel_values)[torch.from_numpy(part.images).int()]
-    return TensorDataset(pixels, torch.from_numpy(part.labels))
+    """Normalised inputs [n, features] and labels [n]."""
+    return TensorDataset(torch.from_numpy(data.inputs(part.images)), torch.from_numpy(part.labels))
 
 
 def train(model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]]) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from frustration.api import train
     from frustration.architecture import Architecture, equal_parameter_square, equal_parameter_width
     from frustration.dataset import load as load_dataset
+    from frustration.dataset import make_split
     from frustration.errors import FrustrationError, InputError
     from frustration.metric import Metric
     from frustration.record import LoopEntry, TrialRecord
@@ -40,6 +41,7 @@ _HOMES = {
     "equal_parameter_square": "architecture",
     "equal_parameter_width": "architecture",
     "load_dataset": "dataset",
+    "make_split": "dataset",
     "problem": "any_network",
     "read_record": "record_reading",
     "train": "api",
@@ -60,6 +62,7 @@ __all__ = [
     "equal_parameter_square",
     "equal_parameter_width",
     "load_dataset",
+    "make_split",
     "problem",
     "read_record",
     "train",

@@ -9,7 +9,7 @@ from typing import Any
 
 from frustration.any_network import Problem
 from frustration.architecture import Architecture
-from frustration.dataset import Split
+from frustration.dataset import Split, make_split
 from frustration.references import ProblemReference
 from frustration.request import Request
 from frustration.session import Outcome, SessionEvent
@@ -25,7 +25,7 @@ def train(
     meta_loops: int = 100,
     until: int | None = None,
     seed: int | None = None,
-    dataset: str | Split = "mnist",
+    dataset: str | Split | Any = "mnist",
     train_fraction: float = 1.0,
     learning_rate: float = 1e-4,
     batch_size: int = 256,
@@ -49,14 +49,19 @@ def train(
 
     Checkpoints lie in `model_dir` and are resumed from there, exactly as with the command `train`, whose
     flags these are. What was trained with other settings is refused: give each its own `model_dir`.
-    `emit` is called with what happens as it happens; setting `stop` ends the session
-    cleanly after the current step.
+    `dataset`: a name, a file ("data.csv:label"), a Split, or what `make_split` takes: arrays (X, y).
+    `emit` is called with what happens as it happens; setting `stop` ends the session cleanly after the
+    current step.
     """
     subject = architecture.reference() if isinstance(architecture, Problem) else architecture
     if isinstance(subject, str):
         subject = subject_of(subject)
     if isinstance(subject, ProblemReference):
         dataset = subject.dataset
+    data = None
+    if not isinstance(dataset, str):
+        data = dataset if isinstance(dataset, Split) else make_split(dataset)
+        dataset = data.name
     request = Request(
         architecture=subject,
         modes=(modes,) if isinstance(modes, str) else tuple(modes),
@@ -64,8 +69,8 @@ def train(
         meta_loops=meta_loops,
         until=until,
         seed=seed,
-        dataset=dataset if isinstance(dataset, str) else dataset.name,
-        data=None if isinstance(dataset, str) else dataset,
+        dataset=dataset,
+        data=data,
         train_fraction=train_fraction,
         learning_rate=learning_rate,
         batch_size=batch_size,

@@ -10,7 +10,7 @@ from typing import Any
 
 from frustration.architecture import Architecture
 from frustration.checkpoint import CheckpointFiles
-from frustration.dataset import Split
+from frustration.dataset import Split, file_stem
 from frustration.errors import InputError
 from frustration.modes import mode_named, mode_names
 from frustration.references import ProblemReference
@@ -71,7 +71,7 @@ class Request:
     def files(self, spec: TrialSpec) -> CheckpointFiles:
         """models/mnist_lkg, or models/1x32/hidden/t000_lkg in a comparison."""
         if not self.comparison:
-            return CheckpointFiles(self.model_dir / f"{self.dataset}_lkg", self.model_dir)
+            return CheckpointFiles(self.model_dir / f"{file_stem(self.dataset)}_lkg", self.model_dir)
         mode = spec.label.translate(_IN_FILE_NAMES)
         stem = self.model_dir / spec.architecture.safe / mode / f"t{spec.trial:03d}_lkg"
         return CheckpointFiles(stem, self.model_dir)

@@ -55,7 +55,7 @@ def files(models: Path) -> dict[Path, bytes]:
         (("--trials", "9" * 5000), ("is not a whole number",)),
         (("--seed", "-1"), ("--seed -1 is not a whole number from 0",)),
         (("--train-fraction", "2"), ("--train-fraction 2 is not a number above 0 and at most 1",)),
-        (("--dataset", "mnits"), ("'mnits'", "did you mean mnist")),
+        (("--dataset", "mnits"), ('"mnits"', "did you mean mnist")),
         (("--device", "tpu"), ('"tpu"', "cpu, cuda, mps")),
         (("--backend", "jax"), ('"jax"', "torch", "reference")),
         (("--optimizer", "sgd"), ('"sgd"', "fresh, persist, persist-masked")),

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,7 +242,7 @@ def test_folders_are_searched_in_the_documented_order(tmp_path, monkeypatch):
 
 def test_an_unknown_name_gets_the_nearest_one_and_the_list():
     with pytest.raises(
-        DatasetError, match=r"no data set 'fashon'; did you mean fashion-mnist \(of mnist, .*cifar-10\)"
+        DatasetError, match=r'no data set "fashon"; did you mean fashion-mnist \(of mnist, .*cifar-10\)'
     ):
         load("fashon")
     assert names() == ["mnist", "fashion-mnist", "kmnist", "emnist-balanced", "cifar-10"]
@@ -269,3 +270,13 @@ def test_zip_members_of_a_hostile_archive_cannot_exceed_the_known_size(tmp_path)
     unpinned = replace(entry, archives=(replace(entry.archives[0], sha256=""),))
     with memory_below(5_000_000), pytest.raises(DatasetError, match="found more"):
         load_from(unpinned, tmp_path)
+
+
+@pytest.mark.skipif(
+    not Path(FASHION_MNIST.system_folder).is_dir(),
+    reason=f"{FASHION_MNIST.system_folder} is not there; apt-get install dataset-fashion-mnist",
+)
+def test_fashion_mnist_comes_from_debians_package():
+    assert Path(FASHION_MNIST.system_folder) in places(FASHION_MNIST)
+    split = load("fashion-mnist", Path(FASHION_MNIST.system_folder))
+    assert split.digest == "7ace8afc8f7e2703cd28c4888a34ec6b1af696e8e7dec73179c8ceed2cbe3839"

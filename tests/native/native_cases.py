@@ -88,5 +88,19 @@ def made_up(
     return Split.of("made-up", part(train), part(held_out), part(held_out), values)
 
 
+def numbers(train: int, features: int = 11, classes: int = 4, held_out: int = 40) -> Split:
+    """Rows of numbers around 0, one in eight of them exactly 0, whose label shows in a few of them."""
+    stream = Stream(b"made-up numbers!")
+
+    def part(count: int) -> Part:
+        labels = (stream.bits(count) % np.uint64(classes)).astype(np.int64)
+        rows = (stream.uniform(count * features).reshape(count, features) - 0.5) * 4
+        rows[stream.uniform(count * features).reshape(count, features) < 1 / 8] = 0
+        rows[np.arange(count), labels % features] += 2
+        return Part(rows.astype(np.float32), labels, classes)
+
+    return Split.of("numbers", part(train), part(held_out), part(held_out))
+
+
 def bits(vector) -> bytes:
     return np.ascontiguousarray(vector).tobytes()

@@ -15,7 +15,7 @@ struct Case {
     std::vector<int32_t> widths;
     int samples, batch, networks, core;
     std::vector<int32_t> dendrites = {};  // none
-    int function = 0, bf16 = 0;
+    int function = 0, bf16 = 0, numbers = 0;  // numbers: samples are no images
 };
 
 static uint64_t run(const Case& c) {
@@ -37,8 +37,13 @@ static uint64_t run(const Case& c) {
         }
         start.push_back((int64_t)rim.size());
     }
-    Images images{c.samples, label.data(), core.data(), start.data(), rim.data()};
-    Pixels layout{features, c.core, 0, -0.4f, 0.012f, pixels.data()};
+    std::vector<float> values;
+    if (c.numbers) {
+        for (uint8_t byte : bytes) values.push_back((byte - 77) * 0.013f);
+        start.assign(c.samples + 1, 0);
+    }
+    Images images{c.samples, label.data(), core.data(), start.data(), rim.data(), c.numbers ? values.data() : nullptr};
+    Pixels layout{features, c.core, 0, c.numbers ? 0 : -0.4f, 0.012f, pixels.data()};
     std::vector<int32_t> dendrites = c.dendrites;
     dendrites.resize(c.widths.size() - 1);
     Team* team = team_new(c.networks, (int)dendrites.size(), c.widths.data(), dendrites.data(), c.function, &layout,
@@ -102,6 +107,9 @@ int main() {
                                            {{1, 1, 1}, 1, 1, 1, 0, {1, 1}, 3},
                                            {deep, 64, 50, 4, 13, std::vector<int32_t>(301, 2), 0},
                                            {wide, 90, 64, 3, 20, std::vector<int32_t>(41, 1), 2},
+                                           {{40, 37, 10}, 600, 256, 4, 40, {}, 0, 0, 1},
+                                           {{1, 1, 2}, 3, 2, 1, 1, {}, 0, 0, 1},
+                                           {{54, 64, 64, 7}, 300, 128, 3, 54, {1, 0, 2}, 1, 0, 1},
                                            {{40, 67, 130, 64, 10}, 300, 128, 3, 40, {}, 0, 1},
                                            {{40, 65, 71, 99, 10}, 90, 64, 3, 40, {1, 0, 2, 1}, 0, 1}}) {
         printf("%zu layers, batch %d: %016lx\n", c.widths.size() - 1, c.batch, (unsigned long)run(c));

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from native_cases import REGIMES, bits, epoch_of, initial, made_up, shape_of, trained
+from native_cases import REGIMES, bits, epoch_of, initial, made_up, numbers, shape_of, trained
 
 from frustration.engine.native import NativeBackend
 from frustration.engine.native.backend import REVISION
@@ -36,11 +36,11 @@ def everything(population, slot: int, loss: float) -> tuple:
     )
 
 
-def digest(backend, architectures=PINNED, dendrites: tuple[int, ...] = (0,)) -> str:
+def digest(backend, architectures=PINNED, dendrites: tuple[int, ...] = (0,), data=None) -> str:
     """Of weights, moments, losses and scores of small networks of many shapes, treated in four ways;
     `dendrites`: on the units of each layer, over and over."""
     whole = hashlib.sha256()
-    data = made_up(330, features=70, classes=5)
+    data = data or made_up(330, features=70, classes=5)
     for architecture in architectures:
         shape, weights = shape_of(architecture, data), None
         if any(dendrites):
@@ -86,19 +86,28 @@ def test_the_bits_of_rounded_operands_of_this_revision(native):
     assert (REVISION, digest(NativeBackend(bf16=True), wide)) == (1, "e8828b388562936c")
 
 
+def test_the_bits_of_numbers_of_this_revision(native):
+    if not native.library.has_fma:
+        pytest.skip("this CPU has no fused multiply-add, and so other bits")
+    assert (REVISION, digest(native, data=numbers(330))) == (1, "4ceeffcacccbf950")
+
+
+@pytest.mark.parametrize("data", [made_up(330, features=70, classes=5), numbers(330)], ids=lambda d: d.name)
 @pytest.mark.parametrize("vectors", VECTORS)
-def test_vectors_of_every_width_make_the_same_bits(vectors, native):
+def test_vectors_of_every_width_make_the_same_bits(vectors, data, native):
     if platform.machine() != "x86_64":
         pytest.skip("not an x86 CPU: it has one width of vectors")
     if vectors not in Path("/proc/cpuinfo").read_text():
         pytest.skip(f"this CPU has no {vectors}")
     library = Library(library_path(VECTORS[vectors]))
     assert library.lanes == LANES[vectors]
-    assert digest(NativeBackend(library)) == digest(native)
+    assert digest(NativeBackend(library), data=data) == digest(native, data=data)
 
 
 @pytest.mark.parametrize("architecture", ["[]", "[1*2]", "[1*17]", "[3*45]", "[20*4]", "[12*20]"])
-def test_neighbours_and_slots_do_not_matter(architecture, digits, native):
+@pytest.mark.parametrize("kind", ["images", "numbers"])
+def test_neighbours_and_slots_do_not_matter(kind, architecture, digits, native):
+    digits = digits if kind == "images" else numbers(330)
     shape = shape_of(architecture, digits)
     regimes = [*REGIMES, *REGIMES[::-1], *REGIMES]
     epochs = {slot: epoch_of(shape, digits, settings) for slot, settings in enumerate(regimes)}

@@ -23,6 +23,7 @@ from frustration.cloud.place import Place
 from frustration.dataset.catalogue import entry_of
 from frustration.dataset.contents import archive_in, loose_path
 from frustration.dataset.places import obtain
+from frustration.dataset.tables import Reference
 from frustration.errors import FrustrationError
 from frustration.files import make_folder, users_cache
 
@@ -110,6 +111,10 @@ def data_files(datasets: Iterable[str]) -> dict[str, bytes]:
     """The data channel: the files of the data sets as they lie on this machine."""
     files: dict[str, bytes] = {}
     for name in datasets:
+        if Reference.parse(name):
+            raise FrustrationError(
+                f"{name}: a container is given data sets of the catalogue only; run the study here or on Ray"
+            )
         entry = entry_of(name)
         folder = obtain(entry)
         loose = [loose_path(entry, file, folder) for file in entry.files]

@@ -15,6 +15,8 @@ from frustration.commands.arguments import Parser, run
 from frustration.dataset.summary import listing, summary
 
 NAME = "analyze-dataset"
+COLUMNS = 8
+"""Of a user's file, how many are named."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +33,9 @@ def _analyze(arguments: list[str]) -> int:
 def parser() -> Parser:
     """The command line."""
     result = Parser(NAME, __doc__.partition(": ")[2])
-    result.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: mnist)")
+    result.add_argument(
+        "names", nargs="*", metavar="NAME", help="data sets, or files such as data.csv:label (default: mnist)"
+    )
     result.add_argument(
         "--folder", type=Path, metavar="PATH", help="look for the files here and nowhere else"
     )
@@ -64,15 +68,14 @@ def as_text(facts: dict[str, Any]) -> str:
     """One data set: a line of facts, then a table with one row per class and one column per part."""
     parts = facts["parts"]
     columns = [part["counts"] for part in parts.values()]
-    rows: list[list[Any]] = [[number, *counts] for number, counts in enumerate(zip(*columns, strict=True))]
-    rows.append(["images", *(part["images"] for part in parts.values())])
+    names = facts.get("class_names", range(facts["classes"]))
+    rows: list[list[Any]] = [[name, *counts] for name, *counts in zip(names, *columns, strict=True)]
+    images = "title" in facts
+    rows.append(["images" if images else "rows", *(part["images"] for part in parts.values())])
     rows.append(["ZeroR %", *(f"{part['zero_r_percent']:.2f}" for part in parts.values())])
     return "\n".join(
         [
-            f"{facts['name']}: {facts['title']} ({facts['licence']})",
-            f"found in {facts['folder']}",
-            f"{facts['features']} pixels of which {facts['pixel_density_percent']:.1f} % are not 0, "
-            f"fed in as (byte / 255 - {facts['mean']}) / {facts['std']}",
+            *(_of_images(facts) if images else _of_columns(facts)),
             f"digest {facts['digest']}",
             "",
             tabulate(
@@ -80,6 +83,25 @@ def as_text(facts: dict[str, Any]) -> str:
             ),
         ]
     )
+
+
+def _of_images(facts: dict[str, Any]) -> list[str]:
+    return [
+        f"{facts['name']}: {facts['title']} ({facts['licence']})",
+        f"found in {facts['folder']}",
+        f"{facts['features']} pixels of which {facts['pixel_density_percent']:.1f} % are not 0, "
+        f"fed in as (byte / 255 - {facts['mean']}) / {facts['std']}",
+    ]
+
+
+def _of_columns(facts: dict[str, Any]) -> list[str]:
+    some = [f"{one['name']} ({one['mean']:g}, {one['std']:g})" for one in facts["columns"][:COLUMNS]]
+    more = [f"and {facts['features'] - COLUMNS} more"] if facts["features"] > COLUMNS else []
+    return [
+        facts["name"],
+        f"{facts['features']} features, fed in as (number - mean) / std of the training part: "
+        + ", ".join([*some, *more]),
+    ]
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def _say_end(store: Store, outcome: Outcome, times: str) -> None:
         say(out, "means over trials; docs/probes.md says what each number is")
     if times:
         print(times)
-    for problem in probes.problems:
+    for problem in (*probes.problems, *outcome.notes):
         print(f"note: {problem}")
     if outcome.sentences:
         for sentence in outcome.sentences:
@@ -148,6 +148,8 @@ def _dry_run(store: Store, wanted: Wanted) -> int:
     for measure in wanted.measures:
         if counts[measure]:
             print(f"  {measure}: {counts[measure]:,} networks")
+    for note in found.notes:
+        print(f"note: {note}")
     for complaint in found.complaints:
         print(f"left out: {complaint}", file=sys.stderr)
     return 1 if found.complaints else 0

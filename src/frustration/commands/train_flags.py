@@ -100,7 +100,7 @@ def _add_subject(result: Parser) -> None:
         "--dataset",
         default="mnist",
         metavar="NAME",
-        help="analyze-dataset --list names them (default: mnist)",
+        help="a name that analyze-dataset --list has, or a file, such as data.csv:label (default: mnist)",
     )
     group.add_argument(
         "--train-fraction",

@@ -1,7 +1,8 @@
-"""Data sets: found or downloaded, verified, split as in the paper. Nothing here imports torch."""
+"""Data sets: by name, verified and split as in the paper, or a user's own. Nothing here imports torch."""
 
 from frustration.dataset.catalogue import DatasetError, names
-from frustration.dataset.loading import load
+from frustration.dataset.loading import check_name, file_stem, load
+from frustration.dataset.own import make_split
 from frustration.dataset.split import Part, Split
 
-__all__ = ["DatasetError", "Part", "Split", "load", "names"]
+__all__ = ["DatasetError", "Part", "Split", "check_name", "file_stem", "load", "make_split", "names"]

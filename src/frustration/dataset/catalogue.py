@@ -251,4 +251,4 @@ def entry_of(name: str) -> Entry:
     if name in ENTRIES:
         return ENTRIES[name]
     nearest = difflib.get_close_matches(name.lower(), names(), n=1, cutoff=0.0)[0]
-    raise DatasetError(f"there is no data set {name!r}; did you mean {nearest} (of {', '.join(names())})?")
+    raise DatasetError(f'there is no data set "{name}"; did you mean {nearest} (of {", ".join(names())})?')

@@ -1,9 +1,10 @@
-"""Part and Split: images and labels in memory, the paper's split, the digest of what a trial saw."""
+"""Part and Split: samples and labels in memory, the paper's split, the digest of what a trial saw."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from frustration.dataset.catalogue import DatasetError
 
 SPLIT_SEED = 1337
+
+Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+"""[n, features]: the bytes of images, or numbers that are fed in as they are."""
 
 
 def zero_r(counts: NDArray[np.int64]) -> float:
@@ -21,9 +25,9 @@ def zero_r(counts: NDArray[np.int64]) -> float:
 # The arrays stay writable although nobody may write to them: torch.from_numpy warns about any that are not.
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One of train, validation, test. images: [n, features] bytes in rows; labels: [n], 0 to classes - 1."""
+    """One of train, validation, test. images: [n, features], bytes or numbers; labels: [n], from 0 on."""
 
-    images: NDArray[np.uint8]
+    images: Samples
     labels: NDArray[np.int64]
     classes: int
 
@@ -48,8 +52,26 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
+class Columns:
+    """What a user's own numbers were before they were standardised. mean, std: [features]."""
+
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    """By label."""
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+
+    def inputs(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        """[n, features]: what a network is fed for other rows of the same columns."""
+        return ((np.asarray(rows, np.float64) - self.mean) / self.std).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class Split:
-    """A data set as a trial sees it. pixel_values: [256], what a backend feeds in for each byte."""
+    """A data set as a trial sees it.
+
+    pixel_values: [256], what a backend feeds in for each byte; None where the samples are numbers.
+    """
 
     name: str
     train: Part
@@ -57,16 +79,35 @@ class Split:
     test: Part
     classes: int
     features: int
-    pixel_values: NDArray[np.float32]
+    pixel_values: NDArray[np.float32] | None
     digest: str
+    columns: Columns | None = None
+    """Of a user's own data; None for images."""
 
     @classmethod
     def of(
-        cls, name: str, train: Part, validation: Part, test: Part, pixel_values: NDArray[np.float32]
+        cls,
+        name: str,
+        train: Part,
+        validation: Part,
+        test: Part,
+        pixel_values: NDArray[np.float32] | None = None,
+        columns: Columns | None = None,
     ) -> Split:
         """The split of these parts, with its digest."""
         digest = content_digest((train, validation, test), pixel_values)
-        return cls(name, train, validation, test, train.classes, train.images.shape[1], pixel_values, digest)
+        features = train.images.shape[1]
+        return cls(name, train, validation, test, train.classes, features, pixel_values, digest, columns)
+
+    def _of(self, train: Part, validation: Part, test: Part) -> Split:
+        """Other parts of the same data set."""
+        return Split.of(self.name, train, validation, test, self.pixel_values, self.columns)
+
+    def inputs(self, images: Samples) -> NDArray[np.float32]:
+        """[n, features]: what a network is fed for these samples of a part."""
+        if self.pixel_values is None:
+            return np.asarray(images, np.float32)
+        return self.pixel_values[images]
 
     @property
     def training_counts(self) -> NDArray[np.int64]:
@@ -80,7 +121,7 @@ class Split:
 
     def probe(self, samples: int) -> NDArray[np.float32]:
         """[samples, features]: the first training images, as a network sees them."""
-        return self.pixel_values[self.train.images[:samples]]
+        return self.inputs(self.train.images[:samples])
 
     def score(self, part: str, correct: float) -> float | None:
         """Accuracy in percent, from how many are classified correctly; None from -1: outputs not finite."""
@@ -94,12 +135,11 @@ class Split:
         if share == 1.0:
             return self
         train = self.train.head(max(1, round(share * len(self.train))))
-        return Split.of(self.name, train, self.validation, self.test, self.pixel_values)
+        return self._of(train, self.validation, self.test)
 
     def head(self, train: int, validation: int, test: int) -> Split:
         """The first images of each part."""
-        parts = self.train.head(train), self.validation.head(validation), self.test.head(test)
-        return Split.of(self.name, *parts, self.pixel_values)
+        return self._of(self.train.head(train), self.validation.head(validation), self.test.head(test))
 
 
 def pixel_values(mean: float, std: float) -> NDArray[np.float32]:
@@ -132,16 +172,20 @@ def divide(training: Part, validation: int) -> tuple[Part, Part]:
     )
 
 
-def content_digest(parts: tuple[Part, ...], values: NDArray[np.float32]) -> str:
-    """SHA-256 over what training and scoring depend on: images and labels in order, classes, pixel values.
+def content_digest(parts: tuple[Part, ...], values: NDArray[np.float32] | None) -> str:
+    """SHA-256 over what training and scoring depend on: samples and labels in order, classes, pixel values.
 
     The name is left out: equal data under two names is equal data.
     """
-    whole = hashlib.sha256(b"frustration split 1\n")
-    whole.update(values.astype("<f4").tobytes())
+    if values is None:
+        whole = hashlib.sha256(b"frustration split 1, float32\n")
+    else:
+        whole = hashlib.sha256(b"frustration split 1\n")
+        whole.update(values.astype("<f4").tobytes())
     for part in parts:
         shape = f"{len(part)} {part.images.shape[1]} {part.classes}\n"
         whole.update(shape.encode())
-        whole.update(np.ascontiguousarray(part.images).data)
+        little_endian = part.images.astype("<f4") if values is None else part.images
+        whole.update(np.ascontiguousarray(little_endian).data)
         whole.update(part.labels.astype("<i8").tobytes())
     return whole.hexdigest()

@@ -9,13 +9,16 @@ import numpy as np
 
 from frustration.dataset.catalogue import ENTRIES, Entry, entry_of
 from frustration.dataset.contents import missing_from
-from frustration.dataset.loading import load_from
+from frustration.dataset.loading import load, load_from
 from frustration.dataset.places import download_folder, how_to_get, locate, obtain
 from frustration.dataset.split import Split, zero_r
+from frustration.dataset.tables import Reference
 
 
 def summary(name: str, folder: Path | None = None) -> dict[str, Any]:
-    """All of it for one data set, ready for JSON; ZeroR is a percentage of images, density of pixels."""
+    """All of it for one data set, ready for JSON; ZeroR is a percentage of samples, density of pixels."""
+    if Reference.parse(name):
+        return _of_file(load(name, folder))
     entry = entry_of(name)
     place = obtain(entry, folder)
     split = load_from(entry, place)
@@ -24,11 +27,30 @@ def summary(name: str, folder: Path | None = None) -> dict[str, Any]:
         "title": entry.title,
         "licence": entry.licence,
         "folder": str(place),
-        "classes": split.classes,
-        "features": split.features,
         "pixel_density_percent": pixel_density(split),
         "mean": entry.mean,
         "std": entry.std,
+        **_of_any(split),
+    }
+
+
+def _of_file(split: Split) -> dict[str, Any]:
+    """A user's file: its columns in place of pixels."""
+    columns = split.columns
+    described: dict[str, Any] = {}
+    if columns:
+        moments = zip(columns.features, columns.mean.tolist(), columns.std.tolist(), strict=True)
+        described = {
+            "class_names": list(columns.classes),
+            "columns": [{"name": name, "mean": mean, "std": std} for name, mean, std in moments],
+        }
+    return {"name": split.name, **described, **_of_any(split)}
+
+
+def _of_any(split: Split) -> dict[str, Any]:
+    return {
+        "classes": split.classes,
+        "features": split.features,
         "digest": split.digest,
         "parts": {
             part: {"images": int(counts.sum()), "counts": counts.tolist(), "zero_r_percent": zero_r(counts)}

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from frustration.dataset import Split
+from frustration.dataset.split import Samples
 from frustration.dendrites.module import DendriticMLP
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
@@ -34,7 +35,6 @@ class ReferencePopulation:
         self.optimizers: list[torch.optim.AdamW | None] = [None] * slots
         for network in self.networks:
             network.to(dtype)
-        self.pixel_values = torch.from_numpy(data.pixel_values).to(dtype)
 
     def load(self, slot: int, weights: Vector) -> None:
         parameters = dict(self.networks[slot].named_parameters())
@@ -73,7 +73,7 @@ class ReferencePopulation:
                 raise Interrupted
             batch = epoch.order[start : start + self.batch_size]
             logits = self._forward(
-                network, self._pixels(images[batch]), epoch.settings, epoch.dropout_key, step
+                network, self._inputs(images[batch]), epoch.settings, epoch.dropout_key, step
             )
             loss = functional.cross_entropy(logits, labels[batch])
             optimizer.zero_grad()
@@ -125,8 +125,8 @@ class ReferencePopulation:
         arrays = {name: values.detach().float().numpy() for name, values in named.items()}
         return from_state(self.shape, arrays).vector
 
-    def _pixels(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
-        return self.pixel_values[torch.from_numpy(images).long()]
+    def _inputs(self, images: Samples) -> torch.Tensor:
+        return torch.from_numpy(self.data.inputs(images)).to(self.dtype)
 
     @one_thread()
     @torch.no_grad()
@@ -134,7 +134,7 @@ class ReferencePopulation:
         self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
     ) -> list[int]:
         samples = getattr(self.data, part)
-        pixels, labels = self._pixels(samples.images), torch.from_numpy(samples.labels)
+        inputs, labels = self._inputs(samples.images), torch.from_numpy(samples.labels)
         correct = []
         for slot, network in enumerate(self.networks):
             if stop is not None and stop.is_set():
@@ -142,7 +142,7 @@ class ReferencePopulation:
             if slots is not None and slot not in slots:
                 correct.append(-1)
                 continue
-            logits = network.eval()(pixels)
+            logits = network.eval()(inputs)
             finite = bool(torch.isfinite(logits).all())
             correct.append(int((logits.argmax(1) == labels).sum()) if finite else -1)
         return correct

@@ -350,11 +350,11 @@ def on_device(data: Split, part: str, device: torch.device) -> Samples:
         key = (part, str(device))
         if key not in parts:
             samples = getattr(data, part)
-            values, images = torch.from_numpy(data.pixel_values), torch.from_numpy(samples.images)
-            pixels = torch.empty(images.shape, device=device)
-            # A thousand images at a time: the indices of all would take three times as much as their values.
-            for some, bytes_ in zip(pixels.split(1000), images.split(1000), strict=True):
-                some.copy_(values[bytes_.int()])
+            pixels = torch.empty(samples.images.shape, device=device)
+            # A thousand samples at a time: a device needs no second copy of all of them in this memory.
+            for start in range(0, len(samples), 1000):
+                some = slice(start, start + 1000)
+                pixels[some].copy_(torch.from_numpy(data.inputs(samples.images[some])))
             parts[key] = Samples(pixels, torch.from_numpy(samples.labels).to(device))
         return parts[key]
 

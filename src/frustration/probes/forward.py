@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from frustration.dataset import Part, Split
+from frustration.dataset.split import Samples
 from frustration.engine.population import Interrupted
 from frustration.network import Shape
 from frustration.probes.networks import Layer
@@ -29,7 +30,7 @@ class Images:
 
     @classmethod
     def of(cls, part: Part, split: Split) -> Images:
-        return cls(to_pixels(torch.from_numpy(part.images), split), torch.from_numpy(part.labels))
+        return cls(to_pixels(part.images, split), torch.from_numpy(part.labels))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,13 +44,9 @@ class Images:
             yield pixels.t()[None], labels
 
 
-def to_pixels(images: Tensor, split: Split) -> Tensor:
-    """[images, features] of bytes of the same shape."""
-    values = torch.from_numpy(split.pixel_values)
-    pixels = torch.empty(images.shape)
-    for some, bytes_ in zip(pixels.split(CHUNK), images.split(CHUNK), strict=True):
-        some.copy_(values[bytes_.int()])
-    return pixels
+def to_pixels(images: Samples, split: Split) -> Tensor:
+    """[images, features]: what networks are fed for samples of the same shape."""
+    return torch.from_numpy(split.inputs(images))
 
 
 def logits(layers: Sequence[Layer], below: Tensor) -> Tensor:

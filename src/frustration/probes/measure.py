@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from frustration.dataset.catalogue import entry_of
@@ -25,7 +26,7 @@ from frustration.probes.forward import Images, correct, logits, to_pixels
 from frustration.probes.knockout import knockout
 from frustration.probes.latency import latency, peak_memory
 from frustration.probes.networks import Kept, Layer, layers_of, load_network, module_of
-from frustration.probes.plan import Data
+from frustration.probes.plan import Data, measures_of
 from frustration.probes.representation import representation
 from frustration.probes.settings import Wanted
 from frustration.probes.weight_noise import weight_noise
@@ -132,7 +133,7 @@ def _subject(
     content = files.read(trial_id)
     if content is None or content.get("network") != kept.sha256:
         content = _about(record, kept)
-    settings = {measure: wanted.settings(measure, len(images)) for measure in wanted.measures}
+    settings = {measure: wanted.settings(measure, len(images)) for measure in measures_of(wanted, split)}
     missing = {name: each for name, each in settings.items() if not is_current(content, name, each)}
     return Subject(record, kept, layers, content, missing, files, emit)
 
@@ -163,10 +164,10 @@ def _corruptions(subjects: list[Subject], data: TestImages, stop: threading.Even
     spec, settings = subjects[0].record.spec, subjects[0].missing["corruptions"]
     split, images = data.data.of(spec), data.of(spec).head(settings["images"])
     right: list[dict[tuple[str, int], int]] = [{} for _ in subjects]
-    bytes_, shape = split.test.images[: len(images)], entry_of(spec.dataset).shape
+    bytes_, shape = split.test.images[: len(images)].astype(np.uint8), entry_of(spec.dataset).shape
     draws = Draws(spec.seed, spec.trial)
     for name, number, some in corrupted(bytes_, shape, draws, settings["severities"], stop):
-        seen = Images(to_pixels(some, split), images.labels)
+        seen = Images(to_pixels(some.numpy(), split), images.labels)
         for counts, subject in zip(right, subjects, strict=True):
             counts[name, number] = int(correct(subject.layers, seen, stop)[0])
     # Each bears its share of the time that all took.

@@ -64,6 +64,8 @@ class ProbePlan:
     """Finished trials that have no network."""
     complaints: tuple[str, ...]
     """Records that cannot be read and probe files that are left alone, a sentence each."""
+    notes: tuple[str, ...] = ()
+    """What cannot be measured at all, and why; nothing is wrong with it."""
 
     def groups(self, workers: int) -> list[list[str]]:
         """Ids of networks of one data set, seed and trial number, the costliest groups first.
@@ -129,7 +131,19 @@ def plan(store: Store, wanted: Wanted, data: Data) -> ProbePlan:
         done=done,
         without=len(finished) - len(there),
         complaints=tuple(complaints),
+        notes=tuple(_notes(records, wanted, data)),
     )
+
+
+def measures_of(wanted: Wanted, split: Split) -> tuple[str, ...]:
+    """What of it can be measured on this data: numbers are no pictures that could be blurred."""
+    return tuple(name for name in wanted.measures if name != "corruptions" or split.pixel_values is not None)
+
+
+def _notes(records: Iterable[TrialRecord], wanted: Wanted, data: Data) -> Iterable[str]:
+    for name, spec in {record.spec.dataset: record.spec for record in records}.items():
+        if len(measures_of(wanted, data.of(spec))) < len(wanted.measures):
+            yield f"corruptions are made of images, and {name} holds numbers: they are not measured"
 
 
 def _readable(store: Store, ids: Sequence[str], complaints: list[str]) -> Iterable[TrialRecord]:
@@ -141,12 +155,11 @@ def _readable(store: Store, ids: Sequence[str], complaints: list[str]) -> Iterab
 
 
 def _lacking(store: Store, record: TrialRecord, wanted: Wanted, data: Data) -> tuple[str, ...]:
-    content = ProbeFiles(store.root).read(record.spec.id)
-    images = len(data.of(record.spec).test)
+    content, split = ProbeFiles(store.root).read(record.spec.id), data.of(record.spec)
     return tuple(
         measure
-        for measure in wanted.measures
-        if not is_current(content, measure, wanted.settings(measure, images))
+        for measure in measures_of(wanted, split)
+        if not is_current(content, measure, wanted.settings(measure, len(split.test)))
     )
 
 

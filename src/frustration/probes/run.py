@@ -41,6 +41,8 @@ class Outcome:
     """That another process is measuring."""
     sentences: tuple[str, ...]
     """What could not be measured and why."""
+    notes: tuple[str, ...]
+    """What there is nothing to measure of, and why."""
     interrupted: bool
 
 
@@ -95,6 +97,7 @@ def run_probes(
         without=after.without,
         elsewhere=0 if stop.is_set() else len({one.spec.id for one in after.missing} - failed),
         sentences=tuple(sentences),
+        notes=before.notes,
         interrupted=stop.is_set(),
     )
 

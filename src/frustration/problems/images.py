@@ -32,7 +32,7 @@ class Images(frustration.Problem):
 
     def _part(self, split: Split, name: str) -> tuple[Tensor, Tensor]:
         part = getattr(split, name)
-        pixels = torch.from_numpy(split.pixel_values)[torch.from_numpy(part.images).long()]
+        pixels = torch.from_numpy(split.inputs(part.images))
         side = round((pixels.shape[1] / self.channels) ** 0.5)
         return pixels.view(-1, self.channels, side, side), torch.from_numpy(part.labels)
 

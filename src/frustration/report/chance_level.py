@@ -6,7 +6,10 @@ import functools
 from dataclasses import dataclass
 from typing import Final
 
+from frustration.dataset import Split, load
 from frustration.dataset.catalogue import ENTRIES
+from frustration.dataset.loading import load_from
+from frustration.dataset.places import locate
 from frustration.errors import FrustrationError
 
 
@@ -19,6 +22,8 @@ class ChanceLevel:
     validation_images: int
     test_images: int
     train_images: int
+    features: int
+    classes: int
 
 
 MNIST: Final = ChanceLevel(
@@ -27,27 +32,25 @@ MNIST: Final = ChanceLevel(
     validation_images=10_000,
     test_images=10_000,
     train_images=50_000,
+    features=784,
+    classes=10,
 )
 """As `analyze-dataset` counts them."""
 
 
 @functools.cache
-def yardstick(dataset: str) -> ChanceLevel | None:
-    """That of a data set by name, from its files; None where they are not on this machine."""
+def yardstick(dataset: str, digest: str = "", train_fraction: float = 1.0) -> ChanceLevel | None:
+    """That of a data set by name, from its files; None where they are not on this machine.
+
+    `digest` and `train_fraction` tell whether a user's file is still the one that was trained on.
+    """
     if dataset == "mnist":
         return MNIST
-    if dataset not in ENTRIES:
-        return None
-    from frustration.dataset.loading import load_from
-    from frustration.dataset.places import locate
-
-    entry = ENTRIES[dataset]
-    place = locate(entry, None)
-    if place is None:
-        return None
     try:
-        split = load_from(entry, place)
+        split = _named(dataset) if dataset in ENTRIES else load(dataset).fraction(train_fraction)
     except FrustrationError:  # damaged files: no reason to lose the rest of the report
+        return None
+    if split is None or (dataset not in ENTRIES and split.digest != digest):
         return None
     return ChanceLevel(
         zero_r_validation=split.validation.zero_r,
@@ -55,4 +58,12 @@ def yardstick(dataset: str) -> ChanceLevel | None:
         validation_images=len(split.validation),
         test_images=len(split.test),
         train_images=len(split.train),
+        features=split.features,
+        classes=split.classes,
     )
+
+
+def _named(name: str) -> Split | None:
+    """A data set of the catalogue; nothing is downloaded."""
+    place = locate(ENTRIES[name], None)
+    return load_from(ENTRIES[name], place) if place else None

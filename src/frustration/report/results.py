@@ -37,7 +37,7 @@ class Setting:
 
     @property
     def yardstick(self) -> ChanceLevel | None:
-        return yardstick(self.dataset)
+        return yardstick(self.dataset, self.dataset_digest, self.train_fraction)
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from frustration.architecture import Architecture
-from frustration.dataset import names as dataset_names
+from frustration.dataset import check_name
 from frustration.errors import InputError
 from frustration.files import read_file
 from frustration.modes import mode_named
@@ -148,8 +148,7 @@ class Study:
         if self.size > MOST_TRIALS:
             raise InputError(f"the grid has {self.size:,} trials; a study has at most {MOST_TRIALS:,}")
         for dataset in self.datasets:
-            if dataset not in dataset_names():
-                raise InputError(f'there is no data set "{dataset}"; there are {", ".join(dataset_names())}')
+            check_name(dataset)
         for mode, knobs in self.knobs.items():
             mode_named(mode).with_knobs(knobs)
         labels: dict[str, str] = {}

@@ -152,7 +152,7 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     small = split.head(some, images, images)
     population = backend.population(shape, layout.runs, small, batch)
     group = Group(layout.runs, {slot: Trial.fresh(one.spec, one.shape) for slot, one in planned})
-    probe = split.pixel_values[small.train.images[:1]]
+    probe = small.probe(1)
     plans = {}
     shared = {trial.spec.trial: trial.order(some) for trial in group.trials.values()}
     for slot, trial in group.trials.items():

@@ -3,6 +3,8 @@
 // Pixels are sorted into a core, which most images light, and a rim, which few do (81 % of MNIST's bytes are
 // background). Of the core all bytes are kept, of the rim those that are not background; the core comes first.
 // Which pixels are core is the caller's choice and the same for all parts. Colour images are all core.
+//
+// Samples that are numbers have no background: all of their features are core, and their values are kept as they are.
 #pragma once
 #include "memory.h"
 #include "panels.h"
@@ -24,6 +26,7 @@ struct Images {
     const uint8_t* core;   // [count][core pixels]
     const int64_t* start;  // [count + 1] of an image's lit pixels of the rim
     const Lit* rim;
+    const float* values;  // [count][features], in the place of core; null for images
 };
 
 // The images of one step. The last one is repeated in the columns that fill a panel.
@@ -59,9 +62,13 @@ public:
             fetched += fetch(rows[s]);
         }
         for (int64_t s = 0; s < columns; s++) {
+            float* to = core + s * core_stride;
+            if (from.values) {
+                std::copy_n(from.values + rows[s] * pixels.core, pixels.core, to);
+                continue;
+            }
             // Arithmetic and not a table: it is done in vectors. Measured: 1*16 1.06, 8*8 1.08 times as fast.
             const uint8_t* bytes = from.core + rows[s] * pixels.core;
-            float* to = core + s * core_stride;
             for (int k = 0; k < pixels.core; k++) to[k] = pixels.above(bytes[k]);
         }
     }
@@ -107,7 +114,9 @@ private:
     // 1.39 times as fast; prefetch instructions gained nothing.
     unsigned fetch(int64_t image) const {
         unsigned sum = 0;
-        for (int k = 0; k < pixels.core; k += 64) sum += images->core[image * pixels.core + k];
+        int64_t length = pixels.core * (images->values ? sizeof(float) : 1);
+        const uint8_t* bytes = (images->values ? (const uint8_t*)images->values : images->core) + image * length;
+        for (int64_t k = 0; k < length; k += 64) sum += bytes[k];
         for (int64_t q = images->start[image]; q < images->start[image + 1]; q += 64 / sizeof(Lit))
             sum += images->rim[q].byte;
         return sum;

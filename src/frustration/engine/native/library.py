@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
+from frustration.dataset.split import Samples
 from frustration.dendrites.settings import FORWARD_FUNCTIONS
 from frustration.engine.native.build import BuildError, library_path
 from frustration.errors import FrustrationError
@@ -81,6 +82,7 @@ class _Images(ctypes.Structure):
         ("core", ctypes.c_void_p),
         ("start", ctypes.c_void_p),
         ("rim", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
     )
 
 
@@ -145,9 +147,12 @@ class Layout:
     core: int
 
     @classmethod
-    def of(cls, images: NDArray[np.uint8], core_above: float) -> Layout:
-        """Background is the most common byte; core is what differs from it in more than a share of images."""
-        if not images.size:
+    def of(cls, images: Samples, core_above: float) -> Layout:
+        """Background is the most common byte; core is what differs from it in more than a share of images.
+
+        Samples that are numbers are all core, in their own order.
+        """
+        if not images.size or images.dtype == np.float32:
             return cls(0, np.arange(images.shape[1], dtype=np.int32), images.shape[1])
         counts = np.zeros(256, np.int64)
         for chunk in _chunks(images):  # bincount makes 8 bytes of each
@@ -160,8 +165,13 @@ class Layout:
         order = np.argsort(~core, kind="stable").astype(np.int32)
         return cls(background, order, int(core.sum()))
 
-    def pixels(self, values: NDArray[np.float32]) -> _Pixels:
-        """With the values of the 256 bytes, which must rise evenly: offset + (byte - background) * step."""
+    def pixels(self, values: NDArray[np.float32] | None) -> _Pixels:
+        """With the values of the 256 bytes, which must rise evenly: offset + (byte - background) * step.
+
+        None: samples are numbers, and have no offset.
+        """
+        if values is None:
+            return _Pixels(len(self.order), self.core, 0, 0.0, 1.0, self.order.ctypes.data)
         if values.shape != (256,):
             raise NativeError(f"native engine: 256 bytes have 256 values, not {values.shape}")
         offset = np.float32(values[self.background])
@@ -175,16 +185,17 @@ class Layout:
         )
 
 
-def _chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+def _chunks(images: Samples) -> Iterator[Samples]:
     return (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
 
 
 class Images:
-    """Images and labels as the engine holds them: of the core all bytes, of the rim those not background."""
+    """Samples and labels as the engine holds them.
 
-    def __init__(
-        self, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, layout: Layout
-    ) -> None:
+    Of images, all bytes of the core and those of the rim that are not background; of numbers, all of them.
+    """
+
+    def __init__(self, images: Samples, labels: NDArray[np.int64], classes: int, layout: Layout) -> None:
         self.count = len(images)
         if images.shape != (self.count, len(layout.order)) or labels.shape != (self.count,):
             raise NativeError(f"native engine: {images.shape} images do not fit {labels.shape} labels")
@@ -192,6 +203,12 @@ class Images:
             raise NativeError("native engine: a label is not one of the classes")
         if len(layout.order) - layout.core > MAX_RIM:
             raise NativeError(f"native engine: the rim has at most {MAX_RIM} pixels")
+        if images.dtype == np.float32:
+            start, values = np.zeros(self.count + 1, np.int64), np.ascontiguousarray(images)
+            self._arrays: tuple[NDArray[Any], ...] = labels.astype(np.int32), start, values
+            of_labels, of_start, of_values = (array.ctypes.data for array in self._arrays)
+            self.fields = _Images(self.count, of_labels, None, of_start, None, of_values)
+            return
         of_core, of_rim = np.split(layout.order, [layout.core])
         start, rim = np.zeros(self.count + 1, np.int64), [np.empty((0, 2), np.uint16)]
         for number, chunk in enumerate(_chunks(images)):
@@ -200,7 +217,7 @@ class Images:
             start[1 + number * CHUNK :][: len(chunk)] = np.bincount(rows, minlength=len(chunk))
         core = np.ascontiguousarray(images[:, of_core], np.uint8)
         self._arrays = labels.astype(np.int32), core, start.cumsum(), np.concatenate(rim)
-        self.fields = _Images(self.count, *(array.ctypes.data for array in self._arrays))
+        self.fields = _Images(self.count, *(array.ctypes.data for array in self._arrays), None)
 
 
 class Team:
@@ -213,7 +230,7 @@ class Team:
         widths: Sequence[int],
         dendrites: Sequence[int],
         forward_function: str,
-        pixel_values: NDArray[np.float32],
+        pixel_values: NDArray[np.float32] | None,
         layout: Layout,
         batch_size: int,
         bf16: bool = False,
@@ -231,7 +248,7 @@ class Team:
             (count + 1) * width > MOST for count, width in zip(dendrites, widths[1:], strict=True)
         ):
             raise NativeError("native engine: a layer has at most 2^24 rows, and no fewer than 0 dendrites")
-        pixels = layout.pixels(np.asarray(pixel_values, np.float32))
+        pixels = layout.pixels(pixel_values)
         self.handle = library.calls.team_new(
             networks,
             len(dendrites),

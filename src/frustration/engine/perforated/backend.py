@@ -42,7 +42,8 @@ class Trainer:
         self.end()
         self.process = LibraryProcess(self.files, self.licence)
         parts = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
-        arrays: dict[str, Any] = {"pixel_values": self.data.pixel_values}
+        values = self.data.pixel_values
+        arrays: dict[str, Any] = {} if values is None else {"pixel_values": values}
         for name, part in parts.items():
             arrays |= {f"{name}_images": part.images, f"{name}_labels": part.labels}
         self.process.ask(

@@ -82,8 +82,8 @@ class Trainee:
         self.ephemeral, self._graphs, self._keeps_files = ephemeral, graphs, not ephemeral
         self.shape = Shape(Architecture.parse(architecture), features, classes)
         self.settings, self.batch_size = Settings.of(settings), batch_size
-        self.pixel_values = torch.from_numpy(data.pop("pixel_values"))
         self.data = {name: torch.from_numpy(array) for name, array in data.items()}
+        self.pixel_values = self.data.pop("pixel_values", None)
         fence_off()
         configure(self.settings, self.settings.grown_layers(self.shape.outputs), test_saves, licensed)
         mlp = SimpleMLP(self.shape.architecture, features, classes)
@@ -148,7 +148,7 @@ class Trainee:
         images, labels = self.data["train_images"], self.data["train_labels"]
         losses = []
         for step, batch in enumerate(torch.from_numpy(order).split(self.batch_size)):
-            pixels = self.pixel_values[images[batch].long()]
+            pixels = self._inputs(images[batch])
             logits = self._forward(module, pixels, dropout, int(dropout_key), step)
             loss = functional.cross_entropy(logits, labels[batch])
             optimizer.zero_grad()
@@ -198,11 +198,14 @@ class Trainee:
         arrays = {name: flat([state[key] for state in states]) for name, key in moments.items()}
         return {"steps": int(states[0]["step"])}, arrays
 
+    def _inputs(self, images: torch.Tensor) -> torch.Tensor:
+        return images if self.pixel_values is None else self.pixel_values[images.long()]
+
     @torch.no_grad()
     def evaluate(self, *, part: str) -> Reply:
         """How many samples are classified correctly; -1 where outputs are not finite."""
         module = self._guest[1] if self._guest else self.network.module
-        pixels = self.pixel_values[self.data[f"{part}_images"].long()]
+        pixels = self._inputs(self.data[f"{part}_images"])
         logits = module.eval()(pixels)
         finite = bool(torch.isfinite(logits).all())
         correct = int((logits.argmax(1) == self.data[f"{part}_labels"]).sum())

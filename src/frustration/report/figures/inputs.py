@@ -77,9 +77,9 @@ class FigureInput:
 
     @property
     def ends(self) -> tuple[int, int]:
-        """Inputs and outputs of the networks; those of MNIST where the data set is not in the catalogue."""
-        entry = ENTRIES.get(self.setting.dataset)
-        return (entry.features, entry.classes) if entry else (784, 10)
+        """Inputs and outputs of the networks; those of MNIST where the data is not on this machine."""
+        known = ENTRIES.get(self.setting.dataset) or self.setting.yardstick
+        return (known.features, known.classes) if known else (784, 10)
 
     def parameters(self, architecture: Architecture) -> int:
         """Of the plain network on this setting's data."""
