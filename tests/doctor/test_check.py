@@ -7,9 +7,17 @@ import symtable
 import pytest
 from doctor_kit import EXPECTED, SCRIPTS, WISHES, first, second
 
-from frustration.integration.examine import examine
+from frustration.integration.examine import examine, examine_script
+from frustration.integration.source import Script
 from frustration.integration.steps import ESSENTIAL, STEPS
+from frustration.integration.targets import Wishes
 
+CASES = [
+    (name, target)
+    for name in EXPECTED
+    for target in WISHES
+    if target != "ratchet" or EXPECTED[name].kind == "plain loop"
+]
 TRAINERS = ("num_train_epochs=", "save_strategy=", "load_best_model_at_end=", "trainer = L.Trainer(")
 
 
@@ -32,8 +40,7 @@ def test_the_edit_is_the_one_that_a_person_would_make(name):
         assert line in lines
 
 
-@pytest.mark.parametrize("target", WISHES)
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name, target", CASES)
 def test_a_second_run_changes_nothing_and_finds_every_step_done(name, target):
     assert first(name, target).changed
     assert second(name, target).after == first(name, target).after
@@ -42,8 +49,7 @@ def test_a_second_run_changes_nothing_and_finds_every_step_done(name, target):
         assert second(name, target).state(step) in ("done", "undecided"), step
 
 
-@pytest.mark.parametrize("target", WISHES)
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name, target", CASES)
 def test_only_intended_lines_change_and_the_rest_keeps_every_character(name, target):
     report = first(name, target)
     removed = [
@@ -56,8 +62,7 @@ def test_only_intended_lines_change_and_the_rest_keeps_every_character(name, tar
     assert all(line.strip().startswith(replaced) for line in removed)
 
 
-@pytest.mark.parametrize("target", WISHES)
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name, target", CASES)
 def test_the_edited_script_parses_and_has_no_new_undefined_name(name, target):
     report = first(name, target)
     ast.parse(report.after)
@@ -93,6 +98,43 @@ def test_networks_trained_against_each_other_are_refused_in_a_sentence():
     assert not report.changed
     assert "netD by optimizerD, netG by optimizerG" in report.refused
     assert "--model-variable" in report.refused
+
+
+GUARDED = """
+import torch
+
+def fit(net, epochs):
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    for epoch in range(epochs):
+        opt.zero_grad()
+        net(torch.ones(1, 2)).sum().backward()
+        opt.step()
+        net.eval()
+        with torch.no_grad():
+            val_loss = net(torch.ones(1, 2)).sum().item()
+
+if __name__ == "__main__":
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    print("training")
+    fit(net, 3)
+"""
+
+
+def test_a_network_made_under_the_main_guard_gets_its_dendrites_before_it_is_trained():
+    lines = examine_script(Script(GUARDED), Wishes()).after.splitlines()
+    place = next(i for i, line in enumerate(lines) if "UPA.perforate_model(net" in line)
+    assert lines[place].startswith("    net = UPA.")
+    assert (
+        lines.index("    net = torch.nn.Sequential(torch.nn.Linear(2, 2))")
+        < place
+        < lines.index("    fit(net, 3)")
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in EXPECTED if EXPECTED[n].kind != "plain loop"])
+def test_a_ratchet_in_somebody_elses_trainer_is_refused_in_a_sentence(name):
+    assert not first(name, "ratchet").changed
+    assert "it needs a loop of your own" in first(name, "ratchet").refused
 
 
 def test_nothing_that_is_read_is_ever_run(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from doctor_kit import SCRIPTS
@@ -9,9 +10,13 @@ from doctor_kit import SCRIPTS
 from frustration.commands.perforate import main
 from frustration.errors import FrustrationError
 from frustration.integration.dry_run import configuration, dry_run
+from frustration.integration.efficiency import study
 from frustration.integration.scoreboard import score, scoreboard
+from frustration.integration.source import Script
 from frustration.integration.steps import STEPS
 from frustration.integration.targets import Wishes
+from frustration.problems import digits
+from frustration.study.definition import Study
 
 
 def test_each_layer_is_measured_and_its_configuration_follows():
@@ -21,6 +26,26 @@ def test_each_layer_is_measured_and_its_configuration_follows():
     lines = configuration(list(layers.values()))
     assert "GPA.pc.set_output_dimensions([-1, -1, 0])" in lines
     assert 'model.get_submodule("classifier").set_this_output_dimensions([-1, 0])' in lines
+
+
+def test_a_problem_is_measured_by_one_step_of_its_own():
+    layers = {layer.path: layer for layer in dry_run("digits:Digits", [])}
+    assert {path: layer.axes for path, layer in layers.items()} == {
+        ".0": (4,),
+        ".4": (4,),
+        ".9": (2,),
+        ".11": (2,),
+    }
+    assert not any(layer.excluded for layer in layers.values())
+
+
+def test_a_problem_becomes_a_study_of_smaller_networks(tmp_path):
+    file = tmp_path / "my_digits.py"
+    file.write_text(Path(digits.__file__).read_text())
+    text = study(Script.read(file), file)
+    made = Study.from_toml(text, folder=tmp_path)
+    assert [str(p) for p in made.problems] == ["my_digits:Digits", "my_digits:Digits(channels=4)"]
+    assert made.modes == ("plain", "early-stop", "dendrites", "wide@1")
 
 
 def test_tied_frozen_and_unused_layers_are_left_out(tmp_path):

@@ -36,3 +36,21 @@ def test_every_edited_script_trains_until_dendrites_are_added(tmp_path):
     outcome = json.loads(done.stdout.splitlines()[-1])
     assert set(outcome) == {folder.name for folder in folders}
     assert {name: entry for name, entry in outcome.items() if not entry["passed"] or entry["status"]} == {}
+
+
+@pytest.mark.parametrize("target, question", [("growth", "growth.scores"), ("ratchet", "ratchet.accepted")])
+def test_a_script_edited_for_our_own_loops_runs_to_its_end(tmp_path, target, question):
+    text = first("regression_mse.py", target).after
+    (tmp_path / "main.py").write_text(f"{text}\nprint(len({question}), len(set({question})))\n")
+    done = subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    scores, kinds = map(int, done.stdout.splitlines()[-1].split())
+    assert scores > 10
+    assert kinds > 1

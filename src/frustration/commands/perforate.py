@@ -293,9 +293,9 @@ def _dry_run(arguments: list[str]) -> int:
     parser = _parser(
         "dry-run",
         "Run a script up to its first gradients, in a child process, and measure its layers.",
-        "SCRIPT [-- ITS ARGUMENTS]",
+        "SCRIPT|PROBLEM [-- ITS ARGUMENTS]",
     )
-    parser.add_argument("script", type=Path, metavar="SCRIPT", help="a script that trains; it is RUN")
+    parser.add_argument("script", metavar="SCRIPT", help="it is RUN; or a problem, as in my_file.py:Digits")
     parser.add_argument(
         "--seconds", type=whole(1), default=600, metavar="N", help="give up after (default: 600)"
     )
@@ -305,8 +305,8 @@ def _dry_run(arguments: list[str]) -> int:
 
     from frustration.integration.dry_run import configuration, dry_run
 
-    if not options.script.is_file():
-        raise InputError(f"{options.script} is no file")
+    if not Path(options.script.partition(":")[0]).is_file() and ":" not in options.script:
+        raise InputError(f"{options.script} is no file, and no problem as in my_file.py:Digits")
     layers = dry_run(options.script, extra, options.seconds)
     lines = configuration(layers, options.network)
     if options.json:

@@ -243,10 +243,13 @@ class _Reader:
         return None
 
 
-def class_of(script: Script, name: str) -> tuple[Script, cst.ClassDef] | None:
+def class_of(script: Script, name: str, depth: int = 0) -> tuple[Script, cst.ClassDef] | None:
     """A class of this script, or of one beside it."""
     if name in script.classes:
         return script, script.classes[name]
+    for star in script.stars() if depth < 3 and name.isidentifier() else ():
+        if (found := class_of(star, name, depth + 1)) is not None:
+            return found
     if name in script.imports:
         module, _, known = script.imports[name].rpartition(".")
         neighbour = script.neighbour(module)

@@ -51,10 +51,16 @@ class Layer:
         return [0 if axis == place else -1 for axis in range(axes)]
 
 
-def dry_run(script: Path, arguments: list[str], seconds: int = SECONDS) -> list[Layer]:
-    """The layers of the network that a script trains. It runs in a folder that is thrown away."""
+def dry_run(script: str | Path, arguments: list[str], seconds: int = SECONDS) -> list[Layer]:
+    """The layers of the network that a script or a problem trains, run in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "frustration.integration.measure", str(script.resolve()), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "frustration.integration.measure",
+            _absolute(str(script)),
+            *arguments,
+        ]
         try:
             done = subprocess.run(
                 command,
@@ -77,6 +83,12 @@ def dry_run(script: Path, arguments: list[str], seconds: int = SECONDS) -> list[
     if found["ended"]:
         raise FrustrationError(f"{script}: {found['ended']}")
     return [_layer(entry) for entry in found["layers"]]
+
+
+def _absolute(text: str) -> str:
+    """A script, or a problem in a file, as seen from another folder."""
+    file, colon, name = text.partition(":")
+    return f"{Path(file).resolve()}{colon}{name}" if Path(file).is_file() else text
 
 
 def _layer(entry: dict[str, Any]) -> Layer:

@@ -103,10 +103,45 @@ def _plain(script: Script, value: cst.CSTNode) -> bool:
     return bool(re.fullmatch(r"\d[\d_]*|[\"'][\w./-]+[\"']", script.code(value)))
 
 
+ARMS = ("plain", "early-stop", "dendrites")
+"""As it is trained; the same schedule without growth; with growth."""
+
+
+def study(script: Script, path: Path) -> str:
+    """The comparison as a study, where the script defines a problem; empty where it does not."""
+    for name, node in script.classes.items():
+        bases = [script.name(base.value) for base in node.bases]
+        if not any(base == "frustration.Problem" or last(base) == "Problem" for base in bases):
+            continue
+        smaller = ""
+        for names, value in script.assignments(node.body):
+            if _is_size(names[0]) and script.code(value).isdigit() and int(script.code(value)) > 1:
+                smaller = f"({names[0]}={int(script.code(value)) // 2})"
+                break
+        arms = (*ARMS, "wide@1") if script.method(node, "widened") else ARMS
+        problems = [f"{path.name}:{name}", *([f"{path.name}:{name}{smaller}"] if smaller else [])]
+        return "\n".join(
+            [
+                'name = "efficiency"',
+                f"problems = [{', '.join(_quoted(p) for p in problems)}]",
+                f"modes = [{', '.join(map(_quoted, arms))}]",
+                "trials = 5",
+            ]
+        )
+    return ""
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
 def advice(path: Path) -> str:
     """What to make smaller, and the arms of a comparison that is fair."""
     script = Script.read(path)
     found = sizes(script)
+    prepared = study(script, path)
+    if prepared:
+        return f"\nGoal: efficiency. As a study, for `study run efficiency.toml`:\n\n{prepared}"
     lines = ["", "Goal: efficiency. Dendrites add parameters, so begin with a smaller network."]
     lines += [
         f"  {size.name:<22} line {size.line:<5} {size.where}: {size.value}{_hint(size.value)}"

@@ -56,7 +56,8 @@ class Framework:
 
     def imports(self, package: str) -> None:
         """The library's imports, and the callback's for a package."""
-        wanted = [library.IMPORTS[k] for k in ("gpa", "upa") if self.library and not getattr(self.present, k)]
+        missing = [key for key in ("gpa", "upa") if self.library and not getattr(self.present, key)]
+        wanted = [library.IMPORTS[key] for key in missing]
         if not self.has_callback:
             wanted.append(f"from frustration.loops.{package} import {self.own.callback}")
             wanted += [LIBRARY_GROWTH] if self.library else []
@@ -67,6 +68,16 @@ class Framework:
         add_imports(self.draft, wanted)
         self.add("imports", line + 1, "what the callback and the configuration need", wanted)
 
+    def refused(self) -> bool:
+        """Whether no callback does what was asked; the report then says so."""
+        if self.library or self.own.callback:
+            return False
+        self.report.refused = (
+            f"there is no callback of {self.own.calls[0]} for {self.report.kind}: it needs a loop of your "
+            "own (docs/loops.md)"
+        )
+        return True
+
     @property
     def has_callback(self) -> bool:
         """Whether somebody's callback reports the scores already."""
@@ -74,7 +85,7 @@ class Framework:
 
     def callback(self, arguments: str, network: str, better: bool) -> str:
         """The making of the callback."""
-        options = self.own.options.format(maximize=better, mode=self.wishes.mode)
+        options = self.own.options.format(maximize=better)
         if self.library:
             options = f"growth=LibraryGrowth({network}, maximize={better})"
         return f"{self.own.callback}({arguments}, {options})"

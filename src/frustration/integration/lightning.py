@@ -24,6 +24,8 @@ def is_lightning(script: Script) -> bool:
 def lightning(script: Script, wishes: Wishes) -> Report:
     report = Report(str(script.path or ""), "Lightning", wishes.described, script.text, script.text)
     work = Framework(script, wishes, report)
+    if work.refused():
+        return report
     trainers = [c for c, n in script.calls() if last(n) == "Trainer"]
     fits = [c for c, n in script.calls() if last(n) == "fit" and c.args]
     if script.called("LightningCLI") or not trainers or not fits:
@@ -80,11 +82,8 @@ def _callback(work: Framework, call: cst.Call, network: str, metric: str, better
         joined = f"[{made}]" if inside == "]" else f"[{made}, {inside}"
     else:
         joined = f"[{made}, *({text} or [])]" if " " in text else f"[{made}, *{text}]"
-    ends = work.library or bool(work.own.complete)
-    values = {"callbacks": joined, **({"max_epochs": "-1"} if ends else {})}
-    work.draft.replaced[id(call)] = set_keywords(call, values)
-    if ends:
-        work.add("end", line, "the library says when it is complete", ["max_epochs=-1"])
+    work.draft.replaced[id(call)] = set_keywords(call, {"callbacks": joined, "max_epochs": "-1"})
+    work.add("end", line, "growth says when it is complete", ["max_epochs=-1"])
     work.add("score", line, f"the callback reports {metric} after every validation", [f"callbacks={joined}"])
     work.add("optimizer", line, "the callback registers it when training begins", [f"callbacks={joined}"])
     work.add("rebuild", line, "the callback asks configure_optimizers again", [f"callbacks={joined}"])

@@ -1,4 +1,4 @@
-"""`python -m frustration.integration.measure SCRIPT`: runs a script until its first gradients.
+"""`python -m frustration.integration.measure SCRIPT|PROBLEM`: runs it until its first gradients.
 
 A process of its own, for it runs somebody's code. It prints one line of JSON: each layer with the axes of
 its output, whether it was used, trained, tied, or inside attention.
@@ -91,16 +91,35 @@ class Watch:
         ]
 
 
+def run_problem(text: str) -> None:
+    """One step of a problem: four samples through its loss, and back."""
+    from torch.utils.data import default_collate
+
+    from frustration.references import read_problem
+
+    problem = read_problem(text)
+    network, parts = problem.build(), problem.data()
+    if isinstance(parts.train, (tuple, list)):
+        batch = default_collate(list(zip(*(part[:4] for part in parts.train), strict=True)))
+    else:
+        samples = [parts.train[i] for i in range(min(4, len(parts.train)))]
+        batch = (parts.collate or default_collate)(samples)
+    problem.checked_loss(network, batch).backward()
+
+
 def main(arguments: list[str]) -> None:
     """Runs the script with its own arguments."""
-    script = Path(arguments[0]).resolve()
-    sys.argv = [str(script), *arguments[1:]]
-    sys.path[0] = str(script.parent)
     watch = Watch()
     watch.install()
     ended = "the script ended before anything was trained"
     try:
-        runpy.run_path(str(script), run_name="__main__")
+        if Path(arguments[0]).is_file():
+            script = Path(arguments[0]).resolve()
+            sys.argv = [str(script), *arguments[1:]]
+            sys.path[0] = str(script.parent)
+            runpy.run_path(str(script), run_name="__main__")
+        else:
+            run_problem(arguments[0])
     except Enough:
         ended = ""
     except SystemExit as error:

@@ -55,6 +55,8 @@ class OwnEdits(LoopEdits):
         if plain.layers.fast_path and "set_fastpath_enabled(False)" not in self.script.text:
             make = f"{library.SLOW_PATH}\n{make}"
         self.draft.before(self.loop, f"{make}\n{follow}")
+        if target.ends:
+            self.draft.after(self.loop, target.ends.format(variable=target.variable))
         place = self.script.line(self.loop)
         plain.add(
             Step(

@@ -289,7 +289,7 @@ def _creates(script: Script, parts: Parts, value: cst.BaseExpression) -> bool:
 
 def _climbed(script: Script, parts: Parts, statement: Statement) -> Statement:
     """The whole `if` or `with` around a statement, as long as nothing in it uses the network yet."""
-    users = [parts.optimizer, *parts.wrappings, *([parts.prepared] if parts.prepared else [])]
+    users = _users(script, parts)
     found = statement
     for outer in script.around(statement):
         if isinstance(outer, (cst.FunctionDef, cst.ClassDef, *Loop)):
@@ -300,16 +300,22 @@ def _climbed(script: Script, parts: Parts, statement: Statement) -> Statement:
     return found
 
 
+def _users(script: Script, parts: Parts) -> list[cst.CSTNode]:
+    """What needs the complete network: the optimizer, wrappers, calls of the function that makes these."""
+    function = script.scope(parts.optimizer)
+    calls = [c for c, _ in script.calls() if (f := script.callee(c)) is not None and f.node is function]
+    prepared = [parts.prepared] if parts.prepared else []
+    return [parts.optimizer, *parts.wrappings, *prepared, *calls]
+
+
 def _last_change(script: Script, parts: Parts, created: Statement) -> Statement:
     """The last statement after the creation that still changes what the network is made of."""
-    found = created
+    found, users = created, _users(script, parts)
     siblings = list(script.siblings(created))
     for statement in siblings[siblings.index(created) + 1 :]:
         if isinstance(statement, (cst.FunctionDef, cst.ClassDef)):
             continue
-        if script.holds(statement, parts.optimizer) or statement is parts.prepared:
-            break
-        if any(script.holds(statement, wrapping) for wrapping in parts.wrappings):
+        if any(script.holds(statement, user) for user in users):
             break
         if _changes(script, parts.model, statement):
             found = statement

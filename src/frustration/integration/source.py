@@ -117,6 +117,15 @@ class Script:
                     bound = self.code(alias.asname.name) if alias.asname else name
                     yield bound, f"{module}.{name}" if module.strip(".") else module + name
 
+    def stars(self) -> list[Script]:
+        """The scripts beside this one of which everything is imported (`from models import *`)."""
+        found = []
+        for node in self.all(cst.ImportFrom):
+            if isinstance(node.names, cst.ImportStar) and node.module is not None:
+                neighbour = self.neighbour("." * len(node.relative) + self.code(node.module))
+                found += [neighbour] if neighbour is not None else []
+        return found
+
     def all(self, kind: type[Node] | tuple[type[Node], ...], within: cst.CSTNode | None = None) -> list[Node]:
         """The nodes of a kind, in the order of the text."""
         start, end = self._spans[id(within or self.module)]

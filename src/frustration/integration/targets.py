@@ -28,10 +28,12 @@ class Own:
     """The field of the outcome that says that the network has other parameters; empty: it never has."""
     complete: str
     """The field of the outcome that ends the training; empty: the loop ends by itself."""
+    ends: str
+    """With {variable}: what is called after the loop; empty: nothing."""
     callback: str
-    """The callback's class, in `frustration.loops.lightning` and `frustration.loops.transformers`."""
+    """The callback's class in `frustration.loops.lightning` and `.transformers`; empty: there is none."""
     options: str
-    """The callback's arguments behind the metric, with {maximize} and {mode}."""
+    """The callback's arguments behind the metric, with {maximize}."""
     calls: tuple[str, ...]
     """The names by which an edited script is known again."""
 
@@ -44,6 +46,7 @@ GROWTH: Final = Own(
     score="{variable}.add_score({score})",
     grown="grown",
     complete="complete",
+    ends="",
     callback="GrowthCallback",
     options="maximize={maximize}",
     calls=("Growth", "GrowthCallback"),
@@ -56,9 +59,10 @@ RATCHET: Final = Own(
     score="{variable}.add_score({score})",
     grown="",
     complete="",
-    callback="RatchetCallback",
-    options='mode="{mode}", maximize={maximize}',
-    calls=("Ratchet", "RatchetCallback"),
+    ends="{variable}.restore()  # the Last Known Good network",
+    callback="",
+    options="",
+    calls=("Ratchet",),
 )
 LIBRARY_GROWTH: Final = "from frustration.loops.library import LibraryGrowth"
 """The library's tracker with the face of `Growth`, for the callbacks."""

@@ -40,6 +40,8 @@ def trainer(script: Script, wishes: Wishes) -> Report:
         str(script.path or ""), "transformers Trainer", wishes.described, script.text, script.text
     )
     work = Framework(script, wishes, report)
+    if work.refused():
+        return report
     call = _trainers(script)[0]
     statement = script.statement(call)
     line = script.line(statement)
@@ -62,8 +64,7 @@ def trainer(script: Script, wishes: Wishes) -> Report:
     work.network(name, early[-1] if early else None, statement, False, better)
     work.direction(line, metric, better, why)
     _callback(work, targets[0], metric, better, statement)
-    if work.library or work.own.complete:
-        _arguments(work, call, statement)
+    _arguments(work, call, statement)
     _told(work, call)
     return work.finish()
 
