@@ -24,10 +24,11 @@ from machine import facts
 from tabulate import tabulate
 
 from frustration.engine.backends import backend_named
+from frustration.runners.events import StudyStart
 from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
 from frustration.study.estimate import estimate
-from frustration.study.run import Claims, Prepared, StudyStart, prepare, run_study
+from frustration.study.run import Claims, Prepared, prepare, run_study
 from frustration.study.store import Store
 
 SIZES = (10, 100, 1_000)

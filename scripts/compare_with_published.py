@@ -27,8 +27,7 @@ from tabulate import tabulate
 
 import frustration
 from frustration.checkpoint import CheckpointFiles
-from frustration.runners.work import LoopDone
-from frustration.session import SessionEvent, Start
+from frustration.runners.events import LoopDone, SessionEvent, SessionStart
 
 MODES: Final = ("none", "decay", "dropout", "full", "hidden", "output")
 META_LOOPS: Final = 100
@@ -163,7 +162,7 @@ def progress(started: float) -> Callable[[SessionEvent], None]:
 
     def emit(event: SessionEvent) -> None:
         nonlocal total, done
-        if isinstance(event, Start):
+        if isinstance(event, SessionStart):
             total = sum(META_LOOPS - loops for loops in event.loops)
             print(
                 f"{len(event.specs)} trials, {total} loops to go, {event.workers} workers",

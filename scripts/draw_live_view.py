@@ -19,8 +19,8 @@ from rich.console import Console
 from frustration import Architecture
 from frustration.commands.live import LiveView, heading
 from frustration.request import Request
-from frustration.runners.work import LoopDone, TrialDone
-from frustration.session import SessionEvent, Start, train
+from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone
+from frustration.session import train
 
 MODES = ("none", "dropout", "hidden", "output")
 TRIALS, LOOPS, SHOWN_LOOPS = 3, 16, 11
@@ -32,7 +32,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "images" / "live-view.svg"
 class Picture(LiveView):
     """The view, which stays still until it is drawn."""
 
-    def start(self, event: Start) -> None:
+    def start(self, event: SessionStart) -> None:
         from frustration.commands.scoreboard import Scoreboard
 
         self.heading = heading(event)
@@ -63,7 +63,7 @@ def main() -> None:
 
         def watch(event: SessionEvent) -> None:
             nonlocal now
-            if isinstance(event, Start):
+            if isinstance(event, SessionStart):
                 view.start(event)
             elif isinstance(event, LoopDone) and event.entry.loop <= SHOWN_LOOPS:
                 now += TICK

@@ -17,8 +17,8 @@ from frustration import FrustrationError, SimpleMLP
 from frustration.checkpoint import CheckpointFiles
 from frustration.engine.population import Moments
 from frustration.engine.trial import RunnerUp
-from frustration.record import Session
 from frustration.sealed import CheckpointError
+from frustration.treatment import Session
 
 ARCHITECTURE = "[1*9, 1*5]"
 HISTORY = [{"mode": "hidden", "treatment": {"mode": "hidden"}, "first_loop": 1, "target": 4}]

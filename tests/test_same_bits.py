@@ -19,7 +19,7 @@ from frustration.engine.loop import run
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes import mode_names
-from frustration.session import Start
+from frustration.runners.events import SessionStart
 
 ARCHITECTURE = "[1*9, 1*5]"
 MODES = [*mode_names(), "hidden/persist", "full/persist-masked", "output/patience-1", "plain@1-2,dropout@3-"]
@@ -134,7 +134,7 @@ def test_modes_of_one_trial_start_from_the_same_weights_and_see_the_same_batches
 @pytest.mark.parametrize("backend", [backend.name for backend in backends() if backend.name != "reference"])
 def test_one_process_and_two_workers_give_the_same_bits(backend, data, tmp_path):
     """With batches of 256 these trials are too many for one group: each worker has its own."""
-    starts: list[Start] = []
+    starts: list[SessionStart] = []
     outcomes = {
         threads: frustration.train(
             ARCHITECTURE,
@@ -147,7 +147,7 @@ def test_one_process_and_two_workers_give_the_same_bits(backend, data, tmp_path)
             backend=backend,
             threads=threads,
             model_dir=tmp_path / str(threads),
-            emit=lambda event: starts.append(event) if isinstance(event, Start) else None,
+            emit=lambda event: starts.append(event) if isinstance(event, SessionStart) else None,
         )
         for threads in (1, 2)
     }

@@ -17,8 +17,8 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Part, Split
 from frustration.files import locked
 from frustration.modes import mode_names
-from frustration.runners.work import LoopDone
-from frustration.session import Outcome, Start
+from frustration.runners.events import LoopDone, SessionStart
+from frustration.session import Outcome
 
 ARCHITECTURE = "[1*9, 1*5]"
 POLICIES = [
@@ -66,7 +66,7 @@ class Cut:
         self.left, self.kill, self.stop, self.notes = after, kill, threading.Event(), ()
 
     def emit(self, event) -> None:
-        if isinstance(event, Start):
+        if isinstance(event, SessionStart):
             self.notes = event.notes
         if isinstance(event, LoopDone):
             self.left -= 1
@@ -529,7 +529,7 @@ def test_the_session_says_what_it_is_about_to_do(train):
     train(
         ["none", "hidden"],
         trials=2,
-        emit=lambda event: starts.append(event) if isinstance(event, Start) else None,
+        emit=lambda event: starts.append(event) if isinstance(event, SessionStart) else None,
     )
     (start,) = starts
     assert [spec.label for spec in start.specs] == ["none", "hidden"] * 2

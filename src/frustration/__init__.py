@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from frustration.version import VERSION
+
 if TYPE_CHECKING:
     from frustration.any_network import Parts, Problem, problem
     from frustration.api import train
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from frustration.simple_mlp import SimpleMLP
     from frustration.spec import TrialSpec
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Architecture": "architecture",

@@ -12,7 +12,8 @@ from frustration.architecture import Architecture
 from frustration.dataset import Split, make_split
 from frustration.references import ProblemReference
 from frustration.request import Request
-from frustration.session import Outcome, SessionEvent
+from frustration.runners.events import SessionEvent
+from frustration.session import Outcome
 from frustration.session import train as run_session
 from frustration.spec import subject_of
 

@@ -14,12 +14,11 @@ from frustration.engine.population import Backend
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.protocols import AnyShape
-from frustration.record import Session
 from frustration.request import Request
 from frustration.saved import Saved
 from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
-from frustration.treatment import changed_settings, differ
+from frustration.treatment import Session, changed_settings, differ
 
 EVERY_SCHEDULE_ENDED = "nothing to do: every schedule has come to its end; another mode goes on from the LKG"
 

@@ -12,7 +12,7 @@ from typing import Any
 from frustration.files import write_atomically
 from frustration.sealed_json import seal
 from frustration.spec import TrialSpec
-from frustration.treatment import differ
+from frustration.treatment import Session, differ
 
 RECORD_SCHEMA = 1
 GROWN = ("dendrites", "parameters", "flops")
@@ -63,20 +63,6 @@ class LoopEntry:
     def to_dict(self) -> dict[str, Any]:
         left_out = () if self.flops is not None else GROWN
         return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in left_out}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """One session of `train` that a trial went through."""
-
-    mode: str
-    """The label of its treatment."""
-    treatment: dict[str, Any]
-    """`TrialSpec.treatment`: what may differ from session to session; empty: another program's, unknown."""
-    first_loop: int
-    """Global: the first loop that it added."""
-    target: int
-    """Global: the last loop that it was to add."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from frustration.errors import InputError
 from frustration.metric import PERCENT, Metric
-from frustration.record import GROWN, RECORD_SCHEMA, LoopEntry, Session, TrialRecord
+from frustration.record import GROWN, RECORD_SCHEMA, LoopEntry, TrialRecord
 from frustration.sealed_json import unseal
 from frustration.spec import SCHEMA, TrialSpec
-from frustration.treatment import told
+from frustration.treatment import Session, told
 from frustration.typed import (
     FLAG,
     LIST,

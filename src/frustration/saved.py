@@ -13,7 +13,7 @@ import numpy as np
 from frustration.architecture import Architecture
 from frustration.checkpoint_fields import LKG_FORMAT, read_description, read_state
 from frustration.curve_file import NOTHING_KEPT, CurveEnd, CurveLines, entries_of, new_lines, read_curve
-from frustration.engine.growth.growth import growth_from_dict
+from frustration.engine.growth.make import growth_from_dict
 from frustration.engine.population import OptimizerState
 from frustration.engine.trial import RunnerUp, Trial
 from frustration.errors import InputError
@@ -21,11 +21,12 @@ from frustration.files import write_atomically
 from frustration.network import DENDRITES, Shape, Vector, state_names
 from frustration.original.pickles import is_pickle, loops_of, unpickle
 from frustration.protocols import AnyNetwork, AnyShape
-from frustration.record import LoopEntry, Session
+from frustration.record import LoopEntry
 from frustration.record_reading import read_spec
 from frustration.references import ProblemReference
 from frustration.sealed import CheckpointError, is_ours, pack, read, unpack
 from frustration.spec import TrialSpec
+from frustration.treatment import Session
 from frustration.typed import parse
 
 NETWORKS = ("lkg", "base", "runner_up", "saved")

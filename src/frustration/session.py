@@ -18,35 +18,13 @@ from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.files import LOCK, PARTIAL, locked, make_folder
-from frustration.protocols import AnyShape
 from frustration.record import LoopEntry, TrialRecord
 from frustration.references import HELD
 from frustration.request import Request
+from frustration.runners.events import Event, SessionEvent, SessionStart, TrialDone
 from frustration.runners.local import Queue, default_workers, run_groups
-from frustration.runners.work import Data, Event, TrialDone, Work
+from frustration.runners.work import Data, Work
 from frustration.spec import TrialSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """What is about to happen: emitted once, before any training."""
-
-    specs: tuple[TrialSpec, ...]
-    loops: tuple[int, ...]
-    """How many loops each trial has behind it."""
-    shape: AnyShape
-    notes: tuple[str, ...]
-    """What the user should know: what is resumed, finished or abandoned."""
-    backend: str
-    device: str
-    workers: int
-
-    @property
-    def parameters(self) -> int:
-        """Of the network that all begin with; where some are wider, of the one that was asked for."""
-        _, features, classes = self.shape.form
-        sizes = {spec.shape(features, classes).parameters for spec in self.specs}
-        return sizes.pop() if len(sizes) == 1 else self.specs[0].asked_for(features, classes).parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +35,6 @@ class Outcome:
     """In the order asked for; of an interrupted session, up to the last loop that is kept."""
     files: tuple[CheckpointFiles, ...]
     interrupted: bool
-
-
-SessionEvent = Start | Event
 
 
 def train(
@@ -107,7 +82,7 @@ def _train_locked(
     if request.problem and request.problem.source == HELD:
         workers = 1  # no other process has it
     emit(
-        Start(
+        SessionStart(
             specs=tuple(trial.spec for trial in trials),
             loops=tuple(trial.loop for trial in trials),
             shape=trials[0].shape,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from frustration.errors import InputError
 from frustration.modes import Program
-
-if TYPE_CHECKING:
-    from frustration.record import Session
 
 SETTINGS: Final = {
     "learning_rate": "learning rate",
@@ -25,6 +23,20 @@ SETTINGS: Final = {
 """The fields of a treatment that are no part of its mode, in words."""
 UNSAID: Final = {"updates": "epochs", "loop_steps": "an epoch"}
 """What a treatment means that does not have the field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One session of `train` that a trial went through."""
+
+    mode: str
+    """The label of its treatment."""
+    treatment: dict[str, Any]
+    """`TrialSpec.treatment`: what may differ from session to session; empty: another program's, unknown."""
+    first_loop: int
+    """Global: the first loop that it added."""
+    target: int
+    """Global: the last loop that it was to add."""
 
 
 def differ(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

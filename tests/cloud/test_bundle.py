@@ -117,7 +117,7 @@ def test_training_imports_nothing_that_the_wheels_and_the_image_lack(tmp_path):
         "given = {'arch': '1x2', 'meta-loops': '1', 'train-fraction': '0.02'}\n"
         "(base / 'input' / 'config' / 'hyperparameters.json').write_text(json.dumps(given))\n"
         "from frustration.cloud.entry import run\n"
-        "sys.exit(run(base))\n"
+        "sys.exit(run(base, print))\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -6,10 +6,10 @@ import launch_kit as kit
 import pytest
 from simulator.service import Interruption
 
-from frustration.cloud import markdown
 from frustration.cloud.curves import read
 from frustration.commands.sagemaker_get_training_logs import main as get_logs
 from frustration.commands.sagemaker_results_parser import main as parse
+from frustration.original import cloud_markdown
 
 pytestmark = [pytest.mark.cloud, pytest.mark.filterwarnings("ignore:Exception.Throttled")]
 
@@ -40,11 +40,11 @@ def test_launched_interrupted_and_brought_back_a_study_has_the_tables_of_the_loc
     assert {"ResourceLimitExceeded", "ThrottlingException"} <= set(service.refused)
     assert set(service.statuses().values()) == {"Completed"}
     here = kit.trained_here(tmp_path / "here", **GRID)
-    cells = markdown.of_study(here.root)
+    cells = cloud_markdown.of_study(here.root)
     written = away / "away" / "report"
     for of in cells.values():
-        assert (written / "psa_simplemlp_summary.md").read_text() == markdown.summary(of)
-        assert (written / "psa_simplemlp_trials.md").read_text() == markdown.trials(of)
+        assert (written / "psa_simplemlp_summary.md").read_text() == cloud_markdown.summary(of)
+        assert (written / "psa_simplemlp_trials.md").read_text() == cloud_markdown.trials(of)
     assert took < SECONDS, f"{took:.0f} s"
 
     logs = tmp_path / "logs"

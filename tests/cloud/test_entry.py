@@ -1,5 +1,6 @@
 """The entry of a job: what it reads, what it leaves, and how it says that something went wrong."""
 
+import functools
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from scripted import play
 
 from frustration.cloud import container, entry
-from frustration.cloud.entry import STOPPED, read_hyperparameters, read_task, run
+from frustration.cloud.entry import STOPPED, read_hyperparameters, read_task
 from frustration.cloud.mirror import Mirror, restore
 from frustration.errors import InputError
 from frustration.runners.keeper import StudyKeeper
@@ -27,6 +28,10 @@ def box(root: Path, **parameters: str) -> Path:
     (root / "input" / "config").mkdir(parents=True)
     (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(parameters))
     return root
+
+
+def run(base: Path) -> int:
+    return entry.run(base, functools.partial(container.write_failure, base))
 
 
 def started(base: Path) -> subprocess.CompletedProcess[str]:

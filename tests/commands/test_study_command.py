@@ -24,12 +24,12 @@ from frustration.commands.study_live import LiveView, Onlooker
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
 from frustration.runners import engines
+from frustration.runners.events import LoopDone, StudyStart, TrialFailed
 from frustration.runners.local import LocalEngine
-from frustration.runners.work import LoopDone, Money, TrialFailed
+from frustration.runners.work import Money
 from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
-from frustration.study.run import StudyStart
 from frustration.study.store import Store
 
 EXAMPLE = Path(__file__).parents[2] / "studies" / "example.toml"
@@ -317,7 +317,7 @@ def start_of(loops: int) -> StudyStart:
     text = f'architectures = ["[1*2]", "[1*1024]"]\nmodes = ["none"]\ntrials = 1\nmeta_loops = {loops}\n'
     study = Study.from_toml('name = "two"\n' + text)
     return StudyStart(
-        study=study,
+        name=study.name,
         specs=tuple(study.specs({("mnist", 1.0): ""})),
         done=frozenset(),
         failed=frozenset(),

@@ -28,7 +28,7 @@ from frustration.modes import Mode, Program, Segment
 from frustration.network import Shape
 from frustration.record import GROWN
 from frustration.request import Request
-from frustration.runners.work import LoopDone
+from frustration.runners.events import LoopDone
 from frustration.statistics.paired import sign_flip_interval
 
 QUICK = ("--train-fraction", "0.02", "--lr", "1e-3", "--threads", "1")

@@ -16,7 +16,7 @@ from tally import Tally
 
 from frustration import sealed
 from frustration.checkpoint import CheckpointFiles
-from frustration.record import Session
+from frustration.treatment import Session
 
 SESSIONS = [Session(mode="none", treatment={"mode": "none"}, first_loop=1, target=6)]
 DEEP = "[" * 50_000

@@ -9,11 +9,11 @@ import torch
 
 from frustration.architecture import Architecture
 from frustration.network import Shape
-from frustration.probes.files import ProbeFiles
 from frustration.probes.forward import Images
 from frustration.probes.networks import Kept, layers_of, module_of
 from frustration.probes.run import Outcome, run_probes
 from frustration.probes.settings import Wanted
+from frustration.study.probe_files import ProbeFiles
 from frustration.study.store import Store
 
 STUDY = """

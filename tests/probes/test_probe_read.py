@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from probe_kit import QUICK, measure, probed
 
-from frustration.probes.files import ProbeFiles
 from frustration.probes.read import SCALARS, read_probes
 from frustration.probes.settings import FRACTIONS, SEVERITIES, SIGMAS, Wanted
+from frustration.study.probe_files import ProbeFiles
 from frustration.study.store import Store
 
 

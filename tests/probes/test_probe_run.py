@@ -19,7 +19,6 @@ from frustration.files import StorageError
 from frustration.network import Shape
 from frustration.probes import files as probe_files
 from frustration.probes.events import Measured, NotMeasured
-from frustration.probes.files import ProbeFiles
 from frustration.probes.networks import load_network
 from frustration.probes.run import Start
 from frustration.probes.settings import MEASURES, Wanted
@@ -27,6 +26,7 @@ from frustration.saved import pack_lkg
 from frustration.spec import TrialSpec
 from frustration.study.definition import Study
 from frustration.study.merge import merge
+from frustration.study.probe_files import ProbeFiles
 from frustration.study.store import Store
 
 

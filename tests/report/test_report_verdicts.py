@@ -169,7 +169,7 @@ def test_controls_compared_with_controls_take_nothing_from_treatments(tmp_path):
 def test_an_extended_study_pays_for_each_look_and_keeps_what_it_found(tmp_path):
     store = made(tmp_path / "s", study(trials=12), hidden=-2.0)
     once = analyse(read_study(store.root))
-    manifest_path = manifest.manifest_path(store)
+    manifest_path = manifest.manifest_path(store.root)
     looks = [{"when": "", "trials": n, "done": 2 * n, "command": ""} for n in (3, 8)]
     manifest_path.write_text(json.dumps({"schema": 1, "runs": [], "extensions": [], "looks": looks}))
     results = read_study(store.root)
@@ -185,7 +185,7 @@ def test_an_extended_study_pays_for_each_look_and_keeps_what_it_found(tmp_path):
 def test_a_look_at_a_study_under_way_counts_as_the_trials_that_there_were(tmp_path):
     store = made(tmp_path / "s", study(trials=12))
     looks = [{"when": "", "trials": 12, "done": done, "command": ""} for done in (16, 24)]
-    manifest.manifest_path(store).write_text(json.dumps({"schema": 1, "runs": [], "looks": looks}))
+    manifest.manifest_path(store.root).write_text(json.dumps({"schema": 1, "runs": [], "looks": looks}))
     assert read_study(store.root).looks == (8, 12)
 
 

@@ -77,7 +77,7 @@ class Deadly(Trial):
 PROGRAM = """
 import sys
 from pathlib import Path
-from frustration.runners.work import TrialDone
+from frustration.runners.events import TrialDone
 from frustration.engine.trial import Candidate, Result, Trial
 from frustration.record import LoopEntry
 from frustration.study.definition import Study

@@ -21,11 +21,10 @@ from frustration.commands.study import main as study
 from frustration.errors import FrustrationError
 from frustration.files import StorageError
 from frustration.runners import ray as ray_engine
+from frustration.runners.events import LoopDone, StudyStart, TrialDone, TrialFailed
 from frustration.runners.local import WorkerError
 from frustration.runners.ray import RayEngine
-from frustration.runners.work import LoopDone, TrialDone, TrialFailed
 from frustration.study import run
-from frustration.study.run import StudyStart
 from frustration.study.store import Store
 
 pytestmark = pytest.mark.skipif(

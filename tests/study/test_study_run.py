@@ -12,8 +12,8 @@ from study_kit import begin, bits, ran, tiny, toml
 
 from frustration.engine.trial import Trial
 from frustration.files import StorageError
-from frustration.runners.work import LoopDone, TrialDone, TrialFailed
-from frustration.study.run import StudyKeeper, StudyStart
+from frustration.runners.events import LoopDone, StudyStart, TrialDone, TrialFailed
+from frustration.study.run import StudyKeeper
 from frustration.study.store import Store
 
 LONGER = {

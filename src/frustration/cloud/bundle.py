@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import frustration
 from frustration.cloud.clients import code_of, spoken
 from frustration.cloud.place import Place
 from frustration.dataset.catalogue import entry_of
@@ -26,6 +25,7 @@ from frustration.dataset.places import obtain
 from frustration.dataset.tables import Reference
 from frustration.errors import FrustrationError
 from frustration.files import make_folder, users_cache
+from frustration.version import PACKAGE
 
 SOURCES = (".py", ".cpp", ".h", ".toml", ".json", ".txt", ".css", ".js")
 """Kinds of files that make up this package."""
@@ -100,7 +100,7 @@ class LockedWheels:
 
 def code_files() -> dict[str, bytes]:
     """The code channel without its wheels: what runs first, and the package."""
-    package = Path(frustration.__file__).parent
+    package = PACKAGE
     return {
         "train.py": (package / "cloud" / "container.py").read_bytes(),
         "frustration.tar.gz": _packed(package),

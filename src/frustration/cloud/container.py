@@ -6,6 +6,7 @@ installed: so it imports the standard library only, and looks for its neighbours
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def main() -> int:
         prepare(Path(__file__).resolve().parent)
         from frustration.cloud.entry import run
 
-        return run(base_folder())
+        return run(base_folder(), functools.partial(write_failure, base_folder()))
     except Exception as error:  # nobody above would write down why the job failed
         write_failure(base_folder(), f"{type(error).__name__}: {error}", traceback.format_exc())
         return 1

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from frustration.cloud.container import write_failure
 from frustration.engine.group import Layout
 from frustration.errors import FrustrationError, InputError
 from frustration.files import make_folder, write_atomically
 from frustration.original.cloud_forms import COMPREHENSIVE, RESULTS, comprehensive_text, results_text
 from frustration.record import TrialRecord
+from frustration.runners.json_lines import JsonLines, write
 from frustration.runners.stopping import Stopper
 from frustration.spec import TrialSpec
 from frustration.study.definition import Study
@@ -43,22 +43,25 @@ class Task:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
-def run(base: Path) -> int:
-    """Do the work that the files in `base` (/opt/ml) describe; returns the exit code."""
+def run(base: Path, fail: Callable[[str, str], None]) -> int:
+    """Do the work that the files in `base` (/opt/ml) describe; returns the exit code.
+
+    `fail` is told why it is not 0: in a sentence, and with all details.
+    """
     try:
         with Stopper() as stopper:
-            return _run(base, stopper)
+            return _run(base, stopper, fail)
     except KeyboardInterrupt:  # SIGTERM before training began: there is nothing to keep
         return STOPPED
     except FrustrationError as error:
-        write_failure(base, str(error))
+        fail(str(error), "")
         return error.exit_code
 
 
-def _run(base: Path, stopper: Stopper) -> int:
+def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
     from frustration.cloud.mirror import Mirror, restore
-    from frustration.commands.study_json import JsonView
-    from frustration.study.run import StudyEvent, prepare, run_study
+    from frustration.runners.events import StudyEvent
+    from frustration.study.run import prepare, run_study
 
     if (data := base / "input" / "data" / "data").is_dir():
         os.environ["FRUSTRATION_DATASETS"] = str(data)
@@ -71,11 +74,11 @@ def _run(base: Path, stopper: Stopper) -> int:
         for layout in prepared.layouts
     ]
     mine = replace(prepared, layouts=[layout for layout in layouts if layout.members])
-    view = JsonView()
+    lines = JsonLines()
 
     def observe(event: StudyEvent) -> None:
         stopper.training_begins()
-        view.tell(event)
+        lines.tell(event)
 
     work = Path(tempfile.mkdtemp(prefix="frustration-work-"))
     try:
@@ -84,12 +87,12 @@ def _run(base: Path, stopper: Stopper) -> int:
         restore(base / "checkpoints", store, wanted, task.study.networks)
         with Mirror(store, base / "checkpoints", task.checkpoint_seconds):
             outcome = run_study(mine, store, emit=observe, stop=stopper.event)
-        view.end(outcome)
+        write("end", **outcome.to_dict())
         deliver(store, [spec for spec in mine.specs if store.is_done(spec.id)], base / "model")
         if outcome.interrupted:
             return STOPPED
         if outcome.failed:
-            write_failure(base, *_failures(store))
+            fail(*_failures(store))
             return 1
         return 0
     finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
-from frustration import __version__
 from frustration.commands.arguments import nearest, run
 from frustration.errors import InputError
+from frustration.version import VERSION
 
 COMMANDS = {
     "train": ("train", "main", "train a network, or compare modes of treatment on it"),
@@ -76,7 +76,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     name, *rest = arguments
     if name == "--version":
-        print(f"frustration-engine {__version__}")
+        print(f"frustration-engine {VERSION}")
         return 0
     if name not in COMMANDS:
         what = "flag" if name.startswith("-") else "command"

@@ -23,8 +23,8 @@ from frustration.report.formatting import DASH, number
 if TYPE_CHECKING:
     from frustration.record import LoopEntry
     from frustration.request import Request
-    from frustration.runners.work import LoopDone, TrialDone
-    from frustration.session import Outcome, Start
+    from frustration.runners.events import LoopDone, SessionStart, TrialDone
+    from frustration.session import Outcome
 
 LOOPS_SHOWN = 10
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -44,7 +44,7 @@ class LiveView(Frame):
         self._request, self._stop, self._clock = request, stop, clock
         self._recent: deque[LoopDone] = deque(maxlen=LOOPS_SHOWN)
 
-    def start(self, event: Start) -> None:
+    def start(self, event: SessionStart) -> None:
         self._board = Scoreboard(event, self._clock)
         for what in heading(event):
             say(self.console, what)
@@ -78,7 +78,7 @@ class LiveView(Frame):
             return Group(table, Text(), progress(self._board, width, self._stop.is_set()))
 
 
-def heading(start: Start) -> list[RenderableType]:
+def heading(start: SessionStart) -> list[RenderableType]:
     """What is shown once, above the view."""
     notes = [Text(f"note: {note}", style="yellow") for note in notes_of(start)]
     return [Text(opening(start), style="bold"), Text(), network_table(start.shape), *notes]

@@ -16,8 +16,8 @@ from frustration.sinks import console
 if TYPE_CHECKING:
     from frustration.record import LoopEntry
     from frustration.request import Request
-    from frustration.runners.work import LoopDone, TrialDone
-    from frustration.session import Outcome, Start
+    from frustration.runners.events import LoopDone, SessionStart, TrialDone
+    from frustration.session import Outcome
 
 LINES_PER_SECOND = 10.0
 SILENCE_SECONDS = 30.0
@@ -33,7 +33,7 @@ class PlainView:
         self._shown: dict[str, float] = {}
         """When each mode last had a line."""
 
-    def start(self, event: Start) -> None:
+    def start(self, event: SessionStart) -> None:
         self._board = Scoreboard(event, self._clock)
         self._say(opening(event))
         say(self._console, network_table(event.shape))

@@ -134,14 +134,13 @@ def _results(options: argparse.Namespace) -> StudyResults:
     from frustration.original.published import read_trials_file
     from frustration.report.sessions import holds_sessions
     from frustration.report.writing import study_named
-    from frustration.study.manifest import keep_look
     from frustration.study.store import Store
 
     if options.from_trials is not None:
         return read_trials_file(options.from_trials)
     try:
         if not holds_sessions(Path(options.study)):
-            keep_look(Store.open(options.study, options.results))
+            Store.open(options.study, options.results).keep_look()
     except StorageError as error:  # a study that may only be read
         print(f"report: this look is not recorded: {error}", file=sys.stderr)
     return study_named(options.study, options.results)

@@ -105,9 +105,9 @@ def _only(s3: Any, settings: Settings) -> str | None:
 def _study(
     options: argparse.Namespace, settings: Settings, s3: Any, sagemaker: Any, name: str
 ) -> tuple[bool, dict[str, Any]]:
-    from frustration.cloud import markdown
     from frustration.cloud.collection import Collector
     from frustration.commands.sagemaker_progress import Bar
+    from frustration.original import cloud_markdown
     from frustration.study.store import Store
 
     place, plan = place_and_plan(s3, settings, name)
@@ -123,7 +123,7 @@ def _study(
             observe=lambda progress: bar.at(progress.packs, progress.total, progress.bytes),
         ).run()
     _say_study(name, harvest, store.root)
-    return harvest.complete, dict(markdown.of_study(store.root))
+    return harvest.complete, dict(cloud_markdown.of_study(store.root))
 
 
 def _original(
@@ -135,8 +135,8 @@ def _original(
     must: bool,
 ) -> bool:
     """Jobs of the original's layout; their cells join those of the records in `tables`."""
-    from frustration.cloud import markdown
     from frustration.commands.sagemaker_progress import Bar
+    from frustration.original import cloud_markdown
     from frustration.original.cloud_layout import OriginalCollector
 
     folder = options.results / ORIGINAL / "original"
@@ -160,8 +160,8 @@ def _original(
             )
         return True
     _say_original(harvest, folder)
-    found = markdown.of_original(harvest.cells)
-    tables[""] = markdown.joined(tables.get("", []), found)
+    found = cloud_markdown.of_original(harvest.cells)
+    tables[""] = cloud_markdown.joined(tables.get("", []), found)
     return harvest.complete
 
 
@@ -209,11 +209,11 @@ def _remarks(remarks: list[str]) -> None:
 
 
 def _write(tables: dict[str, Any], folder: Path) -> None:
-    from frustration.cloud import markdown
     from frustration.files import make_folder, write_atomically
+    from frustration.original import cloud_markdown
 
     for setting, cells in tables.items():
-        for name, make in markdown.FORMS:
+        for name, make in cloud_markdown.FORMS:
             content = make(cells)
             if content.strip():  # of no trial at all there is no table
                 path = folder / setting / name

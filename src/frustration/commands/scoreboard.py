@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from frustration.record import LoopEntry
-    from frustration.runners.work import LoopDone, TrialDone
-    from frustration.session import Start
+    from frustration.runners.events import LoopDone, SessionStart, TrialDone
 
 
 class Mean:
@@ -118,7 +117,7 @@ def _mean(values: dict[str, float | None]) -> float | None:
 class Scoreboard:
     """The whole session."""
 
-    def __init__(self, start: Start, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, start: SessionStart, clock: Callable[[], float] = time.monotonic) -> None:
         self.start, self._clock = start, clock
         self._began = clock()
         self.modes: dict[str, ModeTally] = {}

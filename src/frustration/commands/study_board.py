@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from frustration.references import ProblemReference
 
 if TYPE_CHECKING:
-    from frustration.runners.work import LoopDone, TrialDone, TrialFailed
+    from frustration.runners.events import LoopDone, StudyStart, TrialDone, TrialFailed
     from frustration.spec import TrialSpec
-    from frustration.study.run import StudyStart
 
 
 @dataclass

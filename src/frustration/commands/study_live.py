@@ -14,8 +14,8 @@ from frustration.commands.frame import Frame, bar
 from frustration.commands.study_board import StudyBoard
 from frustration.commands.study_views import Watching, counted, failure_line, opening, progress_line
 from frustration.commands.views import in_terminal
-from frustration.runners.work import TrialFailed
-from frustration.study.run import StudyEvent, StudyOutcome, StudyStart, digests, load_data
+from frustration.runners.events import StudyEvent, StudyStart, TrialFailed
+from frustration.study.run import StudyOutcome, digests, load_data
 
 if TYPE_CHECKING:
     from frustration.study.store import Store
@@ -88,7 +88,7 @@ class Onlooker(Frame):
         done, failed = store.ids()
         specs = tuple(study.specs(digests(study, load_data(study))))
         self.start = StudyStart(
-            study=study,
+            name=study.name,
             specs=specs,
             done=frozenset(done),
             failed=frozenset(failed),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED
@@ -15,6 +16,7 @@ from frustration.sinks import unfenced
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from frustration.commands.study_views import StudyView
     from frustration.runners.work import Engine
     from frustration.study.definition import Study
     from frustration.study.estimate import Estimate
@@ -27,8 +29,8 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
     from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
-        from frustration.commands.study_views import view_for
-        from frustration.study.run import StudyEvent, prepare, run_study
+        from frustration.runners.events import StudyEvent
+        from frustration.study.run import prepare, run_study
         from frustration.trackers import TrackerThread
 
         store.check(study)
@@ -65,6 +67,23 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
     if outcome.interrupted:
         return INTERRUPTED
     return 1 if outcome.failed else 0
+
+
+def view_for(as_json: bool, store: Store, costs: Mapping[str, float], stop: threading.Event) -> StudyView:
+    """The view that fits where stdout goes."""
+    if as_json:
+        from frustration.commands.study_json import JsonView
+
+        return JsonView()
+    from frustration.commands.views import in_terminal
+
+    if in_terminal():
+        from frustration.commands.study_live import LiveView
+
+        return LiveView(store, costs, stop)
+    from frustration.commands.study_views import PlainView
+
+    return PlainView(store, costs)
 
 
 def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from frustration.commands.scoreboard import clock_face
 from frustration.commands.study_board import StudyBoard
-from frustration.commands.views import in_terminal
-from frustration.runners.work import LoopDone, TrialDone, TrialFailed
-from frustration.study.run import StudyEvent, StudyOutcome, StudyStart
+from frustration.runners.events import LoopDone, StudyEvent, StudyStart, TrialDone, TrialFailed
+from frustration.study.run import StudyOutcome
 
 if TYPE_CHECKING:
     from frustration.study.store import Store
@@ -29,19 +27,6 @@ class StudyView(Protocol):
     def end(self, outcome: StudyOutcome) -> None: ...
     def close(self) -> None:
         """Always, and last: leave the terminal as it was."""
-
-
-def view_for(as_json: bool, store: Store, costs: Mapping[str, float], stop: threading.Event) -> StudyView:
-    """The view that fits where stdout goes."""
-    if as_json:
-        from frustration.commands.study_json import JsonView
-
-        return JsonView()
-    if in_terminal():
-        from frustration.commands.study_live import LiveView
-
-        return LiveView(store, costs, stop)
-    return PlainView(store, costs)
 
 
 class Watching:
@@ -102,25 +87,26 @@ class PlainView(Watching):
 
 def opening(start: StudyStart) -> str:
     """`quickstart: 96 trials (2 architectures x 6 modes x 8 trials), 12 done; 2 workers on cpu`."""
-    study = start.study
+    specs = start.specs
     axes = [
-        (len(study.architectures), "architecture"),
-        (len(study.datasets), "data set"),
-        (len(study.train_fractions), "fraction"),
-        (len(study.learning_rates), "learning rate"),
-        (len(study.modes), "mode"),
-        (study.trials, "trial"),
+        (len({spec.architecture for spec in specs}), "architecture"),
+        (len({spec.dataset for spec in specs}), "data set"),
+        (len({spec.train_fraction for spec in specs}), "fraction"),
+        (len({spec.learning_rate for spec in specs}), "learning rate"),
+        (len({spec.label for spec in specs}), "mode"),
+        (len({spec.trial for spec in specs}), "trial"),
     ]
     grid = " x ".join(
         f"{count} {what}{'s' if count > 1 else ''}"
         for count, what in axes
         if count > 1 or what in ("architecture", "mode", "trial")
     )
-    ids = {spec.id for spec in start.specs}
+    ids = {spec.id for spec in specs}
     done, failed = len(ids & start.done), len(ids & start.failed)
     there = f", {done:,} done" if done else ""
-    there += f", {failed:,} failed before (study retry {study.name} runs them again)" if failed else ""
-    what = f"{study.name}: {len(ids):,} trials ({grid}, to loop {study.meta_loops}){there}"
+    there += f", {failed:,} failed before (study retry {start.name} runs them again)" if failed else ""
+    loops = max((spec.meta_loops for spec in specs), default=0)
+    what = f"{start.name}: {len(ids):,} trials ({grid}, to loop {loops}){there}"
     if not start.workers:
         return what  # only looked at
     return f"{what}; {start.workers} worker{'s' if start.workers > 1 else ''} on {start.device}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,10 @@ from frustration.commands.arguments import INTERRUPTED, run
 from frustration.commands.train_flags import build_request, parser, remarks
 
 if TYPE_CHECKING:
-    from frustration.session import Outcome, SessionEvent, Start
+    from frustration.commands.views import View
+    from frustration.request import Request
+    from frustration.runners.events import SessionEvent, SessionStart
+    from frustration.session import Outcome
 
 NAME = "train"
 
@@ -28,11 +32,12 @@ def _train(arguments: list[str]) -> int:
 
 def _watched(options: argparse.Namespace) -> int:
     """The session, with its events shown and signals obeyed."""
-    from frustration.commands.views import tell, view_for
+    from frustration.commands.views import tell
     from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
         from frustration import session
+        from frustration.runners.events import SessionStart
         from frustration.trackers import TrackerThread
 
         request = build_request(options)
@@ -47,7 +52,7 @@ def _watched(options: argparse.Namespace) -> int:
         view = view_for(request, options.json, stopper.event)
 
         def observe(event: SessionEvent) -> None:
-            if isinstance(event, session.Start):
+            if isinstance(event, SessionStart):
                 stopper.training_begins()
                 _say_which_dendrites(event)
                 if options.debug:
@@ -66,14 +71,31 @@ def _watched(options: argparse.Namespace) -> int:
     return INTERRUPTED if outcome.interrupted else 0
 
 
-def _say_which_dendrites(start: Start) -> None:
+def view_for(request: Request, as_json: bool, stop: threading.Event) -> View:
+    """The view that fits where stdout goes; `stop` is set when the session is asked to end."""
+    if as_json:
+        from frustration.commands.json_view import JsonView
+
+        return JsonView(request)
+    from frustration.commands.views import in_terminal
+
+    if in_terminal():
+        from frustration.commands.live import LiveView
+
+        return LiveView(request, stop)
+    from frustration.commands.plain import PlainView
+
+    return PlainView(request)
+
+
+def _say_which_dendrites(start: SessionStart) -> None:
     if start.backend.startswith("perforated"):
         from frustration.engine.perforated.backend import LibraryBackend
 
         print(f"note: {LibraryBackend(start.backend == 'perforatedbp').said()}", file=sys.stderr)
 
 
-def _explain_start(start: Start) -> None:
+def _explain_start(start: SessionStart) -> None:
     print(
         f"debug: backend {start.backend} on {start.device}, {start.workers} worker(s), "
         f"{len(start.specs)} trial(s), data digest {start.specs[0].dataset_digest}",

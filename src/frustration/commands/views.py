@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from frustration.record import LoopEntry
-    from frustration.request import Request
-    from frustration.runners.work import LoopDone, TrialDone
-    from frustration.session import Outcome, SessionEvent, Start
+    from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone
+    from frustration.session import Outcome
 
 
 class View(Protocol):
     """Is told what happens in a session, in the order in which it happens."""
 
-    def start(self, event: Start) -> None:
+    def start(self, event: SessionStart) -> None:
         """Once, before any training."""
 
     def loop(self, event: LoopDone) -> None:
@@ -35,31 +33,15 @@ class View(Protocol):
         """Always, and last: leave the terminal as it was."""
 
 
-def view_for(request: Request, as_json: bool, stop: threading.Event) -> View:
-    """The view that fits where stdout goes; `stop` is set when the session is asked to end."""
-    if as_json:
-        from frustration.commands.json_view import JsonView
-
-        return JsonView(request)
-    if in_terminal():
-        from frustration.commands.live import LiveView
-
-        return LiveView(request, stop)
-    from frustration.commands.plain import PlainView
-
-    return PlainView(request)
-
-
 def in_terminal(stream: TextIO | None = None) -> bool:
     """Whether a stream, stdout if none is named, is a terminal in which a picture can be redrawn."""
     return (stream or sys.stdout).isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
 
 
 def tell(view: View, event: SessionEvent) -> None:
-    from frustration.runners.work import LoopDone, TrialDone
-    from frustration.session import Start
+    from frustration.runners.events import LoopDone, SessionStart, TrialDone
 
-    if isinstance(event, Start):
+    if isinstance(event, SessionStart):
         view.start(event)
     elif isinstance(event, LoopDone):
         view.loop(event)
@@ -92,7 +74,7 @@ def say_all(*what: RenderableType) -> None:
         say(out, one)
 
 
-def opening(start: Start) -> str:
+def opening(start: SessionStart) -> str:
     """`[1*32] on mnist: 25,450 parameters, 3 modes x 8 trials, 10 loops, seed 0`."""
     spec = start.specs[0]
     labels = list(dict.fromkeys(spec.label for spec in start.specs))
@@ -108,7 +90,7 @@ def opening(start: Start) -> str:
 NOTES_SHOWN = 4
 
 
-def notes_of(start: Start) -> list[str]:
+def notes_of(start: SessionStart) -> list[str]:
     """Each note once, and no more than can be taken in."""
     notes = list(dict.fromkeys(start.notes))
     more = len(notes) - NOTES_SHOWN

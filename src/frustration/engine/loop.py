@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from frustration.engine.group import Group
-from frustration.engine.growth.growth import ExternalSchedule
+from frustration.engine.growth.protocol import ExternalSchedule
 from frustration.engine.population import Backend, Order, Population, Populations, Runs, TrialData
 from frustration.engine.trial import Candidate, Result, Trial
 from frustration.protocols import AnyShape

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from frustration.curve_file import NOTHING_KEPT, CurveEnd
-from frustration.engine.growth.growth import ExternalSchedule, Growth, begin_growth
+from frustration.engine.growth.make import begin_growth
+from frustration.engine.growth.protocol import ExternalSchedule, Growth
 from frustration.engine.population import Epoch, OptimizerState, Order
 from frustration.modes import EpochSettings, Evidence, LoopContext, Segment
 from frustration.protocols import AnyNetwork, AnyShape, Vector
-from frustration.record import LoopEntry, Session, TrialRecord
+from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
 from frustration.streams import Streams
+from frustration.treatment import Session
 
 
 @dataclass(kw_only=True, eq=False)

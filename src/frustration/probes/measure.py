@@ -21,7 +21,6 @@ from frustration.probes.calibration import calibration
 from frustration.probes.corruptions import corrupted, corruption_result
 from frustration.probes.draws import Draws
 from frustration.probes.events import Event, Measured, NotMeasured
-from frustration.probes.files import ProbeFiles, is_current
 from frustration.probes.forward import Images, correct, logits, to_pixels
 from frustration.probes.knockout import knockout
 from frustration.probes.latency import latency, peak_memory
@@ -34,6 +33,7 @@ from frustration.record import TrialRecord
 from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.study.manifest import cpu_model
+from frustration.study.probe_files import ProbeFiles, is_current
 from frustration.study.store import Store
 
 TOLERANCE = 0.1

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from frustration.architecture import Architecture
 from frustration.dataset import Split, load
 from frustration.errors import InputError
-from frustration.probes.files import ProbeFileError, ProbeFiles, is_current
 from frustration.probes.settings import Wanted
 from frustration.record import TrialRecord
 from frustration.spec import TrialSpec
+from frustration.study.probe_files import ProbeFileError, ProbeFiles, is_current
 from frustration.study.store import Store
 
 GROUP = 16

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from frustration.probes.files import PROBE, ProbeFileError, ProbeFiles
+from frustration.study.probe_files import PROBE, ProbeFileError, ProbeFiles
 
 Floats = NDArray[np.float64]
 Names = NDArray[np.str_]

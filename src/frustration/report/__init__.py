@@ -19,8 +19,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from frustration.errors import InputError
-
-PAGE = "report.html"
+from frustration.report.names import PAGE
 
 
 def write_report(folder: Path) -> Path:

@@ -12,12 +12,12 @@ from typing import Any, cast
 from frustration.architecture import Architecture
 from frustration.errors import InputError
 from frustration.files import read_file
-from frustration.probes.files import ProbeFileError, ProbeFiles
 from frustration.record_reading import RecordError, finished_record, read_failure, read_spec
 from frustration.report.results import Failure, Setting, Skipped, StudyResults
 from frustration.report.rows import CellParts, Identities, Row, Unusable
 from frustration.study import manifest
 from frustration.study.definition import Study
+from frustration.study.probe_files import ProbeFileError, ProbeFiles
 from frustration.study.store import Store
 
 
@@ -51,7 +51,7 @@ def read_study(root: Path) -> StudyResults:
         failures=failures,
         skipped=tuple(skipped),
         looks=_looks(store),
-        extensions=len(manifest.extensions(store)),
+        extensions=len(manifest.extensions(store.root)),
         manifest=tuple(manifest.read(root / "manifest.json")),
         definition=text,
         probes=probes,
@@ -60,7 +60,7 @@ def read_study(root: Path) -> StudyResults:
 
 def _looks(store: Store) -> tuple[int, ...]:
     """Trials of a cell at every look; of a study that was not finished then, as many as it had on average."""
-    looks = manifest.looks(store)
+    looks = manifest.looks(store.root)
     whole: dict[int, int] = {}
     for look in looks:
         whole[look.trials] = max(look.done, whole.get(look.trials, 1))

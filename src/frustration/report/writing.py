@@ -10,25 +10,22 @@ from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
 from frustration.original.published import read_trials_file
 from frustration.original.tables import original_files
-from frustration.report import PAGE
 from frustration.report.analysis import ALPHA, MARGIN, analyse
 from frustration.report.exports import curves_csv, trials_csv
 from frustration.report.findings import Analysis
 from frustration.report.latex import latex_files
 from frustration.report.markdown import report_markdown
+from frustration.report.names import PAGE, REPORT
 from frustration.report.reading import read_study
 from frustration.report.results import StudyResults
 from frustration.report.sentences import plain_sentences
 from frustration.report.sessions import holds_sessions, read_sessions
-from frustration.study.manifest import keep_look
 from frustration.study.store import Store
-
-REPORT = "report.md"
 
 
 def write_study(folder: Path) -> Path:
     """The report of the study in this folder, into its folder `report`; returns the page to open."""
-    keep_look(Store(folder))
+    Store(folder).keep_look()
     return write_all(usable(read_study(folder)), folder / "report")
 
 

@@ -21,7 +21,8 @@ from multiprocessing.connection import Pipe, wait
 from frustration.engine.group import Group, work_left
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError
-from frustration.runners.work import Emit, Event, Groups, Work, do
+from frustration.runners.events import Emit, Event
+from frustration.runners.work import Groups, Work, do
 
 GRACE_SECONDS = 10.0
 STOPPING = (signal.SIGINT, signal.SIGTERM)

@@ -26,10 +26,11 @@ from typing import Any
 from frustration.engine.group import Group
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError, InputError
+from frustration.runners.events import Emit
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import Failure, WorkerError, default_workers
 from frustration.runners.ray_node import StorageActor, code_digest, import_ray, train
-from frustration.runners.work import Emit, RecoverableGroups, Work
+from frustration.runners.work import RecoverableGroups, Work
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 2.0

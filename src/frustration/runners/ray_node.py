@@ -8,19 +8,19 @@ import os
 import pickle
 import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import frustration
 from frustration.engine.backends import backend_named
 from frustration.engine.group import Group, numerics_of
 from frustration.engine.population import Backend, Interrupted
 from frustration.errors import FrustrationError, InputError
 from frustration.record import TrialRecord
+from frustration.runners.events import Event
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import Failure, WorkerError
-from frustration.runners.work import Event, TrialStorage, Work, do
+from frustration.runners.work import TrialStorage, Work, do
 from frustration.saved import Checkpoint
+from frustration.version import PACKAGE, VERSION
 
 
 def import_ray() -> Any:
@@ -105,7 +105,7 @@ def train(actor: Any, attempt: int, code: str, shared: list[Any], pickled: bytes
     try:
         if code != code_digest():
             raise WorkerError(
-                f"the node {_where()} has another frustration-engine ({frustration.__version__}) than the "
+                f"the node {_where()} has another frustration-engine ({VERSION}) than the "
                 f"one that this was started with; install the same on every node"
             )
         work, group = _work(shared[0]), pickle.loads(pickled)
@@ -143,10 +143,9 @@ def _work(reference: Any) -> Work:
 @functools.cache
 def code_digest() -> str:
     """Of every source of this package: another node's must be the same, or its bits may not be."""
-    root = Path(frustration.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(path for suffix in ("py", "h", "cpp") for path in root.rglob(f"*.{suffix}")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(path for suffix in ("py", "h", "cpp") for path in PACKAGE.rglob(f"*.{suffix}")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -17,6 +17,7 @@ from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
 from frustration.references import ProblemReference
+from frustration.runners.events import Emit, Event, LoopDone, TrialDone, TrialFailed
 from frustration.saved import Checkpoint
 from frustration.spec import TrialSpec
 
@@ -143,36 +144,6 @@ class Work:
     device: str
     data: Data
     keeper: Keeper
-
-
-@dataclass(frozen=True)
-class LoopDone:
-    """A trial has gone through one more loop and is kept."""
-
-    trial_id: str
-    entry: LoopEntry
-    bounty: float | None
-    bounty_loop: int | None
-
-
-@dataclass(frozen=True)
-class TrialDone:
-    """A trial has come to its end."""
-
-    trial_id: str
-    record: TrialRecord
-
-
-@dataclass(frozen=True)
-class TrialFailed:
-    """A trial met an unexpected error, which is kept."""
-
-    trial_id: str
-    traceback: str
-
-
-Event = LoopDone | TrialDone | TrialFailed
-Emit = Callable[[Event], None]
 
 
 class _ListenerError(Exception):

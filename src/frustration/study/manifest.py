@@ -20,13 +20,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import frustration
-from frustration.errors import InputError
 from frustration.files import StorageError, home, in_turn, read_file, write_atomically
+from frustration.version import PACKAGE, VERSION
 
 if TYPE_CHECKING:
     from frustration.engine.population import Backend
-    from frustration.study.store import Store
 
 SCHEMA = 1
 LIBRARIES = ("numpy", "torch", "safetensors")
@@ -60,52 +58,46 @@ class Look:
 HISTORIES: Final[dict[str, type[Extension | Look]]] = {"extensions": Extension, "looks": Look}
 
 
-def extensions(store: Store) -> tuple[Extension, ...]:
+def extensions(root: Path) -> tuple[Extension, ...]:
     """All extensions of a study, the oldest first."""
-    return tuple(Extension(**fields) for fields in _content(manifest_path(store))["extensions"])
+    return tuple(Extension(**fields) for fields in _content(manifest_path(root))["extensions"])
 
 
-def looks(store: Store) -> tuple[Look, ...]:
+def looks(root: Path) -> tuple[Look, ...]:
     """All looks at a study, the oldest first."""
-    return tuple(Look(**fields) for fields in _content(manifest_path(store))["looks"])
+    return tuple(Look(**fields) for fields in _content(manifest_path(root))["looks"])
 
 
-def manifest_path(store: Store) -> Path:
-    return store.root / "manifest.json"
+def manifest_path(root: Path) -> Path:
+    return root / "manifest.json"
 
 
-def keep_run(store: Store, entry: Mapping[str, Any]) -> None:
+def keep_run(root: Path, entry: Mapping[str, Any]) -> None:
     """Add the entry of a run, unless the last one says the same."""
-    with _changed(manifest_path(store)) as content:
+    with _changed(manifest_path(root)) as content:
         if content["runs"][-1:] != [dict(entry)]:
             content["runs"].append(dict(entry))
 
 
-def keep_extension(store: Store, before: int, after: int) -> None:
+def keep_extension(root: Path, before: int, after: int) -> None:
     """Add an extension by the command under way."""
     one = Extension(when=_now(), before=before, after=after, command=_anonymous(command_line()))
-    with _changed(manifest_path(store)) as content:
+    with _changed(manifest_path(root)) as content:
         content["extensions"].append(asdict(one))
 
 
-def keep_look(store: Store) -> None:
-    """Add a look by the command under way, unless the last one saw the same trials, or there are none."""
-    try:
-        trials, done = store.study().trials, len(store.ids()[0])
-    except InputError:  # without a definition that can be read there is nothing to extend
-        return
-    if not done:
-        return
+def keep_look(root: Path, trials: int, done: int) -> None:
+    """Add a look by the command under way, unless the last one saw the same trials."""
     one = Look(when=_now(), trials=trials, done=done, command=_anonymous(command_line()))
-    with _changed(manifest_path(store)) as content:
+    with _changed(manifest_path(root)) as content:
         last = content["looks"][-1:]
         if not last or (last[0]["trials"], last[0]["done"]) != (one.trials, one.done):
             content["looks"].append(asdict(one))
 
 
-def keep_history_of(store: Store, others: Sequence[Store]) -> None:
+def keep_history_of(root: Path, others: Sequence[Path]) -> None:
     """Add the extensions and looks of studies whose trials were merged into this one."""
-    with _changed(manifest_path(store)) as content:
+    with _changed(manifest_path(root)) as content:
         for name in HISTORIES:
             theirs = [one for other in others for one in _content(manifest_path(other))[name]]
             content[name] += [one for one in theirs if one not in content[name]]
@@ -155,7 +147,7 @@ def entry(data: Mapping[tuple[str, float], str], backend: Backend, command: Sequ
     """What one run is made with; `data` are digests by (data set, training fraction)."""
     checkout = _checkout()
     return {
-        "version": frustration.__version__,
+        "version": VERSION,
         "git": _git(checkout) if checkout else None,
         "lock": _digest(checkout / "poetry.lock") if checkout else None,
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
@@ -196,7 +188,7 @@ def _anonymous(command: Sequence[str]) -> str:
 
 def _checkout() -> Path | None:
     """The root of the git checkout that this very code is part of, if it is."""
-    package = Path(frustration.__file__).parent
+    package = PACKAGE
     if _run_git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
     root = _run_git(package, "rev-parse", "--show-toplevel")

@@ -9,10 +9,10 @@ from typing import Any
 
 from frustration.errors import InputError
 from frustration.files import StorageError, make_folder, read_file, write_atomically
-from frustration.probes.files import ProbeFiles
 from frustration.record_reading import RecordError
 from frustration.study import manifest
 from frustration.study.definition import Study
+from frustration.study.probe_files import ProbeFiles
 from frustration.study.store import Store
 from frustration.study.summary import summary
 
@@ -39,7 +39,7 @@ def merge(target: Store, sources: Sequence[Store]) -> Merged:
     if (target.root / "study.toml").exists():
         studies.insert(0, target.study())
     target.create(union(studies))
-    manifest.keep_history_of(target, sources)
+    manifest.keep_history_of(target.root, [source.root for source in sources])
     copied = there = failures = 0
     differing: list[str] = []
     damaged: list[str] = []

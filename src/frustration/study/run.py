@@ -22,9 +22,10 @@ from frustration.engine.trial import Trial
 from frustration.files import try_lock
 from frustration.protocols import AnyShape
 from frustration.references import HELD
+from frustration.runners.events import StudyEvent, StudyStart
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import LocalEngine
-from frustration.runners.work import Data, Engine, Event, Work
+from frustration.runners.work import Data, Engine, Work
 from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.study import manifest
@@ -57,19 +58,6 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyStart:
-    """What is about to happen; emitted once."""
-
-    study: Study
-    specs: tuple[TrialSpec, ...]
-    done: frozenset[str]
-    failed: frozenset[str]
-    backend: str
-    device: str
-    workers: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class StudyOutcome:
     """Where a study stands after a run."""
 
@@ -78,8 +66,14 @@ class StudyOutcome:
     failed: int
     interrupted: bool
 
-
-StudyEvent = StudyStart | Event
+    def to_dict(self) -> dict[str, int | bool]:
+        """As the last JSON line of a run says it."""
+        return {
+            "trials": self.total,
+            "done": self.done,
+            "failed": self.failed,
+            "interrupted": self.interrupted,
+        }
 
 
 def load_data(study: Study) -> Data:
@@ -159,7 +153,7 @@ def _run_on(
 ) -> StudyOutcome:
     study, data, backend = prepared.study, prepared.data, backend_named(prepared.backend, prepared.device)
     store.create(study)
-    manifest.keep_run(store, manifest.entry(digests(study, data), backend, manifest.command_line()))
+    manifest.keep_run(store.root, manifest.entry(digests(study, data), backend, manifest.command_line()))
     specs = prepared.specs
     done, failed = store.ids()
     if retry:
@@ -176,7 +170,7 @@ def _run_on(
     workers = max(1, min(workers or engine.workers(), claims.open))
     emit(
         StudyStart(
-            study=study,
+            name=study.name,
             specs=specs,
             done=frozenset(done),
             failed=frozenset(failed),

@@ -70,7 +70,16 @@ class Store:
             if before != study:
                 write_atomically(path, study.to_toml().encode(), durable=True)
             if before and study.trials > before.trials:
-                manifest.keep_extension(self, before.trials, study.trials)
+                manifest.keep_extension(self.root, before.trials, study.trials)
+
+    def keep_look(self) -> None:
+        """Add a look by the command under way to the manifest, unless there is nothing to see or extend."""
+        try:
+            trials, done = self.study().trials, len(self.ids()[0])
+        except InputError:
+            return
+        if done:
+            manifest.keep_look(self.root, trials, done)
 
     def check(self, study: Study) -> None:
         """A study may grow (more trials, modes, architectures, data): what is there stays part of it."""

@@ -11,55 +11,18 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
 
 from frustration.errors import InputError
-from frustration.record import LoopEntry, TrialRecord
-from frustration.runners.work import LoopDone, TrialDone, TrialFailed
-from frustration.session import Start
+from frustration.runners.events import LoopDone, SessionStart, StudyStart, TrialDone, TrialFailed
 from frustration.spec import TrialSpec
-from frustration.study.run import StudyStart
+from frustration.trackers.base import Run, Tracker
 
 ENTRY_POINTS = "frustration.trackers"
 NONE = "none"
 END_SECONDS = 60.0
 """How long the end of a run waits for its tracker."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What is about to be trained."""
-
-    name: str
-    """Of the study; of a session of `train`, its architecture."""
-    folder: Path
-    """Where the run keeps its own files; a tracker that writes may do so there."""
-    specs: tuple[TrialSpec, ...]
-
-
-class Tracker(Protocol):
-    """Is told of a run, in the order in which things happen, always from one and the same thread.
-
-    What it raises ends its part in the run, with a warning; the run goes on.
-    """
-
-    def start(self, run: Run) -> None:
-        """Once, before anything is trained."""
-
-    def loop(self, spec: TrialSpec, entry: LoopEntry, bounty: float | None) -> None:
-        """After every loop of every trial; `bounty` is the best validation accuracy so far, in percent."""
-
-    def trial(self, record: TrialRecord) -> None:
-        """When a trial is finished: its whole curve, its evidence, what it came to."""
-
-    def failed(self, spec: TrialSpec, traceback: str) -> None:
-        """When a trial of a study met an unexpected error."""
-
-    def end(self, interrupted: bool) -> None:
-        """Once, when all is done or interrupted."""
 
 
 def tracker_names() -> list[str]:
@@ -98,12 +61,12 @@ class TrackerThread:
         if self._tracker:
             self._thread.start()
 
-    def tell(self, event: Start | StudyStart | LoopDone | TrialDone | TrialFailed) -> None:
+    def tell(self, event: SessionStart | StudyStart | LoopDone | TrialDone | TrialFailed) -> None:
         if self._tracker is None:
             return
-        if isinstance(event, Start | StudyStart):
+        if isinstance(event, SessionStart | StudyStart):
             self._specs = {spec.id: spec for spec in event.specs}
-            name = event.study.name if isinstance(event, StudyStart) else str(event.specs[0].architecture)
+            name = event.name if isinstance(event, StudyStart) else str(event.specs[0].architecture)
             run = Run(name=name, folder=self._folder, specs=event.specs)
             self._calls.put(lambda tracker: tracker.start(run))
         elif isinstance(event, LoopDone):

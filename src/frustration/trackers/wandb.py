@@ -14,7 +14,7 @@ from typing import Any
 from frustration.errors import InputError
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
-from frustration.trackers import Run
+from frustration.trackers.base import Run
 
 PROJECT = "frustration-engine"
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset, default_collate
 
 from frustration.any_network import Parts
+from frustration.engine.module.probe import seeded
 from frustration.errors import FrustrationError
 from frustration.references import ProblemError, ProblemReference
 
@@ -110,8 +111,6 @@ class ProblemData:
     @property
     def digest(self) -> str:
         if self._digest is None:
-            from frustration.engine.module.shape import seeded
-
             whole = hashlib.sha256(b"frustration problem 1\n")
             with seeded(0):
                 for name, samples in self.parts.items():

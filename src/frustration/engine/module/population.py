@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from frustration.any_network import Problem, TrainingEpoch
 from frustration.engine.module.data import ProblemData, to_device
-from frustration.engine.module.shape import ModuleShape, seeded
+from frustration.engine.module.probe import seeded
+from frustration.engine.module.shape import ModuleShape
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, OptimizerState, Part, Runs
 from frustration.protocols import Vector

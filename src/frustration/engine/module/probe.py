@@ -9,8 +9,10 @@ Then the layer is set to 0: if its listeners become constant, nothing else speak
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -158,3 +160,19 @@ def _answering(answers: Iterable[tuple[nn.Module, Answer]]) -> Iterator[None]:
             module.__dict__.pop("forward", None)
             if own is not None:  # accelerate and others put their own there
                 module.forward = own
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Torch's, NumPy's and Python's own generators as this seed leaves them; afterwards as they were."""
+    own, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(own)
+            np.random.set_state(numpys)  # noqa: NPY002

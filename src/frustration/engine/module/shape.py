@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import itertools
 import math
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from frustration.engine.module.data import data_of
 from frustration.engine.module.dendritic import set_dendrites
 from frustration.engine.module.growing import library_order
 from frustration.engine.module.layers import Slice
-from frustration.engine.module.probe import undisturbed
+from frustration.engine.module.probe import seeded, undisturbed
 from frustration.engine.module.units import growable
 from frustration.errors import FrustrationError
 from frustration.protocols import Role, Vector
@@ -34,22 +33,6 @@ FIXED_SEED = 0
 """Of whatever does not belong to a trial: frozen weights, and the network in which units are found."""
 
 Named = dict[str, tuple[int, ...]]
-
-
-@contextlib.contextmanager
-def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Torch's, NumPy's and Python's own generators as this seed leaves them; afterwards as they were."""
-    own, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
-    devices = [device] if device is not None and device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(own)
-            np.random.set_state(numpys)  # noqa: NPY002
 
 
 class Layout:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from frustration.files import make_folder
-from frustration.report.figures import DrawnFigure, style
+from frustration.report.figures import style
 from frustration.report.figures.curves import acceptance, late_breakthroughs, learning_curves
 from frustration.report.figures.damage import harm_and_recovery
 from frustration.report.figures.dendrites import dendrites_over_time
 from frustration.report.figures.design import design_space, parameter_matching
+from frustration.report.figures.drawn import DrawnFigure
 from frustration.report.figures.faults import fault_tolerance
 from frustration.report.figures.inputs import Figure, FigureInput, Painter
 from frustration.report.figures.maps import baseline, effect, instability, regimes, winner

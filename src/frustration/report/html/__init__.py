@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frustration.files import write_atomically
-from frustration.report.figures import DrawnFigure
+from frustration.report.figures.drawn import DrawnFigure
 from frustration.report.findings import Analysis
 from frustration.report.results import StudyResults
 

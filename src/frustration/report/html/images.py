@@ -11,7 +11,7 @@ from typing import Final
 
 from PIL import Image
 
-from frustration.report.figures import DrawnFigure
+from frustration.report.figures.drawn import DrawnFigure
 from frustration.report.html.markup import marked, text
 
 BUDGET: Final = 1_900_000

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from frustration.report.figures import DrawnFigure
+from frustration.report.figures.drawn import DrawnFigure
 from frustration.report.figures.mode_style import looks_of
 from frustration.report.findings import Analysis
 from frustration.report.html import charts

@@ -1,149 +1,22 @@
-"""How one trial's network grows: the schedule's decisions carried out, and growth as an intervention.
-
-Two things can make a network grow. Without the ratchet the library's own schedule does: it looks at every
-score, and puts another network in place when a round is over. With the ratchet growth is an intervention
-on a candidate, and disappears with it when the candidate is discarded.
-"""
+"""Growth by a schedule that looks at every score: nothing is discarded, and rounds end on a plateau."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from frustration.dendrites.draws import GrowthDraws
-from frustration.dendrites.schedule import GROW, Attempt, GrowthSchedule, Schedule
+from frustration.dendrites.schedule import GROW, Schedule
 from frustration.dendrites.settings import Settings
-from frustration.engine.growth.ratchet import RatchetGrowth
+from frustration.engine.growth.protocol import ExternalSchedule
 from frustration.engine.growth.step import GrowthOutcome, grown, slowed, summary_of
-from frustration.modes import EpochSettings, Program, Segment
+from frustration.modes import EpochSettings, Segment
 from frustration.modes.base import Evidence
 from frustration.protocols import AnyNetwork, AnyShape
 
 if TYPE_CHECKING:
     from frustration.engine.perforated.schedule import LibrarySchedule
-
-
-@runtime_checkable
-class ExternalSchedule(Protocol):
-    """A backend in which another program decides when a network grows, and lets it grow."""
-
-    def take_over(
-        self, schedule: GrowthSchedule, seed: int, network: AnyNetwork, saved: AnyNetwork | None
-    ) -> LibrarySchedule:
-        """That program's schedule in the place of one of ours, where that one stands."""
-
-    def close(self) -> None:
-        """It is not needed any more."""
-
-
-class Growth(Protocol):
-    """What a trial asks of its dendrites, loop by loop."""
-
-    name: str
-    """Of the mode that they belong to."""
-    saved: AnyNetwork | None
-    """A network that has to survive with it."""
-    earlier: list[dict[str, Any]]
-    """The attempts of other ranges of loops, before its own, as records have them."""
-
-    def belongs_to(self, segment: Segment) -> bool: ...
-    def hand_over(self, external_schedule: ExternalSchedule, base: AnyNetwork) -> None:
-        """Leave decisions to another program; once more is harmless."""
-
-    def treat(self, candidate: AnyNetwork) -> tuple[AnyNetwork, Evidence]:
-        """The candidate, grown or as it was, and what the loop's evidence has to say."""
-
-    def training(self, epoch: EpochSettings, shape: AnyShape) -> EpochSettings:
-        """How a network of this shape is trained."""
-
-    def follow(
-        self, loop: int, accuracy: float, score: float, network: AnyNetwork, accepted: bool
-    ) -> GrowthOutcome:
-        """After every loop that gave a finite network; `score` is its accuracy as schedules are told it."""
-
-    def discard(self, loop: int) -> None:
-        """After a loop that diverged: it left no trace, and the schedule does not hear of it."""
-
-    def adopt(self, loop: int) -> None:
-        """Patience has ended: the network of this loop, discarded then, is the base from now on."""
-
-    def summary(self) -> dict[str, Any]:
-        """For the record."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values for the checkpoint; `growth_from_dict` reads them."""
-
-
-def begin_growth(
-    segment: Segment, seed: int, earlier: Sequence[dict[str, Any]] = (), maximize: bool = True
-) -> Growth:
-    """Growth as a segment wants it, from its first loop on; `earlier` are the attempts before that.
-
-    `maximize`: whether higher scores are better.
-    """
-    mode = segment.growing
-    if mode is None:
-        raise ValueError(f"nothing grows in {segment}")
-    draws = GrowthDraws.seeded(seed)
-    if segment.ratchet:
-        return RatchetGrowth(
-            name=mode.name,
-            first=segment.first,
-            settings=mode.settings,
-            draws=draws,
-            earlier=list(earlier),
-        )
-    return ScheduledGrowth(
-        name=mode.name,
-        first=segment.first,
-        settings=mode.settings,
-        adds=mode.adds_dendrites,
-        schedule=Schedule(_directed(mode.settings, maximize), counts_growth=mode.adds_dendrites),
-        draws=draws,
-        seed=seed,
-        earlier=list(earlier),
-    )
-
-
-def _directed(settings: Settings, maximize: bool) -> Settings:
-    """Settings of a schedule that knows which way is better; those of a mode always maximize."""
-    return Settings.of({**settings.to_dict(), "maximizing_score": maximize})
-
-
-def growth_from_dict(program: Program, fields: Mapping[str, Any], saved: AnyNetwork | None) -> Growth:
-    """What `to_dict` wrote, with the network that was saved beside it."""
-    segment = program.at(fields["first"])
-    mode = segment.growing
-    if mode is None:
-        raise ValueError(f"nothing grows in {segment}")
-    draws = GrowthDraws.from_bytes(base64.b64decode(fields["draws"]))
-    common = {
-        "name": fields["name"],
-        "first": fields["first"],
-        "draws": draws,
-        "settings": mode.settings,
-        "earlier": fields.get("earlier", []),
-    }
-    if fields["kind"] == "ratchet":
-        attempts = [Attempt(**attempt) for attempt in fields["attempts"]]
-        sizes = [tuple(size) for size in fields["sizes"]]
-        counts = {name: fields[name] for name in ("idle", "tried", "growing", "loops")}
-        return RatchetGrowth(attempts=attempts, sizes=sizes, **counts, **common)
-    return ScheduledGrowth(
-        adds=mode.adds_dendrites,
-        seed=fields["seed"],
-        schedule=Schedule.from_state(fields["schedule"]),
-        saved=saved,
-        saved_accuracy=fields["saved_accuracy"],
-        saved_loop=fields["saved_loop"],
-        sizes=[tuple(size) for size in fields["sizes"]],
-        pending=fields["pending"],
-        why=fields["why"],
-        ended=fields["ended"],
-        **common,
-    )
 
 
 @dataclass(kw_only=True, eq=False)

@@ -1,0 +1,43 @@
+"""What a tracker is: the protocol that wandb's and those of other packages keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from frustration.record import LoopEntry, TrialRecord
+from frustration.spec import TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What is about to be trained."""
+
+    name: str
+    """Of the study; of a session of `train`, its architecture."""
+    folder: Path
+    """Where the run keeps its own files; a tracker that writes may do so there."""
+    specs: tuple[TrialSpec, ...]
+
+
+class Tracker(Protocol):
+    """Is told of a run, in the order in which things happen, always from one and the same thread.
+
+    What it raises ends its part in the run, with a warning; the run goes on.
+    """
+
+    def start(self, run: Run) -> None:
+        """Once, before anything is trained."""
+
+    def loop(self, spec: TrialSpec, entry: LoopEntry, bounty: float | None) -> None:
+        """After every loop of every trial; `bounty` is the best validation accuracy so far, in percent."""
+
+    def trial(self, record: TrialRecord) -> None:
+        """When a trial is finished: its whole curve, its evidence, what it came to."""
+
+    def failed(self, spec: TrialSpec, traceback: str) -> None:
+        """When a trial of a study met an unexpected error."""
+
+    def end(self, interrupted: bool) -> None:
+        """Once, when all is done or interrupted."""

@@ -1,0 +1,6 @@
+"""The version of this package, and the folder that its code is in."""
+
+from pathlib import Path
+
+VERSION = "0.1.0"
+PACKAGE = Path(__file__).parent
