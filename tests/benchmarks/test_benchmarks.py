@@ -209,3 +209,10 @@ def test_engines_print_json(script, data, monkeypatch, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert [row["contender"] for row in printed["rows"]] == ["plain", "torch"]
     assert printed["machine"]["rounds"] == "1"
+
+
+def test_what_a_loop_writes_is_measured_after_few_loops_and_many(script, tmp_path):
+    checkpoints = script("checkpoints")
+    few, many = (checkpoints.measure(loops, "[1*8]", tmp_path) for loops in (3, 300))
+    assert abs(few["bytes written"] - many["bytes written"]) < 100
+    assert many["curve MB"] > 10 * few["curve MB"] > 0
