@@ -43,6 +43,8 @@ GOLDEN_IDS = {
     "early-stop": "feb6c2984e48d011",
     "reset": "48532fecbeff5df0",
     "wide": "4fe3a1021302aeff",
+    "redo": "176aade42612fe98",
+    "cbp": "0750cee135d9dc08",
 }
 GOLDEN_ID_OF_EVERY_FIELD = "70dc5fede1550c29"
 
@@ -61,6 +63,7 @@ OTHER_VALUES = {
     "optimizer": "persist",
     "acceptance": Acceptance("ties"),
     "updates": "equal-updates",
+    "loop_steps": 20,
 }
 
 

@@ -15,9 +15,7 @@ from frustration.commands.tables import (
     plain_table,
     same_as_control,
 )
-from frustration.inert import why_inert
 from frustration.report.formatting import DASH, number
-from frustration.treatment import told
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -53,7 +51,7 @@ def _single(record: TrialRecord) -> RenderableType:
     table.add_row("bounty (validation)", bounty)
     table.add_row("LKG test accuracy", percent(record.test_accuracy))
     if record.mixed:
-        table.add_row("mixed", told(record.phases))
+        table.add_row("mixed", _told(record))
     return table
 
 
@@ -69,7 +67,7 @@ def cautions(outcome: Outcome) -> Iterator[str]:
         if mixed and len(outcome.records) > 1:
             yield (
                 f'mode "{label}" is mixed{_share(mixed, records)}, so it is no clean arm of a comparison: '
-                f"{told(mixed[0].phases)}"
+                f"{_told(mixed[0])}"
             )
         control = controls[label]
         same = same_as_control(records, modes[control]) if control else []
@@ -92,7 +90,15 @@ def _share(some: Sequence[TrialRecord], of: Sequence[TrialRecord]) -> str:
     return "" if len(some) == len(of) else f" in {len(some)} of {len(of)} trials"
 
 
+def _told(record: TrialRecord) -> str:
+    from frustration.treatment import told  # which needs NumPy, and a command begins without
+
+    return told(record.phases)
+
+
 def _why(name: str, record: TrialRecord) -> str:
+    from frustration.inert import why_inert
+
     growth = None if record.growth is None else f"{record.growth['why']}{_too_few(record)}"
     seen = any(name in entry.evidence for entry in record.curve)
     return why_inert(
