@@ -216,3 +216,15 @@ def test_what_a_loop_writes_is_measured_after_few_loops_and_many(script, tmp_pat
     few, many = (checkpoints.measure(loops, "[1*8]", tmp_path) for loops in (3, 300))
     assert abs(few["bytes written"] - many["bytes written"]) < 100
     assert many["curve MB"] > 10 * few["curve MB"] > 0
+
+
+@pytest.mark.parametrize("table", ["digits", "made"])
+def test_a_users_own_tables_are_timed_beside_the_plain_loop(script, table):
+    own_data = script("own_data")
+    data = own_data.digits() if table == "digits" else own_data.made(rows=3_000)
+    shapes = {"digits": (1257, 64, 10), "made": (2100, 54, 7)}
+    assert (len(data.train), data.features, data.classes) == shapes[table]
+    rows = own_data.compare(data, "[2*8]", ["torch"], rounds=1, seconds=0)
+    assert [(row.contender, row.goal) for row in rows] == [("plain", None), ("torch", None)]
+    assert all(row.milliseconds > 0 for row in rows)
+    assert rows[0].architecture.startswith(table)
