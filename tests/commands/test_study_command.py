@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from frustration.commands import main as frustration
+from frustration.commands import study_live
 from frustration.commands.study import main
 from frustration.commands.study_board import StudyBoard
 from frustration.commands.study_live import LiveView, Onlooker
@@ -433,3 +434,23 @@ def test_a_study_that_others_run_can_be_looked_at(study, grid):
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     assert onlooker.over  # nobody is at work on it any more
+
+
+def test_a_view_from_outside_adds_no_lines_and_claims_no_time_of_the_study(tmp_path, monkeypatch):
+    place = Store(tmp_path / "two")
+    text = 'name = "two"\narchitectures = ["[1*2]"]\nmodes = ["none"]\ntrials = 1\nmeta_loops = 3\n'
+    place.create(Study.from_toml(text))
+    out = Console(file=io.StringIO(), force_terminal=True, width=100, height=20)
+    onlooker = Onlooker(place, out)
+    answers = iter([True])  # once there is a picture, stdout is a stream that is no terminal
+    monkeypatch.setattr(study_live, "in_terminal", lambda: next(answers, False))
+    monkeypatch.setattr(study_live, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(Onlooker, "over", False)
+    lines: list[str] = []
+    monkeypatch.setattr(study_live, "progress_line", lambda board: str(lines.append("a line")))
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    onlooker.follow(stop)
+    assert not lines
+    assert "0/1 trials" in out.file.getvalue()
+    assert "elapsed" not in out.file.getvalue()

@@ -107,17 +107,18 @@ class Onlooker(Frame):
 
     def follow(self, stop: threading.Event) -> None:
         """Draw until the study is over or `stop` is set; the last picture stays."""
-        if not in_terminal():
-            print(opening(self.start), flush=True)
-            print(progress_line(self.board), flush=True)
-        else:
+        live = in_terminal()  # asked once: a picture puts a stream of its own in the place of stdout
+        if live:
             self.console.print(opening(self.start), style="bold")
             self.open(transient=False)
+        else:
+            print(opening(self.start), flush=True)
+            print(progress_line(self.board), flush=True)
         try:
             while not self.over and not stop.wait(FOLLOW_SECONDS):
                 with self.drawing:
                     self._look()
-                if not in_terminal():
+                if not live:
                     print(progress_line(self.board), flush=True)
         finally:
             self.close()

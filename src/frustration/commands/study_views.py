@@ -118,11 +118,8 @@ def counted(board: StudyBoard) -> str:
     trials = f"{len(board.done):,}/{board.total:,} trials{failed}  {100 * board.share:3.0f} %"
     if not board.moved and board.share == 1:
         return trials  # all was done before we looked
-    return (
-        f"{trials}  "
-        f"{board.per_minute:.1f} trials/min  {clock_face(board.elapsed)} elapsed, "
-        f"{clock_face(board.left)} left"
-    )
+    elapsed = f"{clock_face(board.elapsed)} elapsed, " if board.start.workers else ""  # a viewer's is its own
+    return f"{trials}  {board.per_minute:.1f} trials/min  {elapsed}{clock_face(board.left)} left"
 
 
 def progress_line(board: StudyBoard) -> str:
