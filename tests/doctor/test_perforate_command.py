@@ -149,6 +149,12 @@ def test_a_file_that_is_not_python_gets_the_line(call, tmp_path):
     (tmp_path / "bad.py").write_text("x = 1\nfor in y:\n    pass\n")
     _, err = call(tmp_path / "bad.py", code=2)
     assert "bad.py, line 2" in err
+    (tmp_path / "deep.py").write_text("x = " + "+".join(["1"] * 900))
+    _, err = call(tmp_path / "deep.py", code=2)
+    assert "nested too deeply" in err
+    (tmp_path / "encoding.py").write_bytes(b"# caf\xe9\n")
+    _, err = call(tmp_path / "encoding.py", code=2)
+    assert "encoding" in err
     _, err = call(tmp_path / "none.py", code=2)
     assert "cannot be read" in err
     _, err = call(code=2)

@@ -42,12 +42,11 @@ class Script:
     def __init__(self, source: bytes | str, path: Path | None = None) -> None:
         self.path = path
         try:
-            parsed = cst.parse_module(source)
-        except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError) as error:
+            wrapper = MetadataWrapper(cst.parse_module(source))
+            self.module = wrapper.module
+            self._positions = wrapper.resolve(PositionProvider)
+        except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError, RecursionError) as error:
             raise InputError(_unreadable(error, path)) from None
-        wrapper = MetadataWrapper(parsed)
-        self.module = wrapper.module
-        self._positions = wrapper.resolve(PositionProvider)
         self._nodes: list[cst.CSTNode] = []
         self._parents: dict[int, cst.CSTNode] = {}
         self._spans: dict[int, tuple[int, int]] = {}
@@ -334,6 +333,8 @@ def _unreadable(error: Exception, path: Path | None) -> str:
         return (
             f"{place}: byte {error.start} is not {error.encoding}; is an encoding declared in the first line?"
         )
+    if isinstance(error, RecursionError):
+        return f"{place}: an expression in it is nested too deeply"
     return f"{place}: {error}"
 
 
