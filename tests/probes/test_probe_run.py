@@ -17,13 +17,13 @@ from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError, InputError
 from frustration.files import StorageError
 from frustration.network import Shape
-from frustration.probes import files as probe_files
 from frustration.probes.events import Measured, NotMeasured
 from frustration.probes.networks import load_network
 from frustration.probes.run import Start
 from frustration.probes.settings import MEASURES, Wanted
 from frustration.saved import pack_lkg
 from frustration.spec import TrialSpec
+from frustration.study import probe_files
 from frustration.study.definition import Study
 from frustration.study.merge import merge
 from frustration.study.probe_files import ProbeFiles
