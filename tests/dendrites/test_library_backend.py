@@ -74,7 +74,7 @@ class Drive:
         state = json.loads(json.dumps(self.schedule.state()))
         self.backend.close()
         if self.moments is not None:
-            self.moments = dataclasses.replace(self.moments)
+            self.moments = copy.copy(self.moments)
         self.open(Schedule.from_state(state))
 
     def epoch(self, **settings) -> Epoch:
