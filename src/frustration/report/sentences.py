@@ -253,10 +253,7 @@ def _average(topic: Topic, claim: Claim, analysis: Analysis) -> Iterator[str]:
             f"average ({_surety(claim.difference)}), {span}; without pairs there is no joint test."
         )
     elif not claim.one_effect(analysis.alpha):
-        yield (
-            f"{scope}, the effect of {name} differs from one to another (p = {p_value(claim.varies)}), "
-            f"{span}."
-        )
+        yield (f"{scope}, the effect of {name} ranges {span}; no average is given.")
     elif claim.member.finding in ("better", "worse"):
         evidence = _evidence(claim.difference, claim.member.test.p, claim.member.adjusted_p)
         verb = _does(topic, claim.member.finding, analysis)
