@@ -17,6 +17,7 @@ from trainer_cases import (
     lightning_module,
     replayed,
     trained,
+    validation_loader,
 )
 
 from frustration.errors import InputError
@@ -64,6 +65,20 @@ def test_a_transformers_run_resumed_from_a_checkpoint_after_growth_ends_in_the_s
     again = hugging(tmp_path, resume=str(tmp_path / f"checkpoint-{grown}"))
     assert callback_of(again).growth.scores == scores
     assert same_weights(whole.model, again.model)
+
+
+def test_an_evaluation_after_the_training_is_no_score(tmp_path):
+    trainer = hugging(tmp_path)
+    told = len(callback_of(trainer).growth.scores)
+    trainer.evaluate()
+    assert len(callback_of(trainer).growth.scores) == told
+
+
+def test_a_lightning_validation_after_the_training_is_no_score(tmp_path):
+    trainer, module = lit(tmp_path)
+    told = len(callback_of(trainer).growth.scores)
+    trainer.validate(module, validation_loader(), verbose=False)
+    assert len(callback_of(trainer).growth.scores) == told
 
 
 def test_a_best_model_at_the_end_is_refused_in_a_sentence(tmp_path):

@@ -101,6 +101,10 @@ def _loader(count, seed):
     return torch.utils.data.DataLoader(pairs, batch_size=16)
 
 
+def validation_loader():
+    return _loader(32, 2)
+
+
 def fit_lightning(module, folder, *, metric="val_loss", checkpoint=None, **growth):
     """The trainer after `fit`; `growth` goes to the callback."""
     import lightning
@@ -120,5 +124,5 @@ def fit_lightning(module, folder, *, metric="val_loss", checkpoint=None, **growt
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(module, _loader(64, 1), _loader(32, 2), ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(module, _loader(64, 1), validation_loader(), ckpt_path=checkpoint, weights_only=True)
     return trainer

@@ -46,7 +46,8 @@ class GrowthCallback(Callback):
             self.growth.set_optimizer(trainer.optimizers[0])
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking or self.growth is None:  # a score before any training is no score
+        # Before and beside the training (`trainer.validate`) it is no score.
+        if trainer.sanity_checking or trainer.state.fn != "fit" or self.growth is None:
             return
         if self.metric not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"

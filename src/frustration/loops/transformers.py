@@ -43,12 +43,14 @@ class GrowthCallback(TrainerCallback):
             )
         self.trainer, self.metric = trainer, metric
         self.growth = growth or Growth(_model(trainer), maximize=maximize, **settings)
+        self._training = False
         self._since = 0
         """The step at which the present optimizer and its schedule began."""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        self._training = True
         saved = _beside(args, state)
         if isinstance(self.growth, Growth) and saved.exists():  # the trainer resumes from that checkpoint
             kept = torch.load(saved, weights_only=True)
@@ -56,6 +58,11 @@ class GrowthCallback(TrainerCallback):
             self._since = kept["since"]
             self._resume_schedule(state)
         self._tell_library()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._training = False
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -74,7 +81,7 @@ class GrowthCallback(TrainerCallback):
         metrics: dict[str, float] = given["metrics"]
         if self.metric not in metrics:
             raise InputError(f'"{self.metric}" is not among the metrics: {", ".join(sorted(metrics))}')
-        if not state.global_step:  # an evaluation before any training is no score
+        if not self._training or not state.global_step:  # before or after the training it is no score
             return
         outcome = self.growth.add_score(float(metrics[self.metric]))
         if outcome.grown:
