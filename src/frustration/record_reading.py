@@ -89,6 +89,20 @@ RECORD: Final[Table] = {
     "curve": LIST,
 }
 SESSION: Final[Table] = {"mode": TEXT, "treatment": OBJECT, "first_loop": whole(1), "target": whole()}
+TREATMENT: Final[Table] = {
+    name: SPEC[name]
+    for name in (
+        "mode",
+        "mode_params",
+        "learning_rate",
+        "batch_size",
+        "train_fraction",
+        "optimizer",
+        "acceptance",
+        "updates",
+        "loop_steps",
+    )
+}
 NUMERICS: Final[Table] = {"runs": LIST, "slot": whole()}
 """Of the place in a group."""
 GROWTH: Final[Table] = {
@@ -176,6 +190,10 @@ def session_record(content: bytes) -> RecordFields:
     """A record of `train` that can be part of an arm: finished, and under one treatment throughout."""
     found = read_record(content)
     record = found.record()
+    for session in record.sessions:
+        if session.treatment:
+            read_spec({**found.fields["spec"], **session.treatment})
+            check(session.treatment, TREATMENT, "the treatment of a session")
     if record.mixed:
         raise RecordError(f"it is mixed, trained {told(record.phases)}")
     _check_finished(found.fields, found.spec)

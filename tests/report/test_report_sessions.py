@@ -1,14 +1,18 @@
 """`report models/1x2`: what `train` has kept is reported as a study is, but for trials that are mixed."""
 
+import json
+
 import numpy as np
 import pytest
 
 import frustration
 from frustration.commands.report import main
+from frustration.record_reading import RecordError, session_record
 from frustration.report.cells import moments
 from frustration.report.formatting import mean_std
 from frustration.report.sessions import read_sessions
 from frustration.report.writing import results_of
+from frustration.sealed_json import seal
 
 TRIALS = 6
 
@@ -68,3 +72,26 @@ def test_a_folder_without_records_is_no_study(tmp_path):
 def test_one_trial_has_no_spread():
     assert mean_std(moments(np.array([97.25]))) == "97.25 (–)"
     assert mean_std(moments(np.array([97.25, 97.25]))) == "97.25 (0.00)"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mode": 5},
+        {"mode": "shrink"},
+        {"mode_params": []},
+        {"mode_params": [{"mode": "dropout"}]},
+        {"learning_rate": "fast"},
+        {"learning_rate": -1.0},
+        {"unknown": 1},
+        {"seed": 3},
+    ],
+)
+def test_a_session_that_makes_no_sense_is_one_sentence(change, kept):
+    path = kept[0] / "dropout" / "t000_lkg.record.json"
+    fields = json.loads(path.read_text())
+    fields.pop("sha256", None)
+    fields["sessions"][0]["treatment"] |= change
+    with pytest.raises(RecordError) as refusal:
+        session_record(seal(fields).encode())
+    assert "\n" not in str(refusal.value)
