@@ -192,12 +192,22 @@ def session_record(content: bytes) -> RecordFields:
     record = found.record()
     for session in record.sessions:
         if session.treatment:
-            read_spec({**found.fields["spec"], **session.treatment})
-            check(session.treatment, TREATMENT, "the treatment of a session")
+            _check_treatment(session.treatment, found.fields["spec"])
     if record.mixed:
         raise RecordError(f"it is mixed, trained {told(record.phases)}")
     _check_finished(found.fields, found.spec)
     return found
+
+
+def _check_treatment(treatment: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Whether a session could have trained the trial of this spec so."""
+    try:
+        check(treatment, TREATMENT, "the treatment of a session")
+        read_spec({**spec, **treatment})
+    except RecordError:
+        raise
+    except InputError as error:
+        raise RecordError(str(error)) from None
 
 
 def read_failure(content: bytes) -> dict[str, Any]:
