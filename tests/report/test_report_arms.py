@@ -35,7 +35,8 @@ def grown(tmp_path, added=1, loops=6):
                 entry |= {"dendrites": on * added, "parameters": 100 + 200 * on, "flops": 1000 + 2000 * on}
             curve.append(entry)
         changed = {"curve": curve, "parameters": SIZE[spec.label], "flops": 1000, "loop": length}
-        changed |= {"bounty": curve[-1]["accuracy"], "test_accuracy": curve[-1]["accuracy"]}
+        changed |= {"bounty": curve[-1]["accuracy"], "bounty_loop": length}
+        changed |= {"test_accuracy": curve[-1]["accuracy"]}
         if dendritic:
             growth = {"added": added, "attempts": [], "ended": None, "why": "made up"}
             changed |= {"growth": growth, "ended_early": length < 6, "inert": [] if added else ["dendrites"]}
