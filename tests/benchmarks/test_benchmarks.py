@@ -228,3 +228,13 @@ def test_a_users_own_tables_are_timed_beside_the_plain_loop(script, table):
     assert [(row.contender, row.goal) for row in rows] == [("plain", None), ("torch", None)]
     assert all(row.milliseconds > 0 for row in rows)
     assert rows[0].architecture.startswith(table)
+
+
+def test_the_meta_loop_around_any_network_is_compared_with_a_plain_loop(script, monkeypatch, capsys):
+    module = script("module")
+    monkeypatch.setattr(module, "LONG", 2)
+    monkeypatch.setattr(module, "ROUNDS", 1)
+    module.main()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("a loop of digits:Digits(channels=16, hidden=32): ")
+    assert second.startswith("the meta-loop costs ")

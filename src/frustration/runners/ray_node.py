@@ -10,7 +10,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from frustration.engine.backends import backend_named
+from frustration.engine.backends import backend_for
 from frustration.engine.group import Group, numerics_of
 from frustration.engine.population import Backend, Interrupted
 from frustration.errors import FrustrationError, InputError
@@ -110,7 +110,8 @@ def train(actor: Any, attempt: int, code: str, shared: list[Any], pickled: bytes
             )
         work, group = _work(shared[0]), pickle.loads(pickled)
         try:
-            backend = backend_named(work.backend, work.device)
+            subject = next(iter(group.trials.values())).spec.architecture
+            backend = backend_for(subject, work.backend, work.device)
         except FrustrationError as error:
             raise WorkerError(f"on the node {_where()}: {error}") from None
         _check_numerics(group, backend)
