@@ -1,6 +1,6 @@
 """What the meta-loop costs around the epochs of a CNN, beside the plain loop that a user would write.
 
-`python benchmarks/module.py`: CPU seconds of one loop (train, validate), the least of interleaved rounds. Both
+`python benchmarks/module.py`: CPU seconds of one loop (train, validate), least of interleaved rounds. Both
 take a fused AdamW and one thread. A loop is a long run less a short one: preparation is left out.
 """
 
