@@ -1,11 +1,12 @@
 # Everything a developer types. Each target sets the checkout up first; where that is done, it takes 0.1 s.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap study test format test-native test-wheel test-cloud test-s3
+.PHONY: help bootstrap study test format test-attack test-native test-wheel test-cloud test-s3
 
 help:
 	@echo "make study       set up, then compare seven treatments of two networks, eight trials each, on MNIST"
 	@echo "make test        set up, then ruff, mypy and all tests"
 	@echo "make format      set up, then let ruff format and mend the code"
+	@echo "make test-attack set up, then attack: kills, flipped bits, hostile archives, planted libraries, odd machines"
 	@echo "make test-native set up, then build the C++ engine with sanitizers and for every vector width, and compare"
 	@echo "make test-wheel  set up, then build the wheel, install it into an empty environment and run it there"
 	@echo "make test-cloud  set up, then send studies to a SageMaker of this machine, with jobs as real processes"
@@ -28,6 +29,9 @@ test: bootstrap
 format: bootstrap
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+test-attack: bootstrap
+	.venv/bin/python scripts/attack.py
 
 test-native: bootstrap
 	.venv/bin/python scripts/test_native.py
