@@ -129,15 +129,20 @@ def rewrite(store: Store, spec: TrialSpec, **changed: Any) -> None:
 
 def at_chance(store: Store, spec: TrialSpec, bounty: float = 11.02) -> None:
     """A trial whose validation accuracy is that of its first loop for ever."""
+    _with_accuracies(store, spec, [bounty] * spec.meta_loops)
+
+
+def rising_to(store: Store, spec: TrialSpec, bounty: float) -> None:
+    """A trial that gains a point in every loop and ends at its bounty."""
+    _with_accuracies(store, spec, [bounty - left for left in reversed(range(spec.meta_loops))])
+
+
+def _with_accuracies(store: Store, spec: TrialSpec, accuracies: list[float]) -> None:
     curve = json.loads(store.record_path(spec.id).read_text())["curve"]
-    stuck = [
-        {
-            **entry,
-            "accuracy": bounty,
-            "accepted": not at,
-            "new_bounty": not at,
-            "before": bounty if at else None,
-        }
-        for at, entry in enumerate(curve)
-    ]
-    rewrite(store, spec, curve=stuck, bounty=bounty, bounty_loop=1)
+    best = 0.0
+    for entry, accuracy in zip(curve, accuracies, strict=True):
+        better = accuracy > best
+        entry |= {"accuracy": accuracy, "accepted": better, "new_bounty": better}
+        entry["before"] = best or None
+        best = max(best, accuracy)
+    rewrite(store, spec, curve=curve, bounty=best, bounty_loop=accuracies.index(best) + 1)

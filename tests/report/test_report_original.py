@@ -3,7 +3,7 @@
 import re
 
 from report_kit import ONE, TWO, made, specs_of, study
-from synthetic import rewrite
+from synthetic import rising_to
 
 from frustration.original.tables import CONVERGENCE, GROWTH, SUMMARY, TRIALS, original_files
 from frustration.report.reading import read_study
@@ -38,7 +38,7 @@ def files(tmp_path, name="s"):
     grid = study("none", "decay", "hidden:dose=2", trials=2, meta_loops=3)
     store = made(tmp_path / name, grid)
     for spec in specs_of(grid):
-        rewrite(store, spec, bounty=BOUNTIES[spec.label][spec.trial])
+        rising_to(store, spec, bounty=BOUNTIES[spec.label][spec.trial])
     return original_files(read_study(store.root))
 
 
