@@ -6,8 +6,11 @@ situations need more than Poetry can do:
 - Poetry wants a package index that answers in JSON. Where the index speaks HTML only, a plug-in of the
   private Poetry reads it, at the address that pip is configured with.
 - On Linux the locked torch brings gigabytes of CUDA. Where there is no NVIDIA driver, and pip's own
-  configuration leads to the same version of torch built for CPUs, pip installs that build and, around
+  configuration leads to a build for CPUs that torch-cpu.txt knows, pip installs that build and, around
   it, every other package as locked.
+
+Every file that is downloaded has a SHA-256 that is known beforehand: from poetry.lock, from torch-cpu.txt
+or, for the private Poetry itself, from poetry.txt.
 
 What is done is written to .venv/ready: a second run reads three small files and returns.
 """
@@ -28,7 +31,7 @@ import tomllib
 import venv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
@@ -39,10 +42,17 @@ PRIVATE = ROOT / ".bootstrap"
 PRIVATE_ENVIRONMENT = PRIVATE / "poetry"
 PRIVATE_POETRY = PRIVATE_ENVIRONMENT / "bin" / "poetry"
 PRIVATE_PYTHON = PRIVATE_ENVIRONMENT / "bin" / "python"
-PRIVATE_PACKAGES = ["poetry>=2.2,<3", "poetry-plugin-pypi-mirror<1", "poetry-plugin-export<2", "pip>=25.1"]
+POETRY = ROOT / "scripts" / "poetry.txt"
+TORCH = ROOT / "scripts" / "torch-cpu.txt"
 LOG = PRIVATE / "log"
 OPTIONS = PRIVATE / "options.json"
-CONSTRAINTS = PRIVATE / "constraints.txt"
+LOCKED = PRIVATE / "locked.txt"
+BUILT = PRIVATE / "built.txt"
+CHOSEN = PRIVATE / "torch.txt"
+HASHED = ["--require-hashes", "--no-deps"]
+WHEELS = ["--only-binary=:all:"]
+CUDA = re.compile(r"(nvidia-|cuda-|triton\b|torch\b)")
+"""What the locked torch brings that a build for CPUs does without, and the locked torch itself."""
 
 GROUPS = ["dev", "perforated"]  # installed unless left out
 EXTRAS = ["ray", "sagemaker"]  # installed on request
@@ -82,6 +92,11 @@ def parse_options() -> argparse.Namespace:
         default="auto",
         help="the build of torch; auto takes the smaller one for CPUs where there is no NVIDIA driver "
         "and pip finds it (choose cuda on a login node without a GPU)",
+    )
+    parser.add_argument(
+        "--torch-sha256",
+        metavar="DIGEST",
+        help="of a build for CPUs that scripts/torch-cpu.txt does not know",
     )
     parser.add_argument(
         "--without",
@@ -128,7 +143,7 @@ def one_at_a_time() -> Iterator[None]:
 
 def fingerprint(options: argparse.Namespace) -> str:
     """Everything that decides what .venv holds: place, Python, options, and what is asked for."""
-    scripts = [ROOT / "scripts" / "bootstrap", ROOT / "scripts" / "bootstrap.py"]
+    scripts = [ROOT / "scripts" / "bootstrap", ROOT / "scripts" / "bootstrap.py", POETRY, TORCH]
     content = b"\0".join(f.read_bytes() for f in [ROOT / "pyproject.toml", ROOT / "poetry.lock", *scripts])
     return f"{ENVIRONMENT}\n{sys.version}\n{vars(options)}\n{hashlib.sha256(content).hexdigest()}\n"
 
@@ -200,7 +215,12 @@ def made_here(environment: Path) -> bool:
 def install(options: argparse.Namespace) -> None:
     build = options.torch
     if build == "auto":
-        build = "cpu" if not has_nvidia() and finds_cpu_torch() else "cuda"
+        build = "cpu" if not has_nvidia() and finds_cpu_torch(options) else "cuda"
+    elif build == "cpu" and not finds_cpu_torch(options):
+        stop(
+            f"pip finds no build of torch {torch_version()} for CPUs and this Python whose SHA-256 is known; "
+            f"name one with --torch-sha256, or take the locked one with --torch cuda"
+        )
     need_disk(GIGABYTES[build])
     if build == "cpu":
         say(f"torch {torch_version()}: the build for CPUs that pip finds (--torch cuda takes the locked one)")
@@ -209,7 +229,7 @@ def install(options: argparse.Namespace) -> None:
     install_with_poetry(options)
     if " " in str(PYTHON) or len(str(PYTHON)) > 120:
         # The first line of Poetry's scripts cannot name such a path; pip's scripts can start from there.
-        run([*pip(PYTHON), "install", "--no-deps", "--editable", "."], or_stop="pip failed")
+        install_this_checkout()
 
 
 def install_with_poetry(options: argparse.Namespace) -> None:
@@ -222,30 +242,41 @@ def install_with_poetry(options: argparse.Namespace) -> None:
             return
         say("plain Poetry could not install (the log says why); trying with the index that pip uses")
     poetry = own_poetry()
-    index, certificates = pip_settings()
-    os.environ["POETRY_PYPI_MIRROR_URL"] = index
-    if certificates:
-        os.environ.setdefault("REQUESTS_CA_BUNDLE", certificates)
+    use_pips_index()
     run([poetry, *command], or_stop="poetry install failed")
     plain_fails.touch()
 
 
 def install_with_pip(options: argparse.Namespace) -> None:
-    groups = [f"--group={group}" for group in GROUPS if group not in options.without]
-    extras = f"[{','.join(options.extra)}]" if options.extra else ""
-    constraint = f"--constraint={locked_versions()}"
-    run([*pip(PYTHON), "install", constraint, *groups, "--editable", f".{extras}"], or_stop="pip failed")
+    """Every package as locked, and the chosen torch: nothing that has no SHA-256, and nothing besides."""
+    groups = [f"--with={group}" for group in GROUPS if group not in options.without]
+    extras = [f"--extras={extra}" for extra in options.extra]
+    run([own_poetry(), "export", *groups, *extras, f"--output={LOCKED}"], or_stop="poetry export failed")
+    locked = [one for one in requirements(LOCKED.read_text()) if not CUDA.match(one)]
+    # What is built here is built by the locked setuptools: left alone, pip would download another.
+    to_build = without_wheels()
+    built = [one for one in locked if re.split("[=[]", one)[0] in to_build]
+    LOCKED.write_text("".join(one for one in locked if one not in built))
+    BUILT.write_text("".join(built))
+    for file, how in [(CHOSEN, WHEELS), (LOCKED, WHEELS), (BUILT, ["--no-build-isolation"])]:
+        run([*pip(PYTHON), "install", *HASHED, *how, f"--requirement={file}"], or_stop="pip failed")
+    install_this_checkout()
     # perforatedai asks for torchvision and works without it. The ordinary torchvision is built for CUDA
     # and cannot be imported beside a torch built for CPUs; other packages stumble over a broken one.
     if not run([PYTHON, "-c", "import torchvision"]):
         run([*pip(PYTHON), "uninstall", "--yes", "torchvision"])
 
 
-def locked_versions() -> Path:
-    """The lock as a constraints file for pip. It has no hashes: pip may then take torch 2.x+cpu for 2.x."""
-    what = ["--all-groups", "--all-extras", "--without-hashes"]
-    run([own_poetry(), "export", *what, f"--output={CONSTRAINTS}"], or_stop="poetry export failed")
-    return CONSTRAINTS
+def requirements(text: str) -> list[str]:
+    """The entries of a requirements file, each with the lines of its digests."""
+    return re.findall(r"(?m)^[A-Za-z0-9].*\n(?:[ \t].*\n)*", text)
+
+
+def install_this_checkout() -> None:
+    """Editable, built by the poetry-core of the private Poetry: pip would download another."""
+    built_by = next(PRIVATE_ENVIRONMENT.glob("lib*/python*/site-packages"))
+    command = [*pip(PYTHON), "install", "--no-deps", "--no-build-isolation", "--editable", "."]
+    run(["env", f"PYTHONPATH={built_by}", *command], or_stop="pip failed")
 
 
 # ---------------------------------------------------------------- Poetry and pip
@@ -260,13 +291,16 @@ def poetry_on_path() -> str | None:
 
 
 def own_poetry() -> Path:
-    if not made_here(PRIVATE_ENVIRONMENT) or not answer(PRIVATE_POETRY, "--version"):
+    pinned, held = POETRY.read_text(), PRIVATE_ENVIRONMENT / "poetry.txt"
+    as_pinned = held.exists() and held.read_text() == pinned
+    if not (as_pinned and made_here(PRIVATE_ENVIRONMENT) and answer(PRIVATE_POETRY, "--version")):
         say("installing a private Poetry in .bootstrap")
         venv.create(PRIVATE_ENVIRONMENT, clear=True, with_pip=True, symlinks=True)
         run(
-            [PRIVATE_PYTHON, "-m", "pip", "install", *PRIVATE_PACKAGES],
+            [PRIVATE_PYTHON, "-m", "pip", "install", *HASHED, *WHEELS, f"--requirement={POETRY}"],
             or_stop="Poetry could not be installed",
         )
+        held.write_text(pinned)
     return PRIVATE_POETRY
 
 
@@ -286,17 +320,41 @@ def pip_settings() -> tuple[str, str]:
     return index, certificates
 
 
+def use_pips_index() -> None:
+    """For the private Poetry, whose plug-in reads it."""
+    index, certificates = pip_settings()
+    os.environ["POETRY_PYPI_MIRROR_URL"] = index
+    if certificates:
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", certificates)
+
+
+def locked_packages() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads((ROOT / "poetry.lock").read_text())["package"]
+    return found
+
+
 def torch_version() -> str:
-    packages = tomllib.loads((ROOT / "poetry.lock").read_text())["package"]
-    return str(next(package["version"] for package in packages if package["name"] == "torch"))
+    return str(next(package["version"] for package in locked_packages() if package["name"] == "torch"))
 
 
-def finds_cpu_torch() -> bool:
-    """Whether pip, as configured here, finds the locked torch built for CPUs and for this Python."""
+def without_wheels() -> list[str]:
+    """Locked packages that are built where they are installed."""
+    return [
+        one["name"]
+        for one in locked_packages()
+        if not any(entry["file"].endswith(".whl") for entry in one["files"])
+    ]
+
+
+def finds_cpu_torch(options: argparse.Namespace) -> bool:
+    """Whether pip, as configured here, finds the locked torch for CPUs, with a digest that is known."""
     wanted = f"torch=={torch_version()}+cpu"
-    return sys.platform == "linux" and run(
-        [*pip(PYTHON), "install", "--dry-run", "--no-deps", "--quiet", wanted]
-    )
+    known = [line for line in TORCH.read_text().splitlines() if line.startswith(f"{wanted} ")]
+    if options.torch_sha256:
+        known = [f"{wanted} --hash=sha256:{options.torch_sha256}"]
+    CHOSEN.write_text("\n".join(known) + "\n")
+    look = ["install", "--dry-run", "--ignore-installed", "--quiet", *HASHED, f"--requirement={CHOSEN}"]
+    return bool(known) and sys.platform == "linux" and run([*pip(PYTHON), *look])
 
 
 # ---------------------------------------------------------------- the machine

@@ -22,7 +22,9 @@ def checkout(tmp_path: Path) -> Path:
     """The files that bootstrap reads, in a folder with a space in its name."""
     place = tmp_path / "a checkout"
     (place / "scripts").mkdir(parents=True)
-    for name in ["scripts/bootstrap", "scripts/bootstrap.py", "pyproject.toml", "poetry.lock"]:
+    for name in ["bootstrap", "bootstrap.py", "poetry.txt", "torch-cpu.txt"]:
+        shutil.copy(ROOT / "scripts" / name, place / "scripts" / name)
+    for name in ["pyproject.toml", "poetry.lock"]:
         shutil.copy(ROOT / name, place / name)
     return place
 
@@ -118,7 +120,7 @@ def test_without_options_those_of_the_last_run_count(checkout: Path, monkeypatch
     assert bootstrap(checkout, "--torch", "cuda").returncode == 1  # something else is asked for, offline
 
 
-@pytest.mark.parametrize("change", ["pyproject.toml", "poetry.lock"])
+@pytest.mark.parametrize("change", ["pyproject.toml", "scripts/torch-cpu.txt"])
 def test_a_change_is_noticed_and_a_failure_is_one_sentence(ready: Path, change: str) -> None:
     with (ready / change).open("a") as file:
         file.write("# changed\n")
@@ -128,3 +130,28 @@ def test_a_change_is_noticed_and_a_failure_is_one_sentence(ready: Path, change: 
     assert done.stderr.startswith("bootstrap: Poetry could not be installed: ERROR: No matching distribution")
     assert done.stderr.endswith(f"(the whole log is in {ready / '.bootstrap' / 'log'})\n")
     assert not (ready / ".venv" / "ready").exists()
+
+
+def test_a_build_of_torch_without_a_known_digest_is_refused(checkout: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["scripts/bootstrap"])
+    script = runpy.run_path(str(checkout / "scripts" / "bootstrap.py"))
+    script["PRIVATE"].mkdir()
+    asked: list[str] = []
+    script["finds_cpu_torch"].__globals__.update(pip=lambda python: ["pip"], run=lambda words: asked or True)
+    options = script["parse_options"]()
+    assert script["finds_cpu_torch"](options) == (sys.platform == "linux")
+    (checkout / "scripts" / "torch-cpu.txt").write_text("torch==1.0+cpu --hash=sha256:00\n")
+    assert not script["finds_cpu_torch"](options)
+    options.torch_sha256 = "ab" * 32
+    assert script["finds_cpu_torch"](options) == (sys.platform == "linux")
+    assert (checkout / ".bootstrap" / "torch.txt").read_text().endswith(f"+cpu --hash=sha256:{'ab' * 32}\n")
+
+
+def test_what_the_locked_torch_brings_for_gpus_is_left_out_and_nothing_else(checkout: Path) -> None:
+    script = runpy.run_path(str(checkout / "scripts" / "bootstrap.py"))
+    text = "numpy==2 ; x \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\ntorch==2.13.0 --hash=sha256:cc\n"
+    text += "torchvision==1 --hash=sha256:dd\nnvidia-cublas==1 --hash=sha256:ee\ntriton==3 --hash=sha256:ff\n"
+    entries = script["requirements"](text)
+    assert "".join(entries) == text
+    left = [entry.split("==")[0] for entry in entries if not script["CUDA"].match(entry)]
+    assert left == ["numpy", "torchvision"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,31 @@ def test_every_file_is_pinned_by_its_sha256() -> None:
     entries = [entry for package in PACKAGES for entry in package["files"]]
     assert [e for e in entries if not re.fullmatch("sha256:[0-9a-f]{64}", e["hash"])] == []
     assert [package["name"] for package in PACKAGES if not package["files"]] == []
+
+
+@pytest.mark.parametrize("name", ["poetry.txt", "torch-cpu.txt"])
+def test_what_bootstrap_installs_besides_is_pinned_by_sha256_too(name: str) -> None:
+    """And torch-cpu.txt knows the torch that is locked."""
+    script = runpy.run_path(str(ROOT / "scripts" / "bootstrap.py"))
+    entries = script["requirements"]((ROOT / "scripts" / name).read_text())
+    assert entries
+    assert all(
+        re.fullmatch(r"[^=\s]+==\S+( ;[^\\]*)?(\s\\?\s*--hash=sha256:[0-9a-f]{64})+\s*", e) for e in entries
+    )
+    if name == "torch-cpu.txt":
+        (torch,) = (package for package in PACKAGES if package["name"] == "torch")
+        assert entries[0].startswith(f"torch=={torch['version']}+cpu ")
+
+
+def test_what_torch_brings_for_gpus_is_known_by_its_name() -> None:
+    """So that bootstrap leaves it out beside a build for CPUs."""
+    script = runpy.run_path(str(ROOT / "scripts" / "bootstrap.py"))
+    packages = {package["name"]: package.get("dependencies", {}) for package in PACKAGES}
+    for_gpus = {n for n, one in packages["torch"].items() if "platform_system" in str(one)}
+    while more := {name for found in for_gpus for name in packages[found]} - for_gpus:
+        for_gpus |= more
+    assert len(for_gpus) > 10
+    assert [name for name in for_gpus if not script["CUDA"].match(name)] == []
 
 
 def test_torch_can_be_imported() -> None:
