@@ -294,7 +294,8 @@ def _check_finished(fields: Mapping[str, Any], spec: TrialSpec) -> None:
     curve = fields["curve"]
     loops = len(curve)
     ended = fields["loop"] >= spec.meta_loops or fields.get("ended_early", False)
-    if not ended or [entry["loop"] for entry in curve] != list(range(1, fields["loop"] + 1)):
+    whole = fields["loop"] == loops and [entry["loop"] for entry in curve] == list(range(1, loops + 1))
+    if not ended or not whole:
         raise RecordError(f"it is not finished: it has {loops:,} of {spec.meta_loops:,} loops")
     if (fields["bounty"], fields["bounty_loop"]) != _best(curve, spec.metric):
         raise RecordError("its bounty is not the best accuracy of its curve")
