@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "src" / "frustration" / "cloud" / "wheels.txt"
-NEEDED = ("numpy", "safetensors")
+NEEDED = ("filelock", "numpy", "safetensors")
 """What training imports beyond this package and, where there is no compiler, the image's torch."""
 PYTHONS = ("cp311-cp311-", "cp312-cp312-", "cp313-cp313-", "-abi3-")
 
@@ -37,6 +37,8 @@ def locked() -> str:
 
 
 def _fits(file: str) -> bool:
+    if file.endswith("-none-any.whl"):
+        return True
     return "manylinux" in file and "x86_64" in file and any(python in file for python in PYTHONS)
 
 

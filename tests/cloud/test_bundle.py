@@ -48,7 +48,7 @@ def test_secrets_results_and_repositories_beside_the_code_stay_where_they_are(tm
         (package / name).write_text("sesame\n")
     (package / "link.py").symlink_to(tmp_path / "outside.py")
     (tmp_path / "outside.py").write_text("sesame\n")
-    monkeypatch.setattr(frustration, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(bundle, "PACKAGE", package)
     assert names(bundle.code_files()) == {
         "frustration/__init__.py",
         "frustration/cloud/container.py",
@@ -61,7 +61,7 @@ def test_the_same_sources_are_the_same_bundle_whenever_it_is_made(tmp_path, monk
     package.mkdir(parents=True)
     for path in (package / "container.py", package.parent / "__init__.py"):
         path.write_text("# source\n")
-    monkeypatch.setattr(frustration, "__file__", str(package.parent / "__init__.py"))
+    monkeypatch.setattr(bundle, "PACKAGE", package.parent)
     first = bundle.code_files()
     (package / "container.py").touch()
     assert bundle.digest(bundle.code_files()) == bundle.digest(first)
@@ -101,13 +101,14 @@ def test_the_wheels_are_those_of_the_lock():
 
 
 def test_training_imports_nothing_that_the_wheels_and_the_image_lack(tmp_path):
-    """A job in an interpreter that has the standard library, this package, numpy and safetensors alone."""
+    """A job in an interpreter that has the standard library, this package and what wheels.txt pins alone."""
     program = (
         "import sys, importlib.abc\n"
+        "NEEDED = ('frustration', 'filelock', 'numpy', 'safetensors')\n"
         "class Only(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        top = name.partition('.')[0]\n"
-        "        if top in sys.stdlib_module_names or top in ('frustration', 'numpy', 'safetensors'):\n"
+        "        if top in sys.stdlib_module_names or top in NEEDED:\n"
         "            return None\n"
         "        raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Only())\n"

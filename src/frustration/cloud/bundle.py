@@ -94,7 +94,7 @@ class LockedWheels:
             why = (done.stderr.strip().splitlines() or ["pip does not say why"])[-1]
             raise FrustrationError(
                 f"the wheels for the container cannot be had ({why}); give a folder that holds them with "
-                f"--wheels DIR, or --wheels none if the image has numpy and safetensors"
+                f"--wheels DIR, or --wheels none if the image has filelock, numpy and safetensors"
             )
 
 

@@ -10,54 +10,78 @@ from frustration.errors import InputError
 from frustration.version import VERSION
 
 COMMANDS = {
-    "train": ("train", "main", "train a network, or compare modes of treatment on it"),
-    "clean": ("clean", "main", "remove checkpoints from the model directory"),
-    "clean-all": ("clean", "main_all", "remove all of them, as clean --all does"),
-    "doctor": ("doctor", "main", "which backend trains here, why, and how fast"),
-    "analyze-dataset": ("analyze_dataset", "main", "class counts and ZeroR of every part of a data set"),
-    "study": ("study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
-    "probe": ("probe", "main", "what the networks of a study withstand, measured without training"),
-    "report": ("report", "main", "what a study shows: tests, tables, figures, one page; and two compared"),
-    "perforate": ("perforate", "main", "put dendrites into a training script; debug, repair, analyze one"),
-    "ablate": ("perforate", "ablate", "put ablation with a ratchet into a training script"),
-    "make-architecture-table": ("original", "architecture_table", "architectures and parameters, in LaTeX"),
-    "make-trial-accuracy-table": ("original", "accuracy_table", "bounties of every treatment, in LaTeX"),
-    "make-figure-design-space": ("original", "design_space", "depth against width of the architectures"),
-    "make-design-space-figure": ("original", "design_space", "the same"),
-    "make-figure-heatmaps": ("original", "heatmaps", "six maps of the architectures"),
-    "make-convergence-plots": ("original", "convergence", "learning curves of some architectures"),
-    "sagemaker-launch": ("sagemaker_launch", "main", "send a study to SageMaker, in few jobs"),
-    "sagemaker-status": ("sagemaker_status", "main", "where a study in the cloud stands"),
+    "train": ("commands.train", "main", "train a network, or compare modes of treatment on it"),
+    "clean": ("commands.clean", "main", "remove checkpoints from the model directory"),
+    "clean-all": ("commands.clean", "main_all", "remove all of them, as clean --all does"),
+    "doctor": ("commands.doctor", "main", "which backend trains here, why, and how fast"),
+    "analyze-dataset": (
+        "commands.analyze_dataset",
+        "main",
+        "class counts and ZeroR of every part of a data set",
+    ),
+    "study": ("commands.study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
+    "probe": ("commands.probe", "main", "what the networks of a study withstand, measured without training"),
+    "report": (
+        "commands.report",
+        "main",
+        "what a study shows: tests, tables, figures, one page; and two compared",
+    ),
+    "perforate": (
+        "commands.perforate",
+        "main",
+        "put dendrites into a training script; debug, repair, analyze one",
+    ),
+    "ablate": ("commands.perforate", "ablate", "put ablation with a ratchet into a training script"),
+    "make-architecture-table": (
+        "original.commands",
+        "architecture_table",
+        "architectures and parameters, in LaTeX",
+    ),
+    "make-trial-accuracy-table": (
+        "original.commands",
+        "accuracy_table",
+        "bounties of every treatment, in LaTeX",
+    ),
+    "make-figure-design-space": (
+        "original.commands",
+        "design_space",
+        "depth against width of the architectures",
+    ),
+    "make-design-space-figure": ("original.commands", "design_space", "the same"),
+    "make-figure-heatmaps": ("original.commands", "heatmaps", "six maps of the architectures"),
+    "make-convergence-plots": ("original.commands", "convergence", "learning curves of some architectures"),
+    "sagemaker-launch": ("commands.sagemaker_launch", "main", "send a study to SageMaker, in few jobs"),
+    "sagemaker-status": ("commands.sagemaker_status", "main", "where a study in the cloud stands"),
     "sagemaker-results-parser": (
-        "sagemaker_results_parser",
+        "commands.sagemaker_results_parser",
         "main",
         "bring a study's records home and make its tables",
     ),
-    "sagemaker-stop": ("sagemaker_stop", "main", "stop the running jobs of a study"),
+    "sagemaker-stop": ("commands.sagemaker_stop", "main", "stop the running jobs of a study"),
     "sagemaker-cost-estimator": (
-        "sagemaker_cost_estimator",
+        "commands.sagemaker_cost_estimator",
         "main",
         "what a study will cost, and what its jobs have cost",
     ),
     "sagemaker-estimate-storage": (
-        "sagemaker_estimate_storage",
+        "commands.sagemaker_estimate_storage",
         "main",
         "what lies in S3, and what it costs a month",
     ),
     "sagemaker-get-training-logs": (
-        "sagemaker_get_training_logs",
+        "commands.sagemaker_get_training_logs",
         "main",
         "the complete logs of a study's jobs",
     ),
-    "sagemaker-logs-parser": ("sagemaker_logs_parser", "main", "learning curves out of logs"),
+    "sagemaker-logs-parser": ("commands.sagemaker_logs_parser", "main", "learning curves out of logs"),
     "sagemaker-reconstruct-jobs": (
-        "sagemaker_reconstruct_jobs",
+        "commands.sagemaker_reconstruct_jobs",
         "main",
         "a list of a study's jobs, asked of the service",
     ),
-    "sagemaker-clean": ("sagemaker_clean", "main", "remove what a study has left in S3"),
+    "sagemaker-clean": ("commands.sagemaker_clean", "main", "remove what a study has left in S3"),
     "generate-reproduction-tests": (
-        "generate_reproduction_tests",
+        "original.generate_reproduction_tests",
         "main",
         "the published grid as commands of train, and a script that runs them all",
     ),
@@ -83,7 +107,7 @@ def _dispatch(arguments: list[str]) -> int:
         known = ["--help", "--version"] if what == "flag" else list(COMMANDS)
         raise InputError(f'there is no {what} "{name}"{nearest(name, known)}; there are {", ".join(known)}')
     module, function, _ = COMMANDS[name]
-    command = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    command = getattr(importlib.import_module(f"frustration.{module}"), function)
     return int(command(rest))
 
 
@@ -99,6 +123,6 @@ def _help() -> str:
             "commands:",
             *lines,
             "",
-            "Each is also a command of its own. `frustration COMMAND --help` explains it.",
+            "`frustration COMMAND --help` explains it. Most are also commands of their own.",
         ]
     )
