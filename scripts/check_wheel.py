@@ -34,7 +34,7 @@ def main() -> int:
         print(f"installing {wheel.name} into an empty environment", flush=True)
         venv.create(environment, symlinks=True)
         # The locked versions, and the build of torch that the bootstrap's pip finds: no surprise here.
-        constraint = f"--constraint={bootstrap.locked_versions()}"
+        constraint = f"--constraint={locked_versions(place)}"
         install = [*bootstrap.pip(environment / "bin" / "python"), "install", constraint, wheel]
         if not bootstrap.run(install):
             sys.exit(f"test-wheel: pip could not install the wheel; the log is in {bootstrap.LOG}")
@@ -45,6 +45,16 @@ def main() -> int:
     names = ", ".join("`" + " ".join(command) + "`" for command in COMMANDS)
     print(f"test-wheel: passed in {time.monotonic() - start:.0f} s: {wheel.name} installs, and runs {names}")
     return 0
+
+
+def locked_versions(folder: Path) -> Path:
+    """The lock as constraints. They have no hashes: pip may then take torch 2.x+cpu for 2.x."""
+    constraints = folder / "constraints.txt"
+    what = ["--all-groups", "--all-extras", "--without-hashes"]
+    bootstrap.run(
+        [bootstrap.own_poetry(), "export", *what, f"--output={constraints}"], or_stop="poetry export failed"
+    )
+    return constraints
 
 
 def build(folder: Path) -> Path:
