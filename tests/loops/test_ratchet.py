@@ -174,6 +174,31 @@ def test_what_the_optimizer_remembers_is_chosen():
     assert steps("rollback") == (1, 0.005)
 
 
+@pytest.mark.parametrize("policy", ["persist", "persist-masked"])
+def test_masked_the_optimizer_forgets_the_unit_that_was_taken_and_nothing_else(policy):
+    network = cnn()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    ratchet = Ratchet(network, mode="hidden:dose=3", optimizer=policy)
+    ratchet.set_optimizer(optimizer)
+    step(network, optimizer)
+    ratchet.add_score(0.1)
+    before = {name: optimizer.state[p]["exp_avg"].clone() for name, p in network.named_parameters()}
+    network.train()
+    network(X)
+    ratchet.add_score(0.2)
+    taken = [tuple(unit) for unit in ratchet.evidence[-1]["hidden"]["units"]]
+    assert len(taken) == 3
+    forgot = {
+        (name, row)
+        for name, p in network.named_parameters()
+        if name in ("0.weight", "5.weight")
+        for row in range(len(p))
+        if before[name][row].any() and not optimizer.state[p]["exp_avg"][row].any()
+    }
+    expected = {(f"{layer}.weight", unit) for layer, unit in taken if before[f"{layer}.weight"][unit].any()}
+    assert forgot == (expected if policy == "persist-masked" else set())
+
+
 def test_where_lower_is_better_a_lower_score_is_accepted():
     _, ratchet, _ = run("none", [0.3, 0.4, 0.2], maximize=False)
     assert ratchet.accepted == [True, False, True]
@@ -191,6 +216,8 @@ def test_a_score_that_is_no_number_is_discarded():
         ("dendrites", "use frustration.loops.Growth"),
         ("wide@1", "another network"),
         ("restart", "build the network again"),
+        ("redo", "build the network again"),
+        ("cbp", "build the network again"),
         ("hidden/patience-3", "patience is for `train`"),
         ("hiden", "did you mean"),
     ],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from frustration.errors import InputError
 
@@ -58,6 +58,15 @@ class Companions:
     def forget(self) -> None:
         """The optimizer without its memory; learning rate and schedule stay where they are."""
         self.optimizer.state.clear()
+
+    @torch.no_grad()
+    def forget_where(self, changed: Mapping[str, Tensor]) -> None:
+        """The optimizer without its memory of some weights: masks by the names of parameters."""
+        parameters = dict(self.network.named_parameters())
+        for name in changed.keys() & parameters.keys():
+            for value in self.optimizer.state.get(parameters[name], {}).values():
+                if isinstance(value, Tensor) and value.shape == changed[name].shape:
+                    value.masked_fill_(changed[name].to(value.device), 0)
 
     def decay(self, weight_decay: float) -> None:
         """Another weight decay for every group; 0: what each group had at first."""

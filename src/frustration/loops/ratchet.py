@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from frustration.engine.module.layers import restore, snapshot
+from frustration.engine.module.layers import restore, snapshot, tensors
 from frustration.engine.module.population import Dropout
 from frustration.engine.module.shape import ModuleShape
 from frustration.engine.population import Epoch
@@ -31,12 +31,15 @@ from frustration.metric import Metric
 from frustration.modes import EpochSettings, LoopContext
 from frustration.modes.base import Evidence
 from frustration.modes.grammar import ModeChoice
-from frustration.policy import STRICT
+from frustration.policy import OPTIMIZERS, STRICT
 from frustration.streams import Streams
 
+POLICIES: Final = (*OPTIMIZERS, "rollback")
 NOT_HERE: Final = {
     "wide": "it trains another network",
     "restart": "it would have to build the network again",
+    "redo": "it would have to build the network again, for fresh weights",
+    "cbp": "it would have to build the network again, for fresh weights",
     "ratchet": "it only turns the ratchet on where another mode turns it off",
 }
 
@@ -44,8 +47,8 @@ NOT_HERE: Final = {
 class Ratchet:
     """Interventions on a network that somebody else trains, with the Last Known Good (LKG) kept.
 
-    The modes are those of `train`, dendrites left out: for them there is `Growth`. A mode without the
-    ratchet (`plain`, `redo`) never goes back; its LKG is the best network so far.
+    The modes are those of `train` that need no second network; for dendrites there is `Growth`. Without
+    the ratchet (`plain`) the network never goes back; its LKG is the best one so far.
     """
 
     def __init__(
@@ -59,8 +62,8 @@ class Ratchet:
     ) -> None:
         """`optimizer`: what it remembers from loop to loop.
 
-        fresh: nothing. persist: everything. rollback: it goes back with the network, and so does its
-        scheduler. By default what the mode has: fresh for most, persist without the ratchet.
+        fresh: nothing. persist: everything. persist-masked: all but the weights that the damage changed.
+        rollback: it goes back with the network, and so does its scheduler. By default what the mode has.
         """
         choice = ModeChoice.parse(mode)
         self.network, self.program = network, choice.program
@@ -98,8 +101,8 @@ class Ratchet:
                 raise InputError(f'mode "{mode}" grows: use frustration.loops.Growth')
         if self.acceptance.patience:
             raise InputError(f'mode "{mode}": patience is for `train`; here are strict and ties')
-        if self.policy not in ("fresh", "persist", "persist-masked", "rollback"):
-            raise InputError(f'optimizer is fresh, persist or rollback, not "{self.policy}"')
+        if self.policy not in POLICIES:
+            raise InputError(f'optimizer is one of {", ".join(POLICIES)}, not "{self.policy}"')
 
     def set_optimizer(self, optimizer: torch.optim.Optimizer, scheduler: Any = None) -> None:
         """Let the ratchet decide what these remember."""
@@ -160,7 +163,6 @@ class Ratchet:
         if self._call is None:
             self._call = detached((inputs, keywords))
         if self._due:
-            self._due = False
             self.intervene()
         self._steps += 1
         if self._dropout is not None:
@@ -185,7 +187,11 @@ class Ratchet:
             self._now[mode.name] = {**done, **mode.training_evidence(settings)}
         self._steps = 0
         if loop > 1 and any(mode.damages for mode in segment.components):
+            before = snapshot(self.network)
             self._shape.load(self.network, candidate.vector)
+            if self.companions is not None and self.policy == "persist-masked":
+                now = tensors(self.network)
+                self.companions.forget_where({name: now[name] != old for name, old in before.items()})
         self._begin_epoch(settings)
         return self._now
 
