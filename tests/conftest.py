@@ -1,6 +1,8 @@
 """Data small enough that a test trains on it in a fraction of a second."""
 
+import functools
 import os
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -14,6 +16,12 @@ settings.register_profile("thorough", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def load_once() -> Callable[[str], Split]:
+    """`load` that remembers; a folder of tests lets it stand in for the real one, a test at a time."""
+    return functools.cache(load_dataset)
 
 
 @pytest.fixture(scope="session")

@@ -98,16 +98,12 @@ def service(aws, monkeypatch) -> Iterator[Any]:
     service.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def read_once() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def read_once(monkeypatch: pytest.MonkeyPatch, load_once: Any) -> None:
     """MNIST is read once for all studies of this process."""
-    import functools
-
     from frustration.study import run
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "load", functools.cache(run.load))
-        yield
+    monkeypatch.setattr(run, "load", load_once)
 
 
 @pytest.fixture(scope="session", autouse=True)

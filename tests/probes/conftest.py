@@ -1,6 +1,5 @@
 """One small study, trained once, with MNIST read once; and copies of it that a test may spoil."""
 
-import functools
 import shutil
 
 import pytest
@@ -13,12 +12,10 @@ from frustration.study.run import prepare, run_study
 from frustration.study.store import Store
 
 
-@pytest.fixture(scope="session", autouse=True)
-def read_once():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "load", load := functools.cache(run.load))
-        patch.setattr(plan, "load", load)
-        yield
+@pytest.fixture(autouse=True)
+def read_once(monkeypatch, load_once):
+    monkeypatch.setattr(run, "load", load_once)
+    monkeypatch.setattr(plan, "load", load_once)
 
 
 @pytest.fixture(scope="session")
