@@ -1,4 +1,4 @@
-"""The plain loop: one trial as one would write it in PyTorch. Every ratio in these benchmarks refers to it.
+"""The plain loop that every ratio in these benchmarks refers to: that of examples/psa_in_one_file.py.
 
 python benchmarks/plain.py [--architecture "[1*16]"] [--epochs 1]
 """
@@ -6,58 +6,20 @@ python benchmarks/plain.py [--architecture "[1*16]"] [--epochs 1]
 from __future__ import annotations
 
 import argparse
-import itertools
+import sys
+import time
+from pathlib import Path
 
-import torch
-from torch import nn
-from torch.nn import functional
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
 import frustration
-from frustration.dataset import Part, Split
 
-LEARNING_RATE = 1e-4
-BATCH_SIZE = 256
+sys.path.append(str(Path(__file__).parents[1] / "examples"))
+from psa_in_one_file import BATCH_SIZE as BATCH_SIZE
+from psa_in_one_file import LEARNING_RATE as LEARNING_RATE
+from psa_in_one_file import accuracy, build, tensors, train
+
 VALIDATION_BATCH_SIZE = 1000
-
-
-def build(architecture: frustration.Architecture, features: int, classes: int) -> nn.Sequential:
-    """Linear and ReLU for every hidden layer, then Linear."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise((features, *architecture.hidden)):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    widest = architecture.hidden[-1] if architecture.hidden else features
-    return nn.Sequential(*layers, nn.Linear(widest, classes))
-
-
-def tensors(part: Part, data: Split) -> TensorDataset:
-    """Normalised inputs [n, features] and labels [n]."""
-    return TensorDataset(torch.from_numpy(data.inputs(part.images)), torch.from_numpy(part.labels))
-
-
-def train(model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]]) -> float:
-    """One epoch with a fresh optimizer; the mean loss."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
-    model.train()
-    total = 0.0
-    for pixels, labels in loader:
-        optimizer.zero_grad()
-        loss = functional.cross_entropy(model(pixels), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-    return total / len(loader)
-
-
-@torch.no_grad()
-def accuracy(model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]]) -> float:
-    """In percent."""
-    model.eval()
-    correct = samples = 0
-    for pixels, labels in loader:
-        correct += int((model(pixels).argmax(1) == labels).sum())
-        samples += len(labels)
-    return 100 * correct / samples
 
 
 def main() -> None:
@@ -70,8 +32,12 @@ def main() -> None:
     validation = DataLoader(tensors(data.validation, data), batch_size=VALIDATION_BATCH_SIZE)
     model = build(args.architecture, data.features, data.classes)
     for epoch in range(args.epochs):
-        loss = train(model, training)
-        print(f"epoch {epoch + 1}: loss {loss:.4f}, validation accuracy {accuracy(model, validation):.2f} %")
+        started = time.process_time()
+        loss, score = train(model, training), accuracy(model, validation)
+        seconds = time.process_time() - started
+        print(
+            f"epoch {epoch + 1}: loss {loss:.4f}, validation accuracy {score:.2f} %, {seconds:.2f} s of CPU"
+        )
 
 
 if __name__ == "__main__":
