@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from frustration import load_dataset
 from frustration.dataset import Split
+from frustration.testing.trials import small_mnist
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2_000)
@@ -31,6 +32,6 @@ def mnist() -> Split:
 
 
 @pytest.fixture(scope="session")
-def data(mnist) -> Split:
+def data() -> Split:
     """The first 640 / 300 / 300 images of MNIST: ten batches of 64."""
-    return mnist.head(640, 300, 300)
+    return small_mnist()

@@ -9,7 +9,6 @@ import pytest
 import safetensors.numpy
 import safetensors.torch
 import torch
-from laboratory import same_bits, spec_of, trained
 from scripted import play
 
 import frustration
@@ -18,6 +17,7 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.engine.population import Moments
 from frustration.engine.trial import RunnerUp
 from frustration.sealed import CheckpointError
+from frustration.testing.trials import same_bits, spec_of, trained
 from frustration.treatment import Session
 
 ARCHITECTURE = "[1*9, 1*5]"

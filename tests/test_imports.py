@@ -33,6 +33,7 @@ FLOORS = (
     ("report", "original"),
     ("cloud",),
     ("original.cloud_layout", "original.cloud_markdown", "api"),
+    ("testing",),
     ("integration", "commands", "frustration"),
     ("problems",),
     ("original.commands", "original.generate_reproduction_tests", "__main__"),

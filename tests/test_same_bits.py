@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from laboratory import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
 import frustration
 from frustration.engine.group import plan
@@ -20,6 +19,7 @@ from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes import mode_names
 from frustration.runners.events import SessionStart
+from frustration.testing.trials import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
 ARCHITECTURE = "[1*9, 1*5]"
 MODES = [*mode_names(), "hidden/persist", "full/persist-masked", "output/patience-1", "plain@1-2,dropout@3-"]
@@ -163,7 +163,7 @@ def test_one_process_and_two_workers_give_the_same_bits(backend, data, tmp_path)
 SCRIPT = """
 import hashlib, sys
 sys.path.insert(0, {folder!r})
-from laboratory import spec_of, trained
+from frustration.testing.trials import spec_of, trained
 from frustration import load_dataset
 data = load_dataset("mnist").head(640, 300, 300)
 digest = hashlib.sha256()

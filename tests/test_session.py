@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from laboratory import backends, same_bits
 
 import frustration
 from frustration import FrustrationError, InputError, sealed
@@ -19,6 +18,7 @@ from frustration.files import locked
 from frustration.modes import mode_names
 from frustration.runners.events import LoopDone, SessionStart
 from frustration.session import Outcome
+from frustration.testing.trials import backends, same_bits
 
 ARCHITECTURE = "[1*9, 1*5]"
 POLICIES = [

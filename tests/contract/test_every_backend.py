@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from laboratory import backends, fresh, spec_of
 
 from frustration.engine.population import Populations
+from frustration.testing.trials import backends, fresh, spec_of
 
 ARCHITECTURE = "[1*6, 1*5]"
 RUNS = ("ff", "f", "pf")

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from laboratory import backends, distance, epoch_of, fresh, same_bits, spec_of
+from laboratory import distance, epoch_of
 from torch.nn import functional
 
 from frustration.architecture import Architecture
@@ -19,6 +19,7 @@ from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes.ablation import ablate
 from frustration.network import Network, Shape, from_state, to_state
+from frustration.testing.trials import backends, fresh, same_bits, spec_of
 
 ARCHITECTURE = Architecture.parse("[1*9, 1*5]")
 EARLY = 20

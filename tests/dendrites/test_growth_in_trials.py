@@ -7,7 +7,6 @@ import types
 
 import pytest
 import torch
-from laboratory import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
 import frustration
 from frustration.checkpoint import CheckpointFiles
@@ -17,6 +16,7 @@ from frustration.engine.loop import run
 from frustration.engine.torch import TorchBackend
 from frustration.errors import InputError
 from frustration.modes import ModeError
+from frustration.testing.trials import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
 ARCHITECTURE = "[1*12]"
 EAGER = ":n_epochs_to_switch=2"

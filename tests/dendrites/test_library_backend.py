@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from laboratory import same_bits, spec_of, trained
 
 from frustration import Architecture
 from frustration.checkpoint import CheckpointFiles
@@ -35,6 +34,7 @@ from frustration.errors import InputError
 from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Streams
+from frustration.testing.trials import same_bits, spec_of, trained
 
 installed = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
 

@@ -1,9 +1,9 @@
 """Before anything is trained it is said whether a schedule of growth will have loops enough to act."""
 
 import pytest
-from laboratory import spec_of, trained
 
 from frustration.engine.growth.outlook import first_growth, outlook
+from frustration.testing.trials import spec_of, trained
 
 
 def spec(mode: str, loops: int, **fields):

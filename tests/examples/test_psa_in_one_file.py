@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from laboratory import same_bits, spec_of, trained
 
 from frustration import Architecture, TrialSpec
 from frustration.engine.reference import ReferenceBackend
 from frustration.network import to_state
+from frustration.testing.trials import same_bits, spec_of, trained
 
 SCRIPT = Path(__file__).parents[2] / "examples/psa_in_one_file.py"
 NAME = SCRIPT.stem

@@ -8,13 +8,13 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
-from laboratory import same_bits
 from train_command import QUICK, finished, kept, refused
 
 import frustration
 from frustration.checkpoint import CheckpointFiles
 from frustration.commands.clean import main as clean
 from frustration.sealed import CheckpointError
+from frustration.testing.trials import same_bits
 
 FLIPS = 100
 

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from laboratory import same_bits
 from train_command import kept, resume_state
 
 import frustration
 from frustration.checkpoint import CheckpointFiles
 from frustration.commands.train import main
+from frustration.testing.trials import same_bits
 
 MODES = ["none", "hidden", "plain", "none/persist", "hidden/persist-masked", "none/patience-1", "none/ties"]
 

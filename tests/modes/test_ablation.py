@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from laboratory import fresh, spec_of
 
 from frustration import Architecture, SimpleMLP, TrialSpec
 from frustration.modes import LoopContext, mode_named
 from frustration.modes.ablation import ablate, read_dose, units_of
 from frustration.network import Shape, to_state
 from frustration.streams import Streams
+from frustration.testing.trials import fresh, spec_of
 
 LOOPS = 2_000
 HIDDEN = Architecture((7, 2, 3))

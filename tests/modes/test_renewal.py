@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from laboratory import fresh, spec_of, trained
 
 from frustration import Architecture, TrialSpec
 from frustration.modes import LoopContext, ModeError, mode_named
 from frustration.modes.renewal import renew
 from frustration.network import Shape
 from frustration.streams import Streams
+from frustration.testing.trials import fresh, spec_of, trained
 
 ARCHITECTURE = Architecture.parse("[1*7, 1*5]")
 

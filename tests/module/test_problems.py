@@ -7,7 +7,6 @@ import threading
 import numpy as np
 import pytest
 import torch
-from laboratory import same_bits, scores
 from networks import CNN, normal
 from tiny_problem import Regression, TinyCNN, TinyLora, TinyTransformer
 from torch import nn
@@ -27,6 +26,7 @@ from frustration.references import ProblemReference
 from frustration.report.rows import Identities, Unusable
 from frustration.saved import pack_lkg
 from frustration.streams import Streams
+from frustration.testing.trials import same_bits, scores
 
 QUICK = {"batch_size": 32, "learning_rate": 1e-2, "meta_loops": 3}
 PROBLEMS = [TinyCNN, TinyTransformer, TinyLora]
@@ -332,11 +332,10 @@ def test_a_network_that_diverges_leaves_no_trace():
 
 def test_a_simple_mlp_given_as_a_problem_equals_the_reference_backend_to_the_bit(data):
     """One meaning of every mode, whoever trains."""
-    from laboratory import fresh, spec_of
-    from laboratory import trained as by_architecture
-
     from frustration.engine.module.shape import ModuleShape
     from frustration.engine.reference import ReferenceBackend
+    from frustration.testing.trials import fresh, spec_of
+    from frustration.testing.trials import trained as by_architecture
 
     modes = [
         "none",

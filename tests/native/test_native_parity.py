@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from laboratory import populations_of
 from native_cases import EXACT, REGIMES, bits, epoch_of, initial, reference_losses, shape_of, trained
 
 from frustration.engine.group import plan
@@ -18,6 +17,7 @@ from frustration.engine.trial import Trial
 from frustration.modes import EpochSettings, mode_names
 from frustration.spec import TrialSpec
 from frustration.streams import dropout_keep, dropout_threshold
+from frustration.testing.trials import populations_of
 
 EARLY = 20
 ARCHITECTURES = ["[]", "[1*1]", "[1*16]", "[1*70]", "[2*33]", "[4*47]", "[3*4, 1*2]", "[20*24]", "[40*3]"]

@@ -12,7 +12,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 import torch
-from laboratory import distance, fresh, same_bits, spec_of, trained
+from laboratory import distance
 
 from frustration import TrialSpec
 from frustration.engine.population import Epoch, Moments
@@ -20,6 +20,7 @@ from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes import mode_names
 from frustration.network import Vector
+from frustration.testing.trials import fresh, same_bits, spec_of, trained
 
 TOLERANCE = 1e-5
 STEPS = 20

@@ -64,6 +64,13 @@ def _modes() -> tuple[dict[str, type[Mode]], dict[str, str]]:
     return modes, unusable
 
 
+def make_known(mode: type[Mode]) -> None:
+    """Add a mode to those of this process, as an entry point would; a second one of its name is refused."""
+    modes, _ = _modes()
+    if modes.setdefault(mode.name, mode) is not mode:
+        raise ModeError(f'there is another mode named "{mode.name}": {modes[mode.name]}')
+
+
 def mode_names() -> list[str]:
     modes, unusable = _modes()
     return [name for name in modes if name not in unusable]
