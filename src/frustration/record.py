@@ -96,6 +96,8 @@ class TrialRecord:
     """Its schedule came to an end before its loops did."""
     growth: dict[str, Any] | None = None
     """What became of its dendrites; None where none could grow."""
+    twin_of: str | None = None
+    """The trial that is the same computation by arithmetic: this one was not trained, and has its numbers."""
 
     @property
     def inert(self) -> tuple[str, ...]:
@@ -143,6 +145,7 @@ class TrialRecord:
             "continued": self.continued,
             **({"sessions": [vars(session) for session in self.sessions]} if self.sessions else {}),
             **grown,
+            **({"twin_of": self.twin_of} if self.twin_of else {}),
             "curve": [entry.to_dict() for entry in self.curve],
         }
 

@@ -86,6 +86,7 @@ RECORD: Final[Table] = {
     "sessions": LIST.optional(),
     "ended_early": FLAG.optional(),
     "growth": OBJECT.or_null().optional(),
+    "twin_of": TEXT.optional(),
     "curve": LIST,
 }
 SESSION: Final[Table] = {"mode": TEXT, "treatment": OBJECT, "first_loop": whole(1), "target": whole()}
@@ -156,6 +157,7 @@ class RecordFields:
             past_numerics=tuple(self.fields["past_numerics"]),
             ended_early=self.fields.get("ended_early", False),
             growth=self.fields.get("growth"),
+            twin_of=self.fields.get("twin_of"),
             sessions=tuple(Session(**session) for session in self.fields.get("sessions", ())),
             **{name: self.fields[name] for name in names},
         )

@@ -66,7 +66,7 @@ def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
     if (data := base / "input" / "data" / "data").is_dir():
         os.environ["FRUSTRATION_DATASETS"] = str(data)
     task = read_task(base)
-    prepared = prepare(task.study, device=task.device)
+    prepared = prepare(task.study, device=task.device, twins=False)
     wanted = task.trials if task.trials is not None else frozenset(spec.id for spec in prepared.specs)
     _check(prepared.specs, wanted)
     layouts = [

@@ -164,7 +164,7 @@ def _before(options: argparse.Namespace) -> int:
     kind = settings.instance_type
     study = _study(options)
     price = _price(options, settings, kind)
-    prepared = prepare(study, device="cpu")
+    prepared = prepare(study, device="cpu", twins=False)
     backend = backend_named(prepared.backend, prepared.device)
     costs = estimate(prepared.layouts, prepared.data, backend, 1, study.networks).costs
     machine = Machine(instance_type=kind, cores=cores(kind), speed=options.speed)

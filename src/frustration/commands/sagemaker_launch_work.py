@@ -41,7 +41,7 @@ class Calibrated:
     def prepared(self) -> Prepared:
         from frustration.study.run import prepare
 
-        return prepare(self.study, device="cpu")
+        return prepare(self.study, device="cpu", twins=False)
 
     @property
     def digests(self) -> dict[tuple[str, float], str]:

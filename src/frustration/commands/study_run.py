@@ -136,12 +136,19 @@ def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     engine = _engine(options)
     prepared = prepare(study, options.backend, options.device)
     _warn(prepared, options)
-    missing = len({spec.id for spec in prepared.specs} - store.ids()[0])
+    done = store.ids()[0]
+    missing = len({spec.id for spec in prepared.specs} - done)
+    twins = sum(planned.spec.id not in done for planned in prepared.twins.all)
     if not options.json:
         say_all(
             f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
             f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
         )
+        if twins:
+            say_all(
+                f"{twins:,} of the missing trials cannot differ from a control that is trained: "
+                "they are recorded with its numbers (twin_of)"
+            )
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
         say_all(*(f"  {architecture}" for architecture in study.architectures))
@@ -149,7 +156,7 @@ def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     money = engine.money(estimate.core_seconds) if isinstance(engine, Priced) else None
     if options.json:
         usd = {"usd": round(money.usd, 2)} if money else {}
-        print(json.dumps({"trials": missing, "seconds": estimate.by_architecture(), **usd}))
+        print(json.dumps({"trials": missing, "twins": twins, "seconds": estimate.by_architecture(), **usd}))
     else:
         say_all(plan_table(study, estimate))
         _say_estimate(estimate)

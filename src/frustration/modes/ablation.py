@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from frustration.modes.base import Evidence, LoopContext, Mode, ModeError
+from frustration.modes.base import EpochSettings, Evidence, LoopContext, Mode, ModeError
 from frustration.protocols import AnyNetwork, AnyShape, Role
 
 Dose = int | float
@@ -143,6 +143,9 @@ class Ablation(Mode):
     def intervene(self, candidate: AnyNetwork, context: LoopContext) -> Evidence:
         chosen = choose(candidate, self.role, self.dose, self.selector, context)
         return ablate(candidate, chosen, self.outgoing)
+
+    def idle(self, settings: EpochSettings, loops: int) -> bool:
+        return self.dose == 0
 
     def acted(self, evidence: Evidence) -> bool:
         """Something was removed that was not zero already."""

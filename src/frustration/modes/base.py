@@ -130,6 +130,13 @@ class Mode:
         """What acts during the epoch."""
         return {}
 
+    def idle(self, settings: EpochSettings, loops: int) -> bool:
+        """Whether arithmetic says beforehand that it does nothing in any of so many loops.
+
+        True promises the bits of a trial without it, and no evidence but that of `training_evidence`.
+        """
+        return False
+
     def acted(self, evidence: Evidence) -> bool:
         """Whether the evidence of one loop shows that the treatment did anything."""
         return bool(evidence)

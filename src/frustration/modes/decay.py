@@ -29,6 +29,9 @@ class Decay(Mode):
     def training_evidence(self, settings: EpochSettings) -> Evidence:
         return {"factor": decay_factor(settings)}
 
+    def idle(self, settings: EpochSettings, loops: int) -> bool:
+        return decay_factor(self.training(settings)) == 1.0
+
     def acted(self, evidence: Evidence) -> bool:
         return bool(evidence.get("factor", 1.0) != 1.0)
 

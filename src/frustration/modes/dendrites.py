@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from frustration.dendrites.schedule import Schedule
 from frustration.dendrites.settings import Settings, SettingsError
-from frustration.modes.base import Evidence, Mode, ModeError
+from frustration.modes.base import EpochSettings, Evidence, Mode, ModeError
 from frustration.protocols import AnyShape
 
 OF_THE_SCHEDULE = (
@@ -84,6 +85,11 @@ class Dendrites(Settings, Mode):
             if idle
             else None
         )
+
+    def idle(self, settings: EpochSettings, loops: int) -> bool:
+        """Its schedule neither grows nor ends within the loops."""
+        first = Schedule(self.settings).loops_before_first_switch()
+        return first is None or first > loops
 
     def acted(self, evidence: Evidence) -> bool:
         return "dendrites" in evidence

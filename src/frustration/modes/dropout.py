@@ -29,5 +29,8 @@ class Dropout(Mode):
     def training_evidence(self, settings: EpochSettings) -> Evidence:
         return {"p": settings.dropout}
 
+    def idle(self, settings: EpochSettings, loops: int) -> bool:
+        return self.p == 0
+
     def acted(self, evidence: Evidence) -> bool:
         return dropout_threshold(evidence.get("p", 0.0)) > 0

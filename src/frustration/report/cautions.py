@@ -179,7 +179,9 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
                 inert[label] = inert.get(label, 0) + 1
     for name, count in inert.items():
         cell = next(cell for cell in results.cells if cell.label == name and cell.is_inert)
-        yield f"{code(name)} is inert in {many(count, 'architecture')}: {_why(cell)}. It was not tested."
+        yield f"{code(name)} is inert in {many(count, 'architecture')}: {_why(cell)}. It was not tested." + (
+            " Its numbers are its control's: nothing was trained twice." if cell.twins == cell.n else ""
+        )
     yield from _idle(analysis)
     stuck = [group for group in analysis.groups if group.learns is False]
     if stuck:

@@ -142,6 +142,7 @@ class Cell:
     flops: Floats
     """Of one forward pass of one sample of the LKG."""
     seconds: Floats
+    """CPU time; NaN where nothing was trained."""
     loops: Ints
     """Loops trained."""
     ended_early: Bools
@@ -153,6 +154,8 @@ class Cell:
     growth: tuple[Growth | None, ...]
     curves: Curves | None
     """None where only the outcome is known, as in a published trials file."""
+    twins: int = 0
+    """How many of the trials were not trained, because a control's computation is theirs."""
 
     @property
     def n(self) -> int:

@@ -86,6 +86,8 @@ class Row:
     inert: tuple[str, ...]
     backend: str
     growth: Growth | None
+    twin: bool
+    """Whether it was not trained: its numbers are its control's, and it took no time."""
     curve: dict[str, list[Any]]
 
     @classmethod
@@ -99,6 +101,9 @@ class Row:
                 name: _number(record[name])
                 for name in ("bounty", "bounty_loop", "test_accuracy", "parameters", "flops", "seconds")
             }
+            twin = record.get("twin_of") is not None
+            if twin:
+                numbers["seconds"] = float("nan")
             curve = record["curve"]
             columns = {name: [entry[name] for entry in curve] for name in _COLUMNS}
             if any("dendrites" in entry or "parameters" in entry for entry in curve):
@@ -112,6 +117,7 @@ class Row:
                 inert=tuple(record["inert"]),
                 backend=str(record["numerics"].get("backend", "")),
                 growth=_growth(record.get("growth")),
+                twin=twin,
                 curve=columns,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -188,6 +194,7 @@ class CellParts:
             backends=tuple(row.backend for row in rows),
             growth=tuple(row.growth for row in rows),
             curves=_curves(rows),
+            twins=sum(row.twin for row in rows),
         )
 
 

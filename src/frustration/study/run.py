@@ -10,19 +10,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import IO
 
 from frustration.dataset import load
 from frustration.engine.backends import MODULE, backend_for, backend_named, choose
 from frustration.engine.group import Group, Layout, lay_out, work_left, write_numerics
+from frustration.engine.growth.protocol import ExternalSchedule
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
-from frustration.files import try_lock
+from frustration.files import read_file, try_lock
 from frustration.protocols import AnyShape
+from frustration.record import TrialRecord
+from frustration.record_reading import RecordError
 from frustration.references import HELD
-from frustration.runners.events import StudyEvent, StudyStart
+from frustration.runners.events import StudyEvent, StudyStart, TrialDone, TrialFailed
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import LocalEngine
 from frustration.runners.work import Data, Engine, Work
@@ -31,6 +35,7 @@ from frustration.spec import TrialSpec
 from frustration.study import manifest
 from frustration.study.definition import Study
 from frustration.study.store import Store
+from frustration.study.twins import twin_record, twins_among
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,13 @@ class Prepared:
     backend: str
     device: str
     layouts: list[Layout[Planned]]
+    twins: Twins
+    """The trials that are in no group, because their numbers are those of another."""
 
     @property
     def specs(self) -> tuple[TrialSpec, ...]:
-        return tuple(planned.spec for layout in self.layouts for planned in layout.members.values())
+        trained = (planned.spec for layout in self.layouts for planned in layout.members.values())
+        return (*trained, *(planned.spec for planned in self.twins.all))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,18 +97,68 @@ def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
     }
 
 
-def plan_study(study: Study, data: Data, backend: Backend) -> list[Layout[Planned]]:
-    """All groups of a study, the costliest first, whatever is done already."""
+@dataclass(frozen=True)
+class Twins:
+    """Trials that are not trained, by the id of the one that is trained in their place."""
+
+    by_control: Mapping[str, Sequence[Planned]]
+
+    @property
+    def all(self) -> Iterator[Planned]:
+        return chain.from_iterable(self.by_control.values())
+
+    def settle(self, store: Store) -> None:
+        """Keep those whose control has come to its end, here or in another process."""
+        done, failed = store.ids()
+        for control_id in self.by_control.keys() & done:
+            if any(planned.spec.id not in done for planned in self.by_control[control_id]):
+                with contextlib.suppress(RecordError):  # whoever reads the study is told of it
+                    self.finish(store, store.record(control_id))
+        if self.by_control.keys() & failed:
+            for failure in store.failures():
+                self.fail(store, failure["id"], failure["traceback"])
+
+    def finish(self, store: Store, control: TrialRecord) -> list[TrialRecord]:
+        """Keep the twins of a finished trial, networks and all."""
+        twins = self.by_control.get(control.spec.id, ())
+        records = [twin_record(planned.spec, planned.shape, control) for planned in twins]
+        network = store.network_path(control.spec.id)
+        for record in records:
+            if network.exists():
+                store.write_network(record.spec.id, read_file(network))
+            store.write_record(record)
+        return records
+
+    def fail(self, store: Store, control_id: str, traceback: str) -> list[str]:
+        """Keep that what ended a trial would have ended its twins, too."""
+        twins = self.by_control.get(control_id, ())
+        for planned in twins:
+            store.write_failure(planned.spec.id, planned.spec.to_dict(), traceback)
+        return [planned.spec.id for planned in twins]
+
+
+def plan_study(
+    study: Study, data: Data, backend: Backend, twins: bool = True
+) -> tuple[list[Layout[Planned]], Twins]:
+    """All groups of a study, the costliest first, whatever is done already; and who needs none."""
     by_backend: dict[str, list[Planned]] = {}
-    for spec in study.specs(digests(study, data)):
+    by_control: dict[str, list[Planned]] = {}
+    specs = list(study.specs(digests(study, data)))
+    # Where another program decides about growth, only it knows what that program computes.
+    twin_of = twins_among(specs) if twins and not isinstance(backend, ExternalSchedule) else {}
+    for spec in specs:
         shape = spec.shape(data.of(spec).features, data.of(spec).classes)
-        by_backend.setdefault(str(spec.problem or ""), []).append(Planned(spec, shape))
+        if (control := twin_of.get(spec.id)) is not None:
+            by_control.setdefault(control, []).append(Planned(spec, shape))
+        else:
+            by_backend.setdefault(str(spec.problem or ""), []).append(Planned(spec, shape))
     layouts = [
         layout
         for planned in by_backend.values()
         for layout in lay_out(planned, serving(planned[0].spec, backend))
     ]
-    return sorted(layouts, key=lambda layout: work_left(layout.members.values()), reverse=True)
+    layouts.sort(key=lambda layout: work_left(layout.members.values()), reverse=True)
+    return layouts, Twins(by_control)
 
 
 def serving(spec: TrialSpec, backend: Backend) -> Backend:
@@ -110,15 +168,18 @@ def serving(spec: TrialSpec, backend: Backend) -> Backend:
     return backend_for(spec.problem, MODULE, backend.numerics().get("device", "cpu"))
 
 
-def prepare(study: Study, backend: str | None = None, device: str | None = None) -> Prepared:
-    """Everything that comes before training; nothing is written."""
+def prepare(
+    study: Study, backend: str | None = None, device: str | None = None, *, twins: bool = True
+) -> Prepared:
+    """Everything that comes before training; nothing is written. `twins`: spare trials that are another's
+    computation, which takes a store that all trials come to."""
     name, place = choose(backend, device)
     data = load_data(study)
     for spec in replace(study, trials=1).specs(study.no_digests()):
         if spec.problem:  # what an architecture cannot be given is refused when the study is read
             spec.check(classes=0)
-    layouts = plan_study(study, data, backend_named(name, place))
-    return Prepared(study=study, data=data, backend=name, device=place, layouts=layouts)
+    layouts, spared = plan_study(study, data, backend_named(name, place), twins)
+    return Prepared(study=study, data=data, backend=name, device=place, layouts=layouts, twins=spared)
 
 
 def run_study(
@@ -155,11 +216,12 @@ def _run_on(
     store.create(study)
     manifest.keep_run(store.root, manifest.entry(digests(study, data), backend, manifest.command_line()))
     specs = prepared.specs
-    done, failed = store.ids()
+    failed = store.ids()[1]
     if retry:
         for trial_id in failed:
             store.failure_path(trial_id).unlink(missing_ok=True)
-        failed = set()
+    prepared.twins.settle(store)
+    done, failed = store.ids()
     work = Work(
         backend=prepared.backend,
         device=prepared.device,
@@ -179,10 +241,22 @@ def _run_on(
             workers=workers,
         )
     )
+
+    def tell(event: StudyEvent) -> None:
+        """Pass an event on, and what it means for twins."""
+        emit(event)
+        if isinstance(event, TrialDone):
+            for twin in prepared.twins.finish(store, event.record):
+                emit(TrialDone(twin.spec.id, twin))
+        elif isinstance(event, TrialFailed):
+            for trial_id in prepared.twins.fail(store, event.trial_id, event.traceback):
+                emit(TrialFailed(trial_id, event.traceback))
+
     try:
         with contextlib.suppress(Interrupted), claims:
-            engine.run(claims, work, workers, emit, stop)
+            engine.run(claims, work, workers, tell, stop)
     finally:
+        prepared.twins.settle(store)
         store.sweep()
         store.seal()
     done, failed = store.ids()
