@@ -17,9 +17,10 @@ from pathlib import Path
 from rich.console import Console
 
 from frustration import Architecture
-from frustration.commands.live import LiveView, heading
+from frustration.commands.printing import say
+from frustration.commands.progress.train import TrainShow
 from frustration.request import Request
-from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone
+from frustration.runners.events import LoopDone, SessionEvent
 from frustration.session import train
 
 MODES = ("none", "dropout", "hidden", "output")
@@ -27,21 +28,6 @@ TRIALS, LOOPS, SHOWN_LOOPS = 3, 16, 11
 TICK = 0.05
 COLUMNS = 80
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "live-view.svg"
-
-
-class Picture(LiveView):
-    """The view, which stays still until it is drawn."""
-
-    def start(self, event: SessionStart) -> None:
-        from frustration.commands.scoreboard import Scoreboard
-
-        self.heading = heading(event)
-        self._board = Scoreboard(event, self._clock)
-
-    def draw(self) -> str:
-        for part in (*self.heading, "", self.picture()):
-            self._console.print(part)
-        return self._console.export_svg(title="train", code_format=WITHOUT_WEB_FONTS)
 
 
 def main() -> None:
@@ -59,25 +45,24 @@ def main() -> None:
             threads=1,
             model_dir=Path(folder),
         )
-        view = Picture(request, stop, console, clock=lambda: now)
+        show = TrainShow(request, clock=lambda: now)
 
         def watch(event: SessionEvent) -> None:
             nonlocal now
-            if isinstance(event, SessionStart):
-                view.start(event)
-            elif isinstance(event, LoopDone) and event.entry.loop <= SHOWN_LOOPS:
+            if isinstance(event, LoopDone):
+                if event.entry.loop > SHOWN_LOOPS:
+                    stop.set()
+                    return
                 now += TICK
-                view.loop(event)
-            elif isinstance(event, LoopDone):
-                stop.set()
-            elif isinstance(event, TrialDone):
-                view.trial(event)
+            for what in show.tell(event):
+                say(console, what)
 
         train(request, watch, stop)
-    stop.clear()
+    for part in ("", *show.picture(COLUMNS, console.height)):
+        say(console, part)
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(view.draw())
+    target.write_text(console.export_svg(title="train", code_format=WITHOUT_WEB_FONTS))
     print(target)
 
 

@@ -183,22 +183,24 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(results):
     assert "\x1b[?25h" in text  # the cursor is back
 
 
-def test_the_live_picture_says_how_far_it_is():
+def test_the_live_picture_says_how_far_it_is(tmp_path):
     from rich.console import Console
 
-    from frustration.commands.probe_views import LiveView
+    from frustration.commands.progress.probe import ProbeShow
+    from frustration.commands.progress.view import LiveView
     from frustration.probes.events import Measured, NotMeasured
     from frustration.probes.plan import Missing, ProbePlan
     from frustration.probes.run import Start
     from frustration.probes.settings import Wanted
     from frustration.spec import TrialSpec
+    from frustration.study.store import Store
 
     specs = [TrialSpec.of("[1*4]", "none", trial=trial) for trial in range(4)]
     missing = tuple(Missing(spec=spec, measures=("knockout", "memory"), cost=2.0) for spec in specs)
     found = ProbePlan(missing=missing, done=3, without=2, complaints=())
     with (Path(os.devnull)).open("w") as nowhere:
         console = Console(file=nowhere, width=90, force_terminal=True)
-        view = LiveView(stop := threading.Event(), console)
+        view = LiveView(ProbeShow(Store(tmp_path)), stop := threading.Event(), console)
         try:
             view.tell(Start(plan=found, wanted=Wanted.of(draws=9), workers=2))
             view.tell(Measured(specs[0].id, "knockout", 0.1))

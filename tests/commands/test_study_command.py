@@ -12,16 +12,18 @@ import threading
 import time
 import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from frustration.commands import main as frustration
-from frustration.commands import study_live
+from frustration.commands.progress import study as study_progress
+from frustration.commands.progress.board import Board
+from frustration.commands.progress.study import Onlooker, StudyShow
+from frustration.commands.progress.view import LiveView
 from frustration.commands.study import main
-from frustration.commands.study_board import StudyBoard
-from frustration.commands.study_live import LiveView, Onlooker
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
 from frustration.record_reading import read_record
@@ -29,6 +31,7 @@ from frustration.runners import engines
 from frustration.runners.events import LoopDone, StudyStart, TrialFailed
 from frustration.runners.local import LocalEngine
 from frustration.runners.work import Money
+from frustration.study import manifest
 from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
@@ -334,68 +337,82 @@ def test_time_left_counts_what_trials_cost_and_not_how_many_there_are():
     start = start_of(loops=1)
     small, large = start.specs
     clock = iter([0.0, 10.0])
-    board = StudyBoard(start, {small.id: 1.0, large.id: 99.0}, lambda: next(clock))
+    board = Board.of_study(start, {small.id: 1.0, large.id: 99.0}, lambda: next(clock))
     board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
-    assert board.share == pytest.approx(0.01)
-    assert board.left == pytest.approx(990.0)
-    assert str(board.best) == "50.00 % by [1*2] none, trial 0"
-    assert StudyBoard(start).share == 0  # without costs, the larger is taken to cost more
-    board = StudyBoard(start)
+    assert board.meter.share == pytest.approx(0.01)
+    assert board.meter.left == pytest.approx(990.0)
+    assert board.modes["none"].bounty == 50.0
+    assert Board.of_study(start).meter.share == 0  # without costs, the larger is taken to cost more
+    board = Board.of_study(start)
     board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
-    assert 0 < board.share < 0.05
+    assert 0 < board.meter.share < 0.05
 
 
 def test_loops_of_before_the_break_do_not_count_as_speed():
     start = start_of(loops=10)
     small, large = start.specs
     clock = iter([0.0, 10.0])
-    board = StudyBoard(start, {small.id: 50.0, large.id: 50.0}, lambda: next(clock))
+    board = Board.of_study(start, {small.id: 50.0, large.id: 50.0}, lambda: next(clock))
     board.loop_done(LoopDone(small.id, entry_of(9), 50.0, 9))
-    assert board.share == pytest.approx(0.45)
-    assert board.left == pytest.approx(110.0)  # one loop took 10 s, and eleven are left
+    assert board.meter.share == pytest.approx(0.45)
+    assert board.meter.left == pytest.approx(110.0)  # one loop took 10 s, and eleven are left
 
 
 def test_trials_that_are_done_weigh_as_much_as_those_that_were_measured():
     start = replace(start_of(loops=1), done=frozenset({start_of(loops=1).specs[1].id}))
     small, _ = start.specs
-    board = StudyBoard(start, {small.id: 2.0})
-    whole = StudyBoard(start)
-    assert board.share == pytest.approx(whole.share)
-    assert 0.9 < board.share < 1
+    board = Board.of_study(start, {small.id: 2.0})
+    whole = Board.of_study(start)
+    assert board.meter.share == pytest.approx(whole.meter.share)
+    assert 0.9 < board.meter.share < 1
 
 
 def test_what_other_processes_finish_is_counted_once():
     start = start_of(loops=2)
     small, large = start.specs
-    board = StudyBoard(start, {small.id: 50.0, large.id: 50.0})
+    board = Board.of_study(start, {small.id: 50.0, large.id: 50.0})
     board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
     for _ in range(2):
         board.mark_finished([small.id, "another study's"])
     assert board.done == {small.id}
-    assert board.share == pytest.approx(0.5)
+    assert board.meter.share == pytest.approx(0.5)
     assert not board.running
 
 
-def test_the_view_in_a_terminal_shows_progress_groups_and_the_best(tmp_path):
+def test_a_curve_of_means_does_not_fall_when_a_weaker_architecture_joins():
+    """Loops 1 and 2 of a good network, then a bad one that is behind: no mode has become worse by it."""
+    start = start_of(loops=3)
+    small, large = start.specs
+    board = Board.of_study(start)
+    for loop, bounty in ((1, 80.0), (2, 90.0)):
+        board.loop_done(LoopDone(large.id, entry_of(loop), bounty, loop))
+    board.loop_done(LoopDone(small.id, entry_of(1), 20.0, 1))
+    assert board.modes["none"].curve == [50.0, 55.0]
+    assert board.modes["none"].bounty == 55.0
+
+
+def test_the_view_in_a_terminal_shows_progress_groups_and_the_mean_of_each_mode(tmp_path):
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, height=20, markup=False, highlight=False)
     stop = threading.Event()
-    view = LiveView(Store(tmp_path), {}, stop, console)
+    view = LiveView(StudyShow(Store(tmp_path), {}), stop, console)
     start = start_of(loops=10)
     view.tell(start)
     try:
-        for spec in start.specs:
-            view.tell(LoopDone(spec.id, entry_of(1), 50.0, 1))
+        for spec, bounty in zip(start.specs, (50.0, 60.0), strict=True):
+            view.tell(LoopDone(spec.id, entry_of(1), bounty, 1))
+        view.tell(LoopDone(start.specs[1].id, entry_of(2), 80.0, 2))
         view.tell(TrialFailed(start.specs[0].id, "Traceback ...\nZeroDivisionError: made up\n"))
         stop.set()
         with console.capture() as captured:
             console.print(view.picture())
     finally:
         view.close()
-    picture = captured.get()
+    picture = re.sub(r"\x1b\[[0-9;]*m", "", captured.get())
     assert "0/2 trials, 1 failed" in picture
-    assert "[1*1024]: 1 trial at loop 1/10" in picture
-    assert "best so far: 50.00 % by [1*2] none, trial 0" in picture
+    assert "[1*1024]: 1 trial at loop 2/10" in picture
+    assert re.search(r"mode +trials +loop +bounty % +accepted +bounty so far", picture)
+    assert re.search(r"none +1/2 +2/10 +65.00 +100 % +▁█", picture)
     assert "stopping" in picture
     assert "failed: [1*2] none, trial 0: ZeroDivisionError: made up" in out.getvalue()
 
@@ -405,7 +422,7 @@ def test_a_finished_study_can_be_opened_again_in_the_same_view(study, grid):
     before = {path: path.stat().st_mtime_ns for path in study.store().root.rglob("*")}
     printed = study("status", "grid", "--live")
     assert "4/4 trials  100 %" in printed
-    assert re.search(r"best [\d.]+ % by \[1\*2\] (none|decay), trial [01]", printed)
+    assert re.search(r"mean bounty % none [\d.]+, decay [\d.]+", printed)
     assert re.search(r"\[1\*2\] +decay +2 .*inert 2", printed)
     assert {path: path.stat().st_mtime_ns for path in study.store().root.rglob("*")} == before
     assert "give its NAME" in study("status", "--live", code=2)
@@ -422,35 +439,46 @@ def test_a_study_that_others_run_can_be_looked_at(study, grid):
         while not list(work.glob("*.resume.safetensors")):
             assert time.monotonic() < end
             time.sleep(0.02)
-        out = Console(file=io.StringIO(), force_terminal=True, width=100, height=20, highlight=False)
-        onlooker = Onlooker(study.store(), out)
+        onlooker, out = Onlooker(study.store()), Console(file=io.StringIO(), width=100, highlight=False)
         assert not onlooker.over
+        show = StudyShow(study.store(), {})
+        for event in (onlooker.start, onlooker.look(opening=True)):
+            list(show.tell(event))
         with out.capture() as captured:
-            out.print(onlooker.picture())
+            out.print(*show.picture(100, 20), sep="\n")
         assert "0/4 trials" in captured.get()
         assert re.search(r"\[1\*2\]: [1-4] trials? at loop \d+(-\d+)?/200", captured.get())
-        assert "best so far: " in captured.get()
+        assert re.search(r"none +0/2 +\d+(-\d+)?/200 +\d\d\.\d\d", captured.get())
+        assert re.search(r"0:\d\d elapsed", captured.get())
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     assert onlooker.over  # nobody is at work on it any more
 
 
-def test_a_view_from_outside_adds_no_lines_and_claims_no_time_of_the_study(tmp_path, monkeypatch):
+def test_a_view_from_outside_adds_no_lines_and_counts_time_from_the_begin_of_the_study(tmp_path, monkeypatch):
     place = Store(tmp_path / "two")
     text = 'name = "two"\narchitectures = ["[1*2]"]\nmodes = ["none"]\ntrials = 1\nmeta_loops = 3\n'
     place.create(Study.from_toml(text))
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    manifest.manifest_path(place.root).write_text(json.dumps({"schema": 1, "runs": [{"when": an_hour_ago}]}))
     out = Console(file=io.StringIO(), force_terminal=True, width=100, height=20)
-    onlooker = Onlooker(place, out)
-    answers = iter([True])  # once there is a picture, stdout is a stream that is no terminal
-    monkeypatch.setattr(study_live, "in_terminal", lambda: next(answers, False))
-    monkeypatch.setattr(study_live, "FOLLOW_SECONDS", 0.01)
-    monkeypatch.setattr(Onlooker, "over", False)
-    lines: list[str] = []
-    monkeypatch.setattr(study_live, "progress_line", lambda board: str(lines.append("a line")))
     stop = threading.Event()
-    threading.Timer(0.2, stop.set).start()
-    onlooker.follow(stop)
-    assert not lines
+    view = LiveView(StudyShow(place, {}), stop, out)
+    monkeypatch.setattr(study_progress, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(Onlooker, "over", False)
+    threading.Timer(0.5, stop.set).start()
+    Onlooker(place).follow(view, stop)
+    view.close()
+    assert out.file.getvalue().count("two: 1 trials") == 1
     assert "0/1 trials" in out.file.getvalue()
-    assert "elapsed" not in out.file.getvalue()
+    assert "  1:00:0" in out.file.getvalue()
+
+
+def test_a_study_whose_begin_nobody_wrote_down_claims_no_time(tmp_path):
+    place = Store(tmp_path / "two")
+    place.create(Study.from_toml('name = "two"\narchitectures = ["[1*2]"]\nmodes = ["none"]\n'))
+    show, onlooker = StudyShow(place, {}), Onlooker(place)
+    for event in (onlooker.start, onlooker.look(opening=True)):
+        list(show.tell(event))
+    assert next(iter(show.lines(onlooker.look(opening=True)))).endswith("-:-- elapsed, -:-- left")

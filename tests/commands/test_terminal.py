@@ -25,7 +25,7 @@ QUICK = ("--train-fraction", "0.04", "--lr", "1e-3", "--threads", "1")
 ESCAPE = "\x1b"
 
 
-@pytest.mark.parametrize("command", ["", ".train", ".clean", ".live", ".probe"])
+@pytest.mark.parametrize("command", ["", ".train", ".clean", ".probe", ".progress.view"])
 def test_commands_import_nothing_heavy(command):
     program = (
         f"import sys, time; import frustration.commands{command}; "

@@ -18,11 +18,12 @@ from rich.console import Console
 
 import frustration
 from frustration import LoopEntry, TrialSpec
-from frustration.commands.json_view import JsonView
+from frustration.commands.printing import say
+from frustration.commands.progress.train import TrainShow
+from frustration.commands.progress.view import JsonView
 from frustration.commands.summary import cautions, summary
 from frustration.commands.tables import controls_of
 from frustration.commands.train import main
-from frustration.commands.views import say
 from frustration.engine.trial import Trial
 from frustration.modes import Mode, Program, Segment
 from frustration.network import Shape
@@ -330,7 +331,7 @@ def test_a_session_that_ends_before_its_first_loop_has_the_loops_that_it_found(t
 def told(outcome, capsys) -> list[dict]:
     """What --json prints at the end."""
     request = Request(architecture=outcome.records[0].spec.architecture, modes=("hidden",))
-    JsonView(request).end(outcome)
+    JsonView(TrainShow(request)).end(outcome)
     return objects(capsys.readouterr().out)
 
 

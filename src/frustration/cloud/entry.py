@@ -87,7 +87,7 @@ def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
         restore(base / "checkpoints", store, wanted, task.study.networks)
         with Mirror(store, base / "checkpoints", task.checkpoint_seconds):
             outcome = run_study(mine, store, emit=observe, stop=stopper.event)
-        write("end", **outcome.to_dict())
+        write(type="end", **outcome.to_dict())
         deliver(store, [spec for spec in mine.specs if store.is_done(spec.id)], base / "model")
         if outcome.interrupted:
             return STOPPED

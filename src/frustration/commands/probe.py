@@ -14,7 +14,6 @@ from frustration.errors import InputError
 from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
 
 if TYPE_CHECKING:
-    from frustration.probes.run import Outcome
     from frustration.study.store import Store
 
 NAME = "probe"
@@ -83,57 +82,29 @@ def _probe(arguments: list[str]) -> int:
 
 def _watched(options: argparse.Namespace, store: Store, wanted: Wanted) -> int:
     """The run, with its events shown and signals obeyed."""
-    from frustration.commands.probe_views import Times, view_for
+    from frustration.commands.progress.probe import ProbeShow
+    from frustration.commands.progress.view import view_of
     from frustration.probes.events import Event
     from frustration.probes.run import Start, run_probes
     from frustration.runners.stopping import Stopper
 
-    times = Times()
     with Stopper() as stopper:
-        view = view_for(stopper.event)
+        view = view_of(ProbeShow(store), stopper.event)
 
         def observe(event: Start | Event) -> None:
             stopper.training_begins()
-            times.tell(event)
             view.tell(event)
 
         try:
             outcome = run_probes(store, wanted, workers=options.workers, emit=observe, stop=stopper.event)
+            view.end(outcome)
         finally:
             view.close()
-    _say_end(store, outcome, str(times))
+    for sentence in outcome.sentences:
+        print(f"{NAME}: {sentence}", file=sys.stderr)
     if outcome.interrupted:
         return INTERRUPTED
     return 1 if outcome.sentences else 0
-
-
-def _say_end(store: Store, outcome: Outcome, times: str) -> None:
-    """The table, what it cost, what is left, and where everything lies."""
-    from frustration.commands.probe_views import table
-    from frustration.commands.views import say
-    from frustration.probes.read import read_probes
-    from frustration.sinks import console
-
-    probes = read_probes(store.root)
-    terminal = sys.stdout.isatty()
-    # Whatever FORCE_COLOR says, a pipe gets plain text.
-    out = console(width=None if terminal else 200, force_terminal=terminal)
-    if len(probes):
-        say(out, "")
-        say(out, table(probes, store.study()))
-        say(out, "means over trials; docs/probes.md says what each number is")
-    if times:
-        print(times)
-    for problem in (*probes.problems, *outcome.notes):
-        print(f"note: {problem}")
-    if outcome.sentences:
-        for sentence in outcome.sentences:
-            print(f"{NAME}: {sentence}", file=sys.stderr)
-    if outcome.interrupted:
-        print(f"interrupted: {outcome.left:,} networks still lack something; the same command goes on")
-    elif outcome.elsewhere:
-        print(f"{outcome.elsewhere:,} networks are being measured by another process")
-    print(f"probes: {store.root / 'probes'} ({outcome.done:,} networks done)")
 
 
 def _dry_run(store: Store, wanted: Wanted) -> int:

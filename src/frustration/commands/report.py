@@ -206,11 +206,10 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _say(sentences: Sequence[str], tables: Sequence[Table]) -> None:
+    from frustration.commands.printing import output, say
     from frustration.commands.tables import plain_table
-    from frustration.commands.views import say
-    from frustration.sinks import console
 
-    out = console(width=None if sys.stdout.isatty() else 200)
+    out = output()
     for sentence in sentences:
         say(out, sentence.replace("`", ""))
     for table in tables:

@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from frustration.commands.views import in_terminal
+from frustration.commands.printing import in_terminal
 from frustration.sinks import printable, unfenced
 
 REDRAW_SECONDS = 0.2

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import Parser, real, run
+from frustration.commands.printing import in_terminal
 from frustration.commands.sagemaker_flags import (
     add_common,
     add_place,
@@ -16,7 +17,6 @@ from frustration.commands.sagemaker_flags import (
     say_remarks,
     settings_of,
 )
-from frustration.commands.views import in_terminal
 
 if TYPE_CHECKING:
     from frustration.cloud.status import PackState, Snapshot, Watch
@@ -144,7 +144,7 @@ def _headline(snapshot: Snapshot) -> str:
 
 
 def _row(pack: PackState, snapshot: Snapshot) -> list[str]:
-    from frustration.commands.scoreboard import clock_face
+    from frustration.commands.progress.meter import clock_face
 
     facts = pack.facts
     return [

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from frustration.commands import study_flags as flags
 from frustration.commands.arguments import nearest, run
+from frustration.commands.printing import say_all
 from frustration.commands.study_run import plan, watched
-from frustration.commands.views import say_all
 from frustration.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import threading
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED
-from frustration.commands.views import say_all
+from frustration.commands.printing import say_all
 from frustration.sinks import unfenced
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from frustration.commands.study_views import StudyView
     from frustration.runners.work import Engine
     from frustration.study.definition import Study
     from frustration.study.estimate import Estimate
-    from frustration.study.run import Prepared, StudyOutcome
+    from frustration.study.run import Prepared
     from frustration.study.store import Store
 
 
@@ -29,6 +24,8 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
     from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
+        from frustration.commands.progress.study import StudyShow
+        from frustration.commands.progress.view import view_of
         from frustration.runners.events import StudyEvent
         from frustration.study.run import prepare, run_study
         from frustration.trackers import TrackerThread
@@ -41,7 +38,8 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
             _say_estimate(estimate, to_stderr=options.json)
-        view = view_for(options.json, store, estimate.by_trial() if estimate else {}, stopper.event)
+        show = StudyShow(store, estimate.by_trial() if estimate else {})
+        view = view_of(show, stopper.event, options.json)
 
         def observe(event: StudyEvent) -> None:
             stopper.training_begins()
@@ -62,52 +60,9 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
         finally:
             view.close()
             trail.end(interrupted=stopper.event.is_set())
-    if not options.json:
-        say_all(*_summary(study, store, outcome))
     if outcome.interrupted:
         return INTERRUPTED
     return 1 if outcome.failed else 0
-
-
-def view_for(as_json: bool, store: Store, costs: Mapping[str, float], stop: threading.Event) -> StudyView:
-    """The view that fits where stdout goes."""
-    if as_json:
-        from frustration.commands.study_json import JsonView
-
-        return JsonView()
-    from frustration.commands.views import in_terminal
-
-    if in_terminal():
-        from frustration.commands.study_live import LiveView
-
-        return LiveView(store, costs, stop)
-    from frustration.commands.study_views import PlainView
-
-    return PlainView(store, costs)
-
-
-def _summary(study: Study, store: Store, outcome: StudyOutcome) -> Iterator[RenderableType]:
-    """The main table, what to beware of, and where everything lies."""
-    from frustration.commands.study_tables import last_line, main_table
-    from frustration.report import report_line
-
-    yield ""
-    yield main_table(study, store)
-    yield "std: over trials, divided by n (ddof 0)."
-    if outcome.failed:
-        causes = sorted({last_line(failure["traceback"]) for failure in store.failures()})
-        yield (
-            f"{outcome.failed:,} trials failed ({'; '.join(causes[:3])}); "
-            f"`study retry {study.name}` runs them again"
-        )
-    if outcome.interrupted:
-        yield (
-            f"interrupted: {outcome.done:,} of {outcome.total:,} trials are done; those under way are kept "
-            f"and go on where they were when the same command is given again"
-        )
-    yield f"records: {store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
-    if not outcome.interrupted:
-        yield report_line(store.root)
 
 
 def _warn(prepared: Prepared, options: argparse.Namespace) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import INTERRUPTED
-from frustration.commands.study_tables import last_line, main_table
-from frustration.commands.views import say_all
+from frustration.commands.printing import say_all
+from frustration.commands.study_tables import last_line
 
 if TYPE_CHECKING:
     from frustration.study.store import Store
@@ -51,11 +51,15 @@ def look_on(store: Store) -> int:
     from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
-        from frustration.commands.study_live import Onlooker
+        from frustration.commands.progress.study import Onlooker, StudyShow, results
+        from frustration.commands.progress.view import view_of
 
-        onlooker = Onlooker(store)
+        onlooker, view = Onlooker(store), view_of(StudyShow(store, {}), stopper.event)
         stopper.training_begins()
-        onlooker.follow(stopper.event)
+        try:
+            onlooker.follow(view, stopper.event)
+        finally:
+            view.close()
     if onlooker.over:
-        say_all("", main_table(store.study(), store), "std: over trials, divided by n (ddof 0).")
+        say_all("", *results(store))
     return INTERRUPTED if stopper.event.is_set() else 0

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.scoreboard import clock_face
+from frustration.commands.progress.meter import clock_face
 from frustration.commands.tables import plain_table
 from frustration.report.formatting import DASH, mean, spread
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ from frustration.commands.arguments import INTERRUPTED, run
 from frustration.commands.train_flags import build_request, parser, remarks
 
 if TYPE_CHECKING:
-    from frustration.commands.views import View
-    from frustration.request import Request
     from frustration.runners.events import SessionEvent, SessionStart
     from frustration.session import Outcome
 
@@ -32,11 +29,12 @@ def _train(arguments: list[str]) -> int:
 
 def _watched(options: argparse.Namespace) -> int:
     """The session, with its events shown and signals obeyed."""
-    from frustration.commands.views import tell
     from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
         from frustration import session
+        from frustration.commands.progress.train import TrainShow
+        from frustration.commands.progress.view import view_of
         from frustration.runners.events import SessionStart
         from frustration.trackers import TrackerThread
 
@@ -49,7 +47,7 @@ def _watched(options: argparse.Namespace) -> int:
         for remark in remarks(options, request):
             print(f"note: {remark}", file=sys.stderr)
         trail = TrackerThread(options.tracker, request.model_dir)
-        view = view_for(request, options.json, stopper.event)
+        view = view_of(TrainShow(request), stopper.event, options.json)
 
         def observe(event: SessionEvent) -> None:
             if isinstance(event, SessionStart):
@@ -57,7 +55,7 @@ def _watched(options: argparse.Namespace) -> int:
                 _say_which_dendrites(event)
                 if options.debug:
                     _explain_start(event)
-            tell(view, event)
+            view.tell(event)
             trail.tell(event)
 
         try:
@@ -69,23 +67,6 @@ def _watched(options: argparse.Namespace) -> int:
     if options.debug:
         _explain_end(outcome)
     return INTERRUPTED if outcome.interrupted else 0
-
-
-def view_for(request: Request, as_json: bool, stop: threading.Event) -> View:
-    """The view that fits where stdout goes; `stop` is set when the session is asked to end."""
-    if as_json:
-        from frustration.commands.json_view import JsonView
-
-        return JsonView(request)
-    from frustration.commands.views import in_terminal
-
-    if in_terminal():
-        from frustration.commands.live import LiveView
-
-        return LiveView(request, stop)
-    from frustration.commands.plain import PlainView
-
-    return PlainView(request)
 
 
 def _say_which_dendrites(start: SessionStart) -> None:

@@ -14,37 +14,45 @@ from frustration.runners.events import (
     StudyEvent,
     StudyStart,
     TrialDone,
+    TrialFailed,
 )
 from frustration.spec import TrialSpec
 
 
 class JsonLines:
-    """Writes every event as it happens."""
+    """Makes an object of every event."""
 
     def __init__(self, more: Callable[[TrialRecord], dict[str, Any]] | None = None) -> None:
         """`more`: what is said of a result beyond what is said of all."""
         self._more = more or (lambda record: {"inert": list(record.inert)})
         self._specs: dict[str, TrialSpec] = {}
 
+    def of(self, event: SessionEvent | StudyEvent) -> dict[str, Any]:
+        """An event as an object."""
+        match event:
+            case SessionStart() | StudyStart():
+                self._specs = {spec.id: spec for spec in event.specs}
+                return {"type": "start", **_start(event)}
+            case LoopDone():
+                return {"type": "loop", **loop_fields(event, self._specs[event.trial_id])}
+            case TrialDone():
+                return {"type": "trial", **self.result(event.record)}
+            case TrialFailed():
+                fields = who(self._specs[event.trial_id])
+                return {"type": "failed", **fields, "traceback": event.traceback}
+
     def tell(self, event: SessionEvent | StudyEvent) -> None:
-        if isinstance(event, SessionStart | StudyStart):
-            self._specs = {spec.id: spec for spec in event.specs}
-            write("start", **_start(event))
-        elif isinstance(event, LoopDone):
-            write("loop", **loop_fields(event, self._specs[event.trial_id]))
-        elif isinstance(event, TrialDone):
-            write("trial", **self.result(event.record))
-        else:
-            write("failed", **who(self._specs[event.trial_id]), traceback=event.traceback)
+        """Write an event."""
+        write(**self.of(event))
 
     def result(self, record: TrialRecord) -> dict[str, Any]:
         """What a trial came to."""
         return {**result_fields(record), **self._more(record)}
 
 
-def write(kind: str, **fields: Any) -> None:
+def write(**fields: Any) -> None:
     """One object, at once."""
-    print(json.dumps({"type": kind, **fields}, allow_nan=False), flush=True)
+    print(json.dumps(fields, allow_nan=False), flush=True)
 
 
 def who(spec: TrialSpec) -> dict[str, Any]:

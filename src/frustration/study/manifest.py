@@ -73,10 +73,11 @@ def manifest_path(root: Path) -> Path:
 
 
 def keep_run(root: Path, entry: Mapping[str, Any]) -> None:
-    """Add the entry of a run, unless the last one says the same."""
+    """Add the entry of a run and when it began, unless the last one says the same."""
     with _changed(manifest_path(root)) as content:
-        if content["runs"][-1:] != [dict(entry)]:
-            content["runs"].append(dict(entry))
+        last = [{**one, "when": None} for one in content["runs"][-1:]]
+        if last != [{**entry, "when": None}]:
+            content["runs"].append({**entry, "when": _now()})
 
 
 def keep_extension(root: Path, before: int, after: int) -> None:
@@ -107,6 +108,15 @@ def keep_history_of(root: Path, others: Sequence[Path]) -> None:
 def read(path: Path) -> list[dict[str, Any]]:
     """The entries of all runs, the oldest first."""
     return _content(path)["runs"]
+
+
+def begun(root: Path) -> datetime | None:
+    """When the first run of a study began, if its manifest says so."""
+    for run in read(manifest_path(root))[:1]:
+        with contextlib.suppress(ValueError, TypeError):
+            when = datetime.fromisoformat(run.get("when", ""))
+            return when if when.tzinfo else None
+    return None
 
 
 @contextlib.contextmanager

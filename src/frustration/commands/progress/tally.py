@@ -1,0 +1,148 @@
+"""What the trials of one mode have come to, counted from events."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from frustration.record import LoopEntry, TrialRecord
+
+
+class Mean:
+    """Of the values seen so far that were numbers."""
+
+    def __init__(self, values: Iterable[float | None] = ()) -> None:
+        self.count, self._total = 0, 0.0
+        for value in values:
+            self.see(value)
+
+    def see(self, value: float | None) -> None:
+        if value is not None:
+            self.count += 1
+            self._total += value
+
+    @property
+    def value(self) -> float | None:
+        return self._total / self.count if self.count else None
+
+
+class LoopTally:
+    """One global loop of all trials of one mode."""
+
+    def __init__(self) -> None:
+        self.trials = self.accepted = 0
+        self.accuracy, self.bounty = Mean(), Mean()
+
+
+class ModeTally:
+    """The trials of one mode."""
+
+    def __init__(self, label: str, target: int) -> None:
+        self.label, self.target = label, target
+        self.behind: dict[str, int] = {}
+        """Loops that each trial had completed at the start, by its id."""
+        self.at: dict[str, int] = {}
+        """The same, now."""
+        self.over: set[str] = set()
+        """Trials that are done or have failed."""
+        self.accuracies: dict[str, float | None] = {}
+        """Of each trial's latest loop."""
+        self.bounties: dict[str, float] = {}
+        """Of each trial that has one."""
+        self.sizes: dict[str, tuple[int, int]] = {}
+        """(dendrites on a unit, parameters) of what each trial trained last, where networks can grow."""
+        self.loops: dict[int, LoopTally] = {}
+        self.accepted = self.judged = 0
+        self._first, self._gains = 0.0, dict[int, float]()
+        """The sum of the bounties that each trial was first seen with, and what each loop added to it."""
+
+    def add(self, trial_id: str, behind: int = 0) -> None:
+        """One more trial, which has completed some loops."""
+        self.behind[trial_id] = self.at[trial_id] = behind
+
+    def loop_done(self, trial_id: str, entry: LoopEntry, bounty: float | None) -> bool:
+        """Count a loop; whether it is now done by every trial that goes through it."""
+        self.seen(trial_id, entry.loop, bounty)
+        self.accuracies[trial_id] = entry.accuracy
+        if entry.dendrites is not None and entry.parameters is not None:
+            self.sizes[trial_id] = (entry.dendrites, entry.parameters)
+        self.judged += 1
+        self.accepted += entry.accepted
+        tally = self.loops.setdefault(entry.loop, LoopTally())
+        tally.trials += 1
+        tally.accepted += entry.accepted
+        tally.accuracy.see(entry.accuracy)
+        tally.bounty.see(bounty)
+        return tally.trials == sum(behind < entry.loop for behind in self.behind.values())
+
+    def seen(self, trial_id: str, loop: int, bounty: float | None) -> None:
+        """A trial has come to a loop, whoever trained it."""
+        self.at[trial_id] = loop
+        if bounty is None:
+            return
+        self._gains.setdefault(loop, 0.0)
+        if trial_id in self.bounties:
+            self._gains[loop] += bounty - self.bounties[trial_id]
+        else:
+            self._first += bounty
+        self.bounties[trial_id] = bounty
+
+    def ended(self, trial_id: str, bounty: float | None) -> None:
+        """A trial has a record, whoever trained it: seen before, or not."""
+        if bounty is not None and trial_id not in self.bounties:
+            self.bounties[trial_id] = bounty
+            self._first += bounty
+
+    def trial_done(self, record: TrialRecord) -> None:
+        """A trial that this run trained to its end."""
+        self.ended(record.spec.id, record.bounty)
+        if record.curve:
+            self.accuracies[record.spec.id] = record.curve[-1].accuracy
+
+    @property
+    def finished(self) -> bool:
+        return len(self.over) == len(self.at)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The lowest and the highest loop of the trials under way; of all, if none or every one is over."""
+        under_way = [
+            at for trial, at in self.at.items() if self.behind[trial] < at and trial not in self.over
+        ]
+        loops = under_way or list(self.at.values())
+        return min(loops), max(loops)
+
+    @property
+    def accuracy(self) -> float | None:
+        return Mean(self.accuracies.values()).value
+
+    @property
+    def bounty(self) -> float | None:
+        return Mean(self.bounties.values()).value
+
+    @property
+    def dendrites(self) -> str:
+        """`0-2`: the least and the most on a unit; nothing where networks cannot grow."""
+        return _span([dendrites for dendrites, _ in self.sizes.values()])
+
+    @property
+    def parameters(self) -> str:
+        return _span([parameters for _, parameters in self.sizes.values()])
+
+    @property
+    def curve(self) -> list[float]:
+        """The mean bounty after each loop; a trial that is not there yet counts with the bounty it has.
+
+        So the curve never falls because trials of a weaker architecture have joined or are behind.
+        """
+        sums = itertools.accumulate((self._gains[loop] for loop in sorted(self._gains)), initial=self._first)
+        return [total / len(self.bounties) for total in itertools.islice(sums, 1, None)]
+
+
+def _span(values: list[int]) -> str:
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,}-{high:,}"

@@ -1,0 +1,178 @@
+"""What `train` shows: the loops of one trial, or the modes of a comparison."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from frustration.commands.progress.board import Board
+from frustration.commands.progress.meter import Clock, clock_face, elapsed_and_left
+from frustration.commands.progress.pictures import bar, modes_table, recent_loops, verdict
+from frustration.commands.progress.show import Show
+from frustration.commands.progress.tally import ModeTally
+from frustration.commands.summary import percent, summary
+from frustration.commands.tables import inert_in, network_table
+from frustration.report.formatting import DASH
+from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone
+from frustration.runners.json_lines import JsonLines
+from frustration.session import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from frustration.record import LoopEntry, TrialRecord
+    from frustration.request import Request
+
+LOOPS_SHOWN = 10
+LINES_PER_SECOND = 10.0
+SILENCE_SECONDS = 30.0
+NOTES_SHOWN = 4
+
+
+class TrainShow(Show[SessionEvent, Outcome]):
+    """A session of `train`."""
+
+    def __init__(self, request: Request, clock: Clock = time.monotonic) -> None:
+        self._request, self._clock = request, clock
+        self._objects = JsonLines(self._more)
+        self._recent: deque[LoopDone] = deque(maxlen=LOOPS_SHOWN)
+        self._last_line = clock()
+        self._shown: dict[str, float] = {}
+        """When each mode last had a line."""
+
+    @property
+    def stays(self) -> bool:
+        return self._single  # a comparison ends in a table that says the same
+
+    def tell(self, event: SessionEvent) -> Iterator[RenderableType]:
+        match event:
+            case SessionStart():
+                self._single = len(event.specs) == 1
+                self.board = Board.of_session(event, self._clock)
+                yield from heading(event)
+            case LoopDone():
+                self._recent.append(event)
+                self._mode, self._complete = self.board.loop_done(event)
+            case TrialDone():
+                self.board.trial_done(event)
+
+    def lines(self, event: SessionEvent) -> Iterator[str]:
+        """A line per loop; of a comparison, one per loop and mode, if that is not too many to read."""
+        if not isinstance(event, LoopDone):
+            return
+        now, mode, loop = self._clock(), self._mode, event.entry.loop
+        since = now - self._shown.get(mode.label, float("-inf"))
+        readable = loop == mode.target or since >= len(self.board.modes) / LINES_PER_SECOND
+        left = f"{clock_face(self.board.meter.left)} left"
+        if self._single:
+            yield f"{_loop_line(mode, event)}  {left}"
+        elif self._complete and readable:
+            width = max(map(len, self.board.modes))
+            yield f"{mode.label:<{width}}  {_mode_line(mode, loop)}  {left}"
+            self._shown[mode.label] = now
+        elif now - self._last_line > SILENCE_SECONDS:
+            yield f"{100 * self.board.meter.share:.0f} % done, {left}"
+        else:
+            return
+        self._last_line = now
+
+    def picture(self, width: int, height: int) -> list[RenderableType]:
+        rows, meter = max(1, height - 6), self.board.meter
+        if self._single:
+            table = recent_loops(list(self._recent)[-rows:], width)
+        else:
+            table = modes_table(list(self.board.modes.values()), width, rows)
+        words = f"{100 * meter.share:3.0f} %  {elapsed_and_left(meter.elapsed, meter.left)}"
+        return [table, Text(), bar(meter.share, words, width)]
+
+    def ending(self, outcome: Outcome) -> Iterator[RenderableType]:
+        return summary(outcome, self._request.fresh)
+
+    def json(self, event: SessionEvent) -> dict[str, Any]:
+        return self._objects.of(event)
+
+    def json_ending(self, outcome: Outcome) -> dict[str, Any]:
+        unfinished = [self._objects.result(record) for record in outcome.records if not record.finished]
+        return {"type": "end", "interrupted": outcome.interrupted, "unfinished": unfinished}
+
+    def _more(self, record: TrialRecord) -> dict[str, Any]:
+        kept = record.bounty is not None
+        return {
+            "inert": list(inert_in(record)),
+            "continued": record.continued,
+            "mixed": record.mixed,
+            "checkpoint": str(self._request.files(record.spec).lkg) if kept else None,
+        }
+
+
+def heading(start: SessionStart) -> Iterator[RenderableType]:
+    """What is about to be trained: sentence, layers and notes."""
+    yield Text(opening(start), style="bold")
+    yield network_table(start.shape)
+    notes = list(dict.fromkeys(start.notes))
+    more = len(notes) - NOTES_SHOWN
+    shown = notes if more <= 1 else [*notes[:NOTES_SHOWN], f"and {more} more of this kind"]
+    for note in shown:
+        yield Text(f"note: {note}", style="yellow")
+
+
+def opening(start: SessionStart) -> str:
+    """`[1*32] on mnist: 25,450 parameters, 3 modes x 8 trials, to loop 10, seed 0`."""
+    spec = start.specs[0]
+    labels = list(dict.fromkeys(spec.label for spec in start.specs))
+    each = len(start.specs) // len(labels)
+    modes = f'mode "{labels[0]}"' if len(labels) == 1 else f"{len(labels)} modes"
+    trials = f" x {each} trials" if each > 1 else ""
+    return (
+        f"{spec.architecture} on {spec.dataset}: {start.parameters:,} parameters, {modes}{trials}, "
+        f"to loop {spec.meta_loops}, seed {spec.seed}"
+    )
+
+
+def _loop_line(mode: ModeTally, event: LoopDone) -> str:
+    entry = event.entry
+    return "  ".join(
+        [
+            _counted(mode, entry.loop),
+            f"validation {percent(entry.accuracy):>7}",
+            f"bounty {percent(event.bounty):>7} @ {event.bounty_loop or DASH}",
+            f"{verdict(entry):<9}",
+            *harm_and_recovery(entry),
+            *growth(entry),
+        ]
+    )
+
+
+def _mode_line(mode: ModeTally, loop: int) -> str:
+    tally = mode.loops[loop]
+    return "  ".join(
+        [
+            _counted(mode, loop),
+            f"mean validation {percent(tally.accuracy.value):>7}",
+            f"mean bounty {percent(tally.bounty.value):>7}",
+            f"accepted {tally.accepted}/{tally.trials}",
+            *([f"dendrites {mode.dendrites} ({mode.parameters} parameters)"] if mode.sizes else []),
+        ]
+    )
+
+
+def _counted(mode: ModeTally, loop: int) -> str:
+    return f"loop {loop:>{len(str(mode.target))}}/{mode.target}"
+
+
+def growth(entry: LoopEntry) -> list[str]:
+    """`dendrites 1 (50,942 parameters)`, and a `+` where the last one is new."""
+    if entry.dendrites is None:
+        return []
+    new = "+" if any("dendrites" in done for done in entry.evidence.values()) else ""
+    return [f"dendrites {entry.dendrites}{new} ({entry.parameters:,} parameters)"]
+
+
+def harm_and_recovery(entry: LoopEntry) -> list[str]:
+    """Percentage points, where the candidate was damaged: `damage 3.10`, `recovery 3.55`."""
+    named = {"damage": entry.harm, "recovery": entry.recovery}
+    return [f"{name} {value:.2f}" for name, value in named.items() if value is not None]

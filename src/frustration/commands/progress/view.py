@@ -1,0 +1,125 @@
+"""The three ways to print a show: JSON lines, plain lines in a pipe, a redrawn picture in a terminal."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+from frustration.commands.printing import in_terminal, output, say
+from frustration.commands.progress.show import E, O, Show
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+REFRESHES_PER_SECOND = 4
+STOPPING = "stopping; what is done is kept"
+
+
+class View(Protocol[E, O]):
+    """Is told what happens in a run, in the order in which it happens."""
+
+    def tell(self, event: E) -> None: ...
+
+    def end(self, outcome: O) -> None:
+        """The run is over, completed or interrupted."""
+
+    def close(self) -> None:
+        """Always, and last: leave the terminal as it was."""
+
+
+def view_of(show: Show[E, O], stop: threading.Event, as_json: bool = False) -> View[E, O]:
+    """The view that fits where stdout goes; `stop` is set when the run is asked to end."""
+    if as_json:
+        return JsonView(show)
+    return LiveView(show, stop) if in_terminal() else PlainView(show)
+
+
+class JsonView(View[E, O]):
+    """One object a line, as it happens."""
+
+    def __init__(self, show: Show[E, O]) -> None:
+        self._show = show
+
+    def tell(self, event: E) -> None:
+        self._print(self._show.json(event))
+
+    def end(self, outcome: O) -> None:
+        self._print(self._show.json_ending(outcome))
+
+    def close(self) -> None:
+        pass
+
+    def _print(self, fields: dict[str, Any] | None) -> None:
+        if fields is not None:
+            print(json.dumps(fields, allow_nan=False), flush=True)
+
+
+class PlainView(View[E, O]):
+    """Lines without control codes, each written out at once."""
+
+    def __init__(self, show: Show[E, O]) -> None:
+        self._show, self._console = show, output()
+
+    def tell(self, event: E) -> None:
+        self._say(*self._show.tell(event), *self._show.lines(event))
+
+    def end(self, outcome: O) -> None:
+        self._say(*self._show.ending(outcome))
+
+    def close(self) -> None:
+        pass
+
+    def _say(self, *what: RenderableType) -> None:
+        for one in what:
+            say(self._console, one)
+
+
+class LiveView(View[E, O]):
+    """A picture at the foot of a terminal, redrawn while things happen."""
+
+    def __init__(self, show: Show[E, O], stop: threading.Event, console: Console | None = None) -> None:
+        self._show, self._stop = show, stop
+        self.console = console or output()
+        self._drawing = threading.Lock()  # the picture is redrawn by a thread of its own
+        self._live: Live | None = None
+
+    def tell(self, event: E) -> None:
+        with self._drawing:
+            said = list(self._show.tell(event))
+        for what in said:
+            say(self.console, what)
+        if self._live is None:
+            self._open()
+
+    def end(self, outcome: O) -> None:
+        self.close()
+        if self._show.stays:
+            say(self.console, "")
+        for what in self._show.ending(outcome):
+            say(self.console, what)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def picture(self) -> RenderableType:
+        """What is redrawn."""
+        from rich.console import Group
+        from rich.text import Text
+
+        with self._drawing:
+            parts = self._show.picture(*self.console.size)
+        return Group(*parts, *([Text(STOPPING, style="yellow")] if self._stop.is_set() else []))
+
+    def _open(self) -> None:
+        from rich.live import Live
+
+        self._live = Live(
+            get_renderable=self.picture,
+            console=self.console,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            transient=not self._show.stays,
+        )
+        self._live.start()
