@@ -318,9 +318,9 @@ def entry_of(loop: int) -> LoopEntry:
     )
 
 
-def start_of(loops: int) -> StudyStart:
-    """A small trial and a large one."""
-    text = f'architectures = ["[1*2]", "[1*1024]"]\nmodes = ["none"]\ntrials = 1\nmeta_loops = {loops}\n'
+def start_of(loops: int, modes: str = '"none"') -> StudyStart:
+    """A small trial and a large one of each mode."""
+    text = f'architectures = ["[1*2]", "[1*1024]"]\nmodes = [{modes}]\ntrials = 1\nmeta_loops = {loops}\n'
     study = Study.from_toml('name = "two"\n' + text)
     return StudyStart(
         name=study.name,
@@ -341,7 +341,7 @@ def test_time_left_counts_what_trials_cost_and_not_how_many_there_are():
     board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
     assert board.meter.share == pytest.approx(0.01)
     assert board.meter.left == pytest.approx(990.0)
-    assert board.modes["none"].bounty == 50.0
+    assert board.modes["none"].curve(board.settings.names) == [50.0]
     assert Board.of_study(start).meter.share == 0  # without costs, the larger is taken to cost more
     board = Board.of_study(start)
     board.loop_done(LoopDone(small.id, entry_of(1), 50.0, 1))
@@ -387,8 +387,27 @@ def test_a_curve_of_means_does_not_fall_when_a_weaker_architecture_joins():
     for loop, bounty in ((1, 80.0), (2, 90.0)):
         board.loop_done(LoopDone(large.id, entry_of(loop), bounty, loop))
     board.loop_done(LoopDone(small.id, entry_of(1), 20.0, 1))
-    assert board.modes["none"].curve == [50.0, 55.0]
-    assert board.modes["none"].bounty == 55.0
+    assert board.modes["none"].curve(board.settings.names) == [50.0, 55.0]
+
+
+def test_modes_are_compared_over_the_architectures_that_all_of_them_have_reached():
+    start = start_of(loops=3, modes='"none", "hidden"')
+    (small, other), (large, large_other) = start.specs[:2], start.specs[2:]
+    board = Board.of_study(start)
+
+    def means() -> list[float]:
+        return [mode.curve(board.settings.names)[-1] for mode in board.modes.values()]
+
+    board.loop_done(LoopDone(large.id, entry_of(1), 80.0, 1))
+    assert board.settings.note == ""  # hidden has come to nothing yet
+    board.loop_done(LoopDone(other.id, entry_of(1), 30.0, 1))
+    assert "cannot be compared" in board.settings.note
+    board.loop_done(LoopDone(small.id, entry_of(1), 20.0, 1))
+    assert board.settings.note == "means over 1 of 2 settings: those that all modes have reached"
+    assert means() == [20.0, 30.0]
+    board.loop_done(LoopDone(large_other.id, entry_of(1), 90.0, 1))
+    assert board.settings.note == ""
+    assert means() == [50.0, 60.0]
 
 
 def test_the_view_in_a_terminal_shows_progress_groups_and_the_mean_of_each_mode(tmp_path):
@@ -411,8 +430,8 @@ def test_the_view_in_a_terminal_shows_progress_groups_and_the_mean_of_each_mode(
     picture = re.sub(r"\x1b\[[0-9;]*m", "", captured.get())
     assert "0/2 trials, 1 failed" in picture
     assert "[1*1024]: 1 trial at loop 2/10" in picture
-    assert re.search(r"mode +trials +loop +bounty % +accepted +bounty so far", picture)
-    assert re.search(r"none +1/2 +2/10 +65.00 +100 % +▁█", picture)
+    assert re.search(r"mode +trials +loop +bounty % +bounty so far +accepted", picture)
+    assert re.search(r"none +1/2 +2/10 +65.00 +▁█ +100 %", picture)
     assert "stopping" in picture
     assert "failed: [1*2] none, trial 0: ZeroDivisionError: made up" in out.getvalue()
 

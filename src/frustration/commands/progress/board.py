@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from frustration.commands.progress.meter import Clock, Meter
 from frustration.commands.progress.tally import ModeTally
@@ -13,6 +13,14 @@ from frustration.references import ProblemReference
 if TYPE_CHECKING:
     from frustration.runners.events import LoopDone, SessionStart, StudyStart, TrialDone
     from frustration.spec import TrialSpec
+
+
+class Settings(NamedTuple):
+    """Architectures and data that the modes can be compared on by now."""
+
+    names: frozenset[str]
+    note: str
+    """What has to be said beside means over them; empty where they are all."""
 
 
 class Board:
@@ -30,7 +38,7 @@ class Board:
         self._per_loop: dict[str, float] = {}
         for trial_id, spec in self.specs.items():
             mode = self.modes.setdefault(spec.label, ModeTally(spec.label, spec.meta_loops))
-            mode.add(trial_id, behind.get(trial_id, 0))
+            mode.add(trial_id, _setting(spec), behind.get(trial_id, 0))
             self.mode_of[trial_id] = mode
             self._per_loop[trial_id] = costs[trial_id] / max(1, spec.meta_loops - mode.behind[trial_id])
         self.meter = Meter(sum(costs[trial_id] for trial_id in self.specs), clock)
@@ -116,6 +124,17 @@ class Board:
         self._trials += loops / self.specs[trial_id].meta_loops
 
     @property
+    def settings(self) -> Settings:
+        """Those whose trials the means of the modes are taken over."""
+        reached = [mode.climbs.keys() for mode in self.modes.values() if mode.climbs]
+        every = frozenset[str]().union(*reached)
+        common = every.intersection(*reached)
+        if not common and every:
+            return Settings(every, "no setting is common to all modes yet, so their means cannot be compared")
+        note = f"means over {len(common)} of {len(every)} settings: those that all modes have reached"
+        return Settings(common, "" if common == every else note)
+
+    @property
     def per_minute(self) -> float:
         """Trials, those under way as the share of their loops that is done."""
         elapsed = self.meter.elapsed
@@ -130,6 +149,10 @@ class Board:
             count, low, high, target = groups.get(str(spec.architecture), (0, loop, loop, spec.meta_loops))
             groups[str(spec.architecture)] = (count + 1, min(low, loop), max(high, loop), target)
         return groups
+
+
+def _setting(spec: TrialSpec) -> str:
+    return f"{spec.architecture} {spec.dataset} {spec.train_fraction} {spec.learning_rate}"
 
 
 def _costs_of(specs: Iterable[TrialSpec], known: Mapping[str, float]) -> dict[str, float]:

@@ -13,12 +13,13 @@ from frustration.commands.tables import plain_table
 from frustration.report.formatting import DASH, number
 
 if TYPE_CHECKING:
+    from frustration.commands.progress.board import Board
     from frustration.commands.progress.tally import ModeTally
     from frustration.record import LoopEntry
     from frustration.runners.events import LoopDone
 
 SPARKS = "▁▂▃▄▅▆▇█"
-SPARK_WIDTH = 13
+SO_FAR, SPARK_WIDTH = "bounty so far", 13
 
 
 def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
@@ -46,38 +47,40 @@ def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
     return table
 
 
-def modes_table(modes: Sequence[ModeTally], width: int, rows: int, validation: bool = True) -> Table:
+def modes_table(board: Board, width: int, rows: int, one_network: bool = True) -> Table:
     """One row per mode: means over its trials, and the mean bounty loop by loop on one scale for all.
 
-    `validation`: whether the accuracy of the latest loops is shown too.
+    `one_network`: whether all trials begin with the same network, so that its size and the accuracy of the
+    latest loops mean something. The rightmost columns are left out where there is no room for them.
     """
+    modes, settings = list(board.modes.values()), board.settings.names
     name = min(24, max(4, *(len(mode.label) for mode in modes)))
-    headers = ["mode", "trials", "loop", "validation %", "bounty %", "accepted", "bounty so far"]
-    widths = [name, 7, 7, 12, 8, 8, SPARK_WIDTH]
-    growing = any(mode.sizes for mode in modes)
-    if growing:
-        headers[5:5], widths[5:5] = ["dendrites", "parameters"], [9, 15]
-    if not validation:
-        del headers[3], widths[3]
-    columns = _fitting(widths, width)
-    table = plain_table(*headers[:columns], left=(0, len(headers) - 1))
-    curves = [mode.curve for mode in modes]
+    columns = [("mode", name), ("trials", 7), ("loop", 7), ("bounty %", 8), (SO_FAR, SPARK_WIDTH)]
+    if one_network:
+        columns.insert(3, ("validation %", 12))
+        if any(mode.sizes for mode in modes):
+            columns += [("dendrites", 9), ("parameters", 15)]
+    columns.append(("accepted", 8))
+    heads = [head for head, _ in columns[: _fitting([size for _, size in columns], width)]]
+    table = plain_table(*heads, left=(0, *(place for place, head in enumerate(heads) if head == SO_FAR)))
+    curves = [mode.curve(settings) for mode in modes]
     low = min(itertools.chain.from_iterable(curves), default=0.0)
     high = max(itertools.chain.from_iterable(curves), default=0.0)
     for mode, curve in list(zip(modes, curves, strict=True))[: rows if len(modes) <= rows else rows - 1]:
-        cells = [
-            mode.label,
-            f"{len(mode.over)}/{len(mode.at)}",
-            _loops(mode),
-            *([number(mode.accuracy)] if validation else []),
-            number(mode.bounty),
-            *([mode.dendrites or DASH, mode.parameters or DASH] if growing else []),
-            f"{100 * mode.accepted / mode.judged:.0f} %" if mode.judged else DASH,
-            sparkline(curve, low, high, SPARK_WIDTH),
-        ]
-        table.add_row(*cells[:columns], style="green" if mode.finished else "")
+        cells = {
+            "mode": mode.label,
+            "trials": f"{len(mode.over)}/{len(mode.at)}",
+            "loop": _loops(mode),
+            "validation %": number(mode.accuracy),
+            "bounty %": number(curve[-1] if curve else None),
+            SO_FAR: sparkline(curve, low, high, SPARK_WIDTH),
+            "dendrites": mode.dendrites or DASH,
+            "parameters": mode.parameters or DASH,
+            "accepted": f"{100 * mode.accepted / mode.judged:.0f} %" if mode.judged else DASH,
+        }
+        table.add_row(*(cells[head] for head in heads), style="green" if mode.finished else "")
     if len(modes) > rows:
-        table.add_row(f"and {len(modes) - rows + 1} more", *[""] * (columns - 1))
+        table.add_row(f"and {len(modes) - rows + 1} more", *[""] * (len(heads) - 1))
     return table
 
 

@@ -88,14 +88,17 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
     def picture(self, width: int, height: int) -> list[RenderableType]:
         groups = [group_line(*group) for group in self.board.running.items()]
         shown = groups if len(groups) <= GROUPS_SHOWN else groups[: GROUPS_SHOWN - 1]
-        rows = max(1, height - 6 - min(GROUPS_SHOWN, len(groups)))
+        more = len(groups) - len(shown)
+        notes = [*([f"and {more} more architectures"] if more else []), self.board.settings.note]
         below = [Text(line, no_wrap=True) for line in shown]
-        if more := len(groups) - len(shown):
-            below.append(Text(f"and {more} more architectures", style="dim"))
+        below += [Text(note, style="dim") for note in notes if note]
+        words = counted(self.board, self._elapsed)
+        if len(words) + 10 > width:
+            words = counted(self.board, self._elapsed, short=True)
         return [
-            modes_table(list(self.board.modes.values()), width, rows, validation=False),
+            modes_table(self.board, width, max(1, height - 6 - len(below)), one_network=False),
             Text(),
-            bar(self.board.meter.share, counted(self.board, self._elapsed), width),
+            bar(self.board.meter.share, words, width),
             *below,
         ]
 
@@ -226,24 +229,27 @@ def opening(start: StudyStart) -> str:
     return f"{what}; {many(start.workers, 'worker')} on {start.device}" if start.workers else what
 
 
-def counted(board: Board, elapsed: float | None) -> str:
-    """`12/96 trials  43 %  8.1 trials/min  0:12 elapsed, 0:16 left`."""
+def counted(board: Board, elapsed: float | None, short: bool = False) -> str:
+    """`12/96 trials  43 %  8.1 trials/min  0:12 elapsed, 0:16 left`; `short`: without the speed."""
     failed = f", {len(board.failed)} failed" if board.failed else ""
     trials = f"{len(board.done):,}/{board.total:,} trials{failed}  {100 * board.meter.share:3.0f} %"
     if not board.meter.moved and board.meter.share == 1:
         return trials  # all was done before we looked
-    return f"{trials}  {board.per_minute:.1f} trials/min  {elapsed_and_left(elapsed, board.meter.left)}"
+    speed = "" if short else f"{board.per_minute:.1f} trials/min  "
+    return f"{trials}  {speed}{elapsed_and_left(elapsed, board.meter.left)}"
 
 
 def progress_line(board: Board, elapsed: float | None) -> str:
     """How far it is, what is being trained, and the mean bounty of each mode so far."""
     running = _some(list(board.running), 3)
-    means = [f"{mode.label} {mode.bounty:.2f}" for mode in board.modes.values() if mode.bounty is not None]
-    bounties = _some(means, MODES_IN_LINE)
+    settings = board.settings
+    curves = {mode.label: mode.curve(settings.names) for mode in board.modes.values()}
+    bounties = _some([f"{label} {curve[-1]:.2f}" for label, curve in curves.items() if curve], MODES_IN_LINE)
     parts = [
         counted(board, elapsed),
         f"running {running}" if running else "",
         f"mean bounty % {bounties}" if bounties else "",
+        f"({settings.note})" if settings.note else "",
     ]
     return "  ".join(filter(None, parts))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,11 +36,32 @@ class LoopTally:
         self.accuracy, self.bounty = Mean(), Mean()
 
 
+class Climb:
+    """How the mean bounty of some trials has risen, loop by loop.
+
+    A trial that is behind counts with the bounty it has. So the curve never falls because it joins.
+    """
+
+    def __init__(self) -> None:
+        self.trials, self.first, self.gains = 0, 0.0, dict[int, float]()
+        """The sum of the bounties that each trial was first seen with, and what each loop added to it."""
+
+    def join(self, bounty: float) -> None:
+        self.trials += 1
+        self.first += bounty
+
+    def gain(self, loop: int, points: float) -> None:
+        self.gains[loop] = self.gains.get(loop, 0.0) + points
+
+
 class ModeTally:
-    """The trials of one mode."""
+    """The trials of one mode. Trials of the same setting differ in nothing but mode and number."""
 
     def __init__(self, label: str, target: int) -> None:
         self.label, self.target = label, target
+        self.setting_of: dict[str, str] = {}
+        self.climbs: dict[str, Climb] = {}
+        """By setting; of trials that have a bounty."""
         self.behind: dict[str, int] = {}
         """Loops that each trial had completed at the start, by its id."""
         self.at: dict[str, int] = {}
@@ -55,11 +76,10 @@ class ModeTally:
         """(dendrites on a unit, parameters) of what each trial trained last, where networks can grow."""
         self.loops: dict[int, LoopTally] = {}
         self.accepted = self.judged = 0
-        self._first, self._gains = 0.0, dict[int, float]()
-        """The sum of the bounties that each trial was first seen with, and what each loop added to it."""
 
-    def add(self, trial_id: str, behind: int = 0) -> None:
+    def add(self, trial_id: str, setting: str, behind: int = 0) -> None:
         """One more trial, which has completed some loops."""
+        self.setting_of[trial_id] = setting
         self.behind[trial_id] = self.at[trial_id] = behind
 
     def loop_done(self, trial_id: str, entry: LoopEntry, bounty: float | None) -> bool:
@@ -82,18 +102,17 @@ class ModeTally:
         self.at[trial_id] = loop
         if bounty is None:
             return
-        self._gains.setdefault(loop, 0.0)
         if trial_id in self.bounties:
-            self._gains[loop] += bounty - self.bounties[trial_id]
-        else:
-            self._first += bounty
+            risen = bounty - self.bounties[trial_id]
+            self.climbs[self.setting_of[trial_id]].gain(loop, risen)
+        self.ended(trial_id, bounty)
         self.bounties[trial_id] = bounty
 
     def ended(self, trial_id: str, bounty: float | None) -> None:
         """A trial has a record, whoever trained it: seen before, or not."""
         if bounty is not None and trial_id not in self.bounties:
             self.bounties[trial_id] = bounty
-            self._first += bounty
+            self.climbs.setdefault(self.setting_of[trial_id], Climb()).join(bounty)
 
     def trial_done(self, record: TrialRecord) -> None:
         """A trial that this run trained to its end."""
@@ -119,10 +138,6 @@ class ModeTally:
         return Mean(self.accuracies.values()).value
 
     @property
-    def bounty(self) -> float | None:
-        return Mean(self.bounties.values()).value
-
-    @property
     def dendrites(self) -> str:
         """`0-2`: the least and the most on a unit; nothing where networks cannot grow."""
         return _span([dendrites for dendrites, _ in self.sizes.values()])
@@ -131,14 +146,16 @@ class ModeTally:
     def parameters(self) -> str:
         return _span([parameters for _, parameters in self.sizes.values()])
 
-    @property
-    def curve(self) -> list[float]:
-        """The mean bounty after each loop; a trial that is not there yet counts with the bounty it has.
-
-        So the curve never falls because trials of a weaker architecture have joined or are behind.
-        """
-        sums = itertools.accumulate((self._gains[loop] for loop in sorted(self._gains)), initial=self._first)
-        return [total / len(self.bounties) for total in itertools.islice(sums, 1, None)]
+    def curve(self, settings: Collection[str]) -> list[float]:
+        """The mean bounty of the trials of some settings, loop by loop; the last is that of now."""
+        climbs = [climb for setting, climb in self.climbs.items() if setting in settings]
+        trials, gains = sum(climb.trials for climb in climbs), dict[int, float]()
+        for climb in climbs:
+            for loop, points in climb.gains.items():
+                gains[loop] = gains.get(loop, 0.0) + points
+        first = sum(climb.first for climb in climbs)
+        sums = itertools.accumulate((gains[loop] for loop in sorted(gains)), initial=first)
+        return [total / trials for total in sums] if trials else []
 
 
 def _span(values: list[int]) -> str:

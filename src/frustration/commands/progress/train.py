@@ -85,7 +85,7 @@ class TrainShow(Show[SessionEvent, Outcome]):
         if self._single:
             table = recent_loops(list(self._recent)[-rows:], width)
         else:
-            table = modes_table(list(self.board.modes.values()), width, rows)
+            table = modes_table(self.board, width, rows)
         words = f"{100 * meter.share:3.0f} %  {elapsed_and_left(meter.elapsed, meter.left)}"
         return [table, Text(), bar(meter.share, words, width)]
 
