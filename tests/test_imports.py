@@ -13,7 +13,7 @@ import pytest
 from frustration.version import PACKAGE
 
 FLOORS = (
-    ("errors", "version", "sinks"),
+    ("errors", "version", "sinks", "callable_package"),
     ("typed", "files", "architecture", "policy", "metric", "dataset"),
     ("references", "streams", "simple_mlp", "statistics"),
     ("protocols",),
@@ -32,8 +32,8 @@ FLOORS = (
     ("probes",),
     ("report", "original"),
     ("cloud",),
-    ("original.cloud_layout", "original.cloud_markdown", "api"),
-    ("testing",),
+    ("original.cloud_layout", "original.cloud_markdown", "face"),
+    ("api", "testing"),
     ("integration", "commands", "frustration"),
     ("problems",),
     ("original.commands", "original.generate_reproduction_tests", "__main__"),

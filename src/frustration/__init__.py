@@ -14,15 +14,16 @@ from frustration.version import VERSION
 
 if TYPE_CHECKING:
     from frustration.any_network import Parts, Problem, problem
-    from frustration.api import train
+    from frustration.api import compare, report, study, train
     from frustration.architecture import Architecture, equal_parameter_square, equal_parameter_width
     from frustration.dataset import load as load_dataset
     from frustration.dataset import make_split
     from frustration.errors import FrustrationError, InputError
+    from frustration.face.outcome import Outcome, Study
+    from frustration.face.report import Report
     from frustration.metric import Metric
     from frustration.record import LoopEntry, TrialRecord
     from frustration.record_reading import read_record
-    from frustration.session import Outcome
     from frustration.simple_mlp import SimpleMLP
     from frustration.spec import TrialSpec
 
@@ -34,18 +35,23 @@ _HOMES = {
     "InputError": "errors",
     "LoopEntry": "record",
     "Metric": "metric",
-    "Outcome": "session",
+    "Outcome": "face.outcome",
     "Parts": "any_network",
     "Problem": "any_network",
+    "Report": "face.report",
     "SimpleMLP": "simple_mlp",
+    "Study": "face.outcome",
     "TrialRecord": "record",
     "TrialSpec": "spec",
+    "compare": "api",
     "equal_parameter_square": "architecture",
     "equal_parameter_width": "architecture",
     "load_dataset": "dataset",
     "make_split": "dataset",
     "problem": "any_network",
     "read_record": "record_reading",
+    "report": "report",
+    "study": "study",
     "train": "api",
 }
 
@@ -58,15 +64,20 @@ __all__ = [
     "Outcome",
     "Parts",
     "Problem",
+    "Report",
     "SimpleMLP",
+    "Study",
     "TrialRecord",
     "TrialSpec",
+    "compare",
     "equal_parameter_square",
     "equal_parameter_width",
     "load_dataset",
     "make_split",
     "problem",
     "read_record",
+    "report",
+    "study",
     "train",
 ]
 
@@ -79,5 +90,7 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: torch takes a second, `--help` need not wait for it."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == _HOMES[name]:  # a package that is a function too
+        return importlib.import_module(f"{__name__}.{name}")
     attribute = "load" if name == "load_dataset" else name
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), attribute)

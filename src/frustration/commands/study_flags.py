@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,29 +207,12 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
 
 def _named(options: argparse.Namespace) -> tuple[Study | None, Store | None]:
     """A file, a study that is there already, or a preset; None where flags alone say what is meant."""
-    from frustration.study.definition import Study
-    from frustration.study.presets import DEFAULT, preset, preset_names
-    from frustration.study.store import Store
+    from frustration.study.named import study_named
+    from frustration.study.presets import DEFAULT
 
-    name = options.study
-    if name is None and (options.architectures or options.problems or options.modes):
+    if options.study is None and (options.architectures or options.problems or options.modes):
         return None, None
-    name = name or DEFAULT
-    if Path(name).is_file() or name.endswith(".toml"):
-        return Study.from_file(Path(name)), None
-    for root in (Path(name), options.results / name):
-        if (root / "study.toml").exists():
-            return Store(root).study(), Store(root)
-    if name in preset_names():
-        return preset(name), None
-    from frustration.commands.arguments import nearest
-
-    there = sorted(path.parent.name for path in options.results.glob("*/study.toml"))
-    known = [*preset_names(), *there]
-    raise InputError(
-        f'"{name}" is no file, preset or study in {options.results}{nearest(name, known)}; '
-        f"presets are {', '.join(preset_names())}"
-    )
+    return study_named(options.study or DEFAULT, options.results)
 
 
 def _problems(options: argparse.Namespace) -> tuple[ProblemReference, ...]:
@@ -240,9 +222,10 @@ def _problems(options: argparse.Namespace) -> tuple[ProblemReference, ...]:
 
 
 def _of_flags(options: argparse.Namespace) -> Study:
-    """A quick study. Its name comes from what cannot change later, so the same flags go on with it."""
+    """A quick study."""
     from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study
+    from frustration.study.named import quick_name
 
     for flag in ("modes",) if options.problems else ("architectures", "modes"):
         if not getattr(options, flag):
@@ -255,5 +238,4 @@ def _of_flags(options: argparse.Namespace) -> Study:
         trials=options.trials or Study.trials,
         meta_loops=options.meta_loops or Study.meta_loops,
     )
-    digest = hashlib.sha256(replace(study, trials=1).to_toml().encode()).hexdigest()
-    return replace(study, name=f"quick-{digest[:8]}")
+    return quick_name(study)

@@ -18,8 +18,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frustration.callable_package import make_callable
 from frustration.errors import InputError
 from frustration.report.names import PAGE
+
+make_callable(__name__)
 
 
 def write_report(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from frustration.report.findings import Analysis, CellSummary, Group
 from frustration.report.results import Setting
@@ -20,6 +20,16 @@ class Table:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left: tuple[int, ...] = (0, 1)
+
+    def without(self, *headers: str) -> Table:
+        """The same without the columns of these names."""
+        kept = [at for at, header in enumerate(self.headers) if header not in headers]
+        return replace(
+            self,
+            headers=tuple(self.headers[at] for at in kept),
+            rows=tuple(tuple(row[at] for at in kept) for row in self.rows),
+            left=tuple(new for new, at in enumerate(kept) if at in self.left),
+        )
 
 
 def several_settings(analysis: Analysis) -> bool:

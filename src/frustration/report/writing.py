@@ -63,6 +63,11 @@ def write_all(
 ) -> Path:
     """Text, tables, CSV, figures and the page; returns the page (or, without figures, report.md)."""
     analysis = analyse(results, alpha=alpha, margin=margin, control=control)
+    return write_analysis(results, analysis, folder, figures=figures)
+
+
+def write_analysis(results: StudyResults, analysis: Analysis, folder: Path, *, figures: bool = True) -> Path:
+    """The same of what is analysed already."""
     write_text(results, analysis, folder)
     if not figures:
         return folder / REPORT

@@ -16,7 +16,8 @@ class Stopper:
     Loading torch or a data set can take long and looks at no event, but there is nothing to lose yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: tuple[signal.Signals, ...] = SIGNALS) -> None:
+        self._signals = signals
         self.event = threading.Event()
         self._training = False
         self._before: dict[signal.Signals, Any] = {}
@@ -26,7 +27,7 @@ class Stopper:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # others may not set handlers
-            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
     def __exit__(

@@ -195,6 +195,11 @@ class Study:
             raise InputError(f"{source} is nested too deeply to be a study") from None
         except ValueError as error:  # TOMLDecodeError, and numbers of more digits than Python reads
             raise InputError(f"{source} is not valid TOML: {one_line(error)}") from None
+        return cls.from_fields(document, source, folder, text)
+
+    @classmethod
+    def from_fields(cls, document: Mapping[str, Any], source: str, folder: Path, text: str = "") -> Self:
+        """The same from its keys and values; `text` is where errors look a key's line up."""
         try:
             study = cls(**_read_fields(document, folder, Path(source).stem))
             study.check()

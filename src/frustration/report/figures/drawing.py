@@ -15,6 +15,7 @@ from frustration.report.figures.dendrites import dendrites_over_time
 from frustration.report.figures.design import design_space, parameter_matching
 from frustration.report.figures.drawn import DrawnFigure
 from frustration.report.figures.faults import fault_tolerance
+from frustration.report.figures.forest import forest
 from frustration.report.figures.inputs import Figure, FigureInput, Painter
 from frustration.report.figures.maps import baseline, effect, instability, regimes, winner
 from frustration.report.figures.pareto import pareto
@@ -22,6 +23,7 @@ from frustration.report.findings import Analysis
 from frustration.report.results import Setting, StudyResults
 
 PAINTERS: Final[tuple[Painter, ...]] = (
+    forest,
     effect,
     winner,
     baseline,

@@ -1,0 +1,1 @@
+"""What the Python functions return: records, sentences, tables, plots, data frames, progress."""

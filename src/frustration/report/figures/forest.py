@@ -1,0 +1,110 @@
+"""Every effect with its interval, one row each: the forest plot of the page, for papers and slides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from frustration.report.figures import style
+from frustration.report.figures.families import short
+from frustration.report.figures.inputs import Figure, FigureInput
+from frustration.report.findings import Comparison
+from frustration.report.sentences import Topic, topics
+
+MOST: Final = 40
+"""Rows; more are for the page's own chart and for the map."""
+ROW: Final = 0.2
+"""Inches."""
+TICKS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+IDLE: Final = ("inert", "mostly inert", "identical")
+
+
+def forest(given: FigureInput) -> Iterator[Figure]:
+    """Treatments as on the page: the study's main contrast first, a row for each architecture."""
+    name, title = "effects", "Effect of each treatment"
+    own = [topic for topic in topics(given.analysis) if topic.setting == given.setting]
+    rows = [(topic, one) for topic in own for one in topic.comparisons]
+    if not rows or len(rows) > MOST:
+        reason = "no treatment stands beside a control" if not rows else f"more than {MOST} effects"
+        yield Figure(name=name, title=title, left_out=reason)
+        return
+    height = ROW * (len(rows) + len(own)) + 0.55
+    figure = style.sheet(style.PAGE, height)
+    axes = figure.add_axes((0.3, 0.42 / height, 0.68, 1.0 - 0.5 / height))
+    places = _draw(axes, given, own)
+    axes.set_ylim(max(places) + 0.7, -0.7)
+    axes.axvline(0.0, color=style.QUIET, linewidth=0.8, zorder=1)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("difference to control (points)", labelpad=2)
+    _scale(axes, [one for _, one in rows])
+    yield Figure(
+        name=name,
+        title=title,
+        caption=f"Mean difference of the {given.metric_name} of each treatment to its control, with its 95 % "
+        f"interval. Filled: above or below control by exact tests, all verdicts together at "
+        f"{given.analysis.alpha:g}; hollow: not distinguished; grey: inert, in all trials or in most. The "
+        "scale is even below a point and logarithmic beyond.",
+        figure=figure,
+    )
+
+
+def _draw(axes: Axes, given: FigureInput, own: Sequence[Topic]) -> list[float]:
+    """A head and its rows for each topic; the places used, from the top."""
+    at, places, words, heads = 0.0, [], [], []
+    for topic in own:
+        against = "at equal size, vs" if topic.kind == "size" else "vs"
+        places.append(at)
+        words.append(f"{topic.treatment} {against} {topic.control.replace('`', '')}")
+        heads.append(True)
+        for one in topic.comparisons:
+            at += 1.0
+            _mark(axes, given, one, at)
+            places.append(at)
+            words.append(short(one.architecture))
+            heads.append(False)
+        at += 1.0
+    axes.set_yticks(places, words)
+    axes.tick_params(axis="y", length=0)
+    for label, head in zip(axes.get_yticklabels(), heads, strict=True):
+        label.set_fontweight("bold" if head else "normal")
+    return places
+
+
+def _mark(axes: Axes, given: FigureInput, one: Comparison, at: float) -> None:
+    look = given.looks[one.treatment]
+    idle, found = one.finding in IDLE, one.finding in ("better", "worse")
+    colour = style.NOTHING if idle else look.colour
+    low, high = one.difference.low, one.difference.high
+    if math.isfinite(low) and math.isfinite(high):
+        axes.plot([low, high], [at, at], color=colour, linewidth=1.2, solid_capstyle="butt", zorder=2)
+    axes.plot(
+        [one.difference.value],
+        [at],
+        marker=look.marker,
+        markersize=5.0,
+        markerfacecolor=colour if found or idle else "white",
+        markeredgecolor=colour,
+        markeredgewidth=1.0,
+        zorder=3,
+    )
+
+
+def _scale(axes: Axes, rows: Sequence[Comparison]) -> None:
+    ends = [
+        abs(end)
+        for one in rows
+        for end in (one.difference.low, one.difference.value, one.difference.high)
+        if math.isfinite(end)
+    ]
+    most = max(0.1, *ends) * 1.15
+    axes.set_xscale("asinh", linear_width=1.0)
+    axes.set_xlim(-most, most)
+    far = [tick for tick in TICKS if tick <= most]
+    ticks = [tick for tick in far if tick >= 1.0] if most >= 3.0 else far
+    axes.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0.0, *ticks]))
+    axes.xaxis.set_minor_locator(FixedLocator([]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}" if value else "0"))

@@ -1,0 +1,37 @@
+"""The study that a text names: a file, a study that is there already, or a preset."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from frustration.errors import InputError
+from frustration.study.definition import Study
+from frustration.study.presets import preset, preset_names
+from frustration.study.store import Store
+
+
+def study_named(name: str, results: Path) -> tuple[Study, Store | None]:
+    """The study, and its store where it has one already."""
+    if Path(name).is_file() or name.endswith(".toml"):
+        return Study.from_file(Path(name)), None
+    for root in (Path(name), results / name):
+        if (root / "study.toml").exists():
+            return Store(root).study(), Store(root)
+    if name in preset_names():
+        return preset(name), None
+    there = sorted(path.parent.name for path in results.glob("*/study.toml"))
+    near = difflib.get_close_matches(name, [*preset_names(), *there], n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise InputError(
+        f'"{name}" is no file, preset or study in {results}{hint}; presets are {", ".join(preset_names())}'
+    )
+
+
+def quick_name(study: Study) -> Study:
+    """Named after what cannot change later, so that the same grid goes on with it."""
+    nameless = replace(study, name="quick", trials=1)
+    digest = hashlib.sha256(nameless.to_toml().encode()).hexdigest()
+    return replace(study, name=f"quick-{digest[:8]}")
