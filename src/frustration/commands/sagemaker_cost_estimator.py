@@ -88,7 +88,7 @@ def _after(options: argparse.Namespace) -> int:
     from frustration.cloud.costs import report
     from frustration.cloud.describe import describe_all
     from frustration.cloud.joblist import read
-    from frustration.commands.sagemaker_progress import Bar
+    from frustration.commands.progress.download import Bar
 
     settings = settings_of(options, ("region",) if options.jobs else ("region", "bucket"))
     sagemaker = client(settings, "sagemaker")

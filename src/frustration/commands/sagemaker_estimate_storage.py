@@ -49,7 +49,7 @@ def _parser() -> Parser:
 def _estimate(options: argparse.Namespace) -> int:
     from frustration.cloud.clients import client
     from frustration.cloud.storage import measure
-    from frustration.commands.sagemaker_progress import Bar
+    from frustration.commands.progress.download import Bar
 
     settings = settings_of(options)
     s3 = client(settings, "s3")

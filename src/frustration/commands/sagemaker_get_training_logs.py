@@ -47,7 +47,7 @@ def _parser() -> Parser:
 def _get(options: argparse.Namespace) -> int:
     from frustration.cloud.clients import client
     from frustration.cloud.logs import download
-    from frustration.commands.sagemaker_progress import Bar
+    from frustration.commands.progress.download import Bar
     from frustration.files import make_folder
 
     if options.jobs and options.study:

@@ -106,7 +106,7 @@ def _study(
     options: argparse.Namespace, settings: Settings, s3: Any, sagemaker: Any, name: str
 ) -> tuple[bool, dict[str, Any]]:
     from frustration.cloud.collection import Collector
-    from frustration.commands.sagemaker_progress import Bar
+    from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
     from frustration.study.store import Store
 
@@ -135,7 +135,7 @@ def _original(
     must: bool,
 ) -> bool:
     """Jobs of the original's layout; their cells join those of the records in `tables`."""
-    from frustration.commands.sagemaker_progress import Bar
+    from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
     from frustration.original.cloud_layout import OriginalCollector
 
