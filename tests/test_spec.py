@@ -57,7 +57,6 @@ OTHER_VALUES = {
     "dataset_digest": "abc",
     "train_fraction": 0.5,
     "meta_loops": 99,
-    "stop_rule": "another",
     "learning_rate": 2e-4,
     "batch_size": 255,
     "optimizer": "persist",
@@ -85,7 +84,7 @@ def test_every_built_in_mode_has_a_golden_id():
 def test_every_field_changes_the_id(field):
     usual, changed = TrialSpec.of("[1*32]", "none"), TrialSpec.of("[1*32]", "none")
     assert getattr(usual, field) != OTHER_VALUES[field]
-    object.__setattr__(changed, field, OTHER_VALUES[field])  # also what no spec may be yet: another stop rule
+    object.__setattr__(changed, field, OTHER_VALUES[field])
     assert changed.id != usual.id
 
 
@@ -226,16 +225,21 @@ def test_a_label_can_be_given_back_as_a_mode(mode):
         ("batch_size", [0, -256, 2**21]),
         ("learning_rate", [0, -1e-4, float("nan"), float("inf")]),
         ("train_fraction", [0, 1.01, -0.5, float("nan")]),
-        ("stop_rule", ["plateau"]),
         ("optimizer", ["adam"]),
         ("acceptance", ["lenient", "patience(0)", "patience"]),
     ],
 )
 def test_values_that_make_no_sense_are_refused_by_name(field, values):
-    flag = {"learning_rate": "lr", "stop_rule": "stop rule"}.get(field, field.replace("_", "-"))
+    flag = {"learning_rate": "lr"}.get(field, field.replace("_", "-"))
     for value in values:
         with pytest.raises(InputError, match=f"^{flag}"):
             TrialSpec.of("[1*4]", "none", **{field: value})
+
+
+def test_a_spec_with_another_stop_rule_is_refused():
+    written = {**TrialSpec.of("[1*4]", "none").to_dict(), "stop_rule": "plateau"}
+    with pytest.raises(InputError, match=r'^the stop rule "plateau"'):
+        TrialSpec.from_dict(written)
 
 
 def test_a_spec_cannot_be_changed():

@@ -27,6 +27,8 @@ from frustration.sinks import shown
 
 SCHEMA = 1
 """Raised when the same fields come to mean another computation."""
+STOP_RULE = "loops"
+"""Every trial ends after its loops; the word is part of all ids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,6 @@ class TrialSpec:
     dataset_digest: str = ""
     train_fraction: float = 1.0
     meta_loops: int = 100
-    stop_rule: str = "loops"
     learning_rate: float = 1e-4
     batch_size: int = 256
     optimizer: str = "fresh"
@@ -70,8 +71,6 @@ class TrialSpec:
             raise InputError(
                 f"a loop of {self.loop_steps} steps is no epoch, so {self.updates} has no meaning"
             )
-        if self.stop_rule != "loops":
-            raise InputError(f'stop rule "{self.stop_rule}" is not known; there is "loops"')
 
     @classmethod
     def of(
@@ -149,7 +148,7 @@ class TrialSpec:
             "dataset_digest": self.dataset_digest,
             "train_fraction": self.train_fraction,
             "meta_loops": self.meta_loops,
-            "stop_rule": self.stop_rule,
+            "stop_rule": STOP_RULE,
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
             "optimizer": self.optimizer,
@@ -162,7 +161,9 @@ class TrialSpec:
         """The spec that `to_dict` wrote; a newer schema is refused."""
         if fields["schema"] != SCHEMA:
             raise InputError(f"a trial of schema {fields['schema']}; this version reads schema {SCHEMA}")
-        own = ("schema", "architecture", "mode", "mode_params", "problem")
+        if fields["stop_rule"] != STOP_RULE:
+            raise InputError(f'the stop rule "{fields["stop_rule"]}" is not known; there is "{STOP_RULE}"')
+        own = ("schema", "architecture", "mode", "mode_params", "stop_rule", "problem")
         rest = {name: value for name, value in fields.items() if name not in own}
         problem = fields.get("problem")
         return cls(

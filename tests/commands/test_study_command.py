@@ -27,10 +27,7 @@ from frustration.commands.study import main
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
 from frustration.record_reading import read_record
-from frustration.runners import engines
 from frustration.runners.events import LoopDone, StudyStart, TrialFailed
-from frustration.runners.local import LocalEngine
-from frustration.runners.work import Money
 from frustration.study import manifest
 from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
@@ -111,20 +108,6 @@ def test_a_dry_run_says_what_it_costs_and_writes_nothing(study, grid):
     assert re.search(r"\[1\*2\] +4 +0:0\d +100.0", printed)
     assert re.search(r"estimate: .* core-hours, .* of memory beside the data, .* of disk", printed)
     assert not study.results.exists()
-
-
-class Rented(LocalEngine):
-    """Somebody else's machine at a dollar for every core-second."""
-
-    def money(self, core_seconds: float) -> Money:
-        return Money(usd=core_seconds, basis="1 USD a second")
-
-
-def test_a_dry_run_on_an_engine_with_prices_says_what_it_costs_in_money(study, grid, monkeypatch):
-    monkeypatch.setattr(engines, "engine_named", lambda *_: Rented())
-    assert re.search(r"money: about \d+\.\d\d USD \(1 USD a second\)\n$", study(*run_of(grid, "--dry-run")))
-    plan = json.loads(study(*run_of(grid, "--dry-run", "--json")))
-    assert plan["usd"] == pytest.approx(sum(plan["seconds"].values()), abs=0.01)
 
 
 def test_too_few_loops_for_growth_are_warned_about_before_anything_runs(study, grid):

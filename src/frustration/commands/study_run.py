@@ -84,11 +84,10 @@ def _engine(options: argparse.Namespace) -> Engine:
 def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
-    from frustration.runners.work import Priced
     from frustration.study.run import prepare
 
     store.check(study)
-    engine = _engine(options)
+    _engine(options)  # refuses here what the run would refuse
     prepared = prepare(study, options.backend, options.device)
     _warn(prepared, options)
     done = store.ids()[0]
@@ -108,14 +107,11 @@ def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     if estimate is None:
         say_all(*(f"  {architecture}" for architecture in study.architectures))
         return 0
-    money = engine.money(estimate.core_seconds) if isinstance(engine, Priced) else None
     if options.json:
-        usd = {"usd": round(money.usd, 2)} if money else {}
-        print(json.dumps({"trials": missing, "twins": twins, "seconds": estimate.by_architecture(), **usd}))
+        print(json.dumps({"trials": missing, "twins": twins, "seconds": estimate.by_architecture()}))
     else:
         say_all(plan_table(study, estimate))
         _say_estimate(estimate)
-        say_all(*([f"money: about {money.usd:,.2f} USD ({money.basis})"] if money else []))
     return 0
 
 

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self
 
 from frustration.dataset import Split
 from frustration.engine.backends import backend_for
@@ -81,7 +81,7 @@ class RecoverableGroups(Groups, Protocol):
 class Engine(Protocol):
     """Where groups are trained, be it here or elsewhere; that is no part of what comes out.
 
-    It is entered before it is used. One that costs money may also offer `money`, see `Priced`.
+    It is entered before it is used.
     """
 
     def __enter__(self) -> Self: ...
@@ -95,23 +95,6 @@ class Engine(Protocol):
         self, groups: RecoverableGroups, work: Work, workers: int, emit: Emit, stop: threading.Event
     ) -> None:
         """Train all groups to their ends, `workers` at a time; raises Interrupted if `stop` is set first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Money:
-    """What a run would cost."""
-
-    usd: float
-    basis: str
-    """At which prices, for people."""
-
-
-@runtime_checkable
-class Priced(Protocol):
-    """An engine that somebody has to pay for."""
-
-    def money(self, core_seconds: float) -> Money:
-        """For so much CPU time of this machine."""
 
 
 @dataclass(frozen=True, eq=False)
