@@ -10,6 +10,8 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 from frustration.errors import InputError
@@ -252,7 +254,7 @@ def _typed(fields: dict[str, Any], sealed: bool) -> RecordFields:
 
 def _is_percent(fields: Mapping[str, Any]) -> bool:
     scores = [fields["bounty"], fields["test_accuracy"]]
-    scores += [entry[name] for entry in fields["curve"] for name in ("before", "damaged", "accuracy")]
+    scores += chain.from_iterable(map(itemgetter("before", "damaged", "accuracy"), fields["curve"]))
     known = [score for score in scores if score is not None]
     return not known or (min(known) >= 0 and max(known) <= 100)
 
@@ -278,7 +280,7 @@ def check_numerics(numerics: Any) -> None:
 
 def _spec(fields: dict[str, Any]) -> TrialSpec:
     """Checked and parsed once for all trials of a cell: they differ in their number only."""
-    rest = json.dumps({**fields, "trial": 0}, sort_keys=True)
+    rest = json.dumps({**fields, "trial": 0})
     try:
         return replace(_first_spec(rest), trial=fields["trial"])
     except InputError as error:
@@ -307,13 +309,8 @@ def _check_finished(fields: Mapping[str, Any], spec: TrialSpec) -> None:
 
 def _best(curve: list[dict[str, Any]], metric: Metric) -> tuple[float | None, int | None]:
     """The best score and the first loop that reached it."""
-    sign = 1 if metric.better == "higher" else -1
-    scored = [
-        (sign * one["accuracy"], -one["loop"])
-        for one in curve
-        if one["accuracy"] is not None and not one.get("diverged", False)
-    ]
+    scored = [one for one in curve if one["accuracy"] is not None and not one.get("diverged", False)]
     if not scored:
         return None, None
-    score, loop = max(scored)
-    return sign * score, -loop
+    best = (max if metric.better == "higher" else min)(map(itemgetter("accuracy"), scored))
+    return best, next(one["loop"] for one in scored if one["accuracy"] == best)

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NoReturn
 
 from frustration.errors import InputError
@@ -22,7 +23,7 @@ REAL = 1e300
 def parse(content: bytes | str) -> Any:
     """The value of a JSON text; NaN, Infinity, five thousand digits and deep nesting are errors."""
     try:
-        return json.loads(content, parse_constant=_no_constant)
+        return _DECODER.decode(content if isinstance(content, str) else content.decode())
     except RecursionError:
         raise InputError("it is nested too deeply") from None
     except ValueError as error:
@@ -31,6 +32,9 @@ def parse(content: bytes | str) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ class Kind:
             return False
         if str in found and not _are_texts([value for value in values if type(value) is str]):
             return False
-        return not found & _NESTED or all(map(_is_plain, values))
+        return not found & _NESTED or _are_plain([value for value in values if type(value) in _NESTED])
 
     def accepts(self, value: Any) -> bool:
         """The same of one value."""
@@ -63,7 +67,7 @@ class Kind:
             return False
         if kind in _NUMBERS:
             return bool(self.least <= value <= self.most)
-        return kind in (bool, type(None)) or (_are_texts([value]) if kind is str else _is_plain(value))
+        return kind in (bool, type(None)) or (_are_texts([value]) if kind is str else _are_plain([value]))
 
     def optional(self) -> Kind:
         """The same for a field that may be missing."""
@@ -116,17 +120,23 @@ def check_all(values: Any, table: Table, what: str) -> list[dict[str, Any]]:
     """A list of such objects."""
     if not isinstance(values, list) or not set(map(type, values)) <= {dict}:
         raise InputError(f"{what} is not a list of objects")
-    forms = set(map(tuple, values))
-    for names in forms:
+    for names, objects in _by_names(values).items():
         _check_names(names, table, what)
-    for name, kind in table.items():
-        having = [name in names for names in forms]
-        if not any(having):
-            continue
-        column = [one[name] for one in (values if all(having) else [v for v in values if name in v])]
-        if not kind.holds(column):
-            raise InputError(f"the {name} of {what} is not {kind.name}")
+        for name, column in zip(names, zip(*map(dict.values, objects), strict=True), strict=True):
+            if not table[name].holds(column):
+                raise InputError(f"the {name} of {what} is not {table[name].name}")
     return values
+
+
+def _by_names(objects: list[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Objects with the same names in the same order; as a rule all have them."""
+    names = set(map(tuple, objects))
+    if len(names) == 1:
+        return {names.pop(): objects}
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for one in objects:
+        alike.setdefault(tuple(one), []).append(one)
+    return alike
 
 
 def check_texts(value: Any, what: str) -> list[str]:
@@ -163,20 +173,31 @@ def _are_texts(values: Iterable[str]) -> bool:
     return True
 
 
-def _is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether every number in it is finite and every text can be written, at whatever depth."""
-    if not isinstance(value, dict | list):
-        value = [value]
-    if depth == DEPTH or (isinstance(value, dict) and not _are_texts(value)):
-        return False
-    inside = value.values() if isinstance(value, dict) else value
-    kinds = set(map(type, inside))
-    if kinds & _NUMBERS:
-        numbers = [one for one in inside if type(one) in _NUMBERS]
-        if not _within([one for one in numbers if type(one) is float] or [0.0], -REAL, REAL):
+def _are_plain(nested: Sequence[Any]) -> bool:
+    """Whether every number in these objects and lists is finite and every text can be written.
+
+    Level by level, all values of a level together: the evidence of a long curve is many small objects.
+    """
+    for _ in range(DEPTH):
+        kinds = set(map(type, nested))
+        objects = _of(dict, nested, kinds)
+        if not _are_texts(chain.from_iterable(objects)):
             return False
-        if not _within([one for one in numbers if type(one) is int] or [0], -WHOLE, WHOLE):
+        inside = list(chain(*map(dict.values, objects), *_of(list, nested, kinds)))
+        kinds = set(map(type, inside))
+        for kind, most in ((int, WHOLE), (float, REAL)):
+            if kind in kinds and not _within(_of(kind, inside, kinds), -most, most):
+                return False
+        if not _are_texts(_of(str, inside, kinds)):
             return False
-    if str in kinds and not _are_texts(one for one in inside if type(one) is str):
-        return False
-    return not kinds & _NESTED or all(_is_plain(one, depth + 1) for one in inside if type(one) in _NESTED)
+        nested = [*_of(dict, inside, kinds), *_of(list, inside, kinds)]
+        if not nested:
+            return True
+    return False
+
+
+def _of(kind: type, values: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+    """Those of one kind, of values whose kinds are known."""
+    if kind not in kinds:
+        return ()
+    return values if len(kinds) == 1 else [value for value in values if type(value) is kind]

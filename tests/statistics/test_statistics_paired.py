@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frustration.errors import InputError
-from frustration.statistics.paired import sign_flip, sign_flip_interval, t_interval, trials_to_reach
+from frustration.statistics.paired import (
+    BATCH,
+    drawn_sums,
+    sign_flip,
+    sign_flip_interval,
+    t_interval,
+    trials_to_reach,
+)
 
 RNG = np.random.default_rng(20)
 PERCENTS = st.lists(st.integers(-60, 60).map(lambda hundredths: hundredths / 100), min_size=1, max_size=9)
@@ -190,3 +197,17 @@ def test_what_is_not_a_row_of_numbers_is_refused_in_one_sentence(function, value
 def test_a_level_is_a_share(level):
     with pytest.raises(InputError, match="wanted is a number between 0 and 1"):
         sign_flip_interval(np.ones(8), level=level)
+
+
+@pytest.mark.parametrize("pairs", [1, 8, 9, 37])
+def test_sums_of_drawn_pairs_are_those_of_every_pair_by_itself(pairs):
+    """The plain form: a bit for each pair, and a product."""
+    values, draws = RNG.normal(size=(pairs, 3)), BATCH + 5
+    quick = list(drawn_sums(values, draws, np.random.default_rng(4)))
+    generator, groups = np.random.default_rng(4), -(-pairs // 8)
+    for sums in quick:
+        drawn = np.frombuffer(generator.bytes(groups * len(sums)), np.uint8).reshape(groups, len(sums)).T
+        chosen = np.unpackbits(drawn, axis=1, bitorder="little")[:, :pairs]
+        np.testing.assert_allclose(sums, chosen @ values, atol=1e-12)
+    assert sum(map(len, quick)) == draws
+    assert np.concatenate(quick).mean(axis=0) == pytest.approx(values.sum(axis=0) / 2, abs=0.4)

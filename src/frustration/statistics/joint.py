@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from frustration.errors import InputError
 from frustration.statistics.inputs import Array, count, drawn_with, finite, numbers
-from frustration.statistics.paired import DRAWS, TIE, batches, drawn_signs, invert_sign_flips, sign_flip
+from frustration.statistics.paired import DRAWS, TIE, drawn_sums, invert_sign_flips, sign_flip
 from frustration.statistics.results import Estimate, Significance
 
 EXACT_TRIALS: Final = 15
@@ -94,10 +94,10 @@ def joint_step_down(
     units = np.divide(values, norms, out=np.zeros_like(values), where=norms > 0.0)
     observed = np.abs(units.sum(axis=1))
     order = np.argsort(-observed, kind="stable")
-    flips, exact = _flips(units.shape[1], generator, draws)
+    flipped, exact = _flipped_sums(units[order], generator, draws)
     as_large = np.zeros(len(units))
-    for signs in flips:
-        scores = np.abs(signs @ units[order].T)
+    for sums in flipped:
+        scores = np.abs(sums)
         rivals = np.maximum.accumulate(scores[:, ::-1], axis=1)[:, ::-1]
         as_large += (rivals >= observed[order] - TIE * units.shape[1]).sum(axis=0)
     count_all = 2 ** (units.shape[1] - 1) if exact else draws
@@ -122,9 +122,9 @@ def joint_wins(
     values, there = _checked(differences, present)
     values = values[:, there.any(axis=0)]
     trials = values.shape[1]
-    flips, exact = _flips(trials, generator, draws)
-    score = np.abs(np.concatenate([_net_wins(signs, values) for signs in flips]))
-    (observed,) = _net_wins(np.ones((1, trials)), values)
+    flipped, exact = _flipped_sums(values, generator, draws)
+    score = np.abs(np.concatenate([_net_wins(sums, values) for sums in flipped]))
+    (observed,) = _net_wins(values.sum(axis=1)[None], values)
     extreme = int(np.count_nonzero(score >= abs(observed)))
     return Significance(
         p=float(np.mean(score >= abs(observed))) if exact else (1 + extreme) / (1 + draws),
@@ -138,18 +138,21 @@ def joint_wins(
     )
 
 
-def _flips(trials: int, generator: np.random.Generator | None, draws: int) -> tuple[Iterator[Array], bool]:
-    """Sign patterns in pieces, (patterns, trials) each, and whether these are all of them."""
+def _flipped_sums(
+    values: Array, generator: np.random.Generator | None, draws: int
+) -> tuple[Iterator[Array], bool]:
+    """Sums of each row of (rows, trials) under joint sign flips, (patterns, rows) each; whether of all."""
+    trials = values.shape[1]
     if trials <= EXACT_TRIALS:
-        return iter([_sign_patterns(trials)]), True
+        return iter([_sign_patterns(trials) @ values.T]), True
     drawn = drawn_with(generator, f"the signs of {trials} trials are too many to count")
-    return (drawn_signs(rows, trials, drawn) for rows in batches(count(draws, "draws"))), False
+    total = values.sum(axis=1)
+    return (2.0 * some - total for some in drawn_sums(values.T, count(draws, "draws"), drawn)), False
 
 
-def _net_wins(signs: Array, values: Array) -> Array:
-    """(patterns, trials) signs of (architectures, trials) values -> gaining minus losing, (patterns,)."""
-    sums = signs @ values.T
-    sums[np.abs(sums) <= TIE * np.abs(values).sum(axis=1)] = 0.0
+def _net_wins(sums: Array, values: Array) -> Array:
+    """(patterns, rows) sums of signed (rows, trials) values -> gaining minus losing, (patterns,)."""
+    sums = np.where(np.abs(sums) <= TIE * np.abs(values).sum(axis=1), 0.0, sums)
     return np.asarray(np.sign(sums).sum(axis=1), dtype=np.float64)
 
 

@@ -7,6 +7,7 @@ difference is as likely as its opposite. All 2^n sign patterns are counted: no d
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final, Literal
 
 import numpy as np
@@ -23,9 +24,13 @@ EXACT_PAIRS: Final = 30
 EXACT_SUBSETS: Final = 20
 """All subsets are listed up to here for the interval."""
 DRAWS: Final = 99_999
+BATCH: Final = 2_000
+"""Draws that are added up at a time: their sums stay in the processor's cache."""
 TIE: Final = 1e-9
 """Sums closer than this part of the sum of all |differences| are equal: the same percents differ in the last
 bits of a float (1e-16), different percents of 10,000 images by more than 1e-6."""
+_CHOSEN: Final = np.array([[byte >> bit & 1 for bit in range(8)] for byte in range(256)], dtype=np.float64)
+"""Which of eight pairs each value of a byte chooses, (256, 8)."""
 
 
 def sign_flip(
@@ -81,21 +86,28 @@ def _signed_sums(values: Array) -> Array:
 
 
 def _drawn_share(values: Array, generator: np.random.Generator, draws: int, both: bool) -> float:
-    signs = (drawn_signs(rows, values.size, generator) for rows in batches(draws))
-    sums = np.concatenate([some @ values for some in signs])
+    signed = drawn_sums(2.0 * values[:, None], draws, generator)
+    sums = np.concatenate([some[:, 0] for some in signed]) - values.sum()
     sums = np.abs(sums) if both else sums
     extreme = int(np.count_nonzero(sums >= values.sum() - TIE * np.abs(values).sum()))
     return (1.0 + extreme) / (1.0 + draws)
 
 
-def drawn_signs(rows: int, pairs: int, generator: np.random.Generator) -> Array:
-    """Random signs, shape (rows, pairs)."""
-    return 2.0 * generator.integers(0, 2, (rows, pairs)).astype(np.float64) - 1.0
+def drawn_sums(values: Array, draws: int, generator: np.random.Generator) -> Iterator[Array]:
+    """Sums of `values` (pairs, columns) over random subsets of the pairs, in pieces (some draws, columns).
 
-
-def batches(draws: int, size: int = 10_000) -> list[int]:
-    """`draws` in pieces that fit into memory."""
-    return [min(size, draws - start) for start in range(0, draws, size)]
+    A byte chooses among eight pairs, and their 256 sums are added up once: a sum of 2,500 pairs takes 313
+    steps. Multiplying a matrix of random signs took ten times as long (3 s for 99,999 draws).
+    """
+    padded = np.concatenate([values, np.zeros((-len(values) % 8, values.shape[1]))])
+    tables = _CHOSEN @ padded.reshape(-1, 8, values.shape[1])
+    for start in range(0, draws, BATCH):
+        rows = min(BATCH, draws - start)
+        sums = np.zeros((rows, values.shape[1]))
+        chosen = np.frombuffer(generator.bytes(rows * len(tables)), np.uint8).reshape(len(tables), rows)
+        for table, which in zip(tables, chosen, strict=True):
+            sums += table.take(which, axis=0)
+        yield sums
 
 
 def trials_to_reach(p: float) -> int:
@@ -178,9 +190,6 @@ def outside(level: float, subsets: int) -> int:
 
 
 def _drawn_ratios(sums: Array, weights: Array, generator: np.random.Generator, draws: int) -> Array:
-    columns = np.stack([sums, weights], axis=1)
-    drawn = np.concatenate([
-        generator.integers(0, 2, (rows, sums.size)).astype(np.float64) @ columns for rows in batches(draws)
-    ])  # fmt: skip
+    drawn = np.concatenate(list(drawn_sums(np.stack([sums, weights], axis=1), draws, generator)))
     drawn = drawn[drawn[:, 1] > 0.0]
     return np.asarray(drawn[:, 0] / drawn[:, 1])

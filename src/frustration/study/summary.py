@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Final
 
 from frustration.record_reading import SCORE, RecordFields
@@ -49,7 +50,7 @@ def summary(found: RecordFields) -> dict[str, Any]:
         "bounty": fields["bounty"],
         "bounty_loop": fields["bounty_loop"],
         "test_accuracy": fields["test_accuracy"],
-        "accepted": sum(entry["accepted"] for entry in fields["curve"]),
+        "accepted": sum(map(itemgetter("accepted"), fields["curve"])),
         "diverged": sum(entry.get("diverged", False) for entry in fields["curve"]),
         "inert": list(fields["inert"]),
         "loops": fields["loop"],
