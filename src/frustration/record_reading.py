@@ -29,7 +29,6 @@ from frustration.typed import (
     check,
     check_all,
     check_texts,
-    parse,
     real,
     whole,
 )
@@ -217,7 +216,7 @@ def _check_treatment(treatment: Mapping[str, Any], spec: Mapping[str, Any]) -> N
 def read_failure(content: bytes) -> dict[str, Any]:
     """What went wrong with a trial, as `Store.write_failure` wrote it."""
     try:
-        return check(parse(content), FAILURE, "it")
+        return check(unseal(content)[0], FAILURE, "it")
     except InputError as error:
         raise RecordError(f"not a whole report of a failure ({error})") from None
 

@@ -1,4 +1,4 @@
-"""One line of JSON that carries the digest of its own text, so that a flipped bit is noticed.
+"""JSON that carries the digest of its own text, so that a flipped bit is noticed. As a rule one line.
 
     {"loop": 1, …, "sha256": "64 hexadecimal digits"}
 
@@ -18,15 +18,21 @@ from frustration.errors import InputError
 from frustration.typed import parse
 
 DIGEST = "sha256"
-_END = re.compile(rb', "sha256": "([0-9a-f]{64})"\}\s*\Z')
+_END = re.compile(rb',(?:\n )? "sha256": "([0-9a-f]{64})"\n?\}\s*\Z')
 _TAIL_BYTES = 96
 """More than the end of a sealed line has."""
 
 
-def seal(fields: Mapping[str, Any], after: str = "") -> str:
+def seal(fields: Mapping[str, Any], after: str = "", sort_keys: bool = False) -> str:
     """The line, without its end; `after` is the digest of the line before."""
-    text = json.dumps(fields, allow_nan=False)[:-1]
+    text = json.dumps(fields, allow_nan=False, sort_keys=sort_keys)[:-1]
     return f'{text}, "{DIGEST}": "{_digest(text.encode(), after)}"}}'
+
+
+def seal_for_eyes(fields: Mapping[str, Any]) -> str:
+    """The same in many lines, for files that people read."""
+    text = json.dumps(fields, allow_nan=False, indent=2)[:-2]
+    return f'{text},\n  "{DIGEST}": "{_digest(text.encode(), "")}"\n}}'
 
 
 def digest_of(line: str) -> str:

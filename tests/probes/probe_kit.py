@@ -82,7 +82,7 @@ def contents(store: Store, without: tuple[str, ...] = ("latency",)) -> dict[str,
     """What lies in every probe file, as text, without what was timed."""
     files, found = ProbeFiles(store.root), {}
     for trial_id in files.ids():
-        content = json.loads(files.path(trial_id).read_text())
+        content = files.read(trial_id)
         for measure in without:
             content["measures"].pop(measure, None)
         found[trial_id] = json.dumps(content)

@@ -26,7 +26,7 @@ from frustration.spec import TrialSpec
 from frustration.study import probe_files
 from frustration.study.definition import Study
 from frustration.study.merge import merge
-from frustration.study.probe_files import ProbeFiles
+from frustration.study.probe_files import ProbeFileError, ProbeFiles
 from frustration.study.store import Store
 
 
@@ -209,7 +209,12 @@ def test_a_record_that_cannot_be_read_is_one_sentence(store):
 
 @pytest.mark.parametrize(
     "text, words",
-    [("{", "is torn"), ('{"probe_schema": 2, "measures": {}}', "schema 2"), ("[]", "schema None")],
+    [
+        ("{", "is torn"),
+        ('{"probe_schema": 2, "measures": {}}', "schema 2"),
+        ("[]", "is torn"),
+        ("{}", "schema None"),
+    ],
 )
 def test_a_probe_that_cannot_be_read_is_left_alone(text, words, measured, store):
     shutil.copytree(measured.root / "probes", store.root / "probes")
@@ -220,12 +225,27 @@ def test_a_probe_that_cannot_be_read_is_left_alone(text, words, measured, store)
     assert path.read_text() == text
 
 
+def test_a_flipped_bit_in_a_probe_is_noticed_and_one_without_a_digest_is_read(store):
+    probed(store)
+    files, trial_id = ProbeFiles(store.root), min(store.ids()[0])
+    path = files.path(trial_id)
+    content = path.read_bytes()
+    for place in range(0, len(content) - 1, 97):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(ProbeFileError, match="is torn"):
+            files.read(trial_id)
+    older = json.loads(content)
+    del older["sha256"]
+    path.write_text(json.dumps(older))
+    assert files.read(trial_id) == older
+
+
 def test_a_network_that_was_replaced_is_measured_anew(store):
     probed(store)
     path = ProbeFiles(store.root).path(min(store.ids()[0]))
     content = json.loads(path.read_text())
     before = path.read_bytes()
-    del content["measures"]["memory"]
+    del content["measures"]["memory"], content["sha256"]
     content["network"] = "0" * 64
     path.write_text(json.dumps(content))
     probed(store)

@@ -1,11 +1,17 @@
 """The manifest remembers how often a study was extended and looked at; the report's p-values depend on it."""
 
 import json
+from threading import Thread
 
+import pytest
 from study_kit import ran, tiny
 
 from frustration.commands.report import main as report
+from frustration.files import in_turn
 from frustration.report import report_line
+from frustration.report.analysis import analyse
+from frustration.report.cautions import warnings
+from frustration.report.reading import read_study
 from frustration.study import manifest
 from frustration.study.merge import merge
 from frustration.study.store import Store
@@ -54,14 +60,70 @@ def test_a_merged_study_was_looked_at_as_often_as_its_parts_were(tmp_path):
         assert [look.done for look in manifest.looks(both.root)] == [8, 12]
 
 
-def test_an_older_manifest_or_a_damaged_one_knows_of_no_look(tmp_path):
+def test_an_older_manifest_knows_of_no_look_and_a_damaged_one_says_that_it_may_have_known(tmp_path):
     store, _ = ran(tmp_path / "tiny")
-    runs = json.loads((store.root / "manifest.json").read_text())["runs"]
-    for content in ({"schema": 1, "runs": runs}, {"runs": runs, "looks": [{"when": 1}, 5]}, [], "looks"):
-        manifest.manifest_path(store.root).write_text(json.dumps(content))
-        assert manifest.looks(store.root) == ()
+    path = manifest.manifest_path(store.root)
+    runs = json.loads(path.read_text())["runs"]
+    path.write_text(json.dumps({"schema": 1, "runs": runs}))
+    assert (manifest.looks(store.root), manifest.is_lost(store.root)) == ((), False)
+    for content in ({"runs": runs, "looks": [{"when": 1}, 5]}, {"runs": runs, "looks": 3}, [], "looks"):
+        path.write_text(json.dumps(content))
+        assert (manifest.looks(store.root), manifest.is_lost(store.root)) == ((), True)
     store.keep_look()
     assert len(manifest.looks(store.root)) == 1
+    assert manifest.is_lost(store.root), "writing it anew does not bring them back"
+    both = Store(tmp_path / "both" / "tiny")
+    merge(both, [store])
+    assert manifest.is_lost(both.root)
+    assert any("earlier looks" in line for line in warnings_of(store))
+
+
+def test_a_flipped_bit_in_the_manifest_is_noticed(tmp_path):
+    store, _ = ran(tmp_path / "tiny", tiny(architectures='["[1*2]"]'))
+    look(store)
+    path = manifest.manifest_path(store.root)
+    content = path.read_bytes()
+    assert not manifest.is_lost(store.root)
+    for place in range(0, len(content) - 1, 7):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert manifest.is_lost(store.root), place
+
+
+def test_a_kill_in_the_middle_of_an_extension_hides_none_and_makes_no_second_one(tmp_path, monkeypatch):
+    store = Store(tmp_path / "tiny")
+    store.create(tiny())
+    with monkeypatch.context() as patch:
+        patch.setattr("frustration.study.store.write_atomically", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            store.create(tiny(trials="5"))
+    assert store.study().trials == 2
+    store.create(tiny(trials="5"))
+    assert [(one.before, one.after) for one in manifest.extensions(store.root)] == [(2, 5)]
+
+
+def test_of_two_that_extend_a_study_at_once_both_extensions_are_kept(tmp_path):
+    store = Store(tmp_path / "tiny")
+    store.create(tiny())
+    with in_turn(store.root / ".study.lock"):
+        threads = [Thread(target=store.create, args=[tiny(trials="5")]), Thread(target=store.keep_look)]
+        for thread in threads:
+            thread.start()
+            thread.join(0.3)
+            assert thread.is_alive(), "it waits for its turn"
+        (store.root / "study.toml").write_text(tiny(trials="4").to_toml())
+        manifest.keep_extension(store.root, 2, 4)
+    for thread in threads:
+        thread.join()
+    assert [(one.before, one.after) for one in manifest.extensions(store.root)] == [(2, 4), (4, 5)]
+
+
+def stopped(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def warnings_of(store: Store) -> list[str]:
+    results = read_study(store.root)
+    return list(warnings(results, analyse(results)))
 
 
 def test_the_report_at_the_end_of_a_run_is_a_look(tmp_path):

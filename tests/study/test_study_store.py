@@ -12,6 +12,7 @@ from study_kit import bits, ran, synthetic_records, tiny
 
 from frustration.errors import InputError
 from frustration.files import StorageError, in_turn
+from frustration.record_reading import RecordError, read_failure
 from frustration.study import store as store_module
 from frustration.study.merge import union
 from frustration.study.store import Store
@@ -162,6 +163,20 @@ def test_one_bad_record_is_named_and_the_others_are_listed_and_sealed(tmp_path):
     assert store.seal() == (1, complaints[:1]), "a list has not hidden it"
     assert old.read_bytes() == sealed
     assert store.seal()[0] == 0
+
+
+def test_a_flipped_bit_in_what_went_wrong_is_noticed_and_one_without_a_digest_is_read(tmp_path):
+    store = Store(tmp_path / "study")
+    (record,) = synthetic_records(1)
+    trial_id, spec = record.spec.id, record.spec.to_dict()
+    store.write_failure(trial_id, spec, "ValueError: no")
+    content = store.failure_path(trial_id).read_bytes()
+    assert read_failure(content) == {"id": trial_id, "spec": spec, "traceback": "ValueError: no"}
+    for place in range(len(content) - 1):
+        with pytest.raises(RecordError):
+            read_failure(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    older = re.sub(rb', "sha256": "[0-9a-f]*"', b"", content)
+    assert read_failure(older) == read_failure(content)
 
 
 def test_a_record_under_another_name_is_refused(tmp_path):

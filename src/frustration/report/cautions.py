@@ -190,6 +190,11 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
             f"In {len(stuck)} of {many(len(analysis.groups), 'architecture')} no trial of any treatment "
             f"beats chance ({listed(names)}): a difference there is one between networks that do not learn."
         )
+    if results.looks_lost:
+        yield (
+            "The manifest was damaged, so earlier looks at this study may be unknown. Verdicts hold their "
+            "error rate only if there were none."
+        )
     if any(group.learns is None for group in analysis.groups):
         yield "ZeroR of a data set is not known here, so networks that never learn are not masked."
     yield from _other_scores(analysis)

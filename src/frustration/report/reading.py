@@ -51,6 +51,7 @@ def read_study(root: Path) -> StudyResults:
         failures=failures,
         skipped=tuple(skipped),
         looks=_looks(store),
+        looks_lost=manifest.is_lost(store.root),
         extensions=len(manifest.extensions(store.root)),
         manifest=tuple(manifest.read(root / "manifest.json")),
         definition=text,

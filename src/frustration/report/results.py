@@ -233,6 +233,8 @@ class StudyResults:
     skipped: tuple[Skipped, ...] = ()
     looks: tuple[int, ...] = ()
     """Trials of a cell that there were whenever somebody looked at a report."""
+    looks_lost: bool = False
+    """Whether there may have been more: the manifest was damaged."""
     extensions: int = 0
     """How often trials were added to a study that was there."""
     manifest: tuple[Mapping[str, Any], ...] = ()

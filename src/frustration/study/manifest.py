@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import json
 import platform
 import shlex
 import subprocess
@@ -20,7 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from frustration.errors import InputError
 from frustration.files import StorageError, home, in_turn, read_file, write_atomically
+from frustration.sealed_json import seal_for_eyes, unseal
 from frustration.version import PACKAGE, VERSION
 
 if TYPE_CHECKING:
@@ -81,10 +82,12 @@ def keep_run(root: Path, entry: Mapping[str, Any]) -> None:
 
 
 def keep_extension(root: Path, before: int, after: int) -> None:
-    """Add an extension by the command under way."""
+    """Add an extension by the command under way, unless the last one, killed before it grew, was the same."""
     one = Extension(when=_now(), before=before, after=after, command=_anonymous(command_line()))
     with _changed(manifest_path(root)) as content:
-        content["extensions"].append(asdict(one))
+        last = content["extensions"][-1:]
+        if not last or (last[0]["before"], last[0]["after"]) != (before, after):
+            content["extensions"].append(asdict(one))
 
 
 def keep_look(root: Path, trials: int, done: int) -> None:
@@ -99,15 +102,22 @@ def keep_look(root: Path, trials: int, done: int) -> None:
 def keep_history_of(root: Path, others: Sequence[Path]) -> None:
     """Add the extensions and looks of studies whose trials were merged into this one."""
     with _changed(manifest_path(root)) as content:
-        for name in HISTORIES:
-            theirs = [one for other in others for one in _content(manifest_path(other))[name]]
-            content[name] += [one for one in theirs if one not in content[name]]
-            content[name].sort(key=lambda one: one["when"])
+        for theirs in [_content(manifest_path(other)) for other in others]:
+            for name in HISTORIES:
+                content[name] += [one for one in theirs[name] if one not in content[name]]
+                content[name].sort(key=lambda one: one["when"])
+            content["lost"] |= theirs["lost"]
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The entries of all runs, the oldest first."""
-    return _content(path)["runs"]
+    runs: list[dict[str, Any]] = _content(path)["runs"]
+    return runs
+
+
+def is_lost(root: Path) -> bool:
+    """Whether the manifest was damaged once, so that it may have known of more looks and extensions."""
+    return bool(_content(manifest_path(root))["lost"])
 
 
 def begun(root: Path) -> datetime | None:
@@ -120,7 +130,7 @@ def begun(root: Path) -> datetime | None:
 
 
 @contextlib.contextmanager
-def _changed(path: Path) -> Iterator[dict[str, list[dict[str, Any]]]]:
+def _changed(path: Path) -> Iterator[dict[str, Any]]:
     """The content, for the block to change; it is written if it did. Processes take turns."""
     try:
         with in_turn(path.with_name(".manifest.lock")):
@@ -128,24 +138,32 @@ def _changed(path: Path) -> Iterator[dict[str, list[dict[str, Any]]]]:
             before = copy.deepcopy(content)
             yield content
             if content != before:
-                text = json.dumps({"schema": SCHEMA, **content}, indent=2)
+                kept = {name: part for name, part in content.items() if name != "lost" or part}
+                text = seal_for_eyes({"schema": SCHEMA, **kept})
                 write_atomically(path, (text + "\n").encode())
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """By part: what is there; nothing where the file is missing or damaged, for it can be written anew."""
+def _content(path: Path) -> dict[str, Any]:
+    """By part: what is there; nothing where the file is missing or damaged, for it can be written anew.
+
+    `lost` is true from then on: it may have known of more.
+    """
+    content: dict[str, Any] = {"lost": False, "runs": [], **{name: [] for name in HISTORIES}}
     try:
-        found = json.loads(read_file(path))
-    except (FileNotFoundError, ValueError):
-        found = None
-    content: dict[str, list[dict[str, Any]]] = {name: [] for name in ("runs", *HISTORIES)}
-    for name, entries in content.items():
-        theirs = found.get(name) if isinstance(found, dict) else None
+        found, _ = unseal(read_file(path))
+    except FileNotFoundError:
+        return content
+    except InputError:
+        return content | {"lost": True}
+    for name in ("runs", *HISTORIES):
+        theirs = found.get(name, [])
         fields = HISTORIES[name].__dataclass_fields__.keys() if name in HISTORIES else None
         if isinstance(theirs, list):
-            entries += [one for one in theirs if isinstance(one, dict) and fields in (None, one.keys())]
+            content[name] = [one for one in theirs if isinstance(one, dict) and fields in (None, one.keys())]
+        content["lost"] |= content[name] != theirs
+    content["lost"] |= bool(found.keys() - {"schema", "runs", *HISTORIES})
     return content
 
 

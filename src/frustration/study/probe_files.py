@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, Final
 
 from frustration.errors import FrustrationError, InputError
 from frustration.files import make_folder, read_file, try_lock, write_atomically
-from frustration.typed import OBJECT, PERCENT, TEXT, Table, check, parse, real, whole
+from frustration.sealed_json import seal, unseal
+from frustration.typed import OBJECT, PERCENT, TEXT, Table, check, real, whole
 
 PROBE_SCHEMA = 1
 FOLDER = "probes"
@@ -59,7 +59,7 @@ class ProbeFiles:
         """What is there, None if nothing is; ProbeFileError where it cannot be read."""
         path = self.path(trial_id)
         try:
-            content = parse(read_file(path))
+            content, _ = unseal(read_file(path))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -69,7 +69,7 @@ class ProbeFiles:
                 f"{path} is torn ({error}); remove it, and `probe {self.root.name}` measures that "
                 f"network again"
             ) from None
-        schema = content.get("probe_schema") if isinstance(content, dict) else None
+        schema = content.get("probe_schema")
         if schema != PROBE_SCHEMA:
             newer = isinstance(schema, int) and schema > PROBE_SCHEMA
             raise ProbeFileError(
@@ -84,7 +84,7 @@ class ProbeFiles:
     def write(self, content: dict[str, Any]) -> None:
         path = self.path(content["id"])
         make_folder(path.parent)
-        text = json.dumps({"probe_schema": PROBE_SCHEMA, **content}, allow_nan=False, sort_keys=True)
+        text = seal({"probe_schema": PROBE_SCHEMA, **content}, sort_keys=True)
         write_atomically(path, (text + "\n").encode())
 
     @contextlib.contextmanager

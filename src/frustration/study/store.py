@@ -11,7 +11,6 @@ Merging two stores is copying files. Records are never rewritten, but those of o
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -67,19 +66,20 @@ class Store:
         with in_turn(self.root / ".study.lock"):
             self.check(study)
             before = self.study() if path.exists() else None
+            if before and study.trials > before.trials:  # first: a kill must not hide an extension
+                manifest.keep_extension(self.root, before.trials, study.trials)
             if before != study:
                 write_atomically(path, study.to_toml().encode(), durable=True)
-            if before and study.trials > before.trials:
-                manifest.keep_extension(self.root, before.trials, study.trials)
 
     def keep_look(self) -> None:
         """Add a look by the command under way to the manifest, unless there is nothing to see or extend."""
-        try:
-            trials, done = self.study().trials, len(self.ids()[0])
-        except InputError:
-            return
-        if done:
-            manifest.keep_look(self.root, trials, done)
+        with in_turn(self.root / ".study.lock"):
+            try:
+                trials, done = self.study().trials, len(self.ids()[0])
+            except InputError:
+                return
+            if done:
+                manifest.keep_look(self.root, trials, done)
 
     def check(self, study: Study) -> None:
         """A study may grow (more trials, modes, architectures, data): what is there stays part of it."""
@@ -157,7 +157,7 @@ class Store:
         path = self.failure_path(trial_id)
         make_folder(path.parent)
         content = {"id": trial_id, "spec": spec, "traceback": traceback}
-        write_atomically(path, (json.dumps(content) + "\n").encode())
+        write_atomically(path, (seal(content) + "\n").encode())
 
     def write_network(self, trial_id: str, content: bytes) -> None:
         path = self.network_path(trial_id)
