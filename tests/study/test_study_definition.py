@@ -32,7 +32,7 @@ def refused(tmp_path: Path, text: str) -> str:
     [
         ({"meta_lops": "3"}, ("grid.toml, line 7", 'unknown key "meta_lops"', 'did you mean "meta_loops"?')),
         ({"datasets": '"mnist"'}, ("line 7", '"datasets"', 'did you mean "dataset"?')),
-        ({"zebra": "1"}, ("line 7", '"zebra"', "keys are acceptance, architectures")),
+        ({"zebra": "1"}, ("line 7", '"zebra"', "keys are acceptance, analysis")),
         ({"trials": '"8"'}, ("line 4", "\"trials\" must be a whole number, not '8'")),
         ({"trials": "true"}, ("line 4", '"trials" must be a whole number, not True')),
         ({"trials": "2.0"}, ("line 4", '"trials" must be a whole number')),

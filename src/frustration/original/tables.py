@@ -43,7 +43,8 @@ def original_files(results: StudyResults) -> dict[str, str]:
 def setting_folder(setting: Setting) -> str:
     """`mnist-lr0.0001`, with the fraction of training images behind it where that is not 1."""
     part = "" if setting.train_fraction == 1.0 else f"-fraction{setting.train_fraction:g}"
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{setting.dataset}-lr{setting.learning_rate:g}{part}")
+    rate = "chosen-lr" if setting.learning_rate is None else f"lr{setting.learning_rate:g}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", f"{setting.dataset}-{rate}{part}")
 
 
 def plain_name(architecture: Architecture) -> str:

@@ -51,8 +51,9 @@ def analyse(
     looks = effective_looks(
         results.looks, max((int(cell.trial.max()) + 1 for cell in results.cells if cell.n), default=1), alpha
     )
+    control = control or results.plan.control
     sketches = [_sketch(*group, terms, control) for group in results.groups()]
-    judged = _judge(sketches, terms, looks)
+    judged = _judge(sketches, terms, looks, results.plan.questions)
     groups = [_group(sketch, judged, terms) for sketch in sketches]
     return Analysis(
         metric=terms.metric,
@@ -108,10 +109,12 @@ def _sketch(
     )
 
 
-def _judge(sketches: Sequence[_Sketch], terms: TestSettings, looks: tuple[int, ...]) -> _Judged:
-    """Verdicts about treatments together; those about controls together, for the tables."""
+def _judge(
+    sketches: Sequence[_Sketch], terms: TestSettings, looks: tuple[int, ...], wanted: Sequence[str]
+) -> _Judged:
+    """Verdicts about the wanted treatments, or all, together; those about the rest together, for tables."""
     asked = questions([(one, sketch.learns is not False) for sketch in sketches for one in sketch.drafts])
-    about = [question for question in asked if _is_main(question)] or asked
+    about = [question for question in asked if _is_main(question, wanted)] or asked
     rest = [question for question in asked if question not in about]
     baselines = {(sketch.setting, sketch.architecture): sketch.baseline for sketch in sketches}
     comparisons: dict[int, Comparison] = {}
@@ -128,9 +131,11 @@ def _judge(sketches: Sequence[_Sketch], terms: TestSettings, looks: tuple[int, .
     return _Judged(dict(zip(comparisons, explored, strict=True)), averages)
 
 
-def _is_main(question: Question) -> bool:
-    """A treatment, or a policy against the usual one."""
+def _is_main(question: Question, wanted: Sequence[str]) -> bool:
+    """One that the study asks; without any such, a treatment, or a policy against the usual one."""
     cell = question.drafts[0].cell
+    if wanted:
+        return cell.label in wanted
     return bool(cell.treatments) or not cell.usual
 
 

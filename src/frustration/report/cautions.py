@@ -133,7 +133,7 @@ def _why(cell: Cell) -> str:
     return why_inert(
         cell.treatments[0],
         knobs=cell.knobs,
-        learning_rate=cell.setting.learning_rate,
+        learning_rate=cell.learning_rate,
         loops=int(cell.loops.max(initial=0)),
         growth=None if grown is None else grown.why,
     )

@@ -62,7 +62,7 @@ def _trials(cell: Cell) -> Iterator[list[Any]]:
 
 def _who(cell: Cell) -> Iterator[list[Any]]:
     at = cell.setting
-    axes = [at.dataset, at.train_fraction, at.learning_rate, at.seed]
+    axes = [at.dataset, at.train_fraction, cell.learning_rate, at.seed]
     for one, trial in zip(cell.ids, cell.trial.tolist(), strict=True):
         yield [one, str(cell.architecture), cell.label, trial, *axes]
 

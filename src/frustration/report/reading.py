@@ -13,9 +13,11 @@ from frustration.architecture import Architecture
 from frustration.errors import InputError
 from frustration.files import read_file
 from frustration.record_reading import RecordError, finished_record, read_failure, read_spec
+from frustration.report.chosen_rates import choose_rates
 from frustration.report.results import Failure, Setting, Skipped, StudyResults
 from frustration.report.rows import CellParts, Identities, Row, Unusable
 from frustration.study import manifest
+from frustration.study.analysis_plan import AS_USUAL
 from frustration.study.definition import Study
 from frustration.study.probe_files import ProbeFileError, ProbeFiles
 from frustration.study.store import Store
@@ -42,7 +44,7 @@ def read_study(root: Path) -> StudyResults:
     study, text = _definition(store, skipped)
     failures = tuple(_failures(store, failed, identities, skipped))
     probes = _probes(root, finished, skipped)
-    return StudyResults(
+    results = StudyResults(
         name=study.name if study else root.resolve().name,
         source=root,
         published=False,
@@ -56,7 +58,9 @@ def read_study(root: Path) -> StudyResults:
         manifest=tuple(manifest.read(root / "manifest.json")),
         definition=text,
         probes=probes,
+        plan=study.plan if study else AS_USUAL,
     )
+    return choose_rates(results) if results.plan.choose_rate else results
 
 
 def _looks(store: Store) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
 from frustration.report.chance_level import ChanceLevel, yardstick
+from frustration.study.analysis_plan import AS_USUAL, AnalysisPlan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,7 +31,8 @@ class Setting:
     dataset: str
     dataset_digest: str
     train_fraction: float
-    learning_rate: float
+    learning_rate: float | None
+    """None where each arm has its own."""
     batch_size: int
     seed: int
     meta_loops: int
@@ -43,7 +45,8 @@ class Setting:
     def name(self) -> str:
         """`mnist, lr 0.0001`, and the fraction of the training images where it is not all of them."""
         part = "" if self.train_fraction == 1.0 else f", {100 * self.train_fraction:g} % of training images"
-        return f"{self.dataset}, lr {self.learning_rate:g}{part}"
+        rate = "chosen by validation" if self.learning_rate is None else f"{self.learning_rate:g}"
+        return f"{self.dataset}, lr {rate}{part}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,6 +157,8 @@ class Cell:
     growth: tuple[Growth | None, ...]
     curves: Curves | None
     """None where only the outcome is known, as in a published trials file."""
+    chosen_rate: float | None = None
+    """Of this arm, where its setting names none."""
     twins: int = 0
     """How many of the trials were not trained, because a control's computation is theirs."""
 
@@ -164,6 +169,12 @@ class Cell:
     @property
     def key(self) -> tuple[Setting, Architecture, str]:
         return self.setting, self.architecture, self.label
+
+    @property
+    def learning_rate(self) -> float:
+        rate = self.chosen_rate if self.setting.learning_rate is None else self.setting.learning_rate
+        assert rate is not None
+        return rate
 
     @property
     def inert_trials(self) -> Bools:
@@ -237,6 +248,10 @@ class StudyResults:
     """Whether there may have been more: the manifest was damaged."""
     extensions: int = 0
     """How often trials were added to a study that was there."""
+    plan: AnalysisPlan = AS_USUAL
+    """How the study wants its report to be made."""
+    rates: tuple[float, ...] = ()
+    """The learning rates among which each arm's was chosen; () where none was."""
     manifest: tuple[Mapping[str, Any], ...] = ()
     """The runs that made it."""
     definition: str = ""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from frustration.report import cautions
+from frustration.report.chosen_rates import chosen_sentences
 from frustration.report.findings import Analysis, Claim, Comparison
 from frustration.report.formatting import code, interval, listed, many, p_value, points
 from frustration.report.results import Setting, StudyResults
@@ -64,6 +65,10 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     elif results.settings:
         setting = results.settings[0]
         yield f"Setting: {setting.name}, up to {setting.meta_loops} loops of batches of {setting.batch_size}."
+    yield from chosen_sentences(results)
+    if results.plan.questions:
+        asked_about = listed([code(label) for label in results.plan.questions])
+        yield f"The study asks about {asked_about}: these share the error rate, all else is exploration."
     how = "paired by trial number" if analysis.paired else "not paired, because these trials have no seeds"
     if analysis.metric == "test":
         yield "The headline is the accuracy of the LKG on test; it was chosen on validation."

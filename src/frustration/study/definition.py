@@ -24,6 +24,7 @@ from frustration.modes import mode_named
 from frustration.references import ProblemReference, is_reference
 from frustration.sinks import one_line, shown
 from frustration.spec import TrialSpec
+from frustration.study.analysis_plan import AS_USUAL, AnalysisPlan
 from frustration.study.architecture_sets import architectures
 
 MOST_TRIALS = 10**6
@@ -57,6 +58,8 @@ class Study:
     """Pairs of an architecture and a mode: the cells of the grid that are run; () stands for all."""
     networks: bool = True
     """Whether the LKG networks are kept beside the records."""
+    analysis: AnalysisPlan = AS_USUAL
+    """How the report is to be made."""
 
     def specs(self, digests: Mapping[tuple[str, float], str]) -> Iterator[TrialSpec]:
         """Every trial of the grid; `digests` identify data by (data set or problem, training fraction)."""
@@ -120,6 +123,17 @@ class Study:
     def has(self, architecture: Architecture | ProblemReference, mode: str) -> bool:
         return not self.only or (str(architecture), mode) in self.only
 
+    @property
+    def plan(self) -> AnalysisPlan:
+        """How the report is made, with treatments as reports call them."""
+        labels = {
+            mode: TrialSpec.of(
+                "[1*1]", mode, optimizer=self.optimizer, acceptance=self.acceptance, defaults=self.knobs
+            ).label
+            for mode in self.modes
+        }
+        return self.analysis.labelled(labels)
+
     def check(self) -> None:
         """Raise InputError for anything that would fail later: every mode on every architecture."""
         if not _NAME.fullmatch(self.name):
@@ -158,6 +172,7 @@ class Study:
             labels.setdefault(spec.label, "")
         if len(labels) < len(self.modes):
             raise InputError(f"the study names one mode twice: {', '.join(self.modes)}")
+        self.analysis.check(self.modes, self.learning_rates)
 
     def to_toml(self) -> str:
         """The study with every default explicit; `from_toml` reads it back."""
@@ -182,6 +197,8 @@ class Study:
         lines += [f"loop_steps = {self.loop_steps}"] if self.loop_steps is not None else []
         lines += [f"only = {_toml([list(pair) for pair in self.only])}"] if self.only else []
         lines += [f"{key} = {_toml(v)}" for key in ("optimizer", "acceptance") if (v := getattr(self, key))]
+        if plan := self.analysis.to_table():
+            lines += ["", "[analysis]", *(f"{key} = {_toml(value)}" for key, value in plan.items())]
         for mode, knobs in self.knobs.items():
             lines += ["", f"[knobs.{mode}]", *(f"{knob} = {_toml(value)}" for knob, value in knobs.items())]
         return "\n".join(lines) + "\n"
@@ -259,6 +276,7 @@ def _read_fields(document: Mapping[str, Any], folder: Path, name: str) -> dict[s
             raise _KeyProblem(key, f"unknown key {shown_key}; {hint}")
         target = _PLURALS.get(key, key)
         special: dict[str, Callable[[Any], Any]] = {
+            "analysis": _analysis,
             "knobs": _knobs,
             "only": _pairs,
             "problems": functools.partial(_problems, folder=folder),
@@ -329,6 +347,13 @@ def _knobs(value: Any) -> dict[str, dict[str, Any]]:
         if isinstance(given, int) and abs(given) > LARGEST:
             raise _KeyProblem(knob, f'"{knob}" is too large a number: {shown(given)}')
     return {mode: dict(table) for mode, table in value.items()}
+
+
+def _analysis(value: Any) -> AnalysisPlan:
+    try:
+        return AnalysisPlan.read(value)
+    except InputError as error:
+        raise _KeyProblem("analysis", str(error)) from None
 
 
 def _line_of(key: str, text: str) -> str:

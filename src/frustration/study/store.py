@@ -89,7 +89,16 @@ class Store:
         axes = ("architectures", "problems", "modes", "datasets", "learning_rates", "train_fractions")
         grows = all(set(getattr(before, axis)) <= set(getattr(study, axis)) for axis in axes)
         grows = grows and set(before.cells) <= set(study.cells)
-        fixed = ("meta_loops", "seed", "batch_size", "loop_steps", "optimizer", "acceptance", "knobs")
+        fixed = (
+            "meta_loops",
+            "seed",
+            "batch_size",
+            "loop_steps",
+            "optimizer",
+            "acceptance",
+            "knobs",
+            "analysis",
+        )
         changed = [name for name in fixed if getattr(before, name) != getattr(study, name)]
         if changed:
             raise InputError(

@@ -1,0 +1,112 @@
+"""A study says beforehand how its report is made: what is asked, beside what, and at which learning rate."""
+
+import numpy as np
+import pytest
+
+from frustration.errors import InputError
+from frustration.report.analysis import analyse
+from frustration.report.chosen_rates import choose_rates
+from frustration.report.reading import read_study
+from frustration.report.sentences import plain_sentences
+from frustration.streams import Stream
+from frustration.study.definition import Study
+from frustration.study.run import prepare, run_study
+from frustration.study.store import Store
+
+STUDY = """
+name = "planned"
+architectures = ["[1*6]"]
+modes = ["none", "hidden:dose=2", "output", "plain"]
+trials = 3
+meta_loops = 3
+learning_rate = [1e-2, 1e-5]
+batch_size = 16
+dataset = "rows.npz"
+"""
+PLAN = """
+[analysis]
+questions = ["hidden:dose=2"]
+control = "plain"
+choose_rate = true
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X = Stream(b"a straight line!").uniform(400).reshape(100, 4)
+    np.savez("rows.npz", X=X, y=(X[:, 0] + X[:, 1] > 1).astype(np.int64))
+    return tmp_path
+
+
+def run(text: str, folder) -> Store:
+    store = Store(folder / "results")
+    run_study(prepare(Study.from_toml(text)), store, workers=1)
+    return store
+
+
+def test_the_plan_is_part_of_a_study_and_is_read_back():
+    study = Study.from_toml(STUDY + PLAN)
+    assert Study.from_toml(study.to_toml()) == study
+    assert study.analysis.questions == study.plan.questions == ("hidden:dose=2",)
+    assert Study.from_toml(STUDY).to_toml().count("[analysis]") == 0
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        ('questions = "hidden"', r"the study, line 11: questions are a list of modes"),
+        ('questions = ["full"]', r'\[analysis\] names "full", which is none of the modes'),
+        ('control = "noise"', r'\[analysis\] names "noise", which is none of the modes'),
+        ("choose_rate = 3", "choose_rate is true or false, not 3"),
+        ("chose_rate = true", r'\[analysis\] has no key "chose_rate"'),
+    ],
+)
+def test_what_a_plan_cannot_mean_is_one_sentence(plan, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Study.from_toml(f"{STUDY}\n[analysis]\n{plan}\n")
+
+
+def test_among_one_rate_there_is_nothing_to_choose():
+    with pytest.raises(InputError, match="choose among learning rates, and the study has one"):
+        Study.from_toml(STUDY.replace("[1e-2, 1e-5]", "1e-2") + PLAN)
+
+
+def test_a_study_that_is_there_keeps_its_questions(folder):
+    store = run(STUDY + PLAN, folder)
+    with pytest.raises(InputError, match="its analysis differs"):
+        store.check(Study.from_toml(STUDY + PLAN.replace("hidden:dose=2", "output")))
+
+
+def test_each_arm_is_taken_at_the_rate_that_validation_prefers(folder):
+    every = read_study(run(STUDY, folder).root)
+    chosen = choose_rates(every)
+    assert chosen.rates == (1e-5, 1e-2)
+    assert len(every.settings) == 2
+    assert [setting.name for setting in chosen.settings] == ["rows.npz, lr chosen by validation"]
+    for cell in chosen.cells:
+        rivals = [one for one in every.cells if one.label == cell.label]
+        best = max(rivals, key=lambda one: one.bounty.mean())
+        assert cell.learning_rate == best.setting.learning_rate
+        assert np.array_equal(cell.test_accuracy, best.test_accuracy)
+    assert {cell.learning_rate for cell in chosen.cells} == {1e-2}
+
+
+def test_a_rate_that_is_half_run_is_not_chosen(folder):
+    store = run(STUDY, folder)
+    best = [r for r in store.records() if r.spec.learning_rate == 1e-2 and r.spec.label == "none"]
+    store.record_path(best[0].spec.id).unlink()
+    chosen = choose_rates(read_study(store.root))
+    assert next(cell for cell in chosen.cells if cell.label == "none").learning_rate == 1e-5
+
+
+def test_the_report_follows_the_plan_and_says_so(folder):
+    results = read_study(run(STUDY + PLAN, folder).root)
+    (group,) = analyse(results).groups
+    assert {label for label, one in group.comparisons.items() if one.main} == {"hidden:dose=2"}
+    assert group.control == "plain"
+    about = " ".join(plain_sentences(results, analyse(results)).about)
+    assert "the learning rate whose mean bounty on validation is best, of 1e-05, 0.01" in about
+    assert "0.01 was chosen for 4 of 4 arms." in about
+    assert "Most arms took the largest rate, 0.01" in about
+    assert "The study asks about `hidden:dose=2`: these share the error rate" in about
