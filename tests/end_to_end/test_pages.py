@@ -3,6 +3,7 @@
 import importlib
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from frustration.commands import COMMANDS
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("python.md",)
-BLOCK = re.compile(r"```(python|bash|csv)\n(.*?)```", flags=re.DOTALL)
+PAGES = ("python.md", "slurm.md")
+BLOCK = re.compile(r"```(python|bash|csv|toml)\n(.*?)```", flags=re.DOTALL)
 
 
 def run(line: str) -> None:
@@ -33,6 +34,8 @@ def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
     for language, text in blocks:
         if language == "python":
             exec(text, namespace)
+        elif language == "toml":
+            Path(f"{tomllib.loads(text)['name']}.toml").write_text(text)
         elif language == "csv":
             Path(text.partition("\n")[0].removeprefix("# ").strip()).write_text(text.partition("\n")[2])
         else:
