@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands.progress.meter import clock_face
 from frustration.commands.tables import plain_table
+from frustration.metric import ACCURACY
+from frustration.references import ProblemReference
 from frustration.report.formatting import DASH, mean, spread
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from frustration.metric import Metric
     from frustration.study.definition import Study
     from frustration.study.estimate import Estimate
     from frustration.study.store import Store
@@ -58,7 +61,10 @@ def main_table(study: Study, store: Store) -> Table:
         axis for axis in AXES if axis in ("architecture", "mode") or len({cell[axis] for cell in grid}) > 1
     ]
     headers = [HEADERS[axis] for axis in shown]
-    headers += ["n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std", "accepted\n%"]
+    metrics = metrics_of(study)
+    units = {metric.unit for metric in metrics.values()}
+    unit = f" {units.pop()}".rstrip() if len(units) == 1 else ""
+    headers += ["n", f"bounty{unit}\nmean ± std", "at\nloop", f"LKG test{unit}\nmean ± std", "accepted\n%"]
     # Where networks can grow, they are not comparable without what they cost.
     sized = any(line.get("dendrites") is not None for lines in found.values() for line in lines)
     headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
@@ -69,8 +75,21 @@ def main_table(study: Study, store: Store) -> Table:
         lines = found.get(key, [])
         note = note_of(lines, failed.get(key, 0))
         sizes = _sizes(lines) if sized else []
-        table.add_row(*(f"{cell[axis]}" for axis in shown), *_numbers(lines, study), *sizes, note)
+        table.add_row(
+            *(f"{cell[axis]}" for axis in shown),
+            *_numbers(lines, study, metrics[cell["architecture"]]),
+            *sizes,
+            note,
+        )
     return table
+
+
+def metrics_of(study: Study) -> dict[str, Metric]:
+    """What is scored, by the name of what is trained."""
+    return {
+        str(subject): subject.metric if isinstance(subject, ProblemReference) else ACCURACY
+        for subject in study.subjects
+    }
 
 
 def complain(sentence: str) -> None:
@@ -78,15 +97,15 @@ def complain(sentence: str) -> None:
     print(f"study: {sentence}", file=sys.stderr)
 
 
-def _numbers(lines: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
+def _numbers(lines: Sequence[Mapping[str, Any]], study: Study, metric: Metric) -> list[str]:
     loops = [line["bounty_loop"] for line in lines if line["bounty_loop"] is not None]
     accepted = sum(line["accepted"] for line in lines)
     every = sum(line.get("loops", line["meta_loops"]) for line in lines)
     return [
         str(len(lines)) if len(lines) == study.trials else f"{len(lines)}/{study.trials}",
-        spread([line["bounty"] for line in lines]),
+        spread([line["bounty"] for line in lines], metric),
         mean(loops),
-        spread([line["test_accuracy"] for line in lines]),
+        spread([line["test_accuracy"] for line in lines], metric),
         f"{100 * accepted / every:.0f}" if every else DASH,
     ]
 

@@ -15,7 +15,8 @@ from frustration.commands.tables import (
     plain_table,
     same_as_control,
 )
-from frustration.report.formatting import DASH, number
+from frustration.metric import ACCURACY, Metric
+from frustration.report.formatting import DASH, score, with_unit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,8 +34,8 @@ def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
         else:
             yield comparison_table(outcome.records)
             yield (
-                "std: over trials, divided by n (ddof 0). Paired: by trial number, 95 % interval (exact sign "
-                "flips)."
+                f"{_what_is_scored(outcome.records[0])}std: over trials, divided by n (ddof 0). Paired: by "
+                "trial number, 95 % interval (exact sign flips)."
             )
         for caution in cautions(outcome):
             yield Text(caution, style="yellow")
@@ -45,18 +46,26 @@ def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
 
 
 def _single(record: TrialRecord) -> RenderableType:
-    bounty = DASH if record.bounty is None else f"{record.bounty:.2f} % @ loop {record.bounty_loop}"
+    metric = record.spec.metric
+    bounty = DASH if record.bounty is None else f"{scored(record.bounty, metric)} @ loop {record.bounty_loop}"
     table = plain_table("", "", left=(0, 1))
     table.show_header = False
     table.add_row("bounty (validation)", bounty)
-    table.add_row("LKG test accuracy", percent(record.test_accuracy))
+    table.add_row(f"LKG test {metric.name}", scored(record.test_accuracy, metric))
     if record.mixed:
         table.add_row("mixed", _told(record))
     return table
 
 
-def percent(value: float | None) -> str:
-    return DASH if value is None else f"{number(value)} %"
+def scored(value: float | None, metric: Metric) -> str:
+    """`98.22 %`."""
+    return with_unit(score(value, metric), metric)
+
+
+def _what_is_scored(record: TrialRecord) -> str:
+    """A sentence, where that is not accuracy."""
+    metric = record.spec.metric
+    return "" if metric == ACCURACY else f"Score: {metric.name}, {metric.better} is better. "
 
 
 def cautions(outcome: Outcome) -> Iterator[str]:

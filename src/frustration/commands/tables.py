@@ -16,6 +16,7 @@ from frustration.report.formatting import DASH, mean, spread, with_interval
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from frustration.metric import Metric
     from frustration.network import Shape
     from frustration.protocols import AnyShape
     from frustration.record import TrialRecord
@@ -119,11 +120,15 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
         label: _note(of_mode, modes[control] if (control := controls[label]) else [])
         for label, of_mode in modes.items()
     }
-    headers = ["mode", "n", "bounty %\nmean ± std", "at\nloop", "LKG test %\nmean ± std"]
+    metric = records[0].spec.metric
+    headers = ["mode", "n", f"{metric.column('bounty')}\nmean ± std", "at\nloop"]
+    headers += [f"{metric.column('LKG test')}\nmean ± std"]
     sized = len({record.parameters for record in records}) > 1 or any(record.growth for record in records)
     headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
     if compared:
-        headers.append(f"paired test %\nvs {'its control' if several else _named(compared[0], modes)}")
+        headers.append(
+            f"{metric.column('paired test')}\nvs {'its control' if several else _named(compared[0], modes)}"
+        )
     headers += ["control"] if several else []
     headers += ["accepted\n% of loops"]
     headers += ["note"] if any(notes.values()) else []
@@ -132,16 +137,16 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
         row = [
             label,
             _count(of_mode),
-            spread([record.bounty for record in of_mode]),
+            spread([record.bounty for record in of_mode], metric),
             mean([record.bounty_loop for record in of_mode]),
-            spread([record.test_accuracy for record in of_mode]),
+            spread([record.test_accuracy for record in of_mode], metric),
         ]
         if sized:
             row += [mean([growth["added"] for r in of_mode if (growth := r.growth)]), *_sizes(of_mode)]
         if compared:
             control = controls[label]
             pairs = paired_differences(of_mode, modes[control]) if control else []
-            row.append(_with_interval(pairs) if control else "" if several else "control")
+            row.append(_with_interval(pairs, metric) if control else "" if several else "control")
             row += [_named(control, modes)] if several else []
         entries = [entry for record in of_mode for entry in record.curve]
         row.append(mean([100.0 * entry.accepted for entry in entries], 0))
@@ -172,7 +177,7 @@ def controls_of(records: Sequence[TrialRecord]) -> dict[str, str | None]:
 
 
 def paired_differences(mode: Sequence[TrialRecord], control: Sequence[TrialRecord]) -> list[float]:
-    """Test accuracy of a mode minus that of the control, by trial number, where both are known."""
+    """Test score of a mode minus that of the control, by trial number, where both are known."""
     of_control = {record.spec.trial: record.test_accuracy for record in control}
     return [
         record.test_accuracy - other
@@ -181,7 +186,7 @@ def paired_differences(mode: Sequence[TrialRecord], control: Sequence[TrialRecor
     ]
 
 
-def _with_interval(differences: Sequence[float]) -> str:
+def _with_interval(differences: Sequence[float], metric: Metric) -> str:
     """`+0.07 (-0.01 to +0.15)`: the mean of paired differences, with the 95 % interval that reports give."""
     import numpy as np
 
@@ -192,7 +197,7 @@ def _with_interval(differences: Sequence[float]) -> str:
     if not any(differences):
         return "identical"
     estimate = sign_flip_interval(np.round(differences, 9), generator=np.random.default_rng(0))
-    return with_interval(estimate)
+    return with_interval(estimate, metric=metric)
 
 
 def _count(records: Sequence[TrialRecord]) -> str:

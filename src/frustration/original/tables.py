@@ -27,11 +27,12 @@ GROWTH = "psa_simplemlp_trials_lkg_growth.md"
 
 
 def original_files(results: StudyResults) -> dict[str, str]:
-    """Name -> content. The form knows one setting only: of several, each gets a folder."""
+    """Name -> content, of SimpleMLPs. The form knows one setting only: of several, each gets a folder."""
     files: dict[str, str] = {}
-    for setting in results.settings:
+    settings = [setting for setting in results.settings if setting.problem_metric is None]
+    for setting in settings:
         cells = [cell for cell in results.cells if cell.setting == setting]
-        folder = f"{setting_folder(setting)}/" if len(results.settings) > 1 else ""
+        folder = f"{setting_folder(setting)}/" if len(settings) > 1 else ""
         files[folder + SUMMARY] = summary(cells)
         files[folder + TRIALS] = trials(cells)
         if any(cell.curves is not None for cell in cells):
@@ -49,7 +50,7 @@ def setting_folder(setting: Setting) -> str:
 
 def plain_name(architecture: Architecture) -> str:
     """`1*2048`, as the original writes it."""
-    return str(architecture)[1:-1] or LINEAR
+    return str(architecture).removeprefix("[").removesuffix("]") or LINEAR
 
 
 def summary(cells: Sequence[Cell]) -> str:

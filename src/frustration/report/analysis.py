@@ -10,7 +10,7 @@ import numpy as np
 from frustration.architecture import Architecture
 from frustration.controls import baseline_of
 from frustration.report import arms, overview
-from frustration.report.cells import summarise
+from frustration.report.cells import beats_chance, summarise
 from frustration.report.comparisons import (
     Draft,
     TestSettings,
@@ -29,7 +29,7 @@ from frustration.statistics.regimes import ABLATIONS, BASELINES, label_frequenci
 
 ALPHA = 0.05
 MARGIN = 0.5
-"""Points of accuracy within which two arms count as equivalent."""
+"""Points within which two arms count as equivalent, where scores are counted in points."""
 RESAMPLES = 1_000
 
 
@@ -161,6 +161,8 @@ def _learns(setting: Setting, cells: tuple[Cell, ...], metric: str) -> bool | No
     scale = setting.yardstick
     values = np.concatenate([cell.values(metric) for cell in cells])
     known = values[np.isfinite(values)]
+    if setting.metric.chance is not None and known.size:
+        return bool(np.any(beats_chance(setting, metric, known, known.size)))
     if scale is None or not known.size:
         return None
     on_test = metric == "test"

@@ -9,10 +9,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from frustration.inert import why_inert
-from frustration.metric import ACCURACY
-from frustration.references import ProblemReference
 from frustration.report.findings import Analysis
-from frustration.report.formatting import amount, code, listed, many, number, p_value, percent
+from frustration.report.formatting import (
+    amount,
+    apart,
+    by,
+    code,
+    listed,
+    many,
+    p_value,
+    score,
+    with_unit,
+)
 from frustration.report.results import Cell, Floats, Setting, StudyResults
 
 
@@ -34,23 +42,27 @@ def power_notes(analysis: Analysis) -> Iterator[str]:
     smallest = min(one.test.smallest_p for one in active)
     yield f"The smallest p that any of these tests could have given is {p_value(smallest)}."
     learning = {(group.setting, group.architecture) for group in analysis.groups if group.learns is not False}
-    known = [
-        one.detectable
-        for one in active
-        if (one.setting, one.architecture) in learning and math.isfinite(one.detectable)
-    ]
-    if known:
-        yield (
-            f"Detectable effect at 80 % power: {number(float(np.median(known)))} points in the median "
-            f"comparison, {number(float(np.quantile(known, 0.9)))} in the 90th percentile."
-        )
-    undecided = [one for one in active if one.finding == "undecided"]
-    more = [one.more.more for one in undecided if one.more and one.more.more]
-    if more:
-        yield (
-            f"The median undecided comparison needs {int(np.median(more)):,} more trials to detect "
-            f"{analysis.margin:g} points at 80 % power."
-        )
+    for metric in analysis.metrics:
+        of_metric = [one for one in active if one.setting.metric == metric]
+        known = [
+            one.detectable
+            for one in of_metric
+            if (one.setting, one.architecture) in learning and math.isfinite(one.detectable)
+        ]
+        what = "" if len(analysis.metrics) == 1 else f" of {metric.name}"
+        if known:
+            yield (
+                f"Detectable effect{what} at 80 % power: {by(float(np.median(known)), metric)} in the median "
+                f"comparison, {score(float(np.quantile(known, 0.9)), metric)} in the 90th percentile."
+            )
+        undecided = [one for one in of_metric if one.finding == "undecided"]
+        more = [one.more.more for one in undecided if one.more and one.more.more]
+        margin = metric.margin_or(analysis.margin)
+        if more and margin is not None:
+            yield (
+                f"The median undecided comparison{what} needs {int(np.median(more)):,} more trials to detect "
+                f"{apart(f'{margin:g}', metric)} at 80 % power."
+            )
 
 
 def _looks(analysis: Analysis) -> Iterator[str]:
@@ -115,16 +127,21 @@ def costs(analysis: Analysis) -> Iterator[str]:
 def _costs_of_networks(analysis: Analysis) -> Iterator[str]:
     """The cheapest network that comes within the margin of the best one."""
     for setting in dict.fromkeys(row.setting for row in analysis.pareto):
-        rows = [row for row in analysis.pareto if row.setting == setting]
-        best = max(rows, key=lambda row: row.headline.value)
-        near = [row for row in rows if row.headline.value >= best.headline.value - analysis.margin]
-        small = min(near, key=lambda row: (row.parameters, -row.headline.value))
+        metric = setting.metric
+        margin = metric.margin_or(analysis.margin)
+        if margin is None:
+            continue
+        rows = [(metric.sign * row.headline.value, row) for row in analysis.pareto if row.setting == setting]
+        most, best = max(rows, key=lambda pair: pair[0])
+        near = [(value, row) for value, row in rows if value >= most - margin]
+        _, small = min(near, key=lambda pair: (pair[1].parameters, -pair[0]))
         if small is not best and small.parameters < best.parameters:
             yield (
-                f"The highest mean is {percent(best.headline.value)} % ({code(best.label)} in "
+                f"The {'highest' if metric.sign > 0 else 'lowest'} mean is "
+                f"{with_unit(score(best.headline.value, metric), metric)} ({code(best.label)} in "
                 f"{code(str(best.architecture))}, {amount(best.parameters)} parameters); "
                 f"{code(small.label)} in {code(str(small.architecture))} comes within "
-                f"{analysis.margin:g} points of it with {amount(small.parameters)}."
+                f"{apart(f'{margin:g}', metric)} of it with {amount(small.parameters)}."
             )
 
 
@@ -195,9 +212,7 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
             "The manifest was damaged, so earlier looks at this study may be unknown. Verdicts hold their "
             "error rate only if there were none."
         )
-    if any(group.learns is None for group in analysis.groups):
-        yield "ZeroR of a data set is not known here, so networks that never learn are not masked."
-    yield from _other_scores(analysis)
+    yield from _unknown_chance(analysis)
     bimodal = [
         f"{code(label)} in {code(str(group.architecture))}"
         for group in analysis.groups
@@ -238,15 +253,14 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
             )
 
 
-def _other_scores(analysis: Analysis) -> Iterator[str]:
-    """Problems whose score is no accuracy: the rest of a report speaks of accuracies in percent."""
-    for group in analysis.groups:
-        subject: object = group.architecture
-        if isinstance(subject, ProblemReference):
-            metric = subject.metric
-            if (metric.name, metric.unit) != (ACCURACY.name, ACCURACY.unit):
-                unit = f" in {metric.unit}" if metric.unit else ""
-                yield (
-                    f"The score of {code(str(subject))} is {metric.name}{unit}: "
-                    f"read it where this report says accuracy in percent."
-                )
+def _unknown_chance(analysis: Analysis) -> Iterator[str]:
+    """Where networks that never learn cannot be told from others."""
+    unknown = [group for group in analysis.groups if group.learns is None]
+    problems = [code(str(group.architecture)) for group in unknown if group.setting.problem_metric]
+    if len(problems) < len(unknown):
+        yield "ZeroR of a data set is not known here, so networks that never learn are not masked."
+    if problems:
+        yield (
+            f"The metric of {listed(list(dict.fromkeys(problems)), 4)} does not say what chance scores, so "
+            "networks that never learn are not masked."
+        )

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 
 from frustration.report.findings import CellSummary, Moments
-from frustration.report.results import Cell, Curves, Floats, Setting
-from frustration.statistics.chance import Success, chance_threshold, success
+from frustration.report.results import Bools, Cell, Curves, Floats, Setting
+from frustration.statistics.chance import Success, chance_threshold, success_of
 from frustration.statistics.paired import t_interval
 from frustration.statistics.results import Estimate
 
@@ -67,12 +67,12 @@ def over_loops(values: Floats) -> Floats:
 
 
 def late_gains(curves: Curves) -> Floats:
-    """Best accuracy at the end minus that before the last 20 % of the loops, (trials,)."""
+    """By how much the best score improved in the last 20 % of the loops, (trials,)."""
     length = curves.trained.sum(axis=1)
     before = np.floor((1.0 - LATE) * length + 1e-9).astype(int)
     rows = np.flatnonzero(before >= 1)
     gains = np.full(len(length), np.nan)
-    gains[rows] = curves.best[rows, length[rows] - 1] - curves.best[rows, before[rows] - 1]
+    gains[rows] = curves.sign * (curves.best[rows, length[rows] - 1] - curves.best[rows, before[rows] - 1])
     return gains
 
 
@@ -97,23 +97,30 @@ def _mean(values: Floats) -> float:
 
 
 def _success(cell: Cell, metric: str) -> Success | None:
-    """Against the accuracy that a network which knows nothing passes with a probability of 0.05 or less."""
+    """Against what a network which knows nothing passes with a probability of 0.05 or less."""
     known = cell.values(metric)[np.isfinite(cell.values(metric))]
-    limit = chance_limit(cell.setting, metric, known.size) if known.size else None
-    return None if limit is None else success(known, limit)
+    learns = beats_chance(cell.setting, metric, known, known.size) if known.size else None
+    return None if learns is None else success_of(known, learns)
 
 
-def chance_limit(setting: Setting, metric: str, trials: int) -> float | None:
-    """The percent that is better than chance for one of so many trials; None where ZeroR is not known."""
+def beats_chance(setting: Setting, metric: str, values: Floats, trials: int) -> Bools | None:
+    """Which scores are better than chance for one of so many trials; None where chance is not known.
+
+    What chance scores in a problem is for its metric to say; of images it is ZeroR, and luck is counted in.
+    """
+    kind = setting.metric
+    if kind.chance is not None:
+        return np.asarray(kind.sign * values > kind.sign * kind.chance)
     scale = setting.yardstick
     if scale is None:
         return None
     on_test = metric == "test"
-    return _threshold(
+    limit = _threshold(
         scale.zero_r_test if on_test else scale.zero_r_validation,
         scale.test_images if on_test else scale.validation_images,
         trials * (1 if on_test else setting.meta_loops),
     )
+    return np.asarray(values >= limit - 1e-9)  # accuracies are k / images in floats
 
 
 @functools.cache

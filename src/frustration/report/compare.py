@@ -16,12 +16,23 @@ import numpy as np
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
+from frustration.metric import Metric
 from frustration.report.cells import moments
 from frustration.report.comparisons import Pair, TestSettings, paired_values
 from frustration.report.findings import Moments
-from frustration.report.formatting import code, listed, many, mean_std, p_value, with_interval
+from frustration.report.formatting import (
+    apart,
+    by,
+    code,
+    listed,
+    many,
+    mean_std,
+    p_value,
+    score,
+    with_interval,
+)
 from frustration.report.results import Cell, Setting, StudyResults
-from frustration.report.table import Table
+from frustration.report.table import Table, of_metric
 from frustration.statistics import families
 from frustration.statistics.equivalence import Equivalence
 from frustration.statistics.families import Member
@@ -54,17 +65,20 @@ class Match:
     member: Member
     """Test of a difference, Holm over the treatments of the architecture."""
     difference: Estimate
-    equivalence: Equivalence
+    equivalence: Equivalence | None
+    """None where the metric has no margin."""
+    metric: Metric
 
     @property
     def verdict(self) -> str:
         """equivalent, different, different within the margin, undecided, or n too small."""
         differs = self.member.finding in ("better", "worse")
-        if self.equivalence.equivalent:
+        if self.equivalence is not None and self.equivalence.equivalent:
             return "different within the margin" if differs else "equivalent"
         if differs:
             return "different"
-        both = self.equivalence.verdict == "n too small" and self.member.finding == "n too small"
+        few = self.equivalence is None or self.equivalence.verdict == "n too small"
+        both = few and self.member.finding == "n too small"
         return "n too small" if both else "undecided"
 
 
@@ -84,6 +98,17 @@ class CompareReport:
     """What A and B differ in, a phrase each."""
 
     @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return tuple(dict.fromkeys(match.metric for match in self.matches))
+
+    @property
+    def within(self) -> str:
+        """`0.5 points`: how far treatments may be apart that agree."""
+        margins = [(metric.margin_or(self.margin), metric) for metric in self.metrics]
+        told = [apart(f"{margin:g}", metric) for margin, metric in margins if margin is not None]
+        return listed(list(dict.fromkeys(told))) if told else "a margin that the metric does not say"
+
+    @property
     def architectures(self) -> Mapping[Architecture, tuple[Match, ...]]:
         found: dict[Architecture, list[Match]] = {}
         for match in self.matches:
@@ -96,7 +121,7 @@ class CompareReport:
         different = [match.label for match in matches if match.verdict == "different"]
         if different:
             return f"different: {', '.join(different)}"
-        open_still = [match.label for match in matches if not match.equivalence.equivalent]
+        open_still = [match.label for match in matches if match.verdict in ("undecided", "n too small")]
         if not open_still:
             return "equivalent"
         return f"undecided: {', '.join(open_still)}"
@@ -261,7 +286,8 @@ def _matches(pairs: Sequence[tuple[Cell, Cell]], terms: TestSettings) -> list[Ma
                     b=b,
                     member=family[name],
                     difference=pair.difference(terms),
-                    equivalence=pair.equivalence(terms),
+                    equivalence=pair.equivalence(terms, one.setting.metric),
+                    metric=one.setting.metric,
                 )
             )
     return found
@@ -305,16 +331,16 @@ def compare_table(report: CompareReport) -> Table:
             (
                 str(one.architecture),
                 ", ".join(filter(None, [_treatment(one), one.settings])),
-                mean_std(one.a),
+                mean_std(one.a, one.metric),
                 str(one.a.n),
-                mean_std(one.b),
+                mean_std(one.b, one.metric),
                 str(one.b.n),
                 "paired" if one.paired else "not paired",
-                with_interval(one.difference),
+                with_interval(one.difference, metric=one.metric),
                 p_value(one.member.test.p),
                 p_value(one.member.test.smallest_p),
                 p_value(one.member.adjusted_p),
-                p_value(one.equivalence.p),
+                p_value(one.equivalence.p) if one.equivalence else "no margin",
                 one.verdict,
             )
             for one in report.matches
@@ -333,7 +359,7 @@ def verdict_table(report: CompareReport) -> Table:
         name="verdicts",
         title="Verdicts",
         note=(
-            f"Equivalent: every treatment agrees within {report.margin:g} points. Different: some treatment "
+            f"Equivalent: every treatment agrees within {report.within}. Different: some treatment "
             "differs after Holm, and does not agree within the margin. Undecided: these trials show neither."
         ),
         headers=("architecture", "treatments", "verdict"),
@@ -346,10 +372,11 @@ def verdict_table(report: CompareReport) -> Table:
 
 
 def _note(report: CompareReport) -> str:
-    what = "LKG test accuracy" if report.metric == "test" else "Bounties (validation)"
+    what = "LKG test scores" if report.metric == "test" else "Bounties (validation)"
+    units = ", ".join(of_metric(metric) for metric in report.metrics)
     return (
-        f"{what} in percent; std divides by n. Equivalence: two one-sided tests at {report.alpha:g} within "
-        f"{report.margin:g} points. Differences: exact tests, Holm within each architecture."
+        f"{what}: {units}; std divides by n. Equivalence: two one-sided tests at {report.alpha:g} within "
+        f"{report.within}. Differences: exact tests, Holm within each architecture."
     )
 
 
@@ -360,24 +387,29 @@ def compare_sentences(report: CompareReport) -> Iterator[str]:
         yield f"A and B differ: {'; '.join(report.differences)}{compared}."
     verdicts = {architecture: report.verdict(architecture) for architecture in report.architectures}
     alike = [a for a, verdict in verdicts.items() if verdict == "equivalent"]
-    apart = [a for a, verdict in verdicts.items() if verdict.startswith("different")]
+    different = [a for a, verdict in verdicts.items() if verdict.startswith("different")]
     total = len(verdicts)
     yield (
         f"Of {many(total, 'architecture')} that both have, {len(alike)} "
-        f"{'is' if len(alike) == 1 else 'are'} equivalent in every treatment (within {report.margin:g} "
-        f"points), {len(apart)} {'differs' if len(apart) == 1 else 'differ'} in at least one, and "
-        f"{total - len(alike) - len(apart)} cannot be told."
+        f"{'is' if len(alike) == 1 else 'are'} equivalent in every treatment (within {report.within}), "
+        f"{len(different)} {'differs' if len(different) == 1 else 'differ'} in at least one, and "
+        f"{total - len(alike) - len(different)} cannot be told."
     )
-    if apart:
-        yield f"They differ in {listed([code(str(one)) for one in apart])}."
+    if different:
+        yield f"They differ in {listed([code(str(one)) for one in different])}."
     unpaired = sum(not match.paired for match in report.matches)
     if unpaired:
         yield (
             f"{unpaired} of {many(len(report.matches), 'comparison')} are not paired, because trials do not "
             "share seed and data."
         )
-    gaps = np.array([abs(match.difference.value) for match in report.matches])
-    yield f"The median difference of means is {np.median(gaps):.2f} points, the largest {gaps.max():.2f}."
+    for metric in report.metrics:
+        gaps = np.array([abs(m.difference.value) for m in report.matches if m.metric == metric])
+        what = "" if len(report.metrics) == 1 else f" of {metric.name}"
+        yield (
+            f"The median difference of means{what} is {by(float(np.median(gaps)), metric)}, the largest "
+            f"{score(float(gaps.max()), metric)}."
+        )
     for name, left in ((report.name_a, report.only_a), (report.name_b, report.only_b)):
         if left:
             yield f"Only in {name}: {listed([code(one) for one in left], 6)}."

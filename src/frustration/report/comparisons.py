@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from frustration.controls import control_of, own_control
-from frustration.report.cells import chance_limit
+from frustration.metric import Metric
+from frustration.report.cells import beats_chance
 from frustration.report.findings import Beside, Comparison, Winner
 from frustration.report.results import Bools, Cell, Floats, Ints
 from frustration.statistics import families
@@ -30,6 +31,7 @@ class TestSettings:
     paired: bool
     alpha: float
     margin: float
+    """Of scores in points; other metrics have their own or none."""
     seed: int
     draws: int = 19_999
     """Random flips where trials are too many for all of them (more than 30 pairs): p goes down to 0.00005."""
@@ -72,16 +74,16 @@ class Pair:
             )
         return mean_difference(self.treatment, self.control, level=level)
 
-    def equivalence(self, terms: TestSettings) -> Equivalence:
+    def equivalence(self, terms: TestSettings, metric: Metric) -> Equivalence | None:
+        """None where no difference is known to be too small to matter."""
+        margin = metric.margin_or(terms.margin)
+        if margin is None:
+            return None
         if self.paired:
             return paired_equivalence(
-                self.differences,
-                terms.margin,
-                alpha=terms.alpha,
-                generator=terms.generator(),
-                draws=terms.draws,
+                self.differences, margin, alpha=terms.alpha, generator=terms.generator(), draws=terms.draws
             )
-        return unpaired_equivalence(self.treatment, self.control, terms.margin, alpha=terms.alpha)
+        return unpaired_equivalence(self.treatment, self.control, margin, alpha=terms.alpha)
 
     @property
     def spread(self) -> float:
@@ -160,6 +162,11 @@ class Draft:
         name = self.control.program if self.kind == "size" else self.control.label
         return self.cell.setting, self.cell.label, name
 
+    @property
+    def sign(self) -> int:
+        """What an effect is multiplied by to be positive where the treatment is better."""
+        return 1 if self.counts_successes else self.cell.setting.metric.sign
+
 
 def drafts(cells: Sequence[Cell], terms: TestSettings, baseline: Cell) -> list[Draft]:
     """Every treatment of one architecture against its control."""
@@ -190,10 +197,12 @@ def draft(cell: Cell, control: Cell, kind: Kind, terms: TestSettings) -> Draft |
 
 def _successes(cell: Cell, pair: Pair, metric: str) -> Successes | None:
     """None where chance is not known, or where all trials learn, or none does."""
-    limit = chance_limit(cell.setting, metric, pair.treatment.size + pair.control.size)
-    if limit is None:
+    trials = pair.treatment.size + pair.control.size
+    learns = [beats_chance(cell.setting, metric, arm, trials) for arm in (pair.treatment, pair.control)]
+    known = [np.where(arm, 1.0, 0.0) for arm in learns if arm is not None]
+    if len(known) < 2:
         return None
-    x, y = (np.where(arm >= limit - 1e-9, 1.0, 0.0) for arm in (pair.treatment, pair.control))
+    x, y = known
     if (x.all() and y.all()) or not (x.any() or y.any()):
         return None
     return Successes(x, y, pair.paired, pair.trial)
@@ -230,8 +239,9 @@ def finished(
 ) -> Comparison:
     """With its verdict; `share` is the part of alpha that a single test has, `main` whether it is about a
     treatment."""
-    pair = one.pair
-    improvement = probability_of_improvement(pair.treatment, pair.control)
+    pair, metric = one.pair, one.cell.setting.metric
+    margin = metric.margin_or(terms.margin)
+    improvement = probability_of_improvement(metric.sign * pair.treatment, metric.sign * pair.control)
     return Comparison(
         setting=one.cell.setting,
         architecture=one.cell.architecture,
@@ -247,9 +257,11 @@ def finished(
         difference=pair.difference(terms),
         cliffs_delta=_delta(improvement),
         improvement=improvement,
-        equivalence=pair.equivalence(terms),
+        equivalence=pair.equivalence(terms, metric),
         detectable=_detectable(pair, share),
-        more=more_trials(pair.differences, effect=terms.margin, alpha=share) if pair.paired else None,
+        more=more_trials(pair.differences, effect=margin, alpha=share)
+        if pair.paired and margin is not None
+        else None,
         beside=_beside(one, baseline, terms),
     )
 
@@ -311,13 +323,14 @@ def winner_of(cells: Sequence[Cell], terms: TestSettings) -> Winner | None:
     if not means:
         return None
     by_label = {cell.label: cell for cell in cells}
-    order = sorted(means, key=lambda label: -means[label])
+    sign = cells[0].setting.metric.sign
+    order = sorted(means, key=lambda label: -sign * means[label])
     best = by_label[order[0]]
     tests = []
     for label in order[1:]:
         pair = pair_of(best, by_label[label], terms)
         tests.append(pair.test(terms) if pair else None)
-    sure = bool(tests) and all(t is not None and t.p <= terms.alpha and t.effect > 0 for t in tests)
+    sure = bool(tests) and all(t is not None and t.p <= terms.alpha and sign * t.effect > 0 for t in tests)
     known_p = [t.p for t in tests if t is not None]
     return Winner(
         label=order[0],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from frustration.metric import ACCURACY
 from frustration.report.cells import last_dendrites
 from frustration.report.results import Bools, Cell, Floats, StudyResults
 from frustration.sinks import csv_text
@@ -28,13 +29,24 @@ OUTCOME = (
     "seconds",
     "backend",
 )
+SCORED = ("metric", "unit", "better")
 LOOP = ("loop", "accuracy", "loss", "before", "damaged", "accepted", "new_bounty")
 GROWN = ("dendrites", "parameters", "flops")
 
 
 def trials_csv(results: StudyResults) -> str:
-    """One row for each trial; what is not known is empty. Accuracies in percent, seconds of CPU time."""
-    return csv_text([[*WHO, *OUTCOME], *(row for cell in results.cells for row in _trials(cell))])
+    """One row for each trial; what is not known is empty. Accuracies in percent, seconds of CPU time.
+
+    Where something else than accuracy is scored, the last columns say what `bounty` and `test_accuracy` are.
+    """
+    scored = SCORED if any(setting.metric != ACCURACY for setting in results.settings) else ()
+    rows = ([*row, *(_score(cell) if scored else ())] for cell in results.cells for row in _trials(cell))
+    return csv_text([[*WHO, *OUTCOME, *scored], *rows])
+
+
+def _score(cell: Cell) -> list[str]:
+    metric = cell.setting.metric
+    return [metric.name, metric.unit, metric.better]
 
 
 def _trials(cell: Cell) -> Iterator[list[Any]]:

@@ -1,15 +1,18 @@
 """What the analysis of a study found: plain data that text, figures and HTML all read.
 
-"Headline" is the accuracy of the LKG on test, in percent; where only bounties are known, the bounty. Every
-interval is at the level it names; differences are treatment minus control, in points.
+"Headline" is the score of the LKG on test; where only bounties are known, the bounty. Scores are accuracies
+in percent, or what the metric of a problem says. Every interval is at the level it names; differences are
+treatment minus control, whichever way is better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from frustration.architecture import Architecture
+from frustration.metric import ACCURACY, Metric
 from frustration.report.results import Cell, Floats, Setting, parameters_of
 from frustration.statistics.chance import Success
 from frustration.statistics.equivalence import Equivalence
@@ -42,16 +45,16 @@ class CellSummary:
     headline: Estimate | None
     """Mean over trials with its t interval."""
     success: Success | None
-    """How many trials beat chance, by the headline; None where ZeroR is not known."""
+    """How many trials beat chance, by the headline; None where chance is not known."""
     inert: bool
     acceptance: float | None
     """Share of the loops that were accepted, in percent."""
     harm: Estimate | None
-    """Points lost to an intervention, mean over the loops with one; the trial is the unit."""
+    """Score lost to an intervention, mean over the loops with one; the trial is the unit."""
     recovery: Estimate | None
-    """Points won back by the epoch after it."""
+    """Score won back by the epoch after it."""
     late_gain: Estimate | None
-    """Points of best validation accuracy gained in the last 20 % of the loops."""
+    """By how much the best validation score improved in the last 20 % of the loops."""
     parameters: float
     flops: float
     """Of one forward pass of one sample of the LKG; mean over trials, as is all that follows."""
@@ -102,7 +105,7 @@ class Comparison:
     """Trials in which it is."""
     successes: tuple[int, int, int, int] | None
     """Where some trials learn and some do not, these are tested: treated trials that learn, of how many,
-    control trials that learn, of how many. None where accuracies are."""
+    control trials that learn, of how many. None where scores are."""
     beside: Beside | None
     explored_p: float | None
     """Adjusted by Benjamini and Hochberg over all comparisons of the study; None for inert ones."""
@@ -110,12 +113,13 @@ class Comparison:
     """Mean difference: inverted sign flips where trials are paired, else Welch's."""
     cliffs_delta: Estimate
     improvement: Estimate
-    """Probability that a trial of treatment is above one of control."""
-    equivalence: Equivalence
+    """Probability that a trial of treatment is better than one of control."""
+    equivalence: Equivalence | None
+    """None where nobody says which difference is too small to matter."""
     detectable: float
     """The smallest true difference that this comparison would find with a power of 0.8; may be infinite."""
     more: MoreTrials | None
-    """How many more trials would find a difference of the margin; None where trials are not paired."""
+    """How many more trials would find a difference of the margin; None without pairs or a margin."""
 
     @property
     def test(self) -> Significance:
@@ -188,7 +192,7 @@ class Group:
     at_equal_size: Mapping[str, Comparison]
     """By label of the treatment: with an ordinary network of as many parameters."""
     learns: bool | None
-    """Whether any trial of any treatment beats ZeroR of validation by its bounty; None if not known."""
+    """Whether any trial of any treatment beats chance by its bounty; None where chance is not known."""
     learns_test: bool | None
     """The same for the LKG on test."""
     regimes: Mapping[str, RegimeFinding]
@@ -224,7 +228,7 @@ class Claim:
     most: Comparison
     """The architectures with the lowest and the highest difference."""
     wins: Significance | None
-    """Whether more architectures gain than lose."""
+    """Whether more architectures improve than get worse."""
     improvement: Estimate | None
     """Mean over architectures of the probability of improvement."""
     better: int
@@ -249,7 +253,7 @@ class Aggregate:
     """Interquartile mean of the headline."""
     thresholds: Floats
     profile: Band
-    """Share of all trials above each threshold."""
+    """Share of all trials that are better than each threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,7 +359,7 @@ class Analysis:
     """The headline: test (of the LKG) or bounty."""
     alpha: float
     margin: float
-    """Points within which two arms are called equivalent."""
+    """Points within which two arms are called equivalent, where scores are counted in points."""
     paired: bool
     looks: tuple[int, ...]
     """Trials of a cell at every look that could have led to a claim, this one last."""
@@ -366,10 +370,36 @@ class Analysis:
     arms: tuple[Arms, ...]
     probes: tuple[ProbeComparison, ...]
 
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What scores mean here, one of each kind."""
+        return tuple(dict.fromkeys(group.setting.metric for group in self.groups)) or (ACCURACY,)
+
+    @property
+    def scores(self) -> str:
+        """What scores are called: by the name of their metric, if there is one only."""
+        names = {metric.name for metric in self.metrics}
+        return names.pop() if len(names) == 1 else "score"
+
+    @property
+    def unit(self) -> str:
+        """Behind the head of a column of scores: `%`, or nothing where settings differ in it."""
+        units = {metric.unit for metric in self.metrics}
+        return units.pop() if len(units) == 1 else ""
+
     @property
     def headline(self) -> str:
         """How tables call it."""
-        return "LKG test accuracy" if self.metric == "test" else "bounty (validation)"
+        return f"LKG test {self.scores}" if self.metric == "test" else "bounty (validation)"
+
+    @property
+    def in_points(self) -> bool:
+        """Whether all differences are points and one margin is that of all."""
+        return all(metric.in_points and metric.margin is None for metric in self.metrics)
+
+    def column(self, what: str) -> str:
+        """`bounty %`: the head of a column of scores."""
+        return f"{what} {self.unit}".rstrip()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

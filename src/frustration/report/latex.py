@@ -9,7 +9,7 @@ from frustration.architecture import Architecture
 from frustration.original.tables import plain_name
 from frustration.references import ProblemReference
 from frustration.report.findings import Analysis, Group
-from frustration.report.formatting import amount
+from frustration.report.formatting import amount, digits_of
 from frustration.report.table import Table
 from frustration.report.tables import all_tables
 from frustration.sinks import latex
@@ -30,9 +30,9 @@ def latex_files(analysis: Analysis) -> dict[str, str]:
     """Name -> content: a file for each table, and report.tex, which holds them all and compiles by itself."""
     files = {f"{table.name}.tex": latex_table(table) for table in all_tables(analysis)}
     if analysis.groups:
-        files["architectures.tex"] = architecture_table(
-            [g.architecture for g in analysis.groups if not isinstance(g.architecture, ProblemReference)]
-        )
+        plain = [g.architecture for g in analysis.groups if not isinstance(g.architecture, ProblemReference)]
+        if plain:
+            files["architectures.tex"] = architecture_table(plain)
         files["trial_accuracy.tex"] = accuracy_table(analysis.groups)
     inputs = "\n".join(rf"\input{{{name}}}" for name in files)
     return {**files, "report.tex": DOCUMENT % inputs}
@@ -74,8 +74,7 @@ def _matching(architecture: Architecture) -> str:
 
 def accuracy_table(
     groups: Sequence[Group],
-    caption: str = "Mean Peak Validation Accuracy (\\%) with Standard Deviation over Trials. Winner: beats "
-    "every other treatment significantly",
+    caption: str = "",
     label: str = "tab:results_summary_stats",
 ) -> str:
     """The original's table of bounties: mean and std (ddof 0) of each treatment, and the winner.
@@ -83,12 +82,19 @@ def accuracy_table(
     A winner is named only where it beats every other treatment significantly by the report's headline;
     nothing else is printed bold.
     """
+    metrics = dict.fromkeys(group.setting.metric for group in groups)
+    metric = next(iter(metrics)) if len(metrics) == 1 else None
+    unit = latex(f" ({metric.unit})") if metric and metric.unit else ""
+    caption = caption or (
+        f"Mean Peak Validation {latex(metric.name.title()) if metric else 'Score'}{unit} with Standard "
+        "Deviation over Trials. Winner: beats every other treatment significantly"
+    )
     labels = list(dict.fromkeys(name for group in groups for name in group.cells))
     heads = [
         r"\textbf{Architecture} & "
         + " & ".join(rf"\textbf{{{latex(name)}}}" for name in labels)
         + r" & \textbf{Winner} \\",
-        " & ".join(["", *(r"Mean $\pm$ Std (\%)" for _ in labels), ""]) + r" \\",
+        " & ".join(["", *(rf"Mean $\pm$ Std{unit}" for _ in labels), ""]) + r" \\",
     ]
     rows = [" & ".join(_accuracy_row(group, labels)) + r" \\" for group in groups]
     return _set("l" + "c" * len(labels) + "l", heads, rows, caption, label)
@@ -103,7 +109,8 @@ def _accuracy_row(group: Group, labels: Sequence[str]) -> Iterator[str]:
             yield "N/A"
         else:
             bold = r"\bfseries\boldmath " if label == winner else ""
-            yield rf"{bold}${bounty.mean:.2f} \pm {bounty.std:.2f}$"
+            digits = digits_of(group.setting.metric, bounty.mean)
+            yield rf"{bold}${bounty.mean:.{digits}f} \pm {bounty.std:.{digits}f}$"
     yield rf"\texttt{{{latex(winner)}}}" if winner else "undecided"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from frustration.metric import PERCENT
 from frustration.report.comparisons import Draft, TestSettings
 from frustration.report.findings import Aggregate, Claim, Comparison, Group, ParetoRow
 from frustration.report.results import Cell, Floats, Setting
@@ -22,8 +23,6 @@ from frustration.statistics.joint import heterogeneity, joint_interval, joint_wi
 from frustration.statistics.results import Estimate, Significance
 
 RESAMPLES = 1_000
-THRESHOLDS = np.linspace(0.0, 100.0, 101)
-"""Of the performance profiles, in percent."""
 COSTS = ("parameters", "flops", "training_flops", "seconds")
 
 
@@ -60,6 +59,7 @@ def _claim(
     drafts: Sequence[Draft], comparisons: Sequence[Comparison], member: Member | None, terms: TestSettings
 ) -> Claim:
     x, y = _arms(drafts, terms)
+    sign = drafts[0].cell.setting.metric.sign
     varies: float | None = None
     wins: Significance | None = None
     if terms.paired:
@@ -67,7 +67,7 @@ def _claim(
         difference = joint_interval(
             differences, present=there, generator=terms.generator(), draws=terms.draws
         )
-        wins = joint_wins(differences, present=there, generator=terms.generator(), draws=terms.draws)
+        wins = joint_wins(sign * differences, present=there, generator=terms.generator(), draws=terms.draws)
         shared = differences[:, there.all(axis=0)]
         if shared.shape[1]:
             varies = heterogeneity(shared, generator=terms.generator(), draws=terms.draws)
@@ -91,10 +91,10 @@ def _claim(
         least=min(comparisons, key=lambda one: one.difference.value),
         most=max(comparisons, key=lambda one: one.difference.value),
         wins=wins,
-        improvement=_improvement(x, y, terms),
+        improvement=_improvement(sign * x, sign * y, terms),
         better=sum(one.finding == "better" for one in comparisons),
         worse=sum(one.finding == "worse" for one in comparisons),
-        equivalent=sum(one.equivalence.equivalent for one in comparisons),
+        equivalent=sum(one.equivalence is not None and one.equivalence.equivalent for one in comparisons),
     )
 
 
@@ -165,6 +165,8 @@ def aggregates(groups: Sequence[Group], terms: TestSettings) -> list[Aggregate]:
 
 def _aggregate(setting: Setting, label: str, table: Floats, terms: TestSettings) -> Aggregate:
     """`table` is (architectures, trials)."""
+    sign = setting.metric.sign
+    thresholds = np.linspace(0.0, 100.0, 101) if setting.metric.unit == PERCENT else np.unique(table)
     return Aggregate(
         setting=setting,
         treatment=label,
@@ -172,9 +174,9 @@ def _aggregate(setting: Setting, label: str, table: Floats, terms: TestSettings)
         iqm=bootstrap_interval(
             iqm, table, generator=terms.generator(), joint=terms.paired, resamples=RESAMPLES
         ),
-        thresholds=THRESHOLDS,
+        thresholds=thresholds,
         profile=bootstrap_band(
-            lambda scores: performance_profile(scores, THRESHOLDS),
+            lambda scores: performance_profile(sign * scores, sign * thresholds),
             table,
             generator=terms.generator(),
             joint=terms.paired,
@@ -193,7 +195,8 @@ def pareto(groups: Sequence[Group]) -> list[ParetoRow]:
                 by_setting.setdefault(group.setting, []).append((group, label))
     for setting, members in by_setting.items():
         cells = [group.cells[label] for group, label in members]
-        reached = np.array([cell.headline.value for cell in cells if cell.headline])
+        sign = setting.metric.sign
+        reached = sign * np.array([cell.headline.value for cell in cells if cell.headline])
         fronts = {cost: _front(np.array([getattr(cell, cost) for cell in cells]), reached) for cost in COSTS}
         for at, ((group, label), cell) in enumerate(zip(members, cells, strict=True)):
             if cell.headline is not None:

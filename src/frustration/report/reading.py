@@ -117,7 +117,7 @@ def _ordered(parts: Iterable[CellParts], study: Study | None) -> list[CellParts]
             tuple(-width for width in shape.hidden),
         )
         label = part.identity.label
-        order = study.datasets.index(at.dataset) if study and at.dataset in study.datasets else 0
+        order = (*study.datasets, at.dataset).index(at.dataset) if study else 0
         setting = (order, at.dataset, -at.train_fraction, at.learning_rate, at.seed, at.meta_loops)
         return setting, at.batch_size, at.dataset_digest, where, labels.get(label, len(labels)), label
 

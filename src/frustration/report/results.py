@@ -1,7 +1,7 @@
 """The trials of a study as arrays: one cell for each treatment of an architecture, trials along axis 0.
 
-Percents throughout. NaN stands for a number that a trial does not have. Nothing is computed here but what
-follows from one record alone.
+Scores are in the unit of their metric: accuracies in percent. NaN stands for a number that a trial does not
+have. Nothing is computed here but what follows from one record alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
+from frustration.metric import ACCURACY, Metric
 from frustration.report.chance_level import ChanceLevel, yardstick
 from frustration.study.analysis_plan import AS_USUAL, AnalysisPlan
 
@@ -36,9 +37,19 @@ class Setting:
     batch_size: int
     seed: int
     meta_loops: int
+    problem_metric: Metric | None = None
+    """None: accuracy of a SimpleMLP."""
+
+    @property
+    def metric(self) -> Metric:
+        """What scores mean."""
+        return self.problem_metric or ACCURACY
 
     @property
     def yardstick(self) -> ChanceLevel | None:
+        """Of the data of a SimpleMLP; what chance scores in a problem is for its metric to say."""
+        if self.problem_metric is not None:
+            return None
         return yardstick(self.dataset, self.dataset_digest, self.train_fraction)
 
     @property
@@ -54,10 +65,10 @@ class Curves:
     """The loops of a cell, each array (trials, loops); a trial that ended early has NaN (False) behind."""
 
     accuracy: Floats
-    """Validation accuracy of the candidate after training."""
+    """Validation score of the candidate after training: accuracy, or what a problem scores."""
     loss: Floats
     before: Floats
-    """Validation accuracy of the base; NaN in loop 1."""
+    """That of the base; NaN in loop 1."""
     damaged: Floats
     """Right after the intervention; NaN where nothing was changed."""
     accepted: Bools
@@ -69,22 +80,24 @@ class Curves:
     parameters: Floats
     flops: Floats
     """Of one forward pass of one sample of the network trained in the loop."""
+    sign: int = 1
+    """Of the metric: -1 where lower scores are better."""
 
     @cached_property
     def best(self) -> Floats:
-        """Best validation accuracy so far; NaN before the first finite one and after the trial's end."""
-        best = np.fmax.accumulate(self.accuracy, axis=1)
+        """Best validation score so far; NaN before the first finite one and after the trial's end."""
+        best = self.sign * np.fmax.accumulate(self.sign * self.accuracy, axis=1)
         return np.where(self.trained, best, np.nan)
 
     @property
     def harm(self) -> Floats:
-        """Accuracy lost to the intervention."""
-        return self.before - self.damaged
+        """What the intervention cost in score; positive where it made the network worse."""
+        return self.sign * (self.before - self.damaged)
 
     @property
     def recovery(self) -> Floats:
-        """Accuracy won back by the epoch after it."""
-        return self.accuracy - self.damaged
+        """What the epoch after it won back."""
+        return self.sign * (self.accuracy - self.damaged)
 
     @property
     def training_flops(self) -> Floats:
@@ -284,8 +297,9 @@ class StudyResults:
     @property
     def metric(self) -> str:
         """The headline: `test` (of the LKG) where it is known, else `bounty`."""
-        known = any(np.isfinite(cell.test_accuracy).any() for cell in self.cells)
-        return "test" if known else "bounty"
+        judged = {cell.setting for cell in self.cells if np.isfinite(cell.bounty).any()}
+        tested = {cell.setting for cell in self.cells if np.isfinite(cell.test_accuracy).any()}
+        return "test" if tested and judged <= tested else "bounty"
 
     def cell(self, setting: Setting, architecture: Architecture, label: str) -> Cell | None:
         return self._by_key.get((setting, architecture, label))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from frustration.metric import Metric
 from frustration.report.findings import Analysis, Arm, Arms, ProbeComparison
 from frustration.report.formatting import amount, code, interval, many, points, with_interval
 from frustration.statistics.results import Estimate
@@ -33,8 +34,16 @@ def _arm(arms: Arms, arm: Arm, reference: Arm, difference: Estimate) -> str:
     return (
         f"In {code(str(arms.architecture))}, within equal training FLOPs, {code(arm.label)} "
         f"({amount(arm.parameters)} parameters) differs from {code(reference.label)} "
-        f"({amount(reference.parameters)} parameters) by {with_interval(difference)} points of validation "
-        "accuracy."
+        f"({amount(reference.parameters)} parameters) by {_by(difference, arms.setting.metric)}."
+    )
+
+
+def _by(difference: Estimate, metric: Metric) -> str:
+    said = with_interval(difference, metric=metric)
+    return (
+        f"{said} points of validation {metric.name}"
+        if metric.in_points
+        else f"{said} in validation {metric.name}"
     )
 
 

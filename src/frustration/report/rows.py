@@ -12,6 +12,7 @@ import numpy as np
 from frustration.architecture import Architecture
 from frustration.controls import Contender
 from frustration.errors import InputError
+from frustration.metric import Metric
 from frustration.references import ProblemReference
 from frustration.report.results import Attempt, Bools, Cell, Curves, Floats, Growth, Setting
 from frustration.spec import TrialSpec
@@ -61,6 +62,7 @@ def _setting(spec: Mapping[str, Any]) -> Setting:
         batch_size=int(spec["batch_size"]),
         seed=int(spec["seed"]),
         meta_loops=int(spec["meta_loops"]),
+        problem_metric=Metric.from_dict(spec["problem"]["metric"]) if "problem" in spec else None,
     )
 
 
@@ -193,12 +195,12 @@ class CellParts:
             diverged=np.array([sum(map(bool, row.curve["diverged"])) for row in rows]),
             backends=tuple(row.backend for row in rows),
             growth=tuple(row.growth for row in rows),
-            curves=_curves(rows),
+            curves=_curves(rows, self.setting.metric.sign),
             twins=sum(row.twin for row in rows),
         )
 
 
-def _curves(rows: list[Row]) -> Curves:
+def _curves(rows: list[Row], sign: int) -> Curves:
     """Loops along axis 1 by their global number; what a trial does not have is NaN or False."""
     length = max((row.loops for row in rows), default=0)
 
@@ -230,6 +232,7 @@ def _curves(rows: list[Row]) -> Curves:
         dendrites=floats("dendrites"),
         parameters=floats("parameters", "parameters"),
         flops=floats("flops", "flops"),
+        sign=sign,
     )
 
 
@@ -242,11 +245,5 @@ def _places(row: Row) -> Any:
 def _subject(spec: Mapping[str, Any]) -> Architecture:
     """What was trained. A problem goes where architectures go: as one that has no hidden layers."""
     if "problem" in spec:
-        problem = ProblemReference.from_dict(spec["problem"])
-        if problem.metric.better != "higher":
-            raise InputError(
-                f"of its score ({problem.metric.name}) lower is better, and reports compare scores of which "
-                f"higher is better"
-            )
-        return cast(Architecture, problem)
+        return cast(Architecture, ProblemReference.from_dict(spec["problem"]))
     return Architecture.parse(spec["architecture"])

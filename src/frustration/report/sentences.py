@@ -11,12 +11,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from frustration.metric import ACCURACY, Metric
 from frustration.report import cautions
 from frustration.report.chosen_rates import chosen_sentences
 from frustration.report.findings import Analysis, Claim, Comparison
-from frustration.report.formatting import code, interval, listed, many, p_value, points
+from frustration.report.formatting import apart, by, change, code, interval, listed, many, p_value
 from frustration.report.results import Setting, StudyResults
 from frustration.report.robustness import arms_sentences, probe_sentences
+from frustration.report.table import in_several
 from frustration.statistics.results import Estimate
 
 FEW = 4
@@ -71,12 +73,13 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         yield f"The study asks about {asked_about}: these share the error rate, all else is exploration."
     how = "paired by trial number" if analysis.paired else "not paired, because these trials have no seeds"
     if analysis.metric == "test":
-        yield "The headline is the accuracy of the LKG on test; it was chosen on validation."
+        yield f"The headline is the {analysis.scores} of the LKG on test; it was chosen on validation."
     else:
         yield (
-            "The headline is the bounty, the best of many looks at validation: no accuracy on test is known, "
-            "and it flatters every treatment."
+            f"The headline is the bounty, the best of many looks at validation: no {analysis.scores} on test "
+            "is known, and it flatters every treatment."
         )
+    yield from _scores(analysis)
     baselines = sorted({group.control for group in analysis.groups if group.control})
     if baselines:
         yield (
@@ -85,6 +88,23 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         )
     if results.extensions:
         yield f"Trials were added to this study {_times(results.extensions)}."
+
+
+def _scores(analysis: Analysis) -> Iterator[str]:
+    """What is scored, where that is not accuracy in percent."""
+    for metric in analysis.metrics:
+        if metric.name == ACCURACY.name and metric.unit == ACCURACY.unit:
+            continue
+        having = [str(group.architecture) for group in analysis.groups if group.setting.metric == metric]
+        names = listed([code(one) for one in dict.fromkeys(having)], FEW)
+        unit = f" in {metric.unit}" if metric.unit else ""
+        margin = metric.margin_or(analysis.margin)
+        matters = (
+            f"differences below {apart(f'{margin:g}', metric)} do not matter"
+            if margin is not None
+            else "it has no margin, so nothing is called equivalent"
+        )
+        yield f"The score of {names} is {metric.name}{unit}, {metric.better} is better; {matters}."
 
 
 def _times(count: int) -> str:
@@ -181,14 +201,25 @@ def _brief(topic: Topic, several: bool) -> str:
 def _size(one: Comparison) -> str:
     if one.successes:
         return "({} of {} against {} of {} trials learn)".format(*one.successes)
-    return f"by {abs(one.difference.value):.2f} points"
+    return f"by {by(one.difference.value, one.setting.metric)}"
 
 
 def _verb(topic: Topic, finding: str) -> str:
-    better = finding == "better"
     if topic.kind == "own":
-        return f"{'raises' if better else 'lowers'} accuracy"
-    return f"is {'above' if better else 'below'} {topic.control}"
+        return f"{_moves(topic, finding)} {topic.setting.metric.name}"
+    return f"{_is(topic, finding)} {topic.control}"
+
+
+def _moves(topic: Topic, finding: str) -> str:
+    higher = (finding == "better") == (topic.setting.metric.sign > 0)
+    return "raises" if higher else "lowers"
+
+
+def _is(topic: Topic, finding: str) -> str:
+    """Above and below, where higher is better; where lower is, nobody would know which of them is good."""
+    if topic.setting.metric.sign > 0:
+        return "is above" if finding == "better" else "is below"
+    return f"is {finding} than"
 
 
 def _left_over(rest: Sequence[Topic], several: bool, told: bool) -> Iterator[str]:
@@ -221,9 +252,8 @@ def _places(topic: Topic, several: bool, *findings: str) -> str:
 
 
 def _helps(analysis: Analysis) -> Iterator[str]:
-    every = topics(analysis)
-    several = len({topic.setting for topic in every}) > 1
-    for topic in every:
+    several = in_several(analysis)
+    for topic in topics(analysis):
         where = f"With {topic.setting.name}: " if several else ""
         yield from (where + sentence for sentence in _topic(topic, analysis))
 
@@ -248,32 +278,31 @@ def _average(topic: Topic, claim: Claim, analysis: Analysis) -> Iterator[str]:
     name = code(topic.treatment)
     scope = f"Over {claim.architectures} architectures"
     low, high = claim.least, claim.most
+    metric = topic.setting.metric
     span = (
-        f"from {points(low.difference.value)} points in {code(str(low.architecture))} to "
-        f"{points(high.difference.value)} in {code(str(high.architecture))}"
+        f"from {change(low.difference.value, metric)} in {code(str(low.architecture))} to "
+        f"{change(high.difference.value, metric).removesuffix(' points')} in {code(str(high.architecture))}"
     )
     if claim.member is None:
         yield (
-            f"{scope}, {name} differs from {topic.control} by {points(claim.difference.value)} points on "
-            f"average ({_surety(claim.difference)}), {span}; without pairs there is no joint test."
+            f"{scope}, {name} differs from {topic.control} by {change(claim.difference.value, metric)} on "
+            f"average ({_surety(claim.difference, metric)}), {span}; without pairs there is no joint test."
         )
     elif not claim.one_effect(analysis.alpha):
         yield (f"{scope}, the effect of {name} ranges {span}; no average is given.")
     elif claim.member.finding in ("better", "worse"):
-        evidence = _evidence(claim.difference, claim.member.test.p, claim.member.adjusted_p)
+        evidence = _evidence(claim.difference, metric, claim.member.test.p, claim.member.adjusted_p)
         verb = _does(topic, claim.member.finding, analysis)
         yield (
-            f"{scope}, {name} {verb} by {abs(claim.difference.value):.2f} points on average, {span} "
-            f"({evidence})."
+            f"{scope}, {name} {verb} by {by(claim.difference.value, metric)} on average, {span} ({evidence})."
         )
 
 
 def _does(topic: Topic, finding: str, analysis: Analysis) -> str:
-    better = finding == "better"
     if topic.kind == "own":
-        return f"{'raises' if better else 'lowers'} {_headline(analysis)}"
+        return f"{_moves(topic, finding)} {_headline(topic, analysis)}"
     size = ", an ordinary network with as many parameters," if topic.kind == "size" else ""
-    return f"is {'above' if better else 'below'} {topic.control}{size}"
+    return f"{_is(topic, finding)} {topic.control}{size}"
 
 
 def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
@@ -282,13 +311,15 @@ def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
         place += " (where no trial beats chance)"
     name, control = code(one.treatment), code(one.control)
     part = f"; it is inert in {one.idle} of {many(one.difference.n, 'trial')}" if one.idle else ""
-    evidence = _evidence(one.difference, one.test.p, one.member.adjusted_p)
+    metric = one.setting.metric
+    difference = change(one.difference.value, metric)
+    evidence = _evidence(one.difference, metric, one.test.p, one.member.adjusted_p)
     if one.finding == "inert":
         return f"{place}, {name} is inert: it did nothing that {control} does not do, in every trial."
     if one.finding == "mostly inert":
         return (
             f"{place}, {name} is inert in {one.idle} of {many(one.difference.n, 'trial')}, so nothing is "
-            f"said of its difference to {control} ({points(one.difference.value)} points)."
+            f"said of its difference to {control} ({difference})."
         )
     if one.finding == "identical":
         return f"{place}, {name} and {control} agree in every trial."
@@ -298,18 +329,15 @@ def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
         if one.test.paired or one.difference.value * one.test.effect > 0:
             return (
                 f"{place}, {name} {_does(topic, one.finding, analysis)} by "
-                f"{abs(one.difference.value):.2f} points ({evidence}){part}."
+                f"{by(one.difference.value, metric)} ({evidence}){part}."
             )
-        more = "more often higher" if one.finding == "better" else "more often lower"
+        more = "more often higher" if one.test.effect > 0 else "more often lower"
         return (
-            f"{place}, {_headline(analysis)} under {name} is {more} than under {control}, though not on "
-            f"average: {points(one.difference.value)} points ({evidence})."
+            f"{place}, {_headline(topic, analysis)} under {name} is {more} than under {control}, though not "
+            f"on average: {difference} ({evidence})."
         )
     if one.finding == "undecided":
-        return (
-            f"{place}, {name} cannot be distinguished from {control}: "
-            f"{points(one.difference.value)} points ({evidence}){part}."
-        )
+        return f"{place}, {name} cannot be distinguished from {control}: {difference} ({evidence}){part}."
     few = (
         f"{many(one.test.n, 'trial')} are"
         if one.test.informative == one.test.n
@@ -317,7 +345,7 @@ def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
     )
     return (
         f"{place}, {few} too few for any verdict on {name} ({one.member.verdict}); "
-        f"the difference is {points(one.difference.value)} points{part}."
+        f"the difference is {difference}{part}."
     )
 
 
@@ -340,9 +368,9 @@ def _counted(topic: Topic) -> str:
     """Where there are too many architectures to name. What is counted has been tested together."""
     total, up, down = len(topic.comparisons), len(topic.having("better")), len(topic.having("worse"))
     raises, lowers = (
-        ("raises accuracy", f"lowers it in {down}, against {topic.control}")
+        (_verb(topic, "better"), f"{_moves(topic, 'worse')} it in {down}, against {topic.control}")
         if topic.kind == "own"
-        else (f"is above {topic.control}", f"below it in {down}")
+        else (_verb(topic, "better"), f"{_is(topic, 'worse').removeprefix('is ')} it in {down}")
     )
     idle = sum(bool(one.idle) for one in topic.comparisons)
     part = f"; it is inert in some trials of {many(idle, 'architecture')}" if idle else ""
@@ -358,19 +386,19 @@ def _beside(topic: Topic) -> Iterator[str]:
     if having:
         control = having[0][1].control
         said = [
-            f"{points(beside.difference.value)} points in {code(str(one.architecture))} "
-            f"({_surety(beside.difference)})"
+            f"{change(beside.difference.value, one.setting.metric)} in {code(str(one.architecture))} "
+            f"({_surety(beside.difference, one.setting.metric)})"
             for one, beside in having
         ]
         yield f"Beside {code(control)}, which is not its control, {code(topic.treatment)}: {listed(said)}."
 
 
-def _headline(analysis: Analysis) -> str:
-    return "test accuracy" if analysis.metric == "test" else "the bounty"
+def _headline(topic: Topic, analysis: Analysis) -> str:
+    return f"test {topic.setting.metric.name}" if analysis.metric == "test" else "the bounty"
 
 
-def _evidence(difference: Estimate, p: float, adjusted: float | None) -> str:
-    return f"{_surety(difference)}; {_p(p, adjusted)}"
+def _evidence(difference: Estimate, metric: Metric, p: float, adjusted: float | None) -> str:
+    return f"{_surety(difference, metric)}; {_p(p, adjusted)}"
 
 
 def _p(p: float, adjusted: float | None) -> str:
@@ -379,7 +407,7 @@ def _p(p: float, adjusted: float | None) -> str:
     return f"p {said if said.startswith('<') else '= ' + said}{more}"
 
 
-def _surety(difference: Estimate) -> str:
+def _surety(difference: Estimate, metric: Metric) -> str:
     if math.isinf(difference.low) and math.isinf(difference.high):
         return f"no bound at {100 * difference.level:g} %"
-    return f"{100 * difference.level:g} % interval {interval(difference)}"
+    return f"{100 * difference.level:g} % interval {interval(difference, metric=metric)}"

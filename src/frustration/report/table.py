@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from frustration.metric import ACCURACY, Metric
 from frustration.report.findings import Analysis, CellSummary, Group
+from frustration.report.formatting import apart, listed
 from frustration.report.results import Setting
 
 
@@ -33,12 +35,53 @@ class Table:
 
 
 def several_settings(analysis: Analysis) -> bool:
-    """Whether rows must name their setting."""
+    """Whether what is about a treatment must name its setting."""
     return len({group.setting for group in analysis.groups}) > 1
 
 
+def in_several(analysis: Analysis) -> bool:
+    """Whether rows must name their setting: some architecture is in more than one."""
+    return len(analysis.groups) > len({group.architecture for group in analysis.groups})
+
+
 def place_of(analysis: Analysis, setting: Setting, architecture: object) -> str:
-    return f"{architecture} ({setting.name})" if several_settings(analysis) else str(architecture)
+    if not in_several(analysis):
+        return str(architecture)
+    # A problem brings its data, which are called after it.
+    return f"{architecture} ({setting.name.removeprefix(f'{architecture}, ')})"
+
+
+def what_scores_are(analysis: Analysis) -> str:
+    """A sentence for the note of a table, where scores are not all accuracies."""
+    if analysis.metrics == (ACCURACY,):
+        return ""
+    told = [f"{of_metric(m)}{_of(analysis, m)}" for m in analysis.metrics]
+    return f" Scores: {'; '.join(told)}."
+
+
+def of_metric(metric: Metric) -> str:
+    """`ROUGE-L (points)`, `mean squared error (lower is better)`."""
+    more = [*([metric.unit] if metric.unit else []), *(["lower is better"] if metric.sign < 0 else [])]
+    return f"{metric.name} ({', '.join(more)})" if more else metric.name
+
+
+def _of(analysis: Analysis, metric: Metric) -> str:
+    """Of what, where there are several."""
+    if len(analysis.metrics) == 1:
+        return ""
+    having = [str(group.architecture) for group in analysis.groups if group.setting.metric == metric]
+    return f" of {listed(list(dict.fromkeys(having)), 4)}"
+
+
+def margins(analysis: Analysis) -> str:
+    """`0.5 points`: within what two arms are equivalent."""
+    known = [(metric, metric.margin_or(analysis.margin)) for metric in analysis.metrics]
+    told = [
+        f"{apart(f'{margin:g}', metric)}{_of(analysis, metric).replace(' of ', ' in ', 1)}"
+        for metric, margin in known
+        if margin is not None
+    ]
+    return listed(list(dict.fromkeys(told))) if told else "a margin that the metric does not say"
 
 
 def each_cell(analysis: Analysis) -> Iterator[tuple[str, Group, str, CellSummary]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from frustration.report.findings import Analysis, Arms, CellSummary, ProbeComparison
+from frustration.report.findings import Analysis, Arm, Arms, CellSummary, ProbeComparison
 from frustration.report.formatting import (
     amount,
     many,
@@ -14,6 +14,7 @@ from frustration.report.formatting import (
     with_interval,
 )
 from frustration.report.table import Table, each_cell, place_of
+from frustration.statistics.results import Estimate
 
 
 def dynamics_table(analysis: Analysis) -> Table:
@@ -23,21 +24,22 @@ def dynamics_table(analysis: Analysis) -> Table:
             place,
             label,
             number(cell.acceptance, 1),
-            with_interval(cell.harm),
-            with_interval(cell.recovery),
-            with_interval(cell.late_gain),
+            *(
+                with_interval(one, metric=group.setting.metric)
+                for one in (cell.harm, cell.recovery, cell.late_gain)
+            ),
             number(_loop(cell), 1),
         )
-        for place, _, label, cell in each_cell(analysis)
+        for place, group, label, cell in each_cell(analysis)
         if cell.acceptance is not None
     )
     return Table(
         name="dynamics",
         title="Harm, recovery, acceptance",
         note=(
-            "Accepted loops in percent. Harm: points of validation accuracy lost to an intervention; "
-            "recovery: points won back by the epoch after it (means over loops, intervals over trials). "
-            "Late gain: points of the bounty that came in the last 20 % of the loops."
+            f"Accepted loops in percent. Harm: validation {analysis.scores} lost to an intervention; "
+            "recovery: what the epoch after it won back (means over loops, intervals over trials). "
+            "Late gain: what the last 20 % of the loops added to the bounty."
         ),
         headers=(
             "architecture",
@@ -61,6 +63,7 @@ def arms_table(analysis: Analysis) -> Table:
     """Networks that grow, beside fixed ones."""
     rows = []
     for arms in analysis.arms:
+        metric = arms.setting.metric
         for arm in arms.arms:
             note = [] if arm.chosen else [_other_size(arms)]
             note += [f"{arm.inert} of {arm.n} never grew"] if arm.inert else []
@@ -71,15 +74,15 @@ def arms_table(analysis: Analysis) -> Table:
                     str(arm.n),
                     amount(arm.parameters),
                     number(arm.dendrites, 1),
-                    with_interval(arm.test, signed=False),
-                    "reference" if arm.label == arms.reference else with_interval(arm.against_test),
+                    with_interval(arm.test, signed=False, metric=metric),
+                    _against(arms, arm, arm.against_test),
                     p_value(arm.test_p.adjusted_p if arm.test_p else None),
-                    with_interval(arm.epochs_bounty, signed=False),
-                    "reference" if arm.label == arms.reference else with_interval(arm.against_epochs),
+                    with_interval(arm.epochs_bounty, signed=False, metric=metric),
+                    _against(arms, arm, arm.against_epochs),
                     p_value(arm.epochs_p.adjusted_p if arm.epochs_p else None),
-                    with_interval(arm.flops_bounty, signed=False),
+                    with_interval(arm.flops_bounty, signed=False, metric=metric),
                     number(arm.flops_loops, 0),
-                    "reference" if arm.label == arms.reference else with_interval(arm.against_flops),
+                    _against(arms, arm, arm.against_flops),
                     p_value(arm.flops_p.adjusted_p if arm.flops_p else None),
                     "; ".join(note),
                 )
@@ -94,10 +97,10 @@ def arms_table(analysis: Analysis) -> Table:
         name="arms",
         title="Arms at equal epochs and at equal FLOPs",
         note=(
-            "Test accuracy is that of each trial's own final LKG, beside its parameters. Equal epochs and "
-            "equal FLOPs compare the best validation accuracy within one budget, the least that any trial "
-            "spent that ran through; one that its own schedule ended keeps its best. Holm over the arms of "
-            f"an architecture. Budgets: {scale}."
+            f"Test {analysis.scores} is that of each trial's own final LKG, beside its parameters. Equal "
+            f"epochs and equal FLOPs compare the best validation {analysis.scores} within one budget, the "
+            "least that any trial spent that ran through; one that its own schedule ended keeps its best. "
+            f"Holm over the arms of an architecture. Budgets: {scale}."
         ),
         headers=(
             "architecture",
@@ -105,13 +108,13 @@ def arms_table(analysis: Analysis) -> Table:
             "n",
             "parameters",
             "dendrites",
-            "LKG test % at its end",
+            f"{analysis.column('LKG test')} at its end",
             "difference",
             "p (Holm)",
-            "validation % at equal epochs",
+            f"{analysis.column('validation')} at equal epochs",
             "difference",
             "p (Holm)",
-            "validation % at equal FLOPs",
+            f"{analysis.column('validation')} at equal FLOPs",
             "loops paid for",
             "difference",
             "p (Holm)",
@@ -122,13 +125,19 @@ def arms_table(analysis: Analysis) -> Table:
     )
 
 
+def _against(arms: Arms, arm: Arm, difference: Estimate | None) -> str:
+    if arm.label == arms.reference:
+        return "reference"
+    return with_interval(difference, metric=arms.setting.metric)
+
+
 def pareto_table(analysis: Analysis) -> Table:
     """What nothing as cheap surpasses."""
     rows = tuple(
         (
             place_of(analysis, row.setting, row.architecture),
             row.label,
-            with_interval(row.headline, signed=False),
+            with_interval(row.headline, signed=False, metric=row.setting.metric),
             amount(row.parameters),
             amount(row.flops),
             amount(row.training_flops),
@@ -140,7 +149,7 @@ def pareto_table(analysis: Analysis) -> Table:
     )
     return Table(
         name="pareto",
-        title="Accuracy against cost",
+        title=f"{analysis.scores.capitalize()} against cost",
         note=(
             f"Cells that no other one as cheap surpasses in mean {analysis.headline}. Means alone decide "
             "that; where intervals overlap, so may the truth. FLOPs: one forward pass of one sample; "
@@ -149,7 +158,7 @@ def pareto_table(analysis: Analysis) -> Table:
         headers=(
             "architecture",
             "treatment",
-            f"{analysis.headline} % (95 % interval)",
+            f"{analysis.column(analysis.headline)} (95 % interval)",
             "parameters",
             "FLOPs",
             "training FLOPs",

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from frustration.report.findings import Analysis, CellSummary, Group
+from frustration.report.findings import Analysis, CellSummary, Claim, Group
 from frustration.report.formatting import (
     DASH,
     amount,
+    digits_of,
     interval,
     listed,
     mean_std,
     number,
     p_value,
-    percent,
     points,
+    score,
     seconds,
     with_interval,
 )
-from frustration.report.table import Table, each_cell, place_of, several_settings
+from frustration.report.table import (
+    Table,
+    each_cell,
+    margins,
+    place_of,
+    several_settings,
+    what_scores_are,
+)
 from frustration.statistics.regimes import RULES, UNKNOWN
 
 
@@ -27,15 +36,16 @@ def cells_table(analysis: Analysis) -> Table:
     test = analysis.metric == "test"
     rows = []
     for place, group, label, cell in each_cell(analysis):
-        headline = cell.test if test else cell.bounty
+        headline, metric = cell.test if test else cell.bounty, group.setting.metric
+        mean = interval(cell.headline, signed=False, metric=metric)
         rows.append(
             (
                 place,
                 label,
                 str(cell.cell.n),
-                *([mean_std(headline), interval(cell.headline, signed=False)] if test else []),
-                mean_std(cell.bounty),
-                *([] if test else [interval(cell.headline, signed=False)]),
+                *([mean_std(headline, metric), mean] if test else []),
+                mean_std(cell.bounty, metric),
+                *([] if test else [mean]),
                 *_versus(group, label),
                 amount(cell.parameters),
                 seconds(cell.seconds),
@@ -43,8 +53,9 @@ def cells_table(analysis: Analysis) -> Table:
             )
         )
     headers = ["architecture", "treatment", "n"]
-    headers += ["LKG test % (std)", "95 % interval", "bounty % (std)"] if test else []
-    headers += [] if test else ["bounty % (std)", "95 % interval"]
+    bounty = f"{analysis.column('bounty')} (std)"
+    headers += [f"{analysis.column('LKG test')} (std)", "95 % interval", bounty] if test else []
+    headers += [] if test else [bounty, "95 % interval"]
     headers += ["control", "difference (95 % interval)", "p (adjusted)", "verdict"]
     headers += ["parameters", "CPU time", "note"]
     return Table(
@@ -52,7 +63,7 @@ def cells_table(analysis: Analysis) -> Table:
         title="Treatments",
         note=(
             f"Mean over trials of {analysis.headline}; std divides by n; the interval of the mean is "
-            "Student's. Difference to control and verdict as in the next table."
+            f"Student's. Difference to control and verdict as in the next table.{what_scores_are(analysis)}"
         ),
         headers=tuple(headers),
         rows=tuple(rows),
@@ -64,7 +75,8 @@ def _versus(group: Group, label: str) -> tuple[str, str, str, str]:
     one = group.comparisons.get(label)
     if one is None:
         return ("", "control" if group.comparisons else DASH, "", "")
-    return (one.control, with_interval(one.difference), p_value(one.member.adjusted_p), one.verdict)
+    difference = with_interval(one.difference, metric=one.setting.metric)
+    return (one.control, difference, p_value(one.member.adjusted_p), one.verdict)
 
 
 def _notes(cell: CellSummary) -> Iterator[str]:
@@ -89,8 +101,8 @@ def comparisons_table(analysis: Analysis) -> Table:
             one.control,
             str(one.test.n),
             f"{one.idle} of {one.difference.n}" if one.idle else "",
-            with_interval(one.difference),
-            with_interval(one.beside.difference) if one.beside else "",
+            with_interval(one.difference, metric=one.setting.metric),
+            with_interval(one.beside.difference, metric=one.setting.metric) if one.beside else "",
             with_interval(one.cliffs_delta),
             f"{number(one.improvement.value)} "
             f"({number(one.improvement.low)} to {number(one.improvement.high)})",
@@ -99,8 +111,8 @@ def comparisons_table(analysis: Analysis) -> Table:
             p_value(one.member.adjusted_p),
             p_value(one.explored_p),
             one.verdict,
-            one.equivalence.verdict,
-            number(one.detectable),
+            one.equivalence.verdict if one.equivalence else "no margin",
+            score(one.detectable, one.setting.metric) if math.isfinite(one.detectable) else "∞",
             _more(one.more.more if one.more else None),
         )
         for one in analysis.verdicts
@@ -119,10 +131,11 @@ def comparisons_table(analysis: Analysis) -> Table:
             f"Benjamini and Hochberg over this table, for exploration; {passed} of {len(explored)} pass, of "
             f"which a share of {analysis.alpha:g} is expected to be false. Inert: trials in which nothing "
             "was done, or that equal their control to the bit. Beside: the difference to "
-            f"{baselines}, where that is not the control. Smallest p: what these trials could have given at "
-            f"best. Equivalent: within {analysis.margin:g} points, each test at {analysis.alpha:g}. "
+            f"{baselines}, where that is not the control. Cliff's delta and P(improvement) are "
+            "above 0 and 0.5 where the treatment is better. Smallest p: what these trials could have given "
+            f"at best. Equivalent: within {margins(analysis)}, each test at {analysis.alpha:g}. "
             "Detectable: the true difference found with a power of 0.8. More trials: to find "
-            f"{analysis.margin:g} points with that power."
+            f"{margins(analysis)} with that power.{what_scores_are(analysis)}"
         ),
         headers=(
             "architecture",
@@ -139,7 +152,7 @@ def comparisons_table(analysis: Analysis) -> Table:
             "p (adjusted)",
             "p (BH)",
             "verdict",
-            f"within {analysis.margin:g}",
+            f"within {analysis.margin:g}" if analysis.in_points else "equivalent",
             "detectable",
             "more trials",
         ),
@@ -160,13 +173,13 @@ def claims_table(analysis: Analysis) -> Table:
             one.control,
             str(one.architectures),
             str(one.trials),
-            with_interval(one.difference),
+            with_interval(one.difference, metric=one.setting.metric),
             p_value(one.member.test.p if one.member else None),
             p_value(one.member.test.smallest_p if one.member else None),
             p_value(one.member.adjusted_p if one.member else None),
             one.member.verdict if one.member else "not tested",
             p_value(one.varies),
-            f"{points(one.least.difference.value)} to {points(one.most.difference.value)}",
+            _range(one),
             f"{one.wins.effect:+.2f} (p {p_value(one.wins.p)})" if one.wins else DASH,
             f"{number(one.improvement.value)} ({number(one.improvement.low)} to "
             f"{number(one.improvement.high)})"
@@ -183,7 +196,8 @@ def claims_table(analysis: Analysis) -> Table:
             "Architectures that learn, and in which the treatment mostly acted. They share batch orders, so "
             "all of them flip their sign together and n stays the number of trials; p adjusted as in the "
             "table before. One effect: p of the hypothesis that all have the same; where it is small, the "
-            "average describes none of them. Wins: share of architectures that gain minus share that lose. "
+            "average describes none of them. Wins: share of architectures that improve minus share that get "
+            "worse. "
             "Better, worse, equivalent: in how many architectures."
         ),
         headers=(
@@ -207,14 +221,20 @@ def claims_table(analysis: Analysis) -> Table:
     )
 
 
+def _range(one: Claim) -> str:
+    low, high = one.least.difference.value, one.most.difference.value
+    digits = digits_of(one.setting.metric, low, high)
+    return f"{points(low, digits)} to {points(high, digits)}"
+
+
 def aggregates_table(analysis: Analysis) -> Table:
     """Interquartile means."""
     rows = tuple(
         (
             f"{one.treatment} ({one.setting.name})" if several_settings(analysis) else one.treatment,
             str(one.architectures),
-            percent(one.iqm.value),
-            interval(one.iqm, signed=False),
+            score(one.iqm.value, one.setting.metric),
+            interval(one.iqm, signed=False, metric=one.setting.metric),
         )
         for one in analysis.aggregates
     )
@@ -231,7 +251,7 @@ def aggregates_table(analysis: Analysis) -> Table:
 def success_table(analysis: Analysis) -> Table:
     """Cells of which some trials learn and some do not."""
     rows = []
-    for place, _, label, cell in each_cell(analysis):
+    for place, group, label, cell in each_cell(analysis):
         if cell.success is None or not cell.bimodal:
             continue
         rate = cell.success.rate
@@ -241,14 +261,20 @@ def success_table(analysis: Analysis) -> Table:
                 label,
                 f"{cell.success.successes} of {rate.n}",
                 f"{100 * rate.low:.0f} to {100 * rate.high:.0f} %",
-                with_interval(cell.success.conditional, signed=False),
+                with_interval(cell.success.conditional, signed=False, metric=group.setting.metric),
             )
         )
     return Table(
         name="success",
         title="Cells in which only some trials learn",
         note="Trials above chance by the headline, with Wilson's 95 % interval, and the mean of those alone.",
-        headers=("architecture", "treatment", "learn", "95 % interval", "mean % of those (interval)"),
+        headers=(
+            "architecture",
+            "treatment",
+            "learn",
+            "95 % interval",
+            f"{analysis.column('mean')} of those (interval)",
+        ),
         rows=tuple(rows),
     )
 

@@ -83,7 +83,8 @@ def answer(asked: Sequence[Question], terms: TestSettings, looks: Sequence[int])
         ]
         overall = None
         if average is not None:
-            overall = _judged("average", average, row[-1] if any(chosen) else None, terms, share)
+            sign = question.drafts[0].cell.setting.metric.sign
+            overall = _judged("average", average, row[-1] if any(chosen) else None, terms, share, sign)
         answers.append(Answer(tuple(members), overall, share))
     return answers
 
@@ -213,15 +214,15 @@ def _member(
         return Member(name=name, test=test, finding="inert", adjusted_p=None)
     if _mostly_idle(one):
         return Member(name=name, test=test, finding="mostly inert", adjusted_p=None)
-    return _judged(name, test, adjusted, terms, share)
+    return _judged(name, test, adjusted, terms, share, one.sign)
 
 
 def _judged(
-    name: str, test: Significance, adjusted: float | None, terms: TestSettings, share: float
+    name: str, test: Significance, adjusted: float | None, terms: TestSettings, share: float, sign: int
 ) -> Member:
     p = 1.0 if adjusted is None else float(adjusted)
     if p <= terms.alpha:
-        finding: Finding = "better" if test.effect > 0 else "worse"
+        finding: Finding = "better" if sign * test.effect > 0 else "worse"
         return Member(name=name, test=test, finding=finding, adjusted_p=p)
     if test.smallest_p > share:
         small, needs = families.missing(test, share)

@@ -69,7 +69,12 @@ class Success:
 def success(accuracies: ArrayLike, threshold: float, *, level: float = 0.95) -> Success:
     """The success rate of the trials (trials,) of a cell against `threshold`, all in percent."""
     values = finite(accuracies, "accuracies")
-    passed = values[values >= threshold - 1e-9]
+    return success_of(values, values >= threshold - 1e-9, level=level)
+
+
+def success_of(values: NDArray[np.float64], learns: NDArray[np.bool_], *, level: float = 0.95) -> Success:
+    """The success rate of trials (trials,) of which it is known which of them learn."""
+    passed = values[learns]
     return Success(
         rate=wilson(passed.size, values.size, level=level),
         successes=passed.size,

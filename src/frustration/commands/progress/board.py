@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from frustration.commands.progress.meter import Clock, Meter
 from frustration.commands.progress.tally import ModeTally
+from frustration.metric import ACCURACY, Metric
 from frustration.references import ProblemReference
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class Board:
     ) -> None:
         """`costs` of what is to be done of each trial, by its id, in any unit; `behind`: loops completed."""
         self.specs = {spec.id: spec for spec in specs}
+        metrics = dict.fromkeys(spec.metric for spec in self.specs.values())
+        self.metric: Metric = next(iter(metrics), ACCURACY)
+        """Of the means; trials that are scored otherwise are not in them."""
+        self._alike = {_setting(spec) for spec in self.specs.values() if spec.metric == self.metric}
+        self._several = len(metrics) > 1
         self.modes: dict[str, ModeTally] = {}
         self.mode_of: dict[str, ModeTally] = {}
         self.done: set[str] = set()
@@ -126,13 +132,19 @@ class Board:
     @property
     def settings(self) -> Settings:
         """Those whose trials the means of the modes are taken over."""
-        reached = [mode.climbs.keys() for mode in self.modes.values() if mode.climbs]
+        reached = [mode.climbs.keys() & self._alike for mode in self.modes.values() if mode.climbs]
         every = frozenset[str]().union(*reached)
         common = every.intersection(*reached)
         if not common and every:
             return Settings(every, "no setting is common to all modes yet, so their means cannot be compared")
-        note = f"means over {len(common)} of {len(every)} settings: those that all modes have reached"
-        return Settings(common, "" if common == every else note)
+        said = (
+            [f"means of {self.metric.name} alone, for others are scored otherwise"] if self._several else []
+        )
+        if common != every:
+            said.append(
+                f"means over {len(common)} of {len(every)} settings: those that all modes have reached"
+            )
+        return Settings(common, "; ".join(said))
 
     @property
     def per_minute(self) -> float:

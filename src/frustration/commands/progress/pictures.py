@@ -10,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from frustration.commands.tables import plain_table
-from frustration.report.formatting import DASH, number
+from frustration.report.formatting import DASH, number, score
 
 if TYPE_CHECKING:
     from frustration.commands.progress.board import Board
     from frustration.commands.progress.tally import ModeTally
+    from frustration.metric import Metric
     from frustration.record import LoopEntry
     from frustration.runners.events import LoopDone
 
@@ -22,9 +23,10 @@ SPARKS = "▁▂▃▄▅▆▇█"
 SO_FAR, SPARK_WIDTH = "bounty so far", 13
 
 
-def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
+def recent_loops(loops: Sequence[LoopDone], width: int, metric: Metric) -> Table:
     """One row per loop, the newest last; the rightmost columns go where there is no room for them."""
-    headers = ["loop", "validation %", "bounty % @ loop", "verdict", "damage", "recovery", "loss"]
+    headers = ["loop", metric.column("validation"), f"{metric.column('bounty')} @ loop", "verdict"]
+    headers += ["damage", "recovery", "loss"]
     widths = [4, 12, 15, 10, 6, 8, 6]
     growing = any(done.entry.dendrites is not None for done in loops)
     if growing:
@@ -33,18 +35,24 @@ def recent_loops(loops: Sequence[LoopDone], width: int) -> Table:
     table = plain_table(*headers[:columns], left=(3,))
     for done in loops:
         entry = done.entry
-        bounty = DASH if done.bounty is None else f"{done.bounty:.2f} @ {done.bounty_loop}"
+        bounty = DASH if done.bounty is None else f"{score(done.bounty, metric)} @ {done.bounty_loop}"
         cells = [
             str(entry.loop),
-            number(entry.accuracy),
+            score(entry.accuracy, metric),
             bounty,
             verdict(entry),
-            *(_size(entry) if growing else (number(entry.harm), number(entry.recovery))),
+            *(_size(entry) if growing else _damage(entry, metric)),
             number(entry.loss, digits=4),
         ]
         style = "green" if entry.accepted else "red" if entry.diverged else "dim"
         table.add_row(*cells[:columns], style=style)
     return table
+
+
+def _damage(entry: LoopEntry, metric: Metric) -> tuple[str, str]:
+    """What the intervention took, and what the epoch won back."""
+    lost, won = (None if value is None else metric.sign * value for value in (entry.harm, entry.recovery))
+    return score(lost, metric), score(won, metric)
 
 
 def modes_table(board: Board, width: int, rows: int, one_network: bool = True) -> Table:
@@ -53,11 +61,12 @@ def modes_table(board: Board, width: int, rows: int, one_network: bool = True) -
     `one_network`: whether all trials begin with the same network, so that its size and the accuracy of the
     latest loops mean something. The rightmost columns are left out where there is no room for them.
     """
-    modes, settings = list(board.modes.values()), board.settings.names
+    modes, settings, metric = list(board.modes.values()), board.settings.names, board.metric
+    validation, bounty = metric.column("validation"), metric.column("bounty")
     name = min(24, max(4, *(len(mode.label) for mode in modes)))
-    columns = [("mode", name), ("trials", 7), ("loop", 7), ("bounty %", 8), (SO_FAR, SPARK_WIDTH)]
+    columns = [("mode", name), ("trials", 7), ("loop", 7), (bounty, 8), (SO_FAR, SPARK_WIDTH)]
     if one_network:
-        columns.insert(3, ("validation %", 12))
+        columns.insert(3, (validation, 12))
         if any(mode.sizes for mode in modes):
             columns += [("dendrites", 9), ("parameters", 15)]
     columns.append(("accepted", 8))
@@ -71,8 +80,8 @@ def modes_table(board: Board, width: int, rows: int, one_network: bool = True) -
             "mode": mode.label,
             "trials": f"{len(mode.over)}/{len(mode.at)}",
             "loop": _loops(mode),
-            "validation %": number(mode.accuracy),
-            "bounty %": number(curve[-1] if curve else None),
+            validation: score(mode.accuracy, metric),
+            bounty: score(curve[-1] if curve else None, metric),
             SO_FAR: sparkline(curve, low, high, SPARK_WIDTH),
             "dendrites": mode.dendrites or DASH,
             "parameters": mode.parameters or DASH,

@@ -17,7 +17,7 @@ from frustration.commands.progress.pictures import bar, modes_table
 from frustration.commands.progress.show import Show
 from frustration.commands.progress.view import View
 from frustration.commands.study_tables import last_line, main_table
-from frustration.report.formatting import many
+from frustration.report.formatting import many, score
 from frustration.runners.events import LoopDone, StudyEvent, StudyStart, TrialDone, TrialFailed
 from frustration.runners.json_lines import JsonLines
 from frustration.study import manifest
@@ -244,11 +244,14 @@ def progress_line(board: Board, elapsed: float | None) -> str:
     running = _some(list(board.running), 3)
     settings = board.settings
     curves = {mode.label: mode.curve(settings.names) for mode in board.modes.values()}
-    bounties = _some([f"{label} {curve[-1]:.2f}" for label, curve in curves.items() if curve], MODES_IN_LINE)
+    bounties = _some(
+        [f"{label} {score(curve[-1], board.metric)}" for label, curve in curves.items() if curve],
+        MODES_IN_LINE,
+    )
     parts = [
         counted(board, elapsed),
         f"running {running}" if running else "",
-        f"mean bounty % {bounties}" if bounties else "",
+        f"mean {board.metric.column('bounty')} {bounties}" if bounties else "",
         f"({settings.note})" if settings.note else "",
     ]
     return "  ".join(filter(None, parts))

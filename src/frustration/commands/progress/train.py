@@ -14,9 +14,9 @@ from frustration.commands.progress.meter import Clock, clock_face, elapsed_and_l
 from frustration.commands.progress.pictures import bar, modes_table, recent_loops, verdict
 from frustration.commands.progress.show import Show
 from frustration.commands.progress.tally import ModeTally
-from frustration.commands.summary import percent, summary
+from frustration.commands.summary import scored, summary
 from frustration.commands.tables import inert_in, network_table
-from frustration.report.formatting import DASH
+from frustration.report.formatting import DASH, score
 from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone
 from frustration.runners.json_lines import JsonLines
 from frustration.session import Outcome
@@ -24,6 +24,7 @@ from frustration.session import Outcome
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from frustration.metric import Metric
     from frustration.record import LoopEntry, TrialRecord
     from frustration.request import Request
 
@@ -69,10 +70,10 @@ class TrainShow(Show[SessionEvent, Outcome]):
         readable = loop == mode.target or since >= len(self.board.modes) / LINES_PER_SECOND
         left = f"{clock_face(self.board.meter.left)} left"
         if self._single:
-            yield f"{_loop_line(mode, event)}  {left}"
+            yield f"{_loop_line(mode, event, self.board.metric)}  {left}"
         elif self._complete and readable:
             width = max(map(len, self.board.modes))
-            yield f"{mode.label:<{width}}  {_mode_line(mode, loop)}  {left}"
+            yield f"{mode.label:<{width}}  {_mode_line(mode, loop, self.board.metric)}  {left}"
             self._shown[mode.label] = now
         elif now - self._last_line > SILENCE_SECONDS:
             yield f"{100 * self.board.meter.share:.0f} % done, {left}"
@@ -83,7 +84,7 @@ class TrainShow(Show[SessionEvent, Outcome]):
     def picture(self, width: int, height: int) -> list[RenderableType]:
         rows, meter = max(1, height - 6), self.board.meter
         if self._single:
-            table = recent_loops(list(self._recent)[-rows:], width)
+            table = recent_loops(list(self._recent)[-rows:], width, self.board.metric)
         else:
             table = modes_table(self.board, width, rows)
         words = f"{100 * meter.share:3.0f} %  {elapsed_and_left(meter.elapsed, meter.left)}"
@@ -133,27 +134,27 @@ def opening(start: SessionStart) -> str:
     )
 
 
-def _loop_line(mode: ModeTally, event: LoopDone) -> str:
+def _loop_line(mode: ModeTally, event: LoopDone, metric: Metric) -> str:
     entry = event.entry
     return "  ".join(
         [
             _counted(mode, entry.loop),
-            f"validation {percent(entry.accuracy):>7}",
-            f"bounty {percent(event.bounty):>7} @ {event.bounty_loop or DASH}",
+            f"validation {scored(entry.accuracy, metric):>7}",
+            f"bounty {scored(event.bounty, metric):>7} @ {event.bounty_loop or DASH}",
             f"{verdict(entry):<9}",
-            *harm_and_recovery(entry),
+            *harm_and_recovery(entry, metric),
             *growth(entry),
         ]
     )
 
 
-def _mode_line(mode: ModeTally, loop: int) -> str:
+def _mode_line(mode: ModeTally, loop: int, metric: Metric) -> str:
     tally = mode.loops[loop]
     return "  ".join(
         [
             _counted(mode, loop),
-            f"mean validation {percent(tally.accuracy.value):>7}",
-            f"mean bounty {percent(tally.bounty.value):>7}",
+            f"mean validation {scored(tally.accuracy.value, metric):>7}",
+            f"mean bounty {scored(tally.bounty.value, metric):>7}",
             f"accepted {tally.accepted}/{tally.trials}",
             *([f"dendrites {mode.dendrites} ({mode.parameters} parameters)"] if mode.sizes else []),
         ]
@@ -172,7 +173,9 @@ def growth(entry: LoopEntry) -> list[str]:
     return [f"dendrites {entry.dendrites}{new} ({entry.parameters:,} parameters)"]
 
 
-def harm_and_recovery(entry: LoopEntry) -> list[str]:
-    """Percentage points, where the candidate was damaged: `damage 3.10`, `recovery 3.55`."""
+def harm_and_recovery(entry: LoopEntry, metric: Metric) -> list[str]:
+    """What it lost and won back, where the candidate was damaged: `damage 3.10`, `recovery 3.55`."""
     named = {"damage": entry.harm, "recovery": entry.recovery}
-    return [f"{name} {value:.2f}" for name, value in named.items() if value is not None]
+    return [
+        f"{name} {score(metric.sign * value, metric)}" for name, value in named.items() if value is not None
+    ]

@@ -20,6 +20,7 @@ from frustration.report.figures.families import short
 from frustration.report.figures.inputs import Figure, FigureInput
 from frustration.report.figures.quartiles import quartiles
 from frustration.report.figures.strips import Tile, tile_map
+from frustration.report.formatting import score
 from frustration.report.results import Cell
 
 Floats = NDArray[np.float64]
@@ -58,17 +59,21 @@ def learning_curves(given: FigureInput) -> Iterator[Figure]:
         )
         for panel, architecture in zip(axes, chosen, strict=True):
             _curves_of(panel, given, architecture)
-        _outer_labels(axes, columns, "meta-loop", "validation (%)")
+        _outer_labels(axes, columns, "meta-loop", f"validation{given.unit}")
         panels.legend(figure, given.labels, given.looks)
+        error = (
+            " Where networks come close to 100 %, the axis is that of the error, which halves at equal steps."
+            if panels.is_percentage(given.metric)
+            else ""
+        )
         where = (
             f" Page {page + 1} of {pages}: {short(chosen[0])} to {short(chosen[-1])}." if pages > 1 else ""
         )
         yield Figure(
             name="learning-curves" + (f"-{page + 1}" if pages > 1 else ""),
             title=title + (f" {page + 1}" if pages > 1 else ""),
-            caption="Best validation accuracy so far: thin lines are trials, thick ones the median, "
-            "bands the middle half of the trials. Where networks come close to 100 %, the axis is that of "
-            f"the error, which halves at equal steps.{where}",
+            caption=f"Best validation {given.metric.name} so far: thin lines are trials, thick ones the "
+            f"median, bands the middle half of the trials.{given.direction}{error}{where}",
             figure=figure,
         )
 
@@ -96,7 +101,7 @@ def _curves_of(axes: Axes, given: FigureInput, architecture: Architecture) -> No
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     # The first loops of networks that learn lie far below; most of the panel is for where they part.
     values = np.concatenate([np.ravel(best[:, min(2, best.shape[1] - 1) :]) for best in seen])
-    panels.accuracy_axis(axes, values)
+    panels.score_axis(axes, values, given.metric)
     panels.mark_panel(axes, short(architecture))
 
 
@@ -204,21 +209,23 @@ def late_breakthroughs(given: FigureInput) -> Iterator[Figure]:
         yield _late_dots(given, name, title, gains)
         return
     top = max(float(np.mean(gain)) for gain in gains.values())
-    mapping = ScalarMappable(PowerNorm(0.4, 0.0, max(top, 0.1)), style.SEQUENTIAL)
+    top = max(top, 0.1) if given.metric.in_points else top or 1.0
+    mapping = ScalarMappable(PowerNorm(0.4, 0.0, top), style.SEQUENTIAL)
 
     def tile(architecture: Architecture, label: str) -> Tile:
         gain = gains.get((architecture, label))
         if gain is None:
             return Tile(style.NOTHING)
-        return Tile(style.colour_of(mapping, float(gain.mean())), f"{gain.mean():.2f}")
+        return Tile(style.colour_of(mapping, float(gain.mean())), score(float(gain.mean()), given.metric))
 
-    options: dict[str, Any] = {"ticks": [t for t in (0, 0.1, 0.5, 1, 2, 5, 10, 20, 40) if t <= top]}
+    ticks = [t for t in (0, 0.1, 0.5, 1, 2, 5, 10, 20, 40) if t <= top]
+    options: dict[str, Any] = {"ticks": ticks if given.metric.in_points else MaxNLocator(2)}
     yield Figure(
         name=name,
         title=title,
-        caption=f"Points of validation accuracy that the last {share} of the loops added to the bounty, "
-        "mean over trials.",
-        figure=tile_map(given.families, given.labels, tile, scale=(mapping, "gain (points)", options)),
+        caption=f"By how much the last {share} of the loops improved the bounty{given.in_points}, mean over "
+        "trials.",
+        figure=tile_map(given.families, given.labels, tile, scale=(mapping, f"gain{given.points}", options)),
     )
 
 
@@ -254,14 +261,15 @@ def _late_dots(
         panel.set(ylim=(len(given.labels) - 0.4, -0.6), yticks=range(len(given.labels)))
         panel.set_yticklabels(given.labels if index % columns == 0 else [])
         panel.xaxis.set_major_locator(MaxNLocator(4))
+        panels.short_ticks(panel, given.metric, "x")
         panel.set_xlim(left=min(0.0, panel.get_xlim()[0]))
         panels.mark_panel(panel, short(architecture))
         if index + columns >= len(order):
-            panel.set_xlabel("gain (points)", labelpad=2)
+            panel.set_xlabel(f"gain{given.points}", labelpad=2)
     return Figure(
         name=name,
         title=title,
-        caption=f"Points of validation accuracy that the last {LATE * 100:g} % of the loops added to "
-        "the bounty: dots are trials, bars their mean.",
+        caption=f"By how much the last {LATE * 100:g} % of the loops improved the bounty{given.in_points}: "
+        "dots are trials, bars their mean.",
         figure=figure,
     )

@@ -55,13 +55,16 @@ def harm_and_recovery(given: FigureInput) -> Iterator[Figure]:
             rasterized=len(damaging) > 200,
         )
         _over_loops(axes[1], [cell for cell, _, _ in damaging if cell.label == label], look)
-    _equal_axes(axes[0], damaging)
+    _equal_axes(axes[0], damaging, 0.1 if given.metric.in_points else 0.0)
+    lost = f": {given.metric.name} lost to" if given.metric.in_points else " by"
     axes[0].set(
-        xlabel="harm: accuracy lost to the intervention (points)",
-        ylabel="recovery by the epoch after it (points)",
+        xlabel=f"harm{lost} the intervention{given.points}",
+        ylabel=f"recovery by the epoch after it{given.points}",
     )
-    axes[1].set(xlabel="meta-loop", ylabel="harm (points), median")
+    axes[1].set(xlabel="meta-loop", ylabel=f"harm{given.points}, median")
     axes[1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    for panel in axes:
+        panels.short_ticks(panel, given.metric)
     panels.mark_panel(axes[0], "each architecture")
     panels.mark_panel(axes[1], "over the loops")
     panels.legend(figure, labels, given.looks)
@@ -72,13 +75,16 @@ def harm_and_recovery(given: FigureInput) -> Iterator[Figure]:
             [r.value for _, _, r in damaging],
             [short(cell.architecture) for cell, _, _ in damaging],
         )
+    positive = (
+        "" if given.metric.sign > 0 else " Harm and recovery are positive where it got worse and better."
+    )
     yield Figure(
         name=name,
         title=title,
         caption="Left: mean over all damaged loops of a trial, then over trials, with 95 % t intervals "
         "over trials. On the dotted line the epoch wins back what the intervention took; above it, more. "
         "Right: harm over stretches of the loops, median and middle half of all trials and architectures. "
-        "Validation accuracy, percentage points.",
+        f"Validation {given.metric.name}{given.in_points}.{positive}",
         figure=figure,
     )
 
@@ -101,11 +107,11 @@ def _over_loops(axes: Axes, cells: Sequence[Cell], look: Look) -> None:
     axes.fill_between(loops, low, high, color=look.colour, alpha=0.13, linewidth=0)
 
 
-def _equal_axes(axes: Axes, damaging: Sequence[tuple[Cell, Estimate, Estimate]]) -> None:
+def _equal_axes(axes: Axes, damaging: Sequence[tuple[Cell, Estimate, Estimate]], least: float) -> None:
     """One scale both ways, and the line on which recovery equals harm."""
     values = [m.value for _, h, r in damaging for m in (h, r)]
     low, high = min(*values, 0.0), max(values)
-    room = 0.08 * max(high - low, 0.1)
+    room = 0.08 * (max(high - low, least) or 1.0)
     low, high = low - room, high + room
     axes.plot([low, high], [low, high], color=style.QUIET, linestyle=":", linewidth=0.9, zorder=1)
     axes.set(xlim=(low, high), ylim=(low, high))

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from frustration.metric import Metric
 from frustration.report.cells import mean_of
 from frustration.report.figures import panels, style
 from frustration.report.figures.families import short
@@ -40,9 +41,9 @@ def dendrites_over_time(given: FigureInput) -> Iterator[Figure]:
     for row, cell in enumerate(chosen):
         look = given.looks[cell.label]
         scores, parameters, best = axes[3 * row : 3 * row + 3]
-        _scores(scores, cell, look)
+        _scores(scores, cell, look, given)
         _parameters(parameters, cell, look)
-        _best_of_each(best, cell, look)
+        _best_of_each(best, cell, look, given.metric)
         panels.mark_panel(scores, f"{short(cell.architecture)}  {cell.label}")
         panels.mark_panel(parameters, "parameters")
         panels.mark_panel(best, "best score per architecture")
@@ -55,17 +56,18 @@ def dendrites_over_time(given: FigureInput) -> Iterator[Figure]:
     yield Figure(
         name=name,
         title=title,
-        caption="Left: validation accuracy of each trial after every loop (thin), with a mark where "
-        "dendrites were added, and the median of the best so far (thick). Middle: parameters of the network "
-        "in training. Right: the best validation accuracy that each trial reached with each number of "
-        "dendrites per neuron, against its parameters; bars are means with 95 % t intervals. A network with "
+        caption=f"Left: validation {given.metric.name} of each trial after every loop (thin), with a mark "
+        "where dendrites were added, and the median of the best so far (thick). Middle: parameters of the "
+        f"network in training. Right: the best validation {given.metric.name} that each trial reached with "
+        "each number of dendrites per neuron, against its parameters; bars are means with 95 % t intervals. "
+        "A network with "
         "more dendrites has also "
         "trained longer." + more,
         figure=figure,
     )
 
 
-def _scores(axes: Axes, cell: Cell, look: Look) -> None:
+def _scores(axes: Axes, cell: Cell, look: Look, given: FigureInput) -> None:
     curves = cell.curves
     assert curves is not None
     loops = np.arange(1, curves.accuracy.shape[1] + 1)
@@ -77,8 +79,8 @@ def _scores(axes: Axes, cell: Cell, look: Look) -> None:
                 loop, curves.accuracy[trial, loop - 1], marker="^", markersize=2.6, color=style.INK, zorder=4
             )
     axes.plot(loops, quartiles(curves.best)[0], color=look.colour, linewidth=1.3, zorder=3)
-    panels.accuracy_axis(axes, curves.accuracy[:, min(2, len(loops) - 1) :])
-    axes.set_ylabel("validation (%)", labelpad=2)
+    panels.score_axis(axes, curves.accuracy[:, min(2, len(loops) - 1) :], given.metric)
+    axes.set_ylabel(f"validation{given.unit}", labelpad=2)
     axes.set_xlim(1, len(loops))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
@@ -95,7 +97,7 @@ def _parameters(axes: Axes, cell: Cell, look: Look) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _best_of_each(axes: Axes, cell: Cell, look: Look) -> None:
+def _best_of_each(axes: Axes, cell: Cell, look: Look, metric: Metric) -> None:
     """Per number of dendrites: each trial's best, and their mean."""
     curves = cell.curves
     assert curves is not None
@@ -103,7 +105,8 @@ def _best_of_each(axes: Axes, cell: Cell, look: Look) -> None:
     for dendrites in np.unique(curves.dendrites[curves.trained]):
         there = (curves.dendrites == dendrites) & curves.trained & np.isfinite(curves.accuracy)
         trials = there.any(axis=1)
-        best = np.where(there, curves.accuracy, -np.inf).max(axis=1)[trials]
+        reached = np.where(there, metric.sign * curves.accuracy, -np.inf).max(axis=1)
+        best = metric.sign * reached[trials]
         size = float(np.median(curves.parameters[there]))
         axes.scatter(np.full(best.size, size), best, s=7, color=look.colour, alpha=0.5, linewidths=0)
         if mean := mean_of(best):
@@ -123,7 +126,7 @@ def _best_of_each(axes: Axes, cell: Cell, look: Look) -> None:
                 fontsize=style.TINY,
             )  # fmt: skip
             seen += [*best, mean.value]
-    panels.accuracy_axis(axes, seen)
+    panels.score_axis(axes, seen, metric)
     axes.margins(x=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: panels.short_count(value)))

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Drawing
 
 from frustration.architecture import Architecture
 from frustration.dataset.catalogue import ENTRIES
+from frustration.metric import POINTS, Metric
 from frustration.references import ProblemReference
 from frustration.report.figures import families
 from frustration.report.figures.mode_style import Look, looks_of
@@ -94,17 +95,45 @@ class FigureInput:
         return tuple(cell for label in self.labels if (cell := self.cell(architecture, label)) and cell.n)
 
     @property
+    def metric(self) -> Metric:
+        return self.setting.metric
+
+    @property
     def metric_name(self) -> str:
         """What the headline number is, in the words of a caption."""
+        name = self.metric.name
         return (
-            "test accuracy of the LKG"
-            if self.results.metric == "test"
-            else "bounty (best validation accuracy)"
+            f"test {name} of the LKG" if self.results.metric == "test" else f"bounty (best validation {name})"
         )
 
     @property
     def metric_axis(self) -> str:
-        return "test accuracy (%)" if self.results.metric == "test" else "bounty (%)"
+        return self.axis("test" if self.results.metric == "test" else "bounty")
+
+    def axis(self, what: str) -> str:
+        """`test accuracy (%)`: what an axis of scores shows."""
+        return (what if what == "bounty" else f"{what} {self.metric.name}") + self.unit
+
+    @property
+    def unit(self) -> str:
+        """` (%)`: behind the name of a score."""
+        return f" ({self.metric.unit})" if self.metric.unit else ""
+
+    @property
+    def points(self) -> str:
+        """` (points)`, or the unit of the metric: behind the name of a difference of scores."""
+        unit = POINTS if self.metric.in_points else self.metric.unit
+        return f" ({unit})" if unit else ""
+
+    @property
+    def in_points(self) -> str:
+        """The same in a caption: `, in points`."""
+        return f", in {self.points[2:-1]}" if self.points else ""
+
+    @property
+    def direction(self) -> str:
+        """A sentence for a caption, where a reader would take it for the other way."""
+        return " Lower is better." if self.metric.sign < 0 else ""
 
 
 Painter = Callable[[FigureInput], Iterator[Figure]]

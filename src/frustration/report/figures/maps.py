@@ -9,10 +9,12 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import FuncNorm, PowerNorm, SymLogNorm
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
-from frustration.report.figures import style
+from frustration.metric import Metric
+from frustration.report.figures import panels, style
 from frustration.report.figures.inputs import Figure, FigureInput
 from frustration.report.figures.strips import Tile, tile_map
 from frustration.report.findings import CellSummary, Moments
@@ -52,29 +54,33 @@ def baseline(given: FigureInput) -> Iterator[Figure]:
         yield Figure(name=name, title=title, left_out="no control has a finished trial")
         return
     low, high = min(means.values()), max(means.values())
-    top, floor = max(high, low + 0.1), low
+    top, floor = (max(high, low + 0.1) if given.metric.in_points else high), low
     # Errors on a log scale: 97 and 98 % are as far apart as 70 and 80 %.
-    norm = FuncNorm((_stretch, _shrink), floor, min(top, 99.99)) if top > 85 and top - floor > 2 else None
+    stretched = panels.is_percentage(given.metric) and top > 85 and top - floor > 2
+    norm = FuncNorm((_stretch, _shrink), floor, min(top, 99.99)) if stretched else None
     mapping = ScalarMappable(norm, style.SEQUENTIAL)
     if norm is None:
         mapping.set_clim(floor, top)
 
     def tile(architecture: Architecture, row: str) -> Tile:
         mean = means.get((architecture, row))
-        return NO_VALUE if mean is None else Tile(style.colour_of(mapping, mean), f"{mean:.1f}")
+        return (
+            NO_VALUE if mean is None else Tile(style.colour_of(mapping, mean), _number(mean, given.metric, 1))
+        )
 
     ticks = [t for t in (10, 50, 80, 90, 95, 98, 99) if floor <= t <= top] if norm is not None else None
     options: dict[str, Any] = {"ticks": ticks} if ticks else {}
     options["format"] = "%g"
+    words = given.axis("").strip()
     names = ", ".join(dict.fromkeys(label for label in controls.values() if label))
     yield Figure(
         name=name,
         title=title,
-        caption=f"Mean accuracy (%) of the control ({names}): the LKG on the test set and its bounty, "
+        caption=f"Mean {words} of the control ({names}): the LKG on the test set and its bounty, "
         "the best of all looks at validation. Colours follow the logarithm of the error."
         if norm is not None
-        else f"Mean accuracy (%) of the control ({names}).",
-        figure=tile_map(given.families, tuple(rows.values()), tile, scale=(mapping, "accuracy (%)", options)),
+        else f"Mean {words} of the control ({names}).{given.direction}",
+        figure=tile_map(given.families, tuple(rows.values()), tile, scale=(mapping, words, options)),
     )
 
 
@@ -99,8 +105,9 @@ def effect(given: FigureInput) -> Iterator[Figure]:
         yield Figure(name=name, title=title, left_out="no treatment stands beside a control")
         return
     values = np.abs([one.difference.value for one in found.values()])
-    most = max(float(values.max()), 0.1)
-    mapping = ScalarMappable(SymLogNorm(0.1, linscale=0.6, vmin=-most, vmax=most), style.DIVERGING)
+    small = _small(values, given.metric)
+    most = max(float(values.max()), small)
+    mapping = ScalarMappable(SymLogNorm(small, linscale=0.6, vmin=-most, vmax=most), style.DIVERGING)
 
     def tile(architecture: Architecture, row: str) -> Tile:
         one = found.get((architecture, row))
@@ -109,10 +116,11 @@ def effect(given: FigureInput) -> Iterator[Figure]:
         if not one.tested:
             return Tile("white", "inert" if one.finding == "inert" else "=")
         claimed = one.finding in ("better", "worse")
-        text = _signed(one.difference.value) + ("*" if claimed else "")
-        return Tile(style.colour_of(mapping, one.difference.value), text, bold=claimed)
+        text = _signed(one.difference.value, given.metric) + ("*" if claimed else "")
+        colour = style.colour_of(mapping, given.metric.sign * one.difference.value)
+        return Tile(colour, text, bold=claimed)
 
-    ticks = [s * t for t in (0.1, 1.0, 10.0) for s in (-1, 1) if t <= most]
+    ticks = [s * t for t in (small, 10 * small, 100 * small) for s in (-1, 1) if t <= most]
     options = {"ticks": [0.0, *ticks], "format": "%g"}
     claims = sum(one.finding in ("better", "worse") for one in found.values())
     tested = sum(one.tested for one in found.values())
@@ -120,19 +128,40 @@ def effect(given: FigureInput) -> Iterator[Figure]:
     yield Figure(
         name=name,
         title=title,
-        caption=f"Mean difference of the {given.metric_name} to {controls}, in points. Bold with an "
+        caption=f"Mean difference of the {given.metric_name} to {controls}{given.in_points}."
+        f"{given.direction}{'' if given.metric.sign > 0 else ' Colours show what is better.'} Bold with an "
         f"asterisk: better or worse than control at {given.analysis.alpha:g} by exact tests, all verdicts "
         f"together ({claims} of {tested}); all others are undecided. inert: the treatment never acted; "
         "=: equal to control in every trial.",
         figure=tile_map(
-            given.families, rows, tile, scale=(mapping, "difference to control (points)", options)
+            given.families,
+            rows,
+            tile,
+            scale=(mapping, f"{_against(given)}{given.points}", options),
         ),
     )
 
 
-def _signed(value: float) -> str:
+def _against(given: FigureInput) -> str:
+    return "difference to control" if given.metric.sign > 0 else "improvement on control"
+
+
+def _small(values: NDArray[np.float64], metric: Metric) -> float:
+    """Up to where colours change evenly: a tenth of a point, or a hundredth of the largest effect."""
+    if metric.in_points or not values.max():
+        return 0.1
+    return float(10.0 ** (math.floor(math.log10(values.max())) - 1))
+
+
+def _signed(value: float, metric: Metric) -> str:
+    if not metric.in_points:
+        return f"{value:+.2g}".replace("-", "−")
     text = f"{value:+.1f}" if abs(value) >= 9.95 else f"{value:+.2f}"
     return ("0.00" if text in ("+0.00", "-0.00") else text).replace("-", "−")
+
+
+def _number(value: float, metric: Metric, digits: int) -> str:
+    return f"{value:.{digits}f}" if metric.in_points else f"{value:.3g}"
 
 
 def instability(given: FigureInput) -> Iterator[Figure]:
@@ -148,25 +177,27 @@ def instability(given: FigureInput) -> Iterator[Figure]:
     if not stds:
         yield Figure(name=name, title=title, left_out="no treatment has two finished trials")
         return
-    most = max(*stds.values(), 0.1)
+    most = max(*stds.values(), 0.1 if given.metric.in_points else 0.0) or 1.0
     mapping = ScalarMappable(PowerNorm(0.4, 0.0, most), style.SEQUENTIAL)
 
     def tile(architecture: Architecture, row: str) -> Tile:
         std = stds.get((architecture, row))
         if std is None:
             return NO_VALUE
-        return Tile(style.colour_of(mapping, std), f"{std:.1f}" if std >= 9.95 else f"{std:.2f}")
+        return Tile(style.colour_of(mapping, std), _number(std, given.metric, 1 if std >= 9.95 else 2))
 
-    options: dict[str, Any] = {
-        "ticks": [t for t in (0, 0.1, 0.5, 2, 5, 10, 20, 40) if t <= most],
-        "format": "%g",
-    }
+    options: dict[str, Any] = {"format": "%g"}
+    options["ticks"] = MaxNLocator(2)
+    if given.metric.in_points:
+        options["ticks"] = [t for t in (0, 0.1, 0.5, 2, 5, 10, 20, 40) if t <= most]
     rows = tuple(label for label in given.labels if any(label == key[1] for key in stds))
     yield Figure(
         name=name,
         title=title,
-        caption=f"Standard deviation over trials (ddof 0) of the {given.metric_name}, in points.",
-        figure=tile_map(given.families, rows, tile, scale=(mapping, "standard deviation (points)", options)),
+        caption=f"Standard deviation over trials (ddof 0) of the {given.metric_name}{given.in_points}.",
+        figure=tile_map(
+            given.families, rows, tile, scale=(mapping, f"standard deviation{given.points}", options)
+        ),
     )
 
 
@@ -196,10 +227,11 @@ def winner(given: FigureInput) -> Iterator[Figure]:
     key += [("undecided", UNDECIDED)] if decided < len(learning) else []
     key += [("no trial beats chance", Tile(REGIMES[FAILURE]))] if stuck else []
     longest = max((len(label) for label in labels), default=0)
+    best = "highest" if given.metric.sign > 0 else "lowest"
     yield Figure(
         name=name,
         title=title,
-        caption=f"The treatment with the highest mean {given.metric_name}, where it beats every other "
+        caption=f"The treatment with the {best} mean {given.metric_name}, where it beats every other "
         f"one at {given.analysis.alpha:g} ({decided} of {len(learning)} architectures that learn); elsewhere "
         "the data leave it undecided. Inert treatments equal control, so control cannot beat them.",
         figure=tile_map(given.families, ("",), tile, key=key, height=min(max(0.37, 0.065 * longest), 1.1)),

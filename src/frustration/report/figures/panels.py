@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from frustration.metric import PERCENT, Metric
 from frustration.report.figures import style
 from frustration.report.figures.mode_style import Look
 
@@ -98,6 +99,32 @@ def _stretch(accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _shrink(stretched: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(100.05 - np.power(10.0, -np.asarray(stretched, dtype=float)))
+
+
+def short_ticks(axes: Axes, metric: Metric, axis: Literal["x", "y", "both"] = "both") -> None:
+    """Where scores are no points, they may be small: powers of ten go to the end of the axis."""
+    if not metric.in_points:
+        axes.ticklabel_format(axis=axis, style="sci", scilimits=(-2, 4), useMathText=True)
+
+
+def is_percentage(metric: Metric) -> bool:
+    """Whether what is missing to 100 is an error."""
+    return metric.unit == PERCENT and metric.sign > 0
+
+
+def score_axis(axes: Axes, values: Sequence[float] | NDArray[np.float64], metric: Metric) -> None:
+    """The y axis for scores."""
+    if is_percentage(metric):
+        accuracy_axis(axes, values)
+        return
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if finite.size:
+        low, high = float(finite.min()), float(finite.max())
+        room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+        axes.set_ylim(low - room, high + room)
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        short_ticks(axes, metric, "y")
 
 
 def accuracy_axis(axes: Axes, values: Sequence[float] | NDArray[np.float64]) -> None:

@@ -27,13 +27,11 @@ _COSTS: tuple[tuple[str, Callable[[Cell], Floats]], ...] = (
 
 def pareto(given: FigureInput) -> Iterator[Figure]:
     """Mean accuracy against mean cost, both with intervals; a line joins those that nothing dominates."""
-    name, title = "pareto", "Accuracy against cost"
+    name, title = "pareto", f"{given.metric.name.capitalize()} against cost"
     cells = [cell for cell in given.cells if mean_of(cell.values(given.results.metric))]
     costs = [(label, cost) for label, cost in _COSTS if _known(cells, cost)]
     if len(cells) < 2 or not costs:
-        yield Figure(
-            name=name, title=title, left_out="fewer than two treatments with a known accuracy and cost"
-        )
+        yield Figure(name=name, title=title, left_out="fewer than two treatments with a known score and cost")
         return
     labels = tuple(label for label in given.labels if any(cell.label == label for cell in cells))
     figure, axes = panels.grid(
@@ -58,7 +56,7 @@ def pareto(given: FigureInput) -> Iterator[Figure]:
         caption=f"Mean {given.metric_name} of every architecture and treatment with 95 % t intervals "
         "over trials, against mean cost. The line joins the means that no other beats at the same or lower "
         "cost: it is drawn through point estimates, so neighbours whose intervals overlap may change "
-        "places.",
+        f"places.{given.direction}",
         figure=figure,
     )
 
@@ -72,7 +70,7 @@ def _panel(
 ) -> None:
     many = len(points) > 150
     axes.set_xscale("log")
-    panels.accuracy_axis(axes, np.array([y.value for _, _, y in points]))
+    panels.score_axis(axes, np.array([y.value for _, _, y in points]), given.metric)
     for label in labels:
         own = [(x, y) for cell, x, y in points if cell.label == label]
         if not own:
@@ -83,7 +81,7 @@ def _panel(
             [x.value for x in xs],
             [y.value for y in ys],
             xerr=bars(xs) if any(x.high > x.low for x in xs) else None,
-            yerr=np.minimum(bars(ys), 100.0),
+            yerr=np.minimum(bars(ys), 100.0) if given.metric.in_points else bars(ys),
             color=look.colour,
             marker=look.marker,
             markersize=2.4 if many else 3.8,
@@ -93,7 +91,7 @@ def _panel(
             alpha=0.7 if many else 0.9,
             rasterized=many,
         )
-    front = undominated([(x.value, y.value) for _, x, y in points])
+    front = undominated([(x.value, given.metric.sign * y.value) for _, x, y in points])
     best = [points[i] for i in front]
     axes.plot(
         [x.value for _, x, _ in best],
@@ -126,7 +124,10 @@ def _panel(
 
 
 def undominated(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the (cost, accuracy) that no other matches at lower or equal cost, by rising cost."""
+    """Indices of the (cost, score) that no other matches at lower or equal cost, by rising cost.
+
+    Of scores, higher ones are better here.
+    """
     front: list[int] = []
     for index in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
         if not front or points[index][1] > points[front[-1]][1]:

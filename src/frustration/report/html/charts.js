@@ -6,7 +6,7 @@ const SURE = (finding) => finding < 2;
 function verdict(row) {
   const [, a, m, value, low, high, finding, p, holm] = row;
   return (
-    `${architecture(a)} ${DATA.labels[m]}: ${signed(value)} points (${range(low, high, signed)}), ${DATA.findings[finding]}` +
+    `${architecture(a)} ${DATA.labels[m]}: ${change(value)}${scored().points} (${range(low, high, change)}), ${DATA.findings[finding]}` +
     (p === null || finding > 4 ? "" : `, p ${p}${holm === null ? "" : `, ${holm} adjusted`}`)
   );
 }
@@ -27,7 +27,7 @@ CHARTS.effects = (chart) => {
   const box = { left, right: width - 14, top: 6, bottom: lanes * lane + 8 };
   const ends = rows.flatMap((row) => [row[3], ...(forest ? [row[4], row[5]] : [])]).filter((v) => v !== null);
   const x = differences(Math.min(...ends), Math.max(...ends), box.left + 8, box.right - 8);
-  axes(svg, x, { ticks: [] }, box, { x: "difference to control (points)" });
+  axes(svg, x, { ticks: [] }, box, { x: `difference to control${scored().pointsAxis}` });
   svg.append(node("line", { x1: x.at(0), x2: x.at(0), y1: box.top, y2: box.bottom, class: "zero" }));
   rows.sort((i, j) => i[1] - j[1] || i[2] - j[2]);
   rows.forEach((row, index) => {
@@ -82,8 +82,8 @@ CHARTS.curves = (chart) => {
     .filter((v) => v !== null);
   const last = Math.max(...some.map(([, curve]) => curve[0].at(-1)));
   const x = linear(1, Math.max(last, 2), box.left, box.right, Math.max(3, width / 110));
-  const y = accuracies(values.length ? values : [0, 100], box.bottom, box.top);
-  axes(svg, x, y, box, { x: "meta-loop", y: "validation accuracy (%)" });
+  const y = scores(values.length ? values : [0, 100], box.bottom, box.top);
+  axes(svg, x, y, box, { x: "meta-loop", y: `validation ${scored().name}${scored().axis}` });
   const clip = node("clipPath", { id: "curves-box" });
   clip.append(
     node("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }),
@@ -112,7 +112,7 @@ CHARTS.curves = (chart) => {
         const at = curve[0].indexOf(loop);
         return at < 0
           ? ""
-          : `${DATA.labels[cell[2]]} ${fixed(curve[1][at])} (${range(curve[2][at], curve[3][at], fixed)})`;
+          : `${DATA.labels[cell[2]]} ${score(curve[1][at])} (${range(curve[2][at], curve[3][at], score)})`;
       })
       .filter(Boolean)
       .join("; ");
@@ -138,20 +138,21 @@ CHARTS.cost = (chart) => {
   const box = { left: 52, right: width - 14, top: 8, bottom: 358 };
   const costs = rows.map((row) => row[column]);
   const x = counts(Math.min(...costs), Math.max(...costs), box.left, box.right);
-  const y = accuracies(
+  const y = scores(
     rows.map((row) => row[CELL.mean]),
     box.bottom,
     box.top,
   );
   axes(svg, x, y, box, {
     x: $("cost-axis").selectedOptions[0].textContent,
-    y: `${DATA.headline} (%)`,
+    y: `${DATA.headline}${scored().axis}`,
     tick: count,
   });
   const inside = (v) => Math.min(Math.max(y.at(v), box.top), box.bottom);
   const front = [];
-  for (const row of [...rows].sort((i, j) => i[column] - j[column] || j[CELL.mean] - i[CELL.mean]))
-    if (!front.length || row[CELL.mean] > front.at(-1)[CELL.mean]) front.push(row);
+  const { sign } = scored();
+  for (const row of [...rows].sort((i, j) => i[column] - j[column] || sign * (j[CELL.mean] - i[CELL.mean])))
+    if (!front.length || sign * row[CELL.mean] > sign * front.at(-1)[CELL.mean]) front.push(row);
   const steps = front.map((row, i) =>
     i ? `H${x.at(row[column])}V${y.at(row[CELL.mean])}` : `M${x.at(row[column])} ${y.at(row[CELL.mean])}`,
   );
@@ -161,7 +162,7 @@ CHARTS.cost = (chart) => {
     const group = node(
       "g",
       { class: `m${m}` },
-      `${architecture(a)} ${DATA.labels[m]}: ${fixed(mean)} % (${range(low, high, fixed)}), n ${n}, ${count(row[column])} ${$("cost-axis").selectedOptions[0].textContent}`,
+      `${architecture(a)} ${DATA.labels[m]}: ${score(mean)}${scored().unit} (${range(low, high, score)}), n ${n}, ${count(row[column])} ${$("cost-axis").selectedOptions[0].textContent}`,
     );
     if (low !== null && high !== null)
       group.append(

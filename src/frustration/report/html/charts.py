@@ -27,6 +27,7 @@ _LOOPED: Final = (
 def all_charts(results: StudyResults, analysis: Analysis) -> str:
     """Those for which there are numbers."""
     headline = analysis.headline
+    in_points = ", in points" if all(metric.in_points for metric in analysis.metrics) else ""
     curved = [cell for cell in results.cells if cell.curves is not None and cell.n]
     charts = []
     if analysis.comparisons:
@@ -34,10 +35,10 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
             _chart(
                 "effects",
                 "Effect of each treatment",
-                f"Difference of the mean {headline} to control, in points, with its 95 % interval. Filled: "
+                f"Difference of the mean {headline} to control{in_points}, with its 95 % interval. Filled: "
                 f"better or worse at {analysis.alpha:g} by exact tests, all verdicts together; "
-                "hollow: not distinguished from control. The scale is linear up to a tenth of a point and "
-                "logarithmic beyond.",
+                "hollow: not distinguished from control. The scale is linear near zero and logarithmic "
+                "beyond.",
                 "table-comparisons",
             )
         )
@@ -69,8 +70,8 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
             _chart(
                 "curves",
                 "Learning curves",
-                "Best validation accuracy so far: median over trials, and the middle half of the trials as "
-                "a band.",
+                f"Best validation {analysis.scores} so far: median over trials, and the middle half of the "
+                "trials as a band.",
                 "table-dynamics",
                 _select("curves-architecture", "Architecture", choices),
             )
@@ -86,7 +87,7 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
         charts.append(
             _chart(
                 "cost",
-                "Accuracy against cost",
+                f"{analysis.scores.capitalize()} against cost",
                 f"Mean {headline} with its 95 % interval. The line joins the means that nothing as cheap "
                 "surpasses.",
                 "table-pareto",

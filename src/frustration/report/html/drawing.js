@@ -98,11 +98,25 @@ function warped(forward, low, high, from, to, candidates, apart) {
   return { at, ticks, low, high };
 }
 
-const symlog = (v) => (Math.abs(v) <= 0.1 ? v * 10 : Math.sign(v) * (1 + Math.log10(Math.abs(v) / 0.1)));
+/* Even up to a tenth of a point, or to a hundredth of the largest difference, and logarithmic beyond. */
+const smallest = (most) => (scored().inPoints || !most ? 0.1 : 10 ** (Math.floor(Math.log10(most)) - 1));
+const symlog = (small) => (v) =>
+  Math.abs(v) <= small ? v / small : Math.sign(v) * (1 + Math.log10(Math.abs(v) / small));
 
 function differences(low, high, from, to) {
-  const steps = [0, 0.1, -0.1, 1, -1, 10, -10, 100, -100, 0.3, -0.3, 3, -3, 30, -30];
-  return warped(symlog, Math.min(low, -0.1), Math.max(high, 0.1), from, to, steps, 38);
+  const small = smallest(Math.max(-low, high));
+  const steps = [0, 1, -1, 10, -10, 100, -100, 1000, -1000, 3, -3, 30, -30, 300, -300].map(
+    (step) => +(step * small).toPrecision(3),
+  );
+  return warped(symlog(small), Math.min(low, -small), Math.max(high, small), from, to, steps, 38);
+}
+
+function scores(values, from, to) {
+  if (scored().isPercentage) return accuracies(values, from, to);
+  const low = Math.min(...values),
+    high = Math.max(...values);
+  const room = 0.06 * (high - low);
+  return linear(low - room, high + room, from, to);
 }
 
 function counts(low, high, from, to) {

@@ -9,11 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from frustration.metric import ACCURACY, POINTS, Metric
 from frustration.report.findings import Analysis, Comparison
-from frustration.report.formatting import DASH, many, points, with_interval
+from frustration.report.formatting import DASH, digits_of, many, points, with_interval
 from frustration.report.html.markup import marked, text
 from frustration.report.html.payload import Names
 from frustration.report.sentences import Topic, topics
+from frustration.report.table import of_metric
 
 MOST: Final = 16
 """From more rows on, the architectures of a treatment share one."""
@@ -27,17 +29,29 @@ def forest(analysis: Analysis, names: Names) -> str:
     if not every:
         return ""
     each = sum(len(topic.comparisons) for topic in every) <= MOST
-    ends = [end for topic in every for one in topic.comparisons for end in _ends(one)]
-    scale = _Scale(max(0.1, *(abs(end) for end in ends)))
     several = len({topic.setting for topic in every}) > 1
-    body = "".join(_topic(topic, scale, names, several, each) for topic in every)
+    metrics = list(dict.fromkeys(topic.setting.metric for topic in every))
+    return "".join(_plot(metric, every, analysis, names, several, each) for metric in metrics)
+
+
+def _plot(
+    metric: Metric, every: Sequence[Topic], analysis: Analysis, names: Names, several: bool, each: bool
+) -> str:
+    """The effects on one metric, on one scale."""
+    shown = [topic for topic in every if topic.setting.metric == metric]
+    first = metric == every[0].setting.metric
+    ends = [end for topic in shown for one in topic.comparisons for end in _ends(one)]
+    scale = _Scale(max(abs(end) for end in ends), metric)
+    body = "".join(_topic(topic, scale, names, several, each) for topic in shown)
+    name = "forest-title" if first else f"forest-{names.settings[shown[0].setting]}-title"
+    unit = POINTS if metric == ACCURACY else of_metric(metric)
     return (
-        '<div class="table"><h3 id="forest-title">Effect of each treatment against its control (points)</h3>'
-        f'<table class="forest" aria-labelledby="forest-title"><caption class="away">Effects</caption>'
+        f'<div class="table"><h3 id="{name}">Effect of each treatment against its control ({text(unit)})</h3>'
+        f'<table class="forest" aria-labelledby="{name}"><caption class="away">Effects</caption>'
         f'<thead><tr><th scope="col">where</th>'
         f'<th scope="col">{scale.axis()}</th><th scope="col" class="n">effect (95 % interval)</th></tr>'
         "</thead>"
-        f"{body}</table><p class=note>Filled: above or below control, all verdicts together at "
+        f"{body}</table><p class=note>Filled: better or worse than control, all verdicts together at "
         f"{analysis.alpha:g}. Hollow: not distinguished. Grey: inert, in all trials or in most. Where only "
         "some trials learn, the verdict is about how many do.</p></div>"
     )
@@ -50,16 +64,21 @@ def _ends(one: Comparison) -> tuple[float, float, float]:
 
 
 class _Scale:
-    """Points -> percent of the width, zero in the middle."""
+    """Differences -> percent of the width, zero in the middle.
 
-    def __init__(self, most: float) -> None:
-        self._most = math.asinh(most)
+    What is not counted in points is measured in a tenth of the largest effect.
+    """
+
+    def __init__(self, most: float, metric: Metric) -> None:
+        tenth = 10.0 ** math.floor(math.log10(most / 10)) if most else 1.0
+        self._unit = 1.0 if metric.in_points else tenth
+        self._most = math.asinh(max(0.1, most / self._unit))
 
     def at(self, value: float) -> float:
-        return 50.0 + 46.0 * max(-1.0, min(1.0, math.asinh(value) / self._most))
+        return 50.0 + 46.0 * max(-1.0, min(1.0, math.asinh(value / self._unit) / self._most))
 
     def axis(self) -> str:
-        far = [tick for tick in TICKS if math.asinh(tick) <= self._most]
+        far = [tick * self._unit for tick in TICKS if math.asinh(tick) <= self._most]
         far = sorted({*far[-1:], *far[-3:-2]})
         ticks = [-tick for tick in reversed(far)] + [0.0, *far]
         marks = "".join(
@@ -97,7 +116,7 @@ def _row(one: Comparison, scale: _Scale, index: int) -> str:
     drawing = _svg(_marks([one], scale), f"m{index} {state}")
     return (
         f'<tr class="{state}"><th scope="row">{text(one.architecture)}</th><td>{drawing}</td>'
-        f'<td class="n">{text(with_interval(one.difference))}{note}</td></tr>'
+        f'<td class="n">{text(with_interval(one.difference, metric=one.setting.metric))}{note}</td></tr>'
     )
 
 
@@ -107,7 +126,10 @@ def _joint(topic: Topic, scale: _Scale, index: int) -> str:
     values = sorted(one.difference.value for one in topic.comparisons)
     middle = values[len(values) // 2] if values else math.nan
     drawing = _svg(_marks(topic.comparisons, scale, alone=False), f"m{index}")
-    counted = f"{up} above, {down} below; median {points(middle)}" if values else DASH
+    metric = topic.setting.metric
+    words = ("above", "below") if metric.sign > 0 else ("better", "worse")
+    median = points(middle, digits_of(metric, middle))
+    counted = f"{up} {words[0]}, {down} {words[1]}; median {median}" if values else DASH
     return (
         f'<tr><th scope="row">{many(len(topic.comparisons), "architecture")}</th><td>{drawing}</td>'
         f'<td class="n">{text(counted)}</td></tr>'

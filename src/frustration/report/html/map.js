@@ -37,9 +37,11 @@ const isDark = () => {
 function tiles(metric) {
   if (metric === "difference") {
     const rows = DATA.comparisons.filter(shown);
-    const most = Math.max(0.1, ...rows.map((row) => Math.abs(row[3] ?? 0)));
+    const largest = Math.max(...rows.map((row) => Math.abs(row[3] ?? 0)));
+    const most = Math.max(smallest(largest), largest);
+    const bend = symlog(smallest(largest));
     const colours = HARM_HELP[isDark() ? "dark" : "light"];
-    const scale = (v) => blend(colours, 0.5 + symlog(v) / symlog(most) / 2);
+    const scale = (v) => blend(colours, 0.5 + (scored().sign * bend(v)) / bend(most) / 2);
     return {
       rows: rows.map((row) => ({
         a: row[1],
@@ -52,11 +54,11 @@ function tiles(metric) {
             ? DATA.findings[row[6]] === "inert"
               ? "inert"
               : "="
-            : signed(row[3], Math.abs(row[3]) < 9.95 ? 2 : 1),
+            : change(row[3], Math.abs(row[3]) < 9.95 ? 2 : 1),
       })),
       scale,
       key: [-most, -most / 10, 0, most / 10, most],
-      unit: "points",
+      unit: scored().points.trim(),
     };
   }
   const rows = DATA.cells.filter((row) => shown(row) && row[CELL[metric]] !== null);
@@ -64,25 +66,26 @@ function tiles(metric) {
   const low = Math.min(...values),
     high = Math.max(...values);
   const bend =
-    metric === "mean" && high > 85
+    metric === "mean" && high > 85 && scored().isPercentage
       ? (v) => -Math.log10(100.5 - v)
       : metric === "accepted" || metric === "mean"
         ? (v) => v
         : (v) => Math.sign(v) * Math.sqrt(Math.abs(v));
   const scale = (v) => blend(CIVIDIS, (bend(v) - bend(low)) / (bend(high) - bend(low) || 1));
   const words = $("map-metric").selectedOptions[0].textContent;
-  const unit = metric === "mean" || metric === "accepted" ? "%" : "points";
+  const unit = metric === "accepted" ? " %" : metric === "mean" ? scored().unit : scored().points;
+  const say = metric === "accepted" ? fixed : score;
   return {
     rows: rows.map((row) => ({
       a: row[1],
       m: row[2],
       colour: scale(row[CELL[metric]]),
-      value: fixed(row[CELL[metric]], unit === "%" ? 1 : 2),
-      title: `${architecture(row[1])} ${DATA.labels[row[2]]}: ${words} ${fixed(row[CELL[metric]])} ${unit}, n ${row[3]}`,
+      value: say(row[CELL[metric]], unit === " %" ? 1 : 2),
+      title: `${architecture(row[1])} ${DATA.labels[row[2]]}: ${words} ${say(row[CELL[metric]])}${unit}, n ${row[3]}`,
     })),
     scale,
     key: [low, (low + high) / 2, high],
-    unit,
+    unit: unit.trim(),
   };
 }
 

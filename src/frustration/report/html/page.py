@@ -40,7 +40,7 @@ def render(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFig
     parts = (
         ("charts", "Charts", charts.all_charts(results, analysis)),
         ("tables", "Tables", "".join(table(made, at) for made in below)),
-        ("trials", "Trials", _trials(results)),
+        ("trials", "Trials", _trials(results, analysis)),
         ("figures", "Figures", gallery(figures, path)),
         ("about", "About this study", _about(results, analysis)),
     )
@@ -90,9 +90,11 @@ def _colours(results: StudyResults) -> str:
 
 def _at(results: StudyResults, analysis: Analysis, names: Names) -> At:
     places = {
-        place_of(analysis, setting, architecture): (s, a)
-        for setting, s in names.settings.items()
-        for architecture, a in names.architectures.items()
+        place_of(analysis, group.setting, group.architecture): (
+            names.settings[group.setting],
+            names.architectures[group.architecture],
+        )
+        for group in analysis.groups
     }
     labels = dict(names.labels)
     for setting in names.settings:
@@ -154,11 +156,12 @@ def _filters(results: StudyResults, names: Names) -> str:
     )
 
 
-def _trials(results: StudyResults) -> str:
+def _trials(results: StudyResults, analysis: Analysis) -> str:
     if not results.trials:
         return ""
     limit = f" The first {MOST_TRIALS:,} of {results.trials:,}." if results.trials > MOST_TRIALS else ""
-    headers = ("architecture", "treatment", "trial", "LKG test %", "bounty %", "at loop", "loops", "CPU s")
+    scores = analysis.column("LKG test"), analysis.column("bounty")
+    headers = ("architecture", "treatment", "trial", *scores, "at loop", "loops", "CPU s")
     made = Table(
         name="trials",
         title="All trials",

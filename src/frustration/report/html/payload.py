@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from frustration.metric import POINTS, Metric
 from frustration.report.figures.families import families, short
 from frustration.report.figures.quartiles import quartiles
 from frustration.report.findings import Analysis, CellSummary, Comparison
@@ -54,6 +55,7 @@ def payload(results: StudyResults, analysis: Analysis, names: Names) -> dict[str
         "headline": analysis.headline,
         "alpha": analysis.alpha,
         "settings": [setting.name for setting in names.settings],
+        "metrics": [_metric(setting.metric) for setting in names.settings],
         "labels": list(names.labels),
         "architectures": [[short(a), str(a)] for a in names.architectures],
         "families": [[family.name, len(family.members)] for family in groups],
@@ -65,22 +67,27 @@ def payload(results: StudyResults, analysis: Analysis, names: Names) -> dict[str
     }
 
 
+def _metric(metric: Metric) -> list[Any]:
+    """Of a setting: name, unit of scores, unit of differences, 1 or -1 where lower is better."""
+    return [metric.name, metric.unit, POINTS if metric.in_points else metric.unit, metric.sign]
+
+
 def _cell(summary: CellSummary, names: Names) -> list[Any]:
     """setting, architecture, label, n, headline mean, low, high, std, bounty, accepted, harm, recovery, late,
     parameters, FLOPs, training FLOPs, seconds."""
-    cell = summary.cell
+    cell, metric = summary.cell, summary.cell.setting.metric
     values = cell.values("test" if summary.test else "bounty")
     known = values[np.isfinite(values)]
     return [
         *names.at(cell),
         cell.n,
-        *_interval(summary.headline, 2),
-        rounded(float(known.std()), 2) if known.size > 1 else None,
-        rounded(summary.bounty.mean, 2) if summary.bounty else None,
+        *_interval(summary.headline, metric, 2),
+        _score(float(known.std()), metric) if known.size > 1 else None,
+        _score(summary.bounty.mean, metric) if summary.bounty else None,
         rounded(summary.acceptance, 1),
-        rounded(summary.harm.value, 2) if summary.harm else None,
-        rounded(summary.recovery.value, 2) if summary.recovery else None,
-        rounded(summary.late_gain.value, 2) if summary.late_gain else None,
+        _score(summary.harm.value, metric) if summary.harm else None,
+        _score(summary.recovery.value, metric) if summary.recovery else None,
+        _score(summary.late_gain.value, metric) if summary.late_gain else None,
         rounded(summary.parameters, 0),
         rounded(summary.flops, 0),
         rounded(summary.training_flops, 0),
@@ -93,7 +100,7 @@ def _comparison(one: Comparison, names: Names) -> list[Any]:
     adjusted = one.member.adjusted_p
     return [
         *names.at(one),
-        *_interval(one.difference, 3),
+        *_interval(one.difference, one.setting.metric, 3),
         FINDINGS.index(one.finding),
         significant(one.test.p),
         None if adjusted is None else significant(adjusted),
@@ -101,21 +108,23 @@ def _comparison(one: Comparison, names: Names) -> list[Any]:
 
 
 def _curves(summaries: list[CellSummary]) -> list[Any]:
-    """One per cell: loops, median, lower and upper quartile of the best validation accuracy so far; "
-    "or null."""
+    """One per cell: loops, median, lower and upper quartile of the best validation score so far; or null."""
     curved = sum(summary.cell.curves is not None for summary in summaries)
     points = max(8, min(CURVE_POINTS, CURVE_BUDGET // max(curved, 1)))
-    return [None if s.cell.curves is None else _curve(s.cell.curves, points) for s in summaries]
+    return [
+        None if s.cell.curves is None else _curve(s.cell.curves, points, s.cell.setting.metric)
+        for s in summaries
+    ]
 
 
-def _curve(curves: Curves, points: int) -> list[Any] | None:
+def _curve(curves: Curves, points: int, metric: Metric) -> list[Any] | None:
     length = curves.best.shape[1]
     if not length:
         return None
     at = np.unique(np.linspace(0, length - 1, min(points, length)).round().astype(int))
     return [
         (at + 1).tolist(),
-        *[[rounded(v, 2) for v in row] for row in quartiles(curves.best[:, at]).tolist()],
+        *[[_score(v, metric) for v in row] for row in quartiles(curves.best[:, at]).tolist()],
     ]
 
 
@@ -123,7 +132,7 @@ def _trials(summaries: list[CellSummary]) -> list[Any]:
     """Per trial: index of its cell, number, bounty, its loop, test accuracy, loops, seconds."""
     rows: list[Any] = []
     for index, summary in enumerate(summaries):
-        cell = summary.cell
+        cell, metric = summary.cell, summary.cell.setting.metric
         columns = (cell.bounty, cell.bounty_loop, cell.test_accuracy, cell.loops, cell.seconds)
         for trial, numbers in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
             bounty, loop, test, loops, seconds = numbers
@@ -131,9 +140,9 @@ def _trials(summaries: list[CellSummary]) -> list[Any]:
                 [
                     index,
                     int(cell.trial[trial]),
-                    rounded(bounty, 2),
+                    _score(bounty, metric),
                     rounded(loop, 0),
-                    rounded(test, 2),
+                    _score(test, metric),
                     loops,
                     rounded(seconds, 2),
                 ]
@@ -143,10 +152,17 @@ def _trials(summaries: list[CellSummary]) -> list[Any]:
     return rows
 
 
-def _interval(estimate: Estimate | None, digits: int) -> list[float | None]:
+def _interval(estimate: Estimate | None, metric: Metric, digits: int) -> list[float | None]:
     if estimate is None:
         return [None, None, None]
-    return [rounded(value, digits) for value in (estimate.value, estimate.low, estimate.high)]
+    return [_score(value, metric, digits) for value in (estimate.value, estimate.low, estimate.high)]
+
+
+def _score(value: float | None, metric: Metric, digits: int = 2) -> float | None:
+    """Two digits behind the point of a percentage; four figures of anything else."""
+    if value is None or metric.in_points:
+        return rounded(value, digits)
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 def rounded(value: float | None, digits: int) -> float | None:

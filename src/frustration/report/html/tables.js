@@ -24,9 +24,28 @@ const $ = (id) => document.getElementById(id);
 const minus = (text) => text.replace("-", "−");
 const fixed = (value, digits = 2) =>
   value === null || value === undefined ? "–" : minus(value.toFixed(digits));
-const signed = (value, digits = 2) => (value === null ? "–" : (value > 0 ? "+" : "") + fixed(value, digits));
 const range = (low, high, said) =>
   low === null || high === null ? "no bound" : `${said(low)} to ${said(high)}`;
+/* What scores mean in the setting that is shown, and how they and their differences are written. */
+const scored = () => {
+  const [name, unit, points, sign] = DATA.metrics[filter.setting];
+  const behind = (word) => (word ? ` ${word}` : "");
+  return {
+    name,
+    sign,
+    unit: behind(unit),
+    points: behind(points),
+    inPoints: points === "points",
+    axis: unit ? ` (${unit})` : "",
+    pointsAxis: points ? ` (${points})` : "",
+    isPercentage: unit === "%" && sign > 0,
+  };
+};
+const score = (value, digits = 2) =>
+  value === null || value === undefined || scored().inPoints
+    ? fixed(value, digits)
+    : minus(String(+value.toPrecision(4)));
+const change = (value, digits = 2) => (value === null ? "–" : (value > 0 ? "+" : "") + score(value, digits));
 function count(value) {
   for (const [size, letter] of [
     [1e12, "T"],
