@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from frustration.runners.local import default_workers
+from frustration.runners.pool import default_workers
 
 
 def facts() -> dict[str, str]:

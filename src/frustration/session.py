@@ -12,7 +12,7 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Resumption, decide, one_seed
 from frustration.dataset import load
 from frustration.engine.backends import backend_for, choose, fallback
-from frustration.engine.group import plan
+from frustration.engine.group import plan, work_left
 from frustration.engine.growth.outlook import outlooks
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
@@ -22,7 +22,8 @@ from frustration.record import LoopEntry, TrialRecord
 from frustration.references import HELD
 from frustration.request import Request
 from frustration.runners.events import Event, SessionEvent, SessionStart, TrialDone
-from frustration.runners.local import Queue, default_workers, run_groups
+from frustration.runners.local import LocalEngine
+from frustration.runners.pool import Queue, default_workers
 from frustration.runners.work import Data, Work
 from frustration.spec import TrialSpec
 
@@ -76,6 +77,7 @@ def _train_locked(
         if not trial.finished:  # the goal may lie beyond the last range of a schedule
             trial.spec.check(data.of(trial.spec).classes)
     groups = plan([trial for trial in trials if not trial.complete], backend)
+    groups.sort(key=lambda group: work_left(group.trials.values()), reverse=True)  # the costliest first
     for trial, place in zip(trials, files, strict=True):
         _begin(trial, place)
     workers = min(request.threads or default_workers(), max(1, len(groups)))
@@ -105,7 +107,7 @@ def _train_locked(
     keeper = CheckpointKeeper(places)
     work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
     with contextlib.suppress(Interrupted):
-        run_groups(Queue(groups), work, workers, collect, stop)
+        LocalEngine().run(Queue(groups), work, workers, collect, stop)
     cut_off = [trial_id for trial_id in places if trial_id not in records]
     for trial_id in cut_off:
         records[trial_id] = places[trial_id].resumed().record()

@@ -315,7 +315,7 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_sentence(store):
                 ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
             ).stdout
             for line in children.splitlines():
-                if "frustration.probes.worker" in line:
+                if "frustration.runners.worker" in line:
                     os.kill(int(line.split()[0]), signal.SIGKILL)
 
     with pytest.raises(FrustrationError, match=r"killed by SIGKILL.*run the same command again"):

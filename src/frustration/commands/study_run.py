@@ -119,7 +119,7 @@ def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, laz
     """What the missing trials cost; `lazily`: only if measuring takes little of the time they take."""
     from frustration.engine.backends import backend_named
     from frustration.engine.group import Layout
-    from frustration.runners.local import default_workers
+    from frustration.runners.pool import default_workers
     from frustration.study.estimate import estimate, worth_measuring
 
     done, failed = store.ids()

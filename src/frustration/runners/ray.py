@@ -28,7 +28,7 @@ from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError, InputError
 from frustration.runners.events import Emit
 from frustration.runners.keeper import StudyKeeper
-from frustration.runners.local import Failure, WorkerError, default_workers
+from frustration.runners.pool import Failure, WorkerError, default_workers
 from frustration.runners.ray_node import StorageActor, code_digest, import_ray, train
 from frustration.runners.work import RecoverableGroups, Work
 

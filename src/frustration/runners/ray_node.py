@@ -17,7 +17,7 @@ from frustration.errors import FrustrationError, InputError
 from frustration.record import TrialRecord
 from frustration.runners.events import Event
 from frustration.runners.keeper import StudyKeeper
-from frustration.runners.local import Failure, WorkerError
+from frustration.runners.pool import Failure, WorkerError
 from frustration.runners.work import TrialStorage, Work, do
 from frustration.saved import Checkpoint
 from frustration.version import PACKAGE, VERSION

@@ -6,10 +6,10 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from frustration.dataset import Split
-from frustration.engine.backends import backend_for
+from frustration.engine.backends import backend_for, load_backend
 from frustration.engine.group import Group
 from frustration.engine.loop import train_group
 from frustration.engine.population import Interrupted
@@ -18,6 +18,7 @@ from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
 from frustration.references import ProblemReference
 from frustration.runners.events import Emit, Event, LoopDone, TrialDone, TrialFailed
+from frustration.runners.pool import Tasks
 from frustration.saved import Checkpoint
 from frustration.spec import TrialSpec
 
@@ -58,20 +59,7 @@ class TrialStorage(Protocol):
         """In place of a record."""
 
 
-class Groups(Protocol):
-    """Where the groups of a run come from."""
-
-    def take(self) -> Group | None:
-        """The next group to train, or None if there is none at this moment."""
-
-    def finished(self, group: Group) -> None:
-        """A group that was taken is trained, or has failed."""
-
-    def exhausted(self) -> bool:
-        """Whether none will come any more; if not, others are at work on what is left."""
-
-
-class RecoverableGroups(Groups, Protocol):
+class RecoverableGroups(Tasks[Group], Protocol):
     """Groups whose trials are kept where they can be read again, should whoever trains one be lost."""
 
     def again(self, group: Group) -> Group | None:
@@ -121,12 +109,23 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Work:
-    """What all groups of a run have in common."""
+    """What all groups of a run have in common: the job that trains them."""
 
     backend: str
     device: str
     data: Data
     keeper: Keeper
+    environment: ClassVar[Mapping[str, str]] = {}
+    when_killed: ClassVar[str] = (
+        "every loop that it had finished is kept: run the same command again, "
+        "with fewer --threads if memory ran out"
+    )
+
+    def prepare(self) -> None:
+        load_backend(self.backend, self.device)
+
+    def __call__(self, task: Group, emit: Emit, stop: threading.Event) -> None:
+        do(self, task, emit, stop)
 
 
 class _ListenerError(Exception):

@@ -1,4 +1,4 @@
-"""A worker process: `python -m frustration.runners.worker FD PARENT`, started by `local.Worker`."""
+"""A worker process: `python -m frustration.runners.worker FD PARENT`, started by `pool.Worker`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
+from typing import Any
 
 LOOK_SECONDS = 0.1
 
@@ -17,30 +18,28 @@ def main() -> None:
     connection: Connection = Connection(int(sys.argv[1]))
     # First of all, for what is imported below takes a second.
     threading.Thread(target=_die_with, args=(int(sys.argv[2]),), daemon=True).start()
-    training = threading.Event()
-    stop = _stopped_by_signal(training)
+    busy = threading.Event()
+    stop = _stopped_by_signal(busy)
     try:
-        _work(connection, training, stop)
+        _work(connection, busy, stop)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit(1)  # the parent is gone, or waits for us no longer; what is kept is whole
 
 
-def _work(connection: Connection, training: threading.Event, stop: threading.Event) -> None:
-    """Train one group after another, until there are no more or something is in the way."""
-    from frustration.engine.backends import load_backend
+def _work(connection: Connection, busy: threading.Event, stop: threading.Event) -> None:
+    """Do one task after another, until there are no more or something is in the way."""
     from frustration.engine.population import Interrupted
     from frustration.errors import FrustrationError
-    from frustration.runners.local import Failure, Idle, WorkerError
-    from frustration.runners.work import Work, do
+    from frustration.runners.pool import Failure, Idle, Job, WorkerError
 
     try:
-        work: Work = connection.recv()
-        load_backend(work.backend, work.device)  # loads torch while a signal can still end us at once
+        job: Job[Any, Any] = connection.recv()
+        job.prepare()
         connection.send(Idle())
-        while (group := connection.recv()) is not None:
-            training.set()
-            do(work, group, connection.send, stop)
-            training.clear()
+        while (task := connection.recv()) is not None:
+            busy.set()
+            job(task, connection.send, stop)
+            busy.clear()
             connection.send(Idle())
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
@@ -50,8 +49,8 @@ def _work(connection: Connection, training: threading.Event, stop: threading.Eve
         connection.send(Failure(WorkerError(f"a worker process failed:\n{traceback.format_exc()}")))
 
 
-def _stopped_by_signal(training: threading.Event) -> threading.Event:
-    """What SIGTERM sets; without training under way it ends the process, which may be loading torch.
+def _stopped_by_signal(busy: threading.Event) -> threading.Event:
+    """What SIGTERM sets; without a task under way it ends the process, which may be loading torch.
 
     Ctrl-C reaches the parent too, and the parent decides.
     """
@@ -59,7 +58,7 @@ def _stopped_by_signal(training: threading.Event) -> threading.Event:
 
     def end(*_: object) -> None:
         stop.set()
-        if not training.is_set():
+        if not busy.is_set():
             os._exit(1)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
