@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from frustration.engine.module.units import Units
     from frustration.modes import EpochSettings
 
-PRECISIONS = ("float32", "bfloat16")
-
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -77,7 +75,7 @@ class Problem(_FrozenDataclasses):
     version: ClassVar[int] = 1
     metric: ClassVar[Metric] = ACCURACY
     precision: ClassVar[str] = "float32"
-    """"bfloat16": forward passes under autocast."""
+    """`bfloat16`: forward passes under autocast."""
     held_as: ClassVar[tuple[str, str | None] | None] = None
 
     def build(self) -> nn.Module:

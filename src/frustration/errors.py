@@ -1,4 +1,9 @@
-"""The two ways in which a command ends badly, and the exit code of each."""
+"""The two ways in which a command ends badly, the exit code of each, and the hint at what was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class FrustrationError(Exception):
@@ -11,3 +16,14 @@ class InputError(FrustrationError):
     """What the user gave cannot be used; the sentence says what would be accepted."""
 
     exit_code = 2
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelt one is nearest to, if any is near."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean hidden?)`, or nothing where no known name is near."""
+    near = nearest(word, known)
+    return f" (did you mean {near}?)" if near else ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import functools
 import hashlib
 import importlib
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.metric import Metric
 
 if TYPE_CHECKING:
@@ -209,8 +208,7 @@ def _class_at(place: str, name: str, folder: Path) -> type[Problem]:
     if not (isinstance(kind, type) and issubclass(kind, Problem)):
         there = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Problem)]
         known = [n for n in there if n != "Problem"]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(known) or 'none'}"
+        hint = did_you_mean(name, known) or f"; there are {', '.join(known) or 'none'}"
         raise ProblemError(f"{place} has no problem {name}{hint}")
     return kind
 
@@ -295,9 +293,8 @@ def _made(kind: type[Problem], given: Mapping[str, Any], shown: str) -> Problem:
     values = {}
     for name, value in given.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"it has {', '.join(known) or 'none'}"
-            raise ProblemError(f"problem {shown} has no field {name}; {hint}")
+            hint = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
+            raise ProblemError(f"problem {shown} has no field {name}{hint}")
         values[name] = _typed(shown, name, value, hints.get(name))
     for name, one in known.items():
         missing = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING

@@ -156,14 +156,16 @@ class CheckpointKeeper:
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
         self.places[trial.spec.id].save(trial, lkg_too=entry.new_bounty)
 
-    def finish(self, trial: Trial) -> None:
+    def finish(self, trial: Trial) -> TrialRecord:
         """The resume file comes last: where it says that the trial has ended, the others are there."""
         files = self.places[trial.spec.id]
         if trial.bounty is not None:
             files.save_lkg(trial, durable=True)
-        trial.record().write(files.record)
+        record = trial.record()
+        record.write(files.record)
         trial.ended = True
         files.save(trial, lkg_too=False)
+        return record
 
     def fail(self, trial: Trial, traceback: str) -> None:
         pass

@@ -245,7 +245,7 @@ def test_the_example_uses_every_key():
         (("run", "nowhere.toml"), ("cannot read the study nowhere.toml",)),
         (("run", "--trials", "0"), ("--trials 0 is not a whole number",)),
         (("run", "--modes", "none"), ("--architectures is missing",)),
-        (("run", "quickstart", "--modes", "hiden"), ('"hiden"', 'did you mean "hidden"?')),
+        (("run", "quickstart", "--modes", "hiden"), ('"hiden"', "did you mean hidden?")),
         (("run", "quickstart", "--name", "a/b"), ("becomes a folder",)),
         (("run", "--trails", "2"), ("no flag --trails", "did you mean --trials?")),
         (("show", "nothing"), ('no study "nothing"', "holds no study yet")),

@@ -37,7 +37,7 @@ def files(models: Path) -> dict[Path, bytes]:
         (("--arch", "[1*99999999]"), ("99999999 units", "65,536")),
         (("--arch", "[1*2]", "--hidden-layers", "4"), ("--hidden-layers cannot go together with --arch",)),
         (("--hidden-layers", "0"), ("--hidden-layers 0 is not a whole number from 1 to 65536",)),
-        (("--ablation-mode", "hiden"), ('no mode "hiden"', 'did you mean "hidden"?')),
+        (("--ablation-mode", "hiden"), ('no mode "hiden"', "did you mean hidden?")),
         (("--ablation-mode", "none", "none"), ('"none" is named twice',)),
         (("--arch", "[]", "--ablation-mode", "hidden"), ('mode "hidden" has nothing to act on',)),
         (("--ablation-mode", "hidden", "--dose", "2.5"), ("dose=2.5",)),
@@ -63,7 +63,7 @@ def files(models: Path) -> dict[Path, bytes]:
         (("--ablation_mode", "none"), ("no flag --ablation_mode", "did you mean --ablation-mode?")),
         (("--learning-rte=3",), ("there is no flag --learning-rte;",)),
         (("--json=yes",), ("--json takes no value",)),
-        (("hidden",), ('"hidden" belongs to no flag',)),
+        (("hidden",), ('unexpected argument "hidden"',)),
     ],
 )
 def test_what_is_given_wrongly_is_named(capsys, tmp_path, flags, words):

@@ -43,6 +43,6 @@ def test_the_list_names_every_data_set_and_where_it_is_or_how_to_get_it(capsys, 
 def test_an_unknown_name_is_one_sentence_and_exit_code_2(capsys, arguments):
     assert main(arguments) == 2
     printed = capsys.readouterr()
-    assert printed.err.startswith('analyze-dataset: there is no data set "mnits"; did you mean mnist')
+    assert printed.err.startswith('analyze-dataset: there is no data set "mnits" (did you mean mnist?)')
     assert printed.err.count("\n") == 1
     assert printed.out == ""

@@ -30,8 +30,8 @@ def refused(tmp_path: Path, text: str) -> str:
 @pytest.mark.parametrize(
     "changed, words",
     [
-        ({"meta_lops": "3"}, ("grid.toml, line 7", 'unknown key "meta_lops"', 'did you mean "meta_loops"?')),
-        ({"datasets": '"mnist"'}, ("line 7", '"datasets"', 'did you mean "dataset"?')),
+        ({"meta_lops": "3"}, ("grid.toml, line 7", 'unknown key "meta_lops"', "did you mean meta_loops?")),
+        ({"datasets": '"mnist"'}, ("line 7", '"datasets"', "did you mean dataset?")),
         ({"zebra": "1"}, ("line 7", '"zebra"', "keys are acceptance, analysis")),
         ({"trials": '"8"'}, ("line 4", "\"trials\" must be a whole number, not '8'")),
         ({"trials": "true"}, ("line 4", '"trials" must be a whole number, not True')),
@@ -57,7 +57,7 @@ def refused(tmp_path: Path, text: str) -> str:
         ({"train_fraction": "0.0"}, ("train-fraction",)),
         ({"learning_rate": "nan"}, ("lr must be a finite number",)),
         ({"modes": "[]"}, ("no modes",)),
-        ({"modes": '["hiden"]'}, ('"hiden"', 'did you mean "hidden"?')),
+        ({"modes": '["hiden"]'}, ('"hiden"', "did you mean hidden?")),
         ({"modes": '["hidden", "hidden:dose=1"]'}, ("names one mode twice",)),
         ({"modes": '["none", "none"]'}, ("one of its modes twice",)),
         ({"modes": '["none@2-"]'}, ("none@2-",)),

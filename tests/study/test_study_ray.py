@@ -22,7 +22,7 @@ from frustration.errors import FrustrationError
 from frustration.files import StorageError
 from frustration.runners import ray as ray_engine
 from frustration.runners.events import LoopDone, StudyStart, TrialDone, TrialFailed
-from frustration.runners.local import WorkerError
+from frustration.runners.pool import WorkerError
 from frustration.runners.ray import RayEngine
 from frustration.study import run
 from frustration.study.store import Store

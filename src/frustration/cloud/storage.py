@@ -10,7 +10,6 @@ from typing import Any
 from frustration.cloud.clients import code_of, spoken
 from frustration.cloud.download import objects
 
-GIB = 2**30
 DENIED = ("AccessDenied", "403", "NotImplemented", "MethodNotAllowed")
 ARCHIVE = "archives"
 CHECKPOINTS = "checkpoints"

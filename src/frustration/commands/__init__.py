@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
-from frustration.commands.arguments import nearest, run
-from frustration.errors import InputError
+from frustration.commands.arguments import run
+from frustration.errors import InputError, did_you_mean
 from frustration.version import VERSION
 
 COMMANDS = {
@@ -105,7 +105,8 @@ def _dispatch(arguments: list[str]) -> int:
     if name not in COMMANDS:
         what = "flag" if name.startswith("-") else "command"
         known = ["--help", "--version"] if what == "flag" else list(COMMANDS)
-        raise InputError(f'there is no {what} "{name}"{nearest(name, known)}; there are {", ".join(known)}')
+        hint = did_you_mean(name, known)
+        raise InputError(f'there is no {what} "{name}"{hint}; there are {", ".join(known)}')
     module, function, _ = COMMANDS[name]
     command = getattr(importlib.import_module(f"frustration.{module}"), function)
     return int(command(rest))

@@ -6,7 +6,6 @@ Exit codes: 0 done, 2 what the user gave cannot be used, 1 failure, 130 interrup
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
 import math
 import os
@@ -15,11 +14,11 @@ import shutil
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from frustration.errors import FrustrationError, InputError
+from frustration.errors import FrustrationError, InputError, did_you_mean
 from frustration.sinks import fenced_terminal, one_line
 
 INTERRUPTED = 130
@@ -166,9 +165,10 @@ class Parser(argparse.ArgumentParser):
 
     def _about_unknown(self, word: str) -> str:
         if not word.startswith("-"):
-            return f'"{word}" belongs to no flag; see {self.prog} --help'
+            return f'unexpected argument "{word}"; see {self.prog} --help'
         flag = word.partition("=")[0]
-        return f"there is no flag {flag}{nearest(flag, self._option_string_actions)}; see {self.prog} --help"
+        hint = did_you_mean(flag.replace("_", "-"), self._option_string_actions)
+        return f"there is no flag {flag}{hint}; see {self.prog} --help"
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -180,12 +180,6 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def help_width() -> int:
     return max(40, min(shutil.get_terminal_size().columns, 100) - 2)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """` (did you mean --lr?)`, or nothing where nothing is near."""
-    found = difflib.get_close_matches(word.replace("_", "-"), list(known), n=1)
-    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def whole(least: int, most: int = 10**6) -> Callable[[str], int]:

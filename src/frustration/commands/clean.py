@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from frustration.architecture import Architecture, ArchitectureError
-from frustration.commands.arguments import Parser, nearest, run
-from frustration.errors import InputError
+from frustration.commands.arguments import Parser, run
+from frustration.errors import InputError, did_you_mean
 from frustration.files import LOCK, PARTIAL, StorageError, is_our_lock, locked
 
 DEFAULT = "mnist_lkg.safetensors"
@@ -171,7 +171,9 @@ class ModelDirectory:
         if not found:
             near = (*self.left_by_runs(), *path.parent.glob("*.safetensors"))
             there = [str(one.relative_to(self.root)) for one in near]
-            raise InputError(f"there is no {self.shown(path)}{nearest(name, there)}; nothing was removed")
+            raise InputError(
+                f"there is no {self.shown(path)}{did_you_mean(name, there)}; nothing was removed"
+            )
         return found
 
     def _place(self, name: str) -> Path:

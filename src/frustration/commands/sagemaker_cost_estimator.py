@@ -10,9 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, nearest, real, run, whole
+from frustration.commands.arguments import Parser, real, run, whole
 from frustration.commands.sagemaker_flags import add_common, add_place, only_study, settings_of
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from frustration.cloud.costs import CostReport
@@ -142,8 +142,9 @@ def _plan(s3: Any, settings: Settings, place: Any) -> CloudPlan:
     plan = read_plan(s3, place)
     if plan is None:
         there = studies_in(s3, settings)
+        hint = did_you_mean(place.study, there)
         raise InputError(
-            f"no study {place.study} was launched to {place.uri(place.root)}{nearest(place.study, there)}; "
+            f"no study {place.study} was launched to {place.uri(place.root)}{hint}; "
             f"--before says what it would cost"
         )
     return plan
@@ -209,7 +210,7 @@ def _study(options: argparse.Namespace) -> Any:
     if name in preset_names():
         return preset(name)
     raise InputError(
-        f'"{name}" is no file, preset or study in {options.results}{nearest(name, preset_names())}; '
+        f'"{name}" is no file, preset or study in {options.results}{did_you_mean(name, preset_names())}; '
         f"presets are {', '.join(preset_names())}"
     )
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, nearest
-from frustration.errors import InputError
+from frustration.commands.arguments import Parser
+from frustration.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from frustration.cloud.place import Place
@@ -70,7 +70,7 @@ def place_and_plan(s3: Any, settings: Settings, study: str | None) -> tuple[Plac
         there = studies_in(s3, settings)
         lies = f"there are {', '.join(there)}" if there else "there is none"
         raise InputError(
-            f"no study {name} was launched to {place.uri(place.root)}{nearest(name, there)}; {lies}"
+            f"no study {name} was launched to {place.uri(place.root)}{did_you_mean(name, there)}; {lies}"
         )
     return place, plan
 

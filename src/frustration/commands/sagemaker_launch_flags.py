@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import Parser, real, whole
 from frustration.commands.sagemaker_flags import add_common, add_place
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from frustration.cloud.bundle import Wheels
@@ -183,7 +183,6 @@ def _named(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
     """A file, a study in results/, a preset, or one that lies in S3."""
     from frustration.cloud.place import Place
     from frustration.cloud.plan import read_plan
-    from frustration.commands.arguments import nearest
     from frustration.study.definition import Study
     from frustration.study.presets import preset, preset_names
     from frustration.study.store import Store
@@ -198,8 +197,9 @@ def _named(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
         return preset(name)
     if s3 is not None and (plan := read_plan(s3, Place.of(settings, name))):
         return plan.study
+    hint = did_you_mean(name, preset_names())
     raise InputError(
-        f'"{name}" is no file, no preset{nearest(name, preset_names())}, no study in {options.results} and '
+        f'"{name}" is no file, no preset{hint}, no study in {options.results} and '
         f"none in S3; presets are {', '.join(preset_names())}"
     )
 

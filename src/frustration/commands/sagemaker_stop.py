@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from frustration.commands.arguments import Parser, nearest, run
+from frustration.commands.arguments import Parser, run
 from frustration.commands.sagemaker_flags import add_common, add_place, only_study, settings_of
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 
 NAME = "sagemaker-stop"
 
@@ -50,7 +50,7 @@ def _stop(options: argparse.Namespace) -> int:
     names = [job.name for job in running]
     for name in options.job:
         if name not in names:
-            raise InputError(f"no running job of {place.study} is called {name}{nearest(name, names)}")
+            raise InputError(f"no running job of {place.study} is called {name}{did_you_mean(name, names)}")
     chosen = [job for job in running if not options.job or job.name in options.job]
     for job in chosen:
         print(f"{job.name}  created {job.created:%F %R}")

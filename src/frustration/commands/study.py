@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from frustration.commands import study_flags as flags
-from frustration.commands.arguments import nearest, run
+from frustration.commands.arguments import run
 from frustration.commands.printing import say_all
 from frustration.commands.study_run import plan, watched
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from frustration.study.verify import Check
@@ -31,7 +31,7 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise InputError(
-            f'there is no "study {name}"{nearest(name, COMMANDS)}; there are {", ".join(COMMANDS)}'
+            f'there is no "study {name}"{did_you_mean(name, COMMANDS)}; there are {", ".join(COMMANDS)}'
         )
     return COMMANDS[name][0](rest)
 

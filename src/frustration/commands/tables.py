@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from frustration.protocols import AnyShape
     from frustration.record import TrialRecord
 
-"""A spread that one value does not have."""
 LAYER_ROWS = 8
 NAME_WIDTH = 14
 """How narrow the first column may become before a table turns into blocks."""

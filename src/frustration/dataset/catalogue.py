@@ -12,12 +12,11 @@ Plain data; nothing here opens a file. What is pinned, and how it was come by:
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from typing import Literal
 
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 
 
 class DatasetError(InputError):
@@ -250,5 +249,5 @@ def entry_of(name: str) -> Entry:
     """The entry of that name, or one sentence with the nearest name and all others."""
     if name in ENTRIES:
         return ENTRIES[name]
-    nearest = difflib.get_close_matches(name.lower(), names(), n=1, cutoff=0.0)[0]
-    raise DatasetError(f'there is no data set "{name}"; did you mean {nearest} (of {", ".join(names())})?')
+    hint = did_you_mean(name.lower(), names())
+    raise DatasetError(f'there is no data set "{name}"{hint}; there are {", ".join(names())}')

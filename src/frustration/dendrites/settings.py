@@ -7,14 +7,13 @@ called now or why they are not there: the library itself prints a line and goes 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from frustration.dendrites.old_names import OLD_NAMES, OLD_SWITCH_MODES
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean, nearest
 
 SWITCH_MODES: Final = ("history", "fixed", "every", "none")
 """history: after `n_epochs_to_switch` epochs without a new best. fixed: every `fixed_switch_num` epochs.
@@ -253,8 +252,8 @@ def unknown_setting(name: str) -> str:
         return f"{bare}: {OLD_NAMES[bare]}"
     if bare in known:
         return f'there is no setting "{name}"; here it is written {bare}=VALUE'
-    near = difflib.get_close_matches(bare, [*known, *OLD_NAMES], n=1)
-    if near and near[0] in OLD_NAMES:
-        return f'there is no setting "{name}"; {near[0]} does not exist either: {OLD_NAMES[near[0]]}'
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return f'there is no setting "{name}"; {hint}'
+    old = nearest(bare, [*known, *OLD_NAMES])
+    if old in OLD_NAMES:
+        return f'there is no setting "{name}"; {old} does not exist either: {OLD_NAMES[old]}'
+    hint = did_you_mean(bare, known) or f"; there are {', '.join(known)}"
+    return f'there is no setting "{name}"{hint}'

@@ -14,8 +14,6 @@ from frustration.integration.results import Run, runs_in
 from frustration.integration.steps import Report, Step
 from frustration.integration.targets import Wishes
 
-CAPACITY_PASSED = "the test of the capacity has passed"
-
 
 @dataclass
 class Diagnosis:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Final
 
+from frustration.errors import nearest
 from frustration.integration.words import words
 
 VERSION: Final = "3.2.9"
@@ -116,13 +116,6 @@ def modern(function: str) -> str:
     return FUNCTIONS_RENAMED.get(function, function)
 
 
-def modern_setting(name: str) -> str | None:
-    """The name of 3.2.9 for a setting; None if there is none."""
-    if name in SETTINGS:
-        return name
-    return SETTINGS_RENAMED.get(name)
-
-
 def nearest_setting(name: str) -> str:
     """The setting that a misspelt name is nearest to, or nothing."""
-    return next(iter(difflib.get_close_matches(name, sorted(SETTINGS), 1)), "")
+    return nearest(name, sorted(SETTINGS)) or ""

@@ -20,9 +20,6 @@ from frustration.integration.names import (
 from frustration.integration.source import Script, last
 from frustration.integration.steps import Step
 
-MODULES = {"PBG": "globals_perforatedai", "PBU": "utils_perforatedai", "PBM": "modules_perforatedai"}
-_UNIMPORTED = re.compile(r"^perforatedai\.(pb_\w+)$")
-
 
 @dataclass
 class Repair:

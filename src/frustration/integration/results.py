@@ -16,9 +16,6 @@ from pathlib import Path
 
 from frustration.errors import InputError
 
-BEST = ("_best_arch_scores.csv", "best_test_scores.csv", "bestTestScores.csv")
-_GROUP = re.compile(r"^(?P<name>.+?)(?P<tag>_beforeSwitch_\d+|_[\d.]+_noImprove_lr_\d+)?$")
-
 
 @dataclass(frozen=True)
 class Architecture:

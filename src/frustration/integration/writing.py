@@ -9,7 +9,7 @@ from pathlib import Path
 from frustration.errors import InputError
 from frustration.files import write_atomically
 from frustration.integration.source import Script
-from frustration.integration.steps import STEPS, Report, Step
+from frustration.integration.steps import Report, Step
 
 BACKUP = ".before-dendrites"
 
@@ -115,8 +115,3 @@ def _git_state(path: Path) -> str:
     if not lines:
         return "clean"
     return "outside" if all(line[:2] in ("??", "!!") for line in lines) else "dirty"
-
-
-def steps_help() -> str:
-    width = max(map(len, STEPS)) + 2
-    return "\n".join(f"  {name:<{width}}{about}" for name, about in STEPS.items())

@@ -10,7 +10,6 @@ for epoch in itertools.count():
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from frustration.dendrites.settings import Settings
 from frustration.engine.module.dendritic import Dendritic, dendrites_of, set_dendrites
 from frustration.engine.module.growing import Growing
 from frustration.engine.module.layers import layer_of
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.loops.optimizers import Companions
 from frustration.loops.outcome import Outcome
 
@@ -181,9 +180,7 @@ def _axis(network: nn.Module, name: str) -> int:
     """Where the units of a layer are that the user named."""
     modules = dict(network.named_modules())
     if name not in modules:
-        near = difflib.get_close_matches(name, modules, n=1)
-        hint = f' (did you mean "{near[0]}"?)' if near else ""
-        raise InputError(f'the network has no layer "{name}"{hint}')
+        raise InputError(f'the network has no layer "{name}"{did_you_mean(name, modules)}')
     layer = layer_of(name, modules[name])
     if layer is None or layer.is_norm:
         kind = type(modules[name]).__name__

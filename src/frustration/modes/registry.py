@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from importlib.metadata import entry_points
 
+from frustration.errors import did_you_mean
 from frustration.modes.base import Mode, ModeError
 from frustration.modes.cbp import Cbp
 from frustration.modes.decay import Decay
@@ -82,6 +82,4 @@ def mode_named(name: str) -> type[Mode]:
         raise ModeError(f'the mode "{name}" cannot be used: {unusable[name]}')
     if name in modes:
         return modes[name]
-    near = difflib.get_close_matches(name, modes, n=1)
-    hint = f' (did you mean "{near[0]}"?)' if near else ""
-    raise ModeError(f'there is no mode "{name}"{hint}; modes are {", ".join(modes)}')
+    raise ModeError(f'there is no mode "{name}"{did_you_mean(name, modes)}; modes are {", ".join(modes)}')

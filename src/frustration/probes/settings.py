@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 
 MEASURES: Final = (
     "calibration",
@@ -56,8 +55,7 @@ class Wanted:
         named = tuple(name.replace("-", "_") for name in what) if what else MEASURES
         for name in named:
             if name not in MEASURES:
-                near = difflib.get_close_matches(name, MEASURES, n=1)
-                hint = f" (did you mean {near[0]}?)" if near else ""
+                hint = did_you_mean(name, MEASURES)
                 raise InputError(f'"{name}" is no measure{hint}; there are {", ".join(MEASURES)}')
         ordered = tuple(name for name in MEASURES if name in named)
         return cls(measures=ordered, draws=draws or DRAWS, images=images)

@@ -104,7 +104,7 @@ def _sketch(
         architecture=architecture,
         cells=cells,
         baseline=baseline,
-        learns=_learns(setting, cells, "bounty"),
+        learns=_learns(setting, cells),
         drafts=(*found, *(one for one in sized if one is not None)),
     )
 
@@ -150,28 +150,21 @@ def _group(sketch: _Sketch, judged: _Judged, terms: TestSettings) -> Group:
         comparisons={c.treatment: c for one, c in found if one.kind != "size"},
         at_equal_size={c.treatment: c for one, c in found if one.kind == "size"},
         learns=sketch.learns,
-        learns_test=_learns(sketch.setting, cells, "test"),
         regimes=_regimes(sketch.setting, cells, terms),
         winner=winner_of(cells, terms),
     )
 
 
-def _learns(setting: Setting, cells: tuple[Cell, ...], metric: str) -> bool | None:
-    """Whether any trial beats chance: the bounty is the best of as many looks as there are loops."""
+def _learns(setting: Setting, cells: tuple[Cell, ...]) -> bool | None:
+    """Whether any trial beats chance by its bounty, the best of as many looks as there are loops."""
     scale = setting.yardstick
-    values = np.concatenate([cell.values(metric) for cell in cells])
+    values = np.concatenate([cell.values("bounty") for cell in cells])
     known = values[np.isfinite(values)]
     if setting.metric.chance is not None and known.size:
-        return bool(np.any(beats_chance(setting, metric, known, known.size)))
+        return bool(np.any(beats_chance(setting, "bounty", known, known.size)))
     if scale is None or not known.size:
         return None
-    on_test = metric == "test"
-    masked = chance_mask(
-        [known],
-        scale.zero_r_test if on_test else scale.zero_r_validation,
-        scale.test_images if on_test else scale.validation_images,
-        looks=1 if on_test else setting.meta_loops,
-    )
+    masked = chance_mask([known], scale.zero_r_validation, scale.validation_images, looks=setting.meta_loops)
     return not bool(masked[0])
 
 

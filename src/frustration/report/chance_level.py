@@ -21,7 +21,6 @@ class ChanceLevel:
     zero_r_test: float
     validation_images: int
     test_images: int
-    train_images: int
     features: int
     classes: int
 
@@ -31,7 +30,6 @@ MNIST: Final = ChanceLevel(
     zero_r_test=11.35,
     validation_images=10_000,
     test_images=10_000,
-    train_images=50_000,
     features=784,
     classes=10,
 )
@@ -57,7 +55,6 @@ def yardstick(dataset: str, digest: str = "", train_fraction: float = 1.0) -> Ch
         zero_r_test=split.test.zero_r,
         validation_images=len(split.validation),
         test_images=len(split.test),
-        train_images=len(split.train),
         features=split.features,
         classes=split.classes,
     )

@@ -193,8 +193,6 @@ class Group:
     """By label of the treatment: with an ordinary network of as many parameters."""
     learns: bool | None
     """Whether any trial of any treatment beats chance by its bounty; None where chance is not known."""
-    learns_test: bool | None
-    """The same for the LKG on test."""
     regimes: Mapping[str, RegimeFinding]
     """By rule set, paper and code; empty where none of the six published modes was tried."""
     winner: Winner | None

@@ -24,16 +24,6 @@ MEASURES: Final = {
     "latency": (("latency", "median_us"), False),
 }
 """Name -> (where it lies in a probe, whether more of it is better). docs/probes.md says what each is."""
-UNITS: Final = {
-    "knock-out area": "% (mean accuracy over all shares of silenced units)",
-    "weight-noise area": "%",
-    "corruptions mean": "%",
-    "ECE": "%",
-    "NLL": "nats",
-    "dead units": "% of hidden units",
-    "effective rank": "mean over hidden layers",
-    "latency": "microseconds, first batch size",
-}
 
 
 def compare_probes(

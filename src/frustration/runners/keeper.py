@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from frustration.engine.trial import Trial
-from frustration.record import LoopEntry
+from frustration.record import LoopEntry, TrialRecord
 from frustration.runners.work import TrialStorage
 from frustration.saved import pack_lkg, pack_resume
 
@@ -23,12 +23,13 @@ class StudyKeeper:
         self.storage.write_checkpoint(trial.spec.id, checkpoint)
         trial.kept = checkpoint.end
 
-    def finish(self, trial: Trial) -> None:
-        trial_id = trial.spec.id
+    def finish(self, trial: Trial) -> TrialRecord:
+        trial_id, record = trial.spec.id, trial.record()
         if self.networks and trial.bounty is not None:
             self.storage.write_network(trial_id, pack_lkg(trial))
-        self.storage.write_record(trial.record())
+        self.storage.write_record(record)
         self.storage.remove_checkpoint(trial_id)
+        return record
 
     def fail(self, trial: Trial, traceback: str) -> None:
         self.storage.write_failure(trial.spec.id, trial.spec.to_dict(), traceback)

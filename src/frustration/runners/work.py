@@ -29,8 +29,8 @@ class Keeper(Protocol):
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
         """After every loop."""
 
-    def finish(self, trial: Trial) -> None:
-        """After the last."""
+    def finish(self, trial: Trial) -> TrialRecord:
+        """After the last; gives the record that was written."""
 
     @property
     def keeps_failures(self) -> bool:
@@ -179,5 +179,4 @@ def _train(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
     backend = backend_for(trials[0].spec.architecture, work.backend, work.device)
     train_group(group, backend, data, observe, stop)
     for trial in trials:
-        work.keeper.finish(trial)
-        emit(TrialDone(trial.spec.id, trial.record()))
+        emit(TrialDone(trial.spec.id, work.keeper.finish(trial)))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Final
 
 from frustration.architecture import Architecture
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.files import read_file
 
 _ONE = (2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2)
@@ -49,8 +48,7 @@ def architectures(entries: list[str], folder: Path) -> tuple[Architecture, ...]:
 
 def _named(name: str) -> tuple[Architecture, ...]:
     if name not in SETS:
-        near = difflib.get_close_matches(name, SETS, n=1)
-        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        hint = did_you_mean(name, SETS)
         raise InputError(f'there is no set of architectures "{name}"{hint}; sets are {", ".join(SETS)}')
     return SETS[name]
 

@@ -6,7 +6,6 @@ file and the line.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import tomllib
@@ -18,7 +17,7 @@ from typing import Any, Self
 
 from frustration.architecture import Architecture
 from frustration.dataset import check_name
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.files import read_file
 from frustration.modes import mode_named
 from frustration.references import ProblemReference, is_reference
@@ -271,9 +270,8 @@ def _read_fields(document: Mapping[str, Any], folder: Path, name: str) -> dict[s
     for key, value in document.items():
         if key not in known:
             shown_key = f'"{shown(key)[1:-1]}"'
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"keys are {', '.join(sorted(known))}"
-            raise _KeyProblem(key, f"unknown key {shown_key}; {hint}")
+            hint = did_you_mean(key, known) or f"; keys are {', '.join(sorted(known))}"
+            raise _KeyProblem(key, f"unknown key {shown_key}{hint}")
         target = _PLURALS.get(key, key)
         special: dict[str, Callable[[Any], Any]] = {
             "analysis": _analysis,

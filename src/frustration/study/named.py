@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
 from frustration.study.store import Store
@@ -23,8 +22,7 @@ def study_named(name: str, results: Path) -> tuple[Study, Store | None]:
     if name in preset_names():
         return preset(name), None
     there = sorted(path.parent.name for path in results.glob("*/study.toml"))
-    near = difflib.get_close_matches(name, [*preset_names(), *there], n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    hint = did_you_mean(name, [*preset_names(), *there])
     raise InputError(
         f'"{name}" is no file, preset or study in {results}{hint}; presets are {", ".join(preset_names())}'
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.study.definition import Study
 
 DEFAULT = "quickstart"
@@ -23,8 +22,7 @@ def preset_names() -> list[str]:
 def preset_text(name: str) -> str:
     """The TOML of a preset, comments included."""
     if name not in preset_names():
-        near = difflib.get_close_matches(name, preset_names(), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        hint = did_you_mean(name, preset_names())
         raise InputError(f'there is no preset "{name}"{hint}; presets are {", ".join(preset_names())}')
     return (_FOLDER / f"{name}.toml").read_text("utf-8")
 

@@ -6,7 +6,6 @@ arguments, that gives a `Tracker`. docs/trackers.md shows one.
 
 from __future__ import annotations
 
-import difflib
 import queue
 import sys
 import threading
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.runners.events import LoopDone, SessionStart, StudyStart, TrialDone, TrialFailed
 from frustration.spec import TrialSpec
 from frustration.trackers.base import Run, Tracker
@@ -43,9 +42,7 @@ def tracker_named(name: str) -> Tracker:
 
         return WandbTracker()
     known = [NONE, *tracker_names()]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise InputError(f"there is no tracker {name}{hint}; there are {', '.join(known)}")
+    raise InputError(f"there is no tracker {name}{did_you_mean(name, known)}; there are {', '.join(known)}")
 
 
 class TrackerThread:

@@ -235,11 +235,6 @@ class Trainee:
         }
         return message, {"weights": self.network.weights()} if action != "train" else {}
 
-    def _test_score(self) -> float:
-        """For the library's own tables."""
-        correct: int = self.evaluate(part="test")[0]["correct"]
-        return correct / len(self.data["test_labels"])
-
     def state(self) -> Reply:
         """What the library would forget: its tracker, that of its best network, torch's generator."""
         best = Path(SAVE_NAME) / "best_model.pt"

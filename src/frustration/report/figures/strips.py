@@ -32,7 +32,6 @@ class Tile:
     bold: bool = False
 
 
-BLANK: Final = Tile("white")
 MOST: Final = 40
 """Columns on one line."""
 WIDE: Final = 12

@@ -21,7 +21,6 @@ from frustration.files import write_atomically
 
 PAGE: Final = 7.1
 """Inches; the width of a figure across both columns of a page."""
-COLUMN: Final = 3.45
 TEXT: Final = 7.5
 SMALL: Final = 6.5
 TINY: Final = 5.6
