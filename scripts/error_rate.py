@@ -10,7 +10,6 @@ at every size; a study counts once, however many claims its reports make. Nothin
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 import sys
 from collections.abc import Sequence
@@ -19,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from frustration.architecture import Architecture
-from frustration.original.published import PUBLISHED, outcome_cell
+from frustration.original.published import PUBLISHED
 from frustration.report.analysis import analyse
+from frustration.report.outcomes import outcome_cell
 from frustration.report.results import Cell, Floats, StudyResults
 from frustration.report.sentences import plain_sentences
 
@@ -64,8 +64,7 @@ def study_at(arms: dict[tuple[int, str], Floats], trials: int, looks: Sequence[i
 
 def _cell(architecture: int, label: str, values: Floats) -> Cell:
     shape = Architecture((32 + architecture,))
-    cell = outcome_cell(PUBLISHED, shape, label, np.arange(len(values)), values)
-    return dataclasses.replace(cell, test_accuracy=values)
+    return outcome_cell(PUBLISHED, shape, label, np.arange(len(values)), bounty=values, test=values)
 
 
 def errs(rng: np.random.Generator, architectures: int, treatments: int) -> bool:

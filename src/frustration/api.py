@@ -21,6 +21,8 @@ from frustration.face.outcome import Outcome, Study
 from frustration.face.report import Report
 from frustration.references import ProblemReference
 from frustration.report.analysis import ALPHA, MARGIN
+from frustration.report.results import StudyResults
+from frustration.report.runs import Columns, read_runs, rows_of_arrays, runs_of
 from frustration.report.writing import results_of
 from frustration.request import Request
 from frustration.runners.events import SessionEvent, StudyEvent
@@ -212,24 +214,49 @@ def study(
 
 
 def report(
-    source: str | Path | Outcome | Study,
+    source: str | Path | Outcome | Study | Mapping[str, Any] | Any,
     *,
     results: str | Path = "results",
     alpha: float = ALPHA,
-    margin: float = MARGIN,
+    margin: float | None = None,
     control: str | None = None,
+    treatment: str | Sequence[str] | None = None,
+    score: str | None = None,
+    pair: str | Sequence[str] = (),
+    group: str | Sequence[str] = (),
+    better: str = "higher",
+    unit: str = "",
 ) -> Report:
     """What the tests show of some trials; nothing is written until its `write` is called.
 
     Args:
         source: An outcome or a study in hand, a study's name or folder, a folder of `train`
-            (`"models/1x32"`), or a trials file of the original project.
+            (`"models/1x32"`), or a trials file of the original project. Also runs of any kind: a CSV
+            file or a data frame with a row for each, or arrays `{treatment: (runs,) or (runs, tasks)}`.
         results: The folder of all studies.
         alpha: Level of all tests.
-        margin: Points within which two arms count as equivalent.
+        margin: Points within which two arms count as equivalent; of other scores, in their unit.
         control: The arm beside all others.
+        treatment: Of a CSV file or a data frame: the column of what is compared, or several.
+        score: The column of the number that is compared.
+        pair: The column of what belongs together: a seed, a fold. Empty: runs are not paired.
+        group: The column within which is compared: a task, a data set.
+        better: `"higher"` or `"lower"`.
+        unit: Of the scores; `"%"` makes them percentages.
     """
-    settings: dict[str, Any] = {"alpha": alpha, "margin": margin, "control": control}
+    settings: dict[str, Any] = {
+        "alpha": alpha,
+        "margin": MARGIN if margin is None else margin,
+        "control": control,
+    }
+    if treatment is not None or isinstance(source, Mapping):
+        if treatment is not None and score is None:
+            raise InputError("score is missing: the column of the number that is compared")
+        columns = Columns(
+            treatment=_columns(treatment), score=score or "", pair=_columns(pair), group=_columns(group)
+        )
+        found = _runs(source, columns, better=better, unit=unit, margin=margin, control=control)
+        return Report.of(found, Path(results) / found.name / "report", **settings)
     if isinstance(source, Outcome | Study):
         return source.report(**settings)
     found = results_of(str(source), Path(results))
@@ -258,6 +285,20 @@ def compare(
     """
     sides = [results_of(str(one.root if isinstance(one, Study) else one), Path(results)) for one in (a, b)]
     return Comparison.of(sides[0], sides[1], alpha=alpha, margin=margin, across=tuple(across))
+
+
+def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names or ())
+
+
+def _runs(source: Any, columns: Columns, **settings: Any) -> StudyResults:
+    if isinstance(source, str | Path):
+        return read_runs(Path(source), columns, **settings)
+    if isinstance(source, Mapping):
+        rows, columns = rows_of_arrays(source)
+    else:
+        rows = source.to_dict("records")
+    return runs_of(rows, columns, name="runs", source=Path("runs"), **settings)
 
 
 def _axis(value: Any) -> Any:

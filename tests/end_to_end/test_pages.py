@@ -11,7 +11,7 @@ import pytest
 from frustration.commands import COMMANDS
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("python.md", "slurm.md")
+PAGES = ("python.md", "slurm.md", "any-runs.md")
 BLOCK = re.compile(r"```(python|bash|csv|toml)\n(.*?)```", flags=re.DOTALL)
 
 

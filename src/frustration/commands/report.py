@@ -23,6 +23,7 @@ examples:
   report quickstart --print                     the main table in the terminal; nothing is written
   report --from-trials psa_simplemlp_trials.md  the same for a trials file of the original project
   report models/1x32                            a comparison that `train` has kept there
+  report --from-csv runs.csv --treatment optimizer --score accuracy --pair seed    anybody's runs
   report compare A B                            two studies (or trials files): what agrees, what differs
 
 Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
@@ -52,6 +53,9 @@ def _parser() -> Parser:
     parser.add_argument(
         "--from-trials", type=Path, metavar="FILE", help="a trials file of the original project instead"
     )
+    parser.add_argument(
+        "--from-csv", type=Path, metavar="FILE", help="runs that anybody made, a row each; see below"
+    )
     parser.add_argument("--print", action="store_true", dest="to_terminal", help="only print the main table")
     parser.add_argument("--no-figures", action="store_true", help="text, tables and CSV only")
     parser.add_argument(
@@ -59,8 +63,50 @@ def _parser() -> Parser:
         metavar="LABEL",
         help="the treatment to set beside all others (default: none); each is compared with its own control",
     )
+    _add_runs(parser)
     _add_common(parser, "where it is written (default: report/ in the study's folder)")
     return parser
+
+
+def _add_runs(parser: Parser) -> None:
+    group = parser.add_argument_group("runs of any kind, with --from-csv")
+
+    def columns(flag: str, about: str) -> None:
+        group.add_argument(flag, nargs="+", default=[], metavar="COLUMN", help=about)
+
+    columns("--treatment", "what is compared; several columns make one name")
+    group.add_argument("--score", metavar="COLUMN", help="the number that is compared")
+    columns("--pair", "runs that belong together: a seed, a fold (default: none)")
+    columns("--group", "compare within these: a task, a data set (default: all together)")
+    group.add_argument(
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these rows: State=finished"
+    )
+    group.add_argument("--lower-is-better", action="store_true", help="as of a loss or an error")
+    group.add_argument("--unit", default="", metavar="TEXT", help="behind scores: %% makes them percentages")
+
+
+def _runs(options: argparse.Namespace) -> StudyResults:
+    from frustration.report.runs import Columns, read_runs
+
+    if not options.treatment or options.score is None:
+        raise InputError("--from-csv needs --treatment COLUMN and --score COLUMN; --pair COLUMN pairs runs")
+    where = [word.partition("=") for word in options.where]
+    if wrong := next((name for name, sign, _ in where if not sign), None):
+        raise InputError(f"--where {wrong} is not written as COLUMN=VALUE")
+    return read_runs(
+        options.from_csv,
+        Columns(
+            treatment=tuple(options.treatment),
+            score=options.score,
+            pair=tuple(options.pair),
+            group=tuple(options.group),
+            where=tuple((name, value) for name, _, value in where),
+        ),
+        better="lower" if options.lower_is_better else "higher",
+        unit=options.unit,
+        margin=options.margin,
+        control=options.control,
+    )
 
 
 def _compare_parser() -> Parser:
@@ -87,8 +133,7 @@ def _add_common(parser: Parser, output: str) -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help=output)
     parser.add_argument(
         "--margin",
-        type=real(0.0, 100.0, above=True),
-        default=0.5,
+        type=real(0.0, above=True),
         metavar="POINTS",
         help="within which two arms count as equivalent (default: 0.5)",
     )
@@ -108,8 +153,11 @@ def _add_common(parser: Parser, output: str) -> None:
 
 def _report(arguments: list[str]) -> int:
     options = _parser().read(arguments)
-    if (options.study is None) == (options.from_trials is None):
-        raise InputError('name a study, as in "report quickstart", or give --from-trials FILE')
+    named = [one for one in (options.study, options.from_trials, options.from_csv) if one is not None]
+    if len(named) != 1:
+        raise InputError(
+            'name a study, as in "report quickstart", or give --from-trials FILE or --from-csv FILE'
+        )
     from frustration.report import writing
 
     results = _results(options)
@@ -123,7 +171,7 @@ def _report(arguments: list[str]) -> int:
         folder,
         figures=not options.no_figures,
         alpha=options.alpha,
-        margin=options.margin,
+        margin=_margin(options),
         control=options.control,
     )
     print(f"report: {page}")
@@ -136,6 +184,8 @@ def _results(options: argparse.Namespace) -> StudyResults:
     from frustration.report.writing import study_named
     from frustration.study.store import Store
 
+    if options.from_csv is not None:
+        return _runs(options)
     if options.from_trials is not None:
         return read_trials_file(options.from_trials)
     try:
@@ -146,8 +196,15 @@ def _results(options: argparse.Namespace) -> StudyResults:
     return study_named(options.study, options.results)
 
 
+def _margin(options: argparse.Namespace) -> float:
+    from frustration.report.analysis import MARGIN
+
+    return MARGIN if options.margin is None else float(options.margin)
+
+
 def _default_folder(results: StudyResults, options: argparse.Namespace) -> Path:
-    root: Path = options.results / results.name if results.published else results.source
+    elsewhere = results.published or results.runs is not None
+    root: Path = options.results / results.name if elsewhere else results.source
     return root / "report"
 
 
@@ -163,11 +220,11 @@ def _say_skipped(results: StudyResults) -> None:
 def _print(results: StudyResults, options: argparse.Namespace) -> None:
     from frustration.report.analysis import analyse
     from frustration.report.sentences import plain_sentences
-    from frustration.report.tables_of_tests import cells_table
+    from frustration.report.tables import main_table
 
-    analysis = analyse(results, alpha=options.alpha, margin=options.margin, control=options.control)
+    analysis = analyse(results, alpha=options.alpha, margin=_margin(options), control=options.control)
     plain = plain_sentences(results, analysis)
-    table = cells_table(analysis)
+    table = main_table(analysis)
     parts = (plain.about, plain.answer, plain.helps, plain.power_notes, (*plain.costs, *plain.warnings))
     _say(
         [line for part in parts for line in (*part, "")],
@@ -189,7 +246,7 @@ def _compare(arguments: list[str]) -> int:
     sides = [results_of(one, options.results) for one in (options.a, options.b)]
     for side in sides:
         _say_skipped(side)
-    found = compare(*sides, alpha=options.alpha, margin=options.margin, across=options.across)
+    found = compare(*sides, alpha=options.alpha, margin=_margin(options), across=options.across)
     sentences, tables = list(compare_sentences(found)), [verdict_table(found), compare_table(found)]
     _say([*sentences, ""], tables)
     if options.output is not None:

@@ -14,7 +14,7 @@ from frustration.report.findings import Analysis
 from frustration.report.results import StudyResults
 from frustration.report.sentences import Plain, plain_sentences
 from frustration.report.table import Table
-from frustration.report.tables_of_tests import cells_table
+from frustration.report.tables import main_table
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +54,7 @@ class Report:
     @property
     def table(self) -> Table:
         """Every treatment with its score, and its difference to its control."""
-        return cells_table(self.analysis)
+        return main_table(self.analysis)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One for each treatment and architecture: the difference to control, its interval and verdict."""

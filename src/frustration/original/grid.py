@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from frustration.architecture import Architecture
-from frustration.original.published import PUBLISHED, outcome_cell
+from frustration.original.published import PUBLISHED
+from frustration.report.outcomes import outcome_cell
 from frustration.report.results import StudyResults
 
 
 def grid_results(architectures: Sequence[Architecture]) -> StudyResults:
     """One trial without an outcome for each."""
     cells = tuple(
-        outcome_cell(PUBLISHED, one, "none", np.zeros(1, dtype=np.int64), np.full(1, np.nan))
+        outcome_cell(PUBLISHED, one, "none", np.zeros(1, dtype=np.int64))
         for one in dict.fromkeys(architectures)
     )
-    return StudyResults(name="grid", source=Path(), published=True, cells=cells)
+    return StudyResults(name="grid", source=Path(), published=True, paired=False, cells=cells)

@@ -14,7 +14,8 @@ import numpy as np
 from frustration.architecture import Architecture
 from frustration.errors import InputError
 from frustration.files import read_file
-from frustration.report.results import Cell, Floats, Ints, Setting, StudyResults
+from frustration.report.outcomes import outcome_cell
+from frustration.report.results import Cell, Setting, StudyResults
 
 PUBLISHED = Setting(
     dataset="mnist",
@@ -74,7 +75,7 @@ def parse_trials(lines: list[str], path: Path) -> StudyResults:
         for mode, trials in table.items()
         if trials
     ]
-    return StudyResults(name=path.stem, source=path, published=True, cells=tuple(found))
+    return StudyResults(name=path.stem, source=path, published=True, paired=False, cells=tuple(found))
 
 
 def _row(cells: list[str], modes: list[str], table: dict[str, dict[int, float]]) -> None:
@@ -98,39 +99,6 @@ def _row(cells: list[str], modes: list[str], table: dict[str, dict[int, float]])
 def cell_of_bounties(architecture: Architecture, mode: str, trials: dict[int, float]) -> Cell:
     """One of the original's cells; `trials` are bounties by the number of the trial, from 0."""
     number = np.array(sorted(trials))
-    return outcome_cell(PUBLISHED, architecture, mode, number, np.array([trials[one] for one in number]))
-
-
-def outcome_cell(
-    setting: Setting, architecture: Architecture, mode: str, trial: Ints, bounty: Floats
-) -> Cell:
-    """A cell of which bounties alone are known, by trial number: both (trials,)."""
-    n = len(trial)
-    unknown = np.full(n, np.nan)
-    return Cell(
-        setting=setting,
-        architecture=architecture,
-        label=mode,
-        modes=(mode,),
-        treatments=() if mode == "none" else (mode,),
-        knobs=({"mode": mode},),
-        program=mode,
-        policies=("fresh", "strict", "epochs"),
-        usual=True,
-        controls=("none",),
-        trial=trial,
-        ids=("",) * n,
-        bounty=bounty,
-        bounty_loop=unknown,
-        test_accuracy=unknown,
-        parameters=np.full(n, float(architecture.parameters())),
-        flops=np.full(n, float(architecture.flops())),
-        seconds=unknown,
-        loops=np.full(n, setting.meta_loops),
-        ended_early=np.zeros(n, dtype=bool),
-        inert=((),) * n,
-        diverged=np.zeros(n, dtype=np.int64),
-        backends=("",) * n,
-        growth=(None,) * n,
-        curves=None,
+    return outcome_cell(
+        PUBLISHED, architecture, mode, number, bounty=np.array([trials[one] for one in number])
     )

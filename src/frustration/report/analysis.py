@@ -46,7 +46,12 @@ def analyse(
     `control` is the arm that everything is set beside; treatments are compared with their own control first.
     """
     terms = TestSettings(
-        metric=results.metric, paired=not results.published, alpha=alpha, margin=margin, seed=seed
+        metric=results.metric,
+        paired=results.paired,
+        alpha=alpha,
+        margin=margin,
+        seed=seed,
+        extends=results.extends,
     )
     looks = effective_looks(
         results.looks, max((int(cell.trial.max()) + 1 for cell in results.cells if cell.n), default=1), alpha
@@ -60,6 +65,7 @@ def analyse(
         alpha=alpha,
         margin=margin,
         paired=terms.paired,
+        runs=results.runs is not None,
         looks=looks,
         groups=tuple(groups),
         claims=tuple(overview.claims(groups, judged.averages, terms)),

@@ -77,7 +77,7 @@ def _looks(analysis: Analysis) -> Iterator[str]:
             f"{together}, over all looks. The study was looked at with {times} trials; each look spends its "
             "own part of that, and p values are adjusted for it."
         )
-    elif analysis.paired:
+    elif analysis.paired and not analysis.runs:
         yield f"{together}, also if the study is extended and looked at again."
     else:
         yield f"{together}."
@@ -85,6 +85,8 @@ def _looks(analysis: Analysis) -> Iterator[str]:
 
 def costs(analysis: Analysis) -> Iterator[str]:
     """Each treatment's training FLOPs and CPU time against control, over the architectures that have both."""
+    if analysis.runs:
+        return
     ratios: dict[tuple[Setting, str, str], list[tuple[float, float]]] = {}
     for group in analysis.groups:
         for name, cell in group.cells.items():
@@ -244,7 +246,7 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         yield f"Passed over: {skipped.path.name} {skipped.reason}."
     if len(results.skipped) > 6:
         yield f"Passed over: {len(results.skipped) - 6} more files, listed below."
-    if not analysis.paired:
+    if results.published:
         decay = [cell for cell in results.cells if cell.label == "decay"]
         if decay:
             yield (
@@ -255,6 +257,8 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
 
 def _unknown_chance(analysis: Analysis) -> Iterator[str]:
     """Where networks that never learn cannot be told from others."""
+    if analysis.runs:
+        return
     unknown = [group for group in analysis.groups if group.learns is None]
     problems = [code(str(group.architecture)) for group in unknown if group.setting.problem_metric]
     if len(problems) < len(unknown):

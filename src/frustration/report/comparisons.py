@@ -33,6 +33,8 @@ class TestSettings:
     margin: float
     """Of scores in points; other metrics have their own or none."""
     seed: int
+    extends: bool = True
+    """Whether trials may be added and looked at again: each look then spends its own part of alpha."""
     draws: int = 19_999
     """Random flips where trials are too many for all of them (more than 30 pairs): p goes down to 0.00005."""
 

@@ -359,6 +359,8 @@ class Analysis:
     margin: float
     """Points within which two arms are called equivalent, where scores are counted in points."""
     paired: bool
+    runs: bool
+    """Whether these are runs that were made elsewhere, of which scores alone are known."""
     looks: tuple[int, ...]
     """Trials of a cell at every look that could have led to a claim, this one last."""
     groups: tuple[Group, ...]
@@ -388,6 +390,8 @@ class Analysis:
     @property
     def headline(self) -> str:
         """How tables call it."""
+        if self.runs:
+            return self.scores
         return f"LKG test {self.scores}" if self.metric == "test" else "bounty (validation)"
 
     @property

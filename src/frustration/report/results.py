@@ -248,9 +248,13 @@ class StudyResults:
     source: Path
     """The folder of the study, or the trials file."""
     published: bool
-    """Whether this is a trials file of the original project: bounties alone, trials not paired."""
+    """Whether this is a trials file of the original project: bounties alone."""
     cells: tuple[Cell, ...]
     """In the study's order: setting, architecture, treatment."""
+    paired: bool = True
+    """Whether trials of one number belong together."""
+    runs: Metric | None = None
+    """The score of runs that were made elsewhere and read from a table; None: trials of ours."""
     expected: int | None = None
     """Trials that the study asks for."""
     failures: tuple[Failure, ...] = ()
@@ -275,6 +279,11 @@ class StudyResults:
     @cached_property
     def _by_key(self) -> dict[tuple[Setting, Architecture, str], Cell]:
         return {cell.key: cell for cell in self.cells}
+
+    @property
+    def extends(self) -> bool:
+        """Whether trials of it may be added and looked at again, which the store then keeps count of."""
+        return self.paired and self.runs is None
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from frustration.metric import ACCURACY, Metric
 from frustration.report import cautions
+from frustration.report.about_runs import about_runs
 from frustration.report.chosen_rates import chosen_sentences
 from frustration.report.findings import Analysis, Claim, Comparison
 from frustration.report.formatting import apart, by, change, code, interval, listed, many, p_value
@@ -46,6 +47,14 @@ class Plain:
 
 def plain_sentences(results: StudyResults, analysis: Analysis) -> Plain:
     """Everything that belongs on top."""
+    plain = _plain(results, analysis)
+    if results.runs is None:
+        return plain
+    said = {one.name: tuple(map(about_runs, getattr(plain, one.name))) for one in fields(plain)}
+    return Plain(**said)
+
+
+def _plain(results: StudyResults, analysis: Analysis) -> Plain:
     return Plain(
         answer=tuple(answer(analysis)),
         about=tuple(_about(results, analysis)),
@@ -62,6 +71,9 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     grid = f"{many(len(results.architectures), 'architecture')}, {many(len(results.labels), 'treatment')}"
     most = max((cell.n for cell in results.cells), default=0)
     yield f"{results.trials:,}{asked} trials are finished: {grid}, up to {many(most, 'trial')} in a cell."
+    if results.runs is not None:
+        yield from _about_runs(results, analysis)
+        return
     if len(results.settings) > 1:
         yield f"There are {len(results.settings)} settings: {'; '.join(s.name for s in results.settings)}."
     elif results.settings:
@@ -88,6 +100,13 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         )
     if results.extensions:
         yield f"Trials were added to this study {_times(results.extensions)}."
+
+
+def _about_runs(results: StudyResults, analysis: Analysis) -> Iterator[str]:
+    yield from _scores(analysis)
+    how = "in pairs" if analysis.paired else "by ranks, for no column says which of them belong together"
+    control = next((code(group.control) for group in analysis.groups if group.control), "nothing")
+    yield f"Read from {results.source.name}; each treatment is compared with {control}, {how}."
 
 
 def _scores(analysis: Analysis) -> Iterator[str]:
@@ -394,6 +413,8 @@ def _beside(topic: Topic) -> Iterator[str]:
 
 
 def _headline(topic: Topic, analysis: Analysis) -> str:
+    if analysis.runs:
+        return topic.setting.metric.name
     return f"test {topic.setting.metric.name}" if analysis.metric == "test" else "the bounty"
 
 

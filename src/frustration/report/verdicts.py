@@ -98,8 +98,8 @@ def _is_open(one: Draft, test: Significance, terms: TestSettings) -> bool:
 
 
 def _first(terms: TestSettings) -> float:
-    """What the first look may spend; a trials file is looked at once, for nobody can extend it."""
-    return FIRST * terms.alpha if terms.paired else terms.alpha
+    """What the first look may spend; what nobody can extend is looked at once."""
+    return FIRST * terms.alpha if terms.extends else terms.alpha
 
 
 def _mostly_idle(one: Draft) -> bool:
@@ -129,7 +129,7 @@ def _over_looks(
                 row[~np.isnan(one)] = next(shared)
             rows.append(row)
         per_look.append(rows)
-    if not terms.paired:
+    if not terms.extends:
         return per_look[0]
     return [over_looks(np.stack([rows[at] for rows in per_look]), looks) for at in range(len(asked))]
 

@@ -84,7 +84,8 @@ def write_text(results: StudyResults, analysis: Analysis, folder: Path) -> None:
     make_folder(folder)
     plain = plain_sentences(results, analysis)
     files = {REPORT: report_markdown(results, analysis, plain), "trials.csv": trials_csv(results)}
-    files |= original_files(results)
+    if results.runs is None:
+        files |= original_files(results)
     files |= {f"latex/{name}": content for name, content in latex_files(analysis).items()}
     for name, content in files.items():
         make_folder((folder / name).parent)

@@ -68,7 +68,7 @@ def _plates(results: StudyResults, analysis: Analysis) -> Iterator[tuple[Figure,
     for index, setting in enumerate(results.settings):
         given = FigureInput(results=results, analysis=analysis, setting=setting)
         several = len(results.settings) > 1
-        for painter in PAINTERS:
+        for painter in PAINTERS if results.runs is None else (forest,):
             once = painter in _OF_THE_GRID
             if once and index:
                 continue

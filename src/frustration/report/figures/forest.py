@@ -9,6 +9,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from frustration.metric import POINTS
 from frustration.report.figures import style
 from frustration.report.figures.families import short
 from frustration.report.figures.inputs import Figure, FigureInput
@@ -39,7 +40,7 @@ def forest(given: FigureInput) -> Iterator[Figure]:
     axes.set_ylim(max(places) + 0.7, -0.7)
     axes.axvline(0.0, color=style.QUIET, linewidth=0.8, zorder=1)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("difference to control (points)", labelpad=2)
+    axes.set_xlabel(f"difference to control ({_unit(given)})", labelpad=2)
     _scale(axes, [one for _, one in rows])
     yield Figure(
         name=name,
@@ -50,6 +51,11 @@ def forest(given: FigureInput) -> Iterator[Figure]:
         "scale is even below a point and logarithmic beyond.",
         figure=figure,
     )
+
+
+def _unit(given: FigureInput) -> str:
+    metric = given.setting.metric
+    return POINTS if metric.in_points else metric.unit or metric.name
 
 
 def _draw(axes: Axes, given: FigureInput, own: Sequence[Topic]) -> list[float]:

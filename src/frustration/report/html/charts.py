@@ -42,7 +42,7 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
                 "table-comparisons",
             )
         )
-    if results.cells:
+    if results.cells and not analysis.runs:
         options = [
             ("difference", "difference to control"),
             ("mean", f"mean {headline}"),
@@ -76,7 +76,7 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
                 _select("curves-architecture", "Architecture", choices),
             )
         )
-    if len(results.cells) > 1:
+    if len(results.cells) > 1 and not analysis.runs:
         costs = [
             (column, words)
             for column, words, cost in _COSTS

@@ -40,7 +40,7 @@ def render(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFig
     parts = (
         ("charts", "Charts", charts.all_charts(results, analysis)),
         ("tables", "Tables", "".join(table(made, at) for made in below)),
-        ("trials", "Trials", _trials(results, analysis)),
+        ("trials", "Trials", "" if analysis.runs else _trials(results, analysis)),
         ("figures", "Figures", gallery(figures, path)),
         ("about", "About this study", _about(results, analysis)),
     )
