@@ -38,7 +38,7 @@ def merge(target: Store, sources: Sequence[Store]) -> Merged:
     studies = [source.study() for source in sources]
     if (target.root / "study.toml").exists():
         studies.insert(0, target.study())
-    target.create(union(studies))
+    target.create(replace(union(studies), name=target.root.resolve().name))
     manifest.keep_history_of(target.root, [source.root for source in sources])
     copied = there = failures = 0
     differing: list[str] = []
