@@ -104,6 +104,14 @@ class Problem(_FrozenDataclasses):
             total += len(targets)
         return 100 * correct / total
 
+    def further_scores(self, network: nn.Module, batches: Iterable[Any]) -> dict[str, float]:
+        """By name, of a kept network; they decide nothing. The report of protocol A / B / C shows them."""
+        return {}
+
+    def infer(self, network: nn.Module, batch: Any) -> object:
+        """What a user of the network runs, without gradients: this is what latency and memory are of."""
+        return self.loss(network, batch)
+
     def optimizer(self, parameters: list[nn.Parameter], settings: EpochSettings) -> torch.optim.Optimizer:
         """For one loop; mode `decay` acts through `settings.weight_decay`."""
         import torch

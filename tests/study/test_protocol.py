@@ -1,10 +1,26 @@
 """Protocol A / B / C: always three arms, and numbers that can be checked by hand."""
 
+from dataclasses import replace
+
 import pytest
+from study_kit import ran, tiny
 
 from frustration.architecture import Architecture
 from frustration.commands.study import main
-from frustration.report.protocol import BASELINE, CONTROL, TREATED, Arm, abc_study, arms, comparisons
+from frustration.metric import Metric
+from frustration.report.protocol import (
+    AS_LARGE,
+    AS_LONG,
+    BASELINE,
+    CONTROL,
+    TREATED,
+    Arm,
+    abc_study,
+    arms,
+    comparisons,
+    equal_study,
+    markdown,
+)
 from frustration.study.presets import preset
 from frustration.study.store import Store
 
@@ -60,7 +76,7 @@ def test_a_trial_that_only_diverged_does_not_shift_the_pairs():
         arm(TREATED, (92.0, 93.0), 2.0, first=1),  # its trial 0 gave no network
         arm(CONTROL, (89.0, 90.0, 91.0), 1.0),
     ]
-    against_control, against_full, _ = comparisons(found)
+    against_control, against_full, *_ = comparisons(found)
     assert "+2.00 points" in against_control
     assert "+1.00 points" in against_full
     assert "over 2 pairs" in against_full
@@ -72,10 +88,12 @@ def test_the_sentences_compare_trial_by_trial():
         arm(TREATED, (92.0, 93.0, 92.5, 92.0, 93.0, 92.5), 200.0),
         arm(CONTROL, (91.0, 92.0, 91.5, 91.0, 92.0, 91.5), 100.0),
     ]
-    against_control, against_full, cost = comparisons(found)
+    against_control, against_full, given_back, cost = comparisons(found)
     assert "+1.00 points" in against_control
     assert "p = 0.0312" in against_control
     assert "-2.50 points" in against_full
+    assert "Compression cost 3.50 points of test accuracy" in given_back
+    assert "given back: +1.00 by B compressed" in given_back
     assert "0.50 times the parameters" in cost
     assert "2.00 times" in cost
 
@@ -84,9 +102,71 @@ def test_a_pair_that_is_no_pair_is_refused(capsys):
     assert main(["preset", "abc", "--full", "[1*8]", "--compressed", "[1*8]"]) == 2
     assert "twice" in capsys.readouterr().err
     assert main(["preset", "lr", "--full", "[1*8]"]) == 2
-    assert "belong to the preset abc" in capsys.readouterr().err
+    assert "belong to the presets abc and summaries" in capsys.readouterr().err
 
 
 def test_the_template_s_modes_are_the_control_and_the_treatment():
     study = abc_study(preset("abc"), "[1*256]", "[1*64]")
     assert study.only == preset("abc").only
+
+
+PATIENT = {"n_epochs_to_switch": 1}
+
+
+@pytest.fixture(scope="module")
+def equal_stores(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("equal")
+    template = tiny(modes='["early-stop", "dendrites"]', meta_loops="12", trials="3", learning_rate="0.03")
+    study = abc_study(
+        template,
+        "[1*8]",
+        "[1*2]",
+        knobs={"dendrites": {**PATIENT, "max_dendrites": 1}, "early-stop": PATIENT},
+    )
+    store, _ = ran(folder / study.name, study)
+    controls = equal_study(store)
+    equal, _ = ran(folder / controls.name, controls)
+    return store, equal
+
+
+def test_at_equal_cost_each_trial_trains_as_long_as_that_of_its_number_and_is_as_large(equal_stores):
+    store, equal = equal_stores
+    treated = {r.spec.trial: r for r in store.records() if r.spec.label.startswith("dendrites")}
+    assert len({record.loop for record in treated.values()}) > 1
+    for record in equal.records():
+        assert record.loop == treated[record.spec.trial].loop
+    arms_by_name = {arm.name: arm for arm in arms(store, equal)}
+    assert list(arms_by_name) == [BASELINE, TREATED, CONTROL, AS_LONG, AS_LARGE]
+    large = arms_by_name[AS_LARGE]
+    assert large.parameters == pytest.approx(arms_by_name[TREATED].parameters, rel=0.05)
+    assert large.by_trial.keys() == treated.keys()
+    assert arms_by_name[AS_LONG].parameters == arms_by_name[CONTROL].parameters
+
+
+def test_a_control_that_is_as_long_is_the_beginning_of_one_that_is_longer(equal_stores):
+    _, equal = equal_stores
+    plain = next(r for r in equal.records() if r.spec.label == "plain" and r.loop < 12)
+    longer = replace(equal.study(), name="longer", modes=("plain",), loops_by_trial=(), meta_loops=12)
+    store, _ = ran(equal.root.parent / "longer", longer)
+    whole = next(r for r in store.records() if r.spec.trial == plain.spec.trial)
+    assert whole.curve[: plain.loop] == plain.curve
+
+
+def test_the_first_sentences_are_about_what_is_as_long_and_as_large(equal_stores):
+    found = arms(*equal_stores)
+    first, second, *_ = comparisons(found)
+    assert first.startswith(f"{TREATED} minus {AS_LONG}: ")
+    assert second.startswith(f"{TREATED} minus {AS_LARGE}: ")
+    assert all(name in markdown(found) for name in (AS_LONG, AS_LARGE, "Compression cost"))
+
+
+def test_a_metric_has_its_own_words_and_its_own_better_side():
+    loss = Metric("loss", unit="nats", better="lower")
+    found = [
+        replace(arm(name, (score, score + 1), 1.0), metric=loss)
+        for name, score in ((BASELINE, 1.0), (TREATED, 2.0), (CONTROL, 4.0))
+    ]
+    against_control, _, given_back, _ = comparisons(found)
+    assert "-2.00 nats of test loss" in against_control
+    assert "Compression cost 3.00 nats" in given_back
+    assert "given back: +2.00 by B" in given_back

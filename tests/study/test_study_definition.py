@@ -166,3 +166,27 @@ def test_a_shorter_study_is_another_study():
     study = tiny()
     shorter = replace(study, meta_loops=1)
     assert {s.id for s in study.specs(DIGEST)}.isdisjoint(s.id for s in shorter.specs(DIGEST))
+
+
+def test_loops_by_trial_are_kept_and_part_of_what_each_trial_is():
+    study = tiny(loops_by_trial="[1, 2]")
+    assert Study.from_toml(study.to_toml()) == study
+    loops = [(spec.trial, spec.meta_loops) for spec in study.specs(study.no_digests())]
+    assert set(loops) == {(0, 1), (1, 2)}
+    short = tiny(meta_loops="1")
+    alike = {spec.id for spec in short.specs(short.no_digests()) if spec.trial == 0}
+    assert alike == {spec.id for spec in study.specs(study.no_digests()) if spec.trial == 0}
+
+
+@pytest.mark.parametrize(
+    ("loops", "message"),
+    [
+        ("[1]", "is of 1 trials; the study has 2"),
+        ("[1, 3]", "above meta_loops = 2"),
+        ("[1, 0]", "list of whole numbers"),
+        ("3", "list of whole numbers"),
+    ],
+)
+def test_loops_by_trial_that_fit_no_study_are_refused(loops, message):
+    with pytest.raises(InputError, match=message):
+        tiny(loops_by_trial=loops)

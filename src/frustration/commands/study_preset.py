@@ -11,26 +11,33 @@ from frustration.commands.study_run import watched
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
+    from frustration.study.definition import Study
     from frustration.study.store import Store
 
 EXAMPLES = """\
 examples:
   study preset abc --full "[1*256]" --compressed "[1*64]"
   study preset abc --full "[2*128]" --compressed "[2*32]" --trials 8 --learning-rate 3e-4
+  study preset summaries                the protocol for a T5 on dialogues, with two more controls
   study preset dendrites                the same as study run dendrites
 
-abc always runs all three: A the full network, B the compressed one with dendrites, C the compressed one
-without, under the same schedule. It reports test accuracy, parameters, FLOPs, latency, memory and the cost
-of training, in results/NAME/report/protocol.md."""
+abc and summaries always run all three: A the full network, B the compressed one with dendrites, C the
+compressed one without, under the same schedule. Both report test scores, parameters, FLOPs, latency, memory
+and the cost of training, in results/NAME/report/protocol.md. summaries then trains C for as many steps as B
+took, trial by trial, and a wider network with B's parameters for as long, in results/NAME-equal."""
+
+PROTOCOLS = ("abc", "summaries")
 
 
 def parser() -> Parser:
     result = Parser("study preset", "Run a study that comes with the package.", more=lambda: EXAMPLES)
     result.add_argument("preset", metavar="NAME", help="study presets lists them")
     group = result.add_argument_group("what is studied, over what the preset says")
-    group.add_argument("--full", metavar="TEXT", help='abc: the full architecture (default: "[1*256]")')
     group.add_argument(
-        "--compressed", metavar="TEXT", help='abc: the compressed architecture (default: "[1*64]")'
+        "--full", metavar="TEXT", help='abc, summaries: the full network (default of abc: "[1*256]")'
+    )
+    group.add_argument(
+        "--compressed", metavar="TEXT", help='abc, summaries: the compressed one (default of abc: "[1*64]")'
     )
     group.add_argument("--trials", type=whole(1), metavar="N", help="trials of every arm")
     group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial at most")
@@ -43,7 +50,7 @@ def parser() -> Parser:
 
 def run_preset(arguments: list[str]) -> int:
     options = parser().read(arguments)
-    from frustration.report.protocol import abc_study
+    from frustration.report.protocol import abc_study, equal_study
     from frustration.study.presets import preset
     from frustration.study.store import Store
 
@@ -53,20 +60,36 @@ def run_preset(arguments: list[str]) -> int:
     }
     if options.learning_rate is not None:
         changes["learning_rates"] = (options.learning_rate,)
-    if options.preset == "abc":
-        full, compressed = options.full or "[1*256]", options.compressed or "[1*64]"
-        changes.setdefault("name", _name(full, compressed))
+    if options.preset in PROTOCOLS:
+        full, compressed = (
+            given or subject
+            for given, subject in zip((options.full, options.compressed), _pair(study), strict=True)
+        )
+        if options.preset == "abc":
+            changes.setdefault("name", _name(full, compressed))
         study = abc_study(study, full, compressed, **changes)
     elif options.full or options.compressed:
-        raise InputError(f'--full and --compressed belong to the preset abc, not to "{options.preset}"')
+        raise InputError(
+            f'--full and --compressed belong to the presets abc and summaries, not to "{options.preset}"'
+        )
     else:
         study = replace(study, **changes)
         study.check()
     store = Store(options.results / study.name)
     code = watched(options, study, store)
-    if options.preset == "abc" and code == 0:
-        _report(store, quiet=options.json)
+    equal = None
+    if options.preset == "summaries" and code == 0:
+        controls = equal_study(store)
+        equal = Store(options.results / controls.name)
+        code = watched(options, controls, equal)
+    if options.preset in PROTOCOLS and code == 0:
+        _report(store, equal, quiet=options.json)
     return code
+
+
+def _pair(study: Study) -> tuple[str, str]:
+    """The full subject of a protocol's template, and the compressed one."""
+    return study.only[0][0], study.only[1][0]
 
 
 def _name(full: str, compressed: str) -> str:
@@ -76,11 +99,11 @@ def _name(full: str, compressed: str) -> str:
     return "abc-" + "-".join(safe)
 
 
-def _report(store: Store, quiet: bool) -> None:
+def _report(store: Store, equal: Store | None, quiet: bool) -> None:
     from frustration.files import make_folder, write_atomically
     from frustration.report.protocol import arms, markdown
 
-    text = markdown(arms(store))
+    text = markdown(arms(store, equal))
     path = store.root / "report" / "protocol.md"
     make_folder(path.parent)
     write_atomically(path, text.encode())

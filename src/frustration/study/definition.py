@@ -50,6 +50,9 @@ class Study:
     batch_size: int = 256
     loop_steps: int | None = None
     """Optimizer steps of a loop; None: an epoch."""
+    loops_by_trial: tuple[int, ...] = ()
+    """Loops of each trial, by its number; (): `meta_loops` of all. For a control that trains as long as the
+    trial of that number in another study did."""
     optimizer: str | None = None
     acceptance: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -85,7 +88,8 @@ class Study:
                 if self.has(architecture, mode)
             ]
             for trial in range(self.trials):
-                yield from (replace(spec, trial=trial) for spec in first)
+                loops = self.loops_by_trial[trial] if self.loops_by_trial else self.meta_loops
+                yield from (replace(spec, trial=trial, meta_loops=loops) for spec in first)
 
     @property
     def subjects(self) -> tuple[Architecture | ProblemReference, ...]:
@@ -160,6 +164,12 @@ class Study:
             )
         if self.size > MOST_TRIALS:
             raise InputError(f"the grid has {self.size:,} trials; a study has at most {MOST_TRIALS:,}")
+        if self.loops_by_trial and len(self.loops_by_trial) != self.trials:
+            raise InputError(
+                f"loops_by_trial is of {len(self.loops_by_trial)} trials; the study has {self.trials}"
+            )
+        if any(loops > self.meta_loops for loops in self.loops_by_trial):
+            raise InputError(f"loops_by_trial is above meta_loops = {self.meta_loops}")
         for dataset in self.datasets:
             check_name(dataset)
         for mode, knobs in self.knobs.items():
@@ -194,6 +204,7 @@ class Study:
             f"networks = {_toml(self.networks)}",
         ]
         lines += [f"loop_steps = {self.loop_steps}"] if self.loop_steps is not None else []
+        lines += [f"loops_by_trial = {_toml(self.loops_by_trial)}"] if self.loops_by_trial else []
         lines += [f"only = {_toml([list(pair) for pair in self.only])}"] if self.only else []
         lines += [f"{key} = {_toml(v)}" for key in ("optimizer", "acceptance") if (v := getattr(self, key))]
         if plan := self.analysis.to_table():
@@ -277,6 +288,7 @@ def _read_fields(document: Mapping[str, Any], folder: Path, name: str) -> dict[s
             "analysis": _analysis,
             "knobs": _knobs,
             "only": _pairs,
+            "loops_by_trial": _loops,
             "problems": functools.partial(_problems, folder=folder),
         }
         read[target] = special[key](value) if key in special else _value(key, target, value)
@@ -332,6 +344,12 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
     if not good:
         raise _KeyProblem("only", 'only is a list of pairs: only = [["[1*32]", "plain"], ["[1*8]", "none"]]')
     return tuple((str(_subject(subject)), mode) for subject, mode in value)
+
+
+def _loops(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(one) is int and one > 0 for one in value):
+        raise _KeyProblem("loops_by_trial", "loops_by_trial is a list of whole numbers, one a trial")
+    return tuple(value)
 
 
 def _subject(text: str) -> Architecture | str:

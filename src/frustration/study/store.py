@@ -100,6 +100,8 @@ class Store:
             "analysis",
         )
         changed = [name for name in fixed if getattr(before, name) != getattr(study, name)]
+        if study.loops_by_trial[: len(before.loops_by_trial)] != before.loops_by_trial:
+            changed.append("loops_by_trial")
         if changed:
             raise InputError(
                 f"{self.root} holds another study of this name (its {' and '.join(changed)} "
