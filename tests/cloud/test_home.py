@@ -452,7 +452,7 @@ def test_several_studies_have_to_be_told_apart(cloud, plan, capsys):
     other = Place(BUCKET, "frustration", "other")
     cloud.launch(replace(plan, study=replace(plan.study, name="other")), other)
     assert main(FLAGS) == 2
-    assert "2 studies lie under the prefix: away, other" in capsys.readouterr().err
+    assert "2 studies lie in s3://bench/frustration: away, other" in capsys.readouterr().err
     assert main(["awayy", *FLAGS]) == 2
     assert "did you mean away?" in capsys.readouterr().err
 

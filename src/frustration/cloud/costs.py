@@ -144,15 +144,7 @@ class CostReport:
                 status: {"jobs": count, "usd": _text(usd)}
                 for status, (count, usd) in self.by_status().items()
             },
-            "prices": [
-                {
-                    "instance_type": price.instance,
-                    "usd_per_hour": str(price.usd_per_hour),
-                    "source": price.source,
-                    "as_of": price.as_of,
-                }
-                for price in prices.values()
-            ],
+            "prices": [price.to_dict() for price in prices.values()],
             "unknown_jobs": list(self.unknown),
             "jobs_without_billable_time": [one.facts.name for one in self.unbilled],
             "jobs": [one.to_dict() for one in self.jobs],

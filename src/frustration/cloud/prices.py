@@ -36,6 +36,14 @@ class Price:
     source: str
     as_of: str
 
+    def to_dict(self) -> dict[str, str]:
+        return {
+            "instance_type": self.instance,
+            "usd_per_hour": str(self.usd_per_hour),
+            "source": self.source,
+            "as_of": self.as_of,
+        }
+
 
 def rate(region: str, instance: str, overrides: Overrides | None = None) -> Decimal:
     """US dollars an hour for one instance."""

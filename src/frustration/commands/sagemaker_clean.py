@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, run
-from frustration.commands.sagemaker_flags import add_common, add_place, settings_of
+from frustration.commands.arguments import Parser
+from frustration.commands.sagemaker_flags import Cloud, command, finished
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
@@ -32,30 +31,20 @@ examples:
   sagemaker-clean paper-98 --yes"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _clean(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(NAME, "List, and with --yes remove, what one study has left in S3.", more=lambda: MORE)
     result.add_argument("study", metavar="STUDY", help="the name that it was launched with")
     result.add_argument("--yes", action="store_true", help="remove what is listed")
     result.add_argument("--checkpoints", action="store_true", help="only checkpoints")
     result.add_argument("--lose", action="store_true", help="also results that are not in results/ yet")
-    add_place(result)
-    add_common(result)
-    return result
+    return finished(result)
 
 
 def _clean(options: argparse.Namespace) -> int:
-    from frustration.cloud.clients import client
     from frustration.cloud.download import objects
-    from frustration.cloud.place import Place
 
-    settings = settings_of(options)
-    s3, sagemaker = client(settings, "s3"), client(settings, "sagemaker")
-    place = Place.of(settings, options.study)
+    cloud = Cloud.of(options)
+    s3, place = cloud.s3, cloud.place(options.study)
     if not options.study.strip("./") or "/" in options.study:
         raise InputError(f'"{options.study}" is not the name of a study')
     root = place.root + ("checkpoints/" if options.checkpoints else "")
@@ -73,7 +62,7 @@ def _clean(options: argparse.Namespace) -> int:
     if not options.yes:
         print("nothing was removed; --yes removes it")
         return 0
-    _refuse_while_running(sagemaker, place)
+    _refuse_while_running(cloud.sagemaker, place)
     _refuse_what_is_not_home(options, s3, place, any(key.endswith("/model.tar.gz") for key, _ in found))
     _remove(s3, place.bucket, root, [key for key, _ in found], uploads)
     print(f"removed {len(found):,} objects from {place.uri(root)}")
@@ -162,3 +151,6 @@ def _is_versioned(s3: Any, bucket: str) -> bool:
     with spoken(f"cannot ask about versions in {bucket}"), contextlib.suppress(ClientError):
         return "Status" in s3.get_bucket_versioning(Bucket=bucket)
     return False  # who may not ask is not told
+
+
+main = command(NAME, _parser, _clean)

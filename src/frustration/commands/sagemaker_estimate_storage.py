@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, real, run
-from frustration.commands.sagemaker_flags import add_common, add_place, say_remarks, settings_of
+from frustration.commands.arguments import Parser, real
+from frustration.commands.sagemaker_flags import Cloud, command, finished
 
 if TYPE_CHECKING:
     from frustration.cloud.storage import StorageUsage, Usage
@@ -27,11 +26,6 @@ examples:
   sagemaker-estimate-storage paper-98 --price-gib-month USD --json"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _estimate(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(
         NAME,
@@ -41,24 +35,19 @@ def _parser() -> Parser:
     result.add_argument("study", nargs="?", metavar="STUDY", help="only what belongs to this one alone")
     result.add_argument("--price-gib-month", type=real(0), metavar="USD", help="for one GiB and one month")
     result.add_argument("--json", action="store_true", help="print JSON")
-    add_place(result)
-    add_common(result)
-    return result
+    return finished(result)
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from frustration.cloud.clients import client
     from frustration.cloud.storage import measure
     from frustration.commands.progress.download import Bar
 
-    settings = settings_of(options)
-    s3 = client(settings, "s3")
-    say_remarks(s3, settings)
-    prefix = f"{settings.prefix}/" if settings.prefix else ""
+    cloud = Cloud.of(options)
+    cloud.say_remarks()
     under = f"studies/{options.study}/" if options.study else ""
     with Bar("objects") as bar:
-        usage = measure(s3, settings.bucket, prefix, under, lambda done: bar.at(done, done))
-    where = f"s3://{settings.bucket}/{prefix}{under}"
+        usage = measure(cloud.s3, cloud.settings.bucket, cloud.under, under, lambda done: bar.at(done, done))
+    where = f"s3://{cloud.settings.bucket}/{cloud.under}{under}"
     if options.json:
         print(json.dumps(_report(usage, where, options.price_gib_month), indent=1))
     else:
@@ -117,3 +106,6 @@ def _row(study: str, kind: str, part: Usage, total: Usage) -> list[str]:
 
 def _gib(part: Usage) -> float:
     return part.bytes / 2**30
+
+
+main = command(NAME, _parser, _estimate)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, run
-from frustration.commands.sagemaker_flags import add_common, add_place, only_study, settings_of
+from frustration.commands.arguments import Parser
+from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
 from frustration.errors import InputError
-
-if TYPE_CHECKING:
-    from frustration.cloud.settings import Settings
 
 NAME = "sagemaker-get-training-logs"
 
@@ -29,44 +24,30 @@ examples:
   sagemaker-logs-parser paper-98                        the curves that are in them"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _get(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(NAME, "Download the complete logs of a study's jobs from CloudWatch.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help="default: the only one there is")
+    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
     result.add_argument("--jobs", type=Path, metavar="FILE", help="these jobs, one name a line")
     result.add_argument("--output", type=Path, metavar="DIR", help="default: results/STUDY/logs")
-    add_place(result)
-    add_common(result)
-    return result
+    return finished(result)
 
 
 def _get(options: argparse.Namespace) -> int:
-    from frustration.cloud.clients import client
     from frustration.cloud.logs import download
     from frustration.commands.progress.download import Bar
     from frustration.files import make_folder
 
     if options.jobs and options.study:
         raise InputError("--jobs takes no study: it names the jobs itself")
-    settings = settings_of(options, ("region",) if options.jobs else ("region", "bucket"))
-    over = _jobs(options, settings)
+    cloud = Cloud.of(options, *(("region",) if options.jobs else ()))
+    over = _jobs(options, cloud)
     folder = options.output or options.results / (options.study or "") / "logs"
     if not over:
         print(f"no job of {options.study} was launched")
         return 0
     make_folder(folder)
     with Bar("jobs") as bar:
-        found = download(
-            client(settings, "logs"),
-            over,
-            folder,
-            over.__getitem__,
-            lambda done: bar.at(done, len(over)),
-        )
+        found = download(cloud.logs, over, folder, over.__getitem__, lambda done: bar.at(done, len(over)))
     streams, events, new = (sum(getattr(one, what) for one in found) for what in ("streams", "events", "new"))
     print(f"{len(found):,} jobs, {streams:,} streams, {events:,} events ({new:,} new) in {folder}")
     problems = [one for one in found if one.problem]
@@ -78,20 +59,21 @@ def _get(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _jobs(options: argparse.Namespace, settings: Settings) -> dict[str, bool]:
+def _jobs(options: argparse.Namespace, cloud: Cloud) -> dict[str, bool]:
     """Job -> whether it is over; one that the service does not know any more is."""
-    from frustration.cloud.clients import client
     from frustration.cloud.jobs import RUNNING, list_jobs
-    from frustration.cloud.place import Place
 
-    sagemaker: Any = client(settings, "sagemaker")
     if options.jobs:
         from frustration.cloud.describe import describe_all
         from frustration.cloud.joblist import read
 
         names = read(options.jobs)
-        known = describe_all(sagemaker, names)
+        known = describe_all(cloud.sagemaker, names)
         return {name: name not in known or known[name].status not in RUNNING for name in names}
-    options.study = options.study or only_study(client(settings, "s3"), settings)
-    jobs = list_jobs(sagemaker, Place.of(settings, options.study))
-    return {job.name: job.status not in RUNNING for job in sorted(jobs, key=lambda job: job.name)}
+    place = cloud.place(options.study)
+    options.study = place.study
+    jobs = sorted(list_jobs(cloud.sagemaker, place), key=lambda job: job.name)
+    return {job.name: job.status not in RUNNING for job in jobs}
+
+
+main = command(NAME, _parser, _get)

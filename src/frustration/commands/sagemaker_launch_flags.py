@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import Parser, real, whole
-from frustration.commands.sagemaker_flags import add_common, add_place
-from frustration.errors import InputError, did_you_mean
+from frustration.commands.sagemaker_flags import Cloud, add_rates, add_size, finished, named_study
+from frustration.commands.sagemaker_launch_work import COMPARED
+from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.bundle import Wheels
-    from frustration.cloud.launch import Task
+    from frustration.cloud.launch import LaunchState, Task
     from frustration.cloud.place import Place
+    from frustration.cloud.plan import CloudPlan
     from frustration.cloud.settings import Settings
     from frustration.study.definition import Study
 
 BATCH = Path("aws/sagemaker/current_batch_configurations.txt")
 PUBLISHED_GRID = "paper-98"
 CHECKPOINT_SECONDS = 60.0
-COMPARED = "ml.g4dn.xlarge"
-"""What the published grid was trained on."""
 ROWS = 12
 
 EXAMPLES = """\
@@ -53,7 +53,7 @@ def parser(name: str) -> Parser:
     group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial")
     group.add_argument("--name", metavar="NAME", help="the study's name")
     group.add_argument("--batch", type=Path, metavar="FILE", help="a file with one architecture a line")
-    _add_size(result)
+    add_size(result.add_argument_group("how many jobs, and on what"))
     _add_money(result)
     group = result.add_argument_group("how")
     group.add_argument("--dry-run", action="store_true", help="print requests and cost; write nothing")
@@ -83,13 +83,11 @@ def parser(name: str) -> Parser:
     group.add_argument(
         "--wheels", metavar="DIR", help="wheels for the container, or none (default: the locked ones)"
     )
-    add_place(result)
     group = result.add_argument_group("where it trains (flags over the environment over .env)")
     group.add_argument("--role", metavar="ARN", help="AWS_SAGEMAKER_ROLE")
     group.add_argument(
         "--image", metavar="URI", help="SAGEMAKER_IMAGE (default: AWS's for PyTorch; sdk: as AWS's SDK says)"
     )
-    group.add_argument("--instance-type", metavar="TYPE", help="INSTANCE_TYPE (default: ml.c5.4xlarge)")
     group.add_argument(
         "--device",
         choices=("cpu", "cuda"),
@@ -99,34 +97,12 @@ def parser(name: str) -> Parser:
     group.add_argument("--spot", metavar="BOOL", help="USE_SPOT_INSTANCES (default: true)")
     group.add_argument("--max-run-seconds", metavar="N", help="MAX_RUN_SECONDS (default: a day)")
     group.add_argument("--max-wait-seconds", metavar="N", help="MAX_WAIT_SECONDS (default: two days)")
-    add_common(result)
-    return result
-
-
-def _add_size(result: Parser) -> None:
-    group = result.add_argument_group("how many jobs")
-    group.add_argument(
-        "--hours", type=real(0, above=True), default=4.0, metavar="H", help="all done within (default: 4)"
-    )
-    group.add_argument(
-        "--instances", type=whole(1, 10_000), default=4, metavar="N", help="at the same time (default: 4)"
-    )
-    group.add_argument(
-        "--cores", type=whole(1, 1024), metavar="N", help="physical cores (default: from the type's name)"
-    )
-    group.add_argument(
-        "--speed",
-        type=real(0, above=True),
-        default=1.0,
-        metavar="X",
-        help="how many times as fast as a core here one of the instance is (default: 1)",
-    )
+    return finished(result)
 
 
 def _add_money(result: Parser) -> None:
     group = result.add_argument_group("what it may cost")
-    group.add_argument("--price", action="append", default=[], metavar="TYPE=USD", help="dollars an hour")
-    group.add_argument("--prices", type=Path, metavar="FILE", help="a table like the one that is built in")
+    add_rates(group)
     group.add_argument("--compare", nargs="*", metavar="TYPE", help=f"beside it (default: {COMPARED})")
     group.add_argument(
         "--budget", type=_dollars, default=Decimal(10), metavar="USD", help="above it, --yes is needed (10)"
@@ -159,7 +135,7 @@ def _fitting(options: argparse.Namespace, settings: Settings) -> Settings:
     return settings
 
 
-def study_of(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
+def study_of(options: argparse.Namespace, cloud: Cloud | None) -> Study:
     """The study that is meant."""
     changes: dict[str, Any] = {
         name: value for name in ("trials", "meta_loops") if (value := getattr(options, name)) is not None
@@ -168,7 +144,7 @@ def study_of(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
         changes["modes"] = tuple(options.modes)
     if options.study and options.batch:
         raise InputError("give a study or a --batch file, not both")
-    study = _named(options, settings, s3) if options.study else _batch(options.batch or BATCH)
+    study = named_study(options, cloud) if options.study else _batch(options.batch or BATCH)
     study = replace(study, **changes)
     if options.name:
         study = replace(study, name=options.name)
@@ -177,31 +153,6 @@ def study_of(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
         study = replace(study, name=f"batch-{fixed[:8]}")
     study.check()
     return study
-
-
-def _named(options: argparse.Namespace, settings: Settings, s3: Any) -> Study:
-    """A file, a study in results/, a preset, or one that lies in S3."""
-    from frustration.cloud.place import Place
-    from frustration.cloud.plan import read_plan
-    from frustration.study.definition import Study
-    from frustration.study.presets import preset, preset_names
-    from frustration.study.store import Store
-
-    name = options.study
-    if Path(name).is_file() or name.endswith(".toml"):
-        return Study.from_file(Path(name))
-    for root in (Path(name), options.results / name):
-        if (root / "study.toml").exists():
-            return Store(root).study()
-    if name in preset_names():
-        return preset(name)
-    if s3 is not None and (plan := read_plan(s3, Place.of(settings, name))):
-        return plan.study
-    hint = did_you_mean(name, preset_names())
-    raise InputError(
-        f'"{name}" is no file, no preset{hint}, no study in {options.results} and '
-        f"none in S3; presets are {', '.join(preset_names())}"
-    )
 
 
 def _batch(path: Path) -> Study:
@@ -213,17 +164,6 @@ def _batch(path: Path) -> Study:
         raise InputError(f"name a study, or write architectures into {path}, one a line")
     grid = preset(PUBLISHED_GRID)
     return replace(grid, name="batch", architectures=architectures([f"@{path.name}"], path.parent))
-
-
-def compared(options: argparse.Namespace, rate: Callable[[str], Decimal]) -> list[str]:
-    """The instances that the user names; if none, the published one where its price is known."""
-    if options.compare is not None:
-        return list(options.compare)
-    try:
-        rate(COMPARED)
-    except InputError:
-        return []
-    return [COMPARED]
 
 
 def is_published_grid(study: Study) -> bool:
@@ -262,6 +202,23 @@ def jobs_table(place: Place, tasks: Sequence[Task]) -> str:
     ]
     text = tabulate(rows, ["job", "trials", "hours"], disable_numparse=True)
     return f"{text}\nand {len(tasks) - ROWS} more" if len(tasks) > ROWS else text
+
+
+def standing_lines(plan: CloudPlan, stands: LaunchState) -> list[str]:
+    """Where the packs of a plan stand, and what is the matter with some of them."""
+    trials = len(plan.pack_of)
+    counts = [(len(stands.done), "done"), (len(stands.running), "running"), (len(stands.todo), "to launch")]
+    words = ", ".join(f"{count} {what}" for count, what in counts if count)
+    lines = [f"{plan.study.name}: {trials:,} trials in {len(plan.packs)} packs: {words or 'nothing to do'}"]
+    lines += [
+        f"{job.name} completed, but its model.tar.gz is missing: not done" for job in stands.lost.values()
+    ]
+    lines += [
+        f"{of.latest.name}: {of.latest.status} after {of.attempts} attempts; not tried again "
+        f"(--max-attempts {of.attempts + 1} or --force-rerun does)"
+        for of in stands.exhausted.values()
+    ]
+    return lines
 
 
 def _dollars(text: str) -> Decimal:

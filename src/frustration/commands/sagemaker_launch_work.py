@@ -1,38 +1,42 @@
-"""What sagemaker-launch has to find out before it asks for anything: costs, packs, and what is uploaded."""
+"""What a study costs in the cloud, as launcher and cost estimator find out, and what containers are given."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from frustration.commands import sagemaker_launch_flags as flags
+from frustration.errors import InputError
 from frustration.sinks import unfenced
 
 if TYPE_CHECKING:
     from frustration.cloud.bundle import Wheels
+    from frustration.cloud.offer import Offer
     from frustration.cloud.packing import Budget, Machine
     from frustration.cloud.place import Place
     from frustration.cloud.plan import Pack
+    from frustration.cloud.prices import Price
     from frustration.cloud.request import Uploaded
     from frustration.cloud.settings import Settings
     from frustration.study.definition import Study
     from frustration.study.estimate import Cost
     from frustration.study.run import Prepared
 
+COMPARED = "ml.g4dn.xlarge"
+"""What the published grid was trained on."""
+
 
 @dataclass
-class Calibrated:
+class Estimator:
     """A study with what its trials cost, measured only if something needs it."""
 
     options: argparse.Namespace
     settings: Settings
     study: Study
-    place: Place
     planned_for: str = ""
     """The type of instance that the plan was made for, once there is one."""
     _measured: dict[frozenset[str], list[Cost]] = field(default_factory=dict)
@@ -93,11 +97,10 @@ class Calibrated:
         found = estimate(layouts, self.prepared.data, backend, 1, self.study.networks, progress)
         return list(found.costs)
 
-    def packs(self, trials: frozenset[str]) -> tuple[Pack, ...]:
+    def packs(self, trials: frozenset[str], place: Place) -> tuple[Pack, ...]:
         from frustration.cloud.packing import as_packs, pack_costs
 
-        costs = self.costs(trials)
-        return as_packs(pack_costs(costs, self.machine, self.budget), self.machine, self.place)
+        return as_packs(pack_costs(self.costs(trials), self.machine, self.budget), self.machine, place)
 
     def wall_seconds(self, pack: Pack) -> float:
         """Of a pack on the chosen instance; roughly, where the plan was made for another."""
@@ -105,30 +108,57 @@ class Calibrated:
             return pack.wall_seconds
         return pack.core_seconds / self.machine.cores / self.machine.speed
 
-    def rate(self, instance_type: str) -> Decimal:
-        from frustration.cloud.prices import overrides, rate
+    def price(self, instance_type: str) -> Price:
+        return price_of(self.options, self.settings, instance_type)
 
-        given = overrides(self.options.price, self.options.prices)
-        return rate(self.settings.region, instance_type, given)
+    def rate(self, instance_type: str) -> Decimal:
+        return self.price(instance_type).usd_per_hour
+
+    def offer(self, packs: Sequence[Pack]) -> Offer:
+        """For packs that are planned, on the chosen instance."""
+        from frustration.cloud.offer import offer
+
+        walls = [self.wall_seconds(pack) for pack in packs]
+        return offer(walls, self.machine, self.rate(self.settings.instance_type), self.options.instances)
+
+    def offer_on(self, instance_type: str, trials: frozenset[str]) -> Offer:
+        """For trials packed anew for a type of instance."""
+        from frustration.cloud.offer import offer_of_costs
+
+        machine, rate = self.machine_of(instance_type), self.rate(instance_type)
+        return offer_of_costs(self.costs(trials), machine, rate, self.budget)
+
+    def compared(self) -> list[str]:
+        """The instances that the user names; if none, the published one where its price is known."""
+        if self.options.compare is not None:
+            return list(self.options.compare)
+        try:
+            self.rate(COMPARED)
+        except InputError:
+            return []
+        return [COMPARED]
+
+
+def price_of(options: argparse.Namespace, settings: Settings, instance_type: str) -> Price:
+    """An hour of an instance by the user's flags, or by the table."""
+    from frustration.cloud.prices import overrides, price
+
+    return price(settings.region, instance_type, overrides(options.price, options.prices))
 
 
 @dataclass(kw_only=True)
 class Parcels:
     """What containers are given, and the digests under which it lies in S3."""
 
-    code: dict[str, bytes]
-    data: dict[str, bytes]
+    code: Mapping[str, bytes]
+    data: Mapping[str, bytes]
     wheels: Wheels
 
     @classmethod
-    def of(cls, options: argparse.Namespace, settings: Settings, work: Calibrated) -> Parcels:
-        from frustration.cloud import bundle
+    def of(cls, study: Study, wheels: Wheels) -> Parcels:
+        from frustration.cloud.bundle import code_files, data_files
 
-        return cls(
-            code=bundle.code_files(),
-            data=bundle.data_files(work.study.datasets),
-            wheels=flags.wheels(options, settings),
-        )
+        return cls(code=code_files(), data=data_files(study.datasets), wheels=wheels)
 
     @cached_property
     def digests(self) -> Uploaded:
@@ -137,7 +167,7 @@ class Parcels:
 
         return Uploaded(code=digest({**self.code, "wheels": self.wheels.identity}), data=digest(self.data))
 
-    def by_folder(self, place: Place, say: Callable[[str], None]) -> list[tuple[str, dict[str, bytes]]]:
+    def by_folder(self, place: Place, say: Callable[[str], None]) -> list[tuple[str, Mapping[str, bytes]]]:
         """Keys of folders with what belongs there. Wheels are downloaded now, if they have to be."""
         code = {**self.code, **self.wheels.files(say)}
         return [(place.code(self.digests.code), code), (place.data(self.digests.data), self.data)]

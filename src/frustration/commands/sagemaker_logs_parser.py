@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frustration.commands.arguments import Parser, run
-from frustration.commands.sagemaker_flags import add_common
+from frustration.commands.arguments import Parser
+from frustration.commands.sagemaker_flags import command, finished
 from frustration.errors import InputError
 
 NAME = "sagemaker-logs-parser"
@@ -27,11 +26,6 @@ examples:
   sagemaker-logs-parser --logs logs --unfinished   only trials that have no end"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _parse(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(NAME, "Make learning curves of the logs of jobs.", more=lambda: MORE)
     result.add_argument("study", nargs="?", metavar="STUDY", help="logs in results/STUDY/logs")
@@ -39,8 +33,7 @@ def _parser() -> Parser:
     result.add_argument("--unfinished", action="store_true", help="only trials without an end")
     result.add_argument("--output", type=Path, metavar="FILE", help="default: curves.csv beside the logs")
     result.add_argument("--json", action="store_true", help="print the table as JSON")
-    add_common(result)
-    return result
+    return finished(result, place=False)
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -123,3 +116,6 @@ def _say(table: list[dict[str, Any]], jobs: int) -> None:
     states = [row["state"] for row in table]
     counts = ", ".join(f"{states.count(state):,} {state}" for state in dict.fromkeys(states))
     print(f"{len(table):,} trials in the logs of {jobs:,} jobs{': ' + counts if counts else ''}")
+
+
+main = command(NAME, _parser, _parse)

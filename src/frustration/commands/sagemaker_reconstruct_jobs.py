@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, run
-from frustration.commands.sagemaker_flags import add_common, add_place, only_study, settings_of
+from frustration.commands.arguments import Parser
+from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.architecture import Architecture
     from frustration.cloud.describe import Facts
-    from frustration.cloud.settings import Settings
 
 NAME = "sagemaker-reconstruct-jobs"
 DEFAULT = Path("requested-jobs.txt")
@@ -32,22 +30,15 @@ examples:
   sagemaker-cost-estimator --jobs requested-jobs.txt"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _reconstruct(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(NAME, "Write a list of a study's jobs, one name a line.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help="default: the only one there is")
+    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
     result.add_argument("--original", action="store_true", help="jobs named psa-ARCH-MODE-TIME instead")
     result.add_argument("--all", action="store_true", help="every attempt, not only the best one")
     result.add_argument(
         "--output", type=Path, default=DEFAULT, metavar="FILE", help="default: requested-jobs.txt"
     )
-    add_place(result)
-    add_common(result)
-    return result
+    return finished(result)
 
 
 def _reconstruct(options: argparse.Namespace) -> int:
@@ -55,8 +46,8 @@ def _reconstruct(options: argparse.Namespace) -> int:
 
     if options.original and options.study:
         raise InputError("--original takes no study: the jobs of that layout belong to none")
-    settings = settings_of(options)
-    names = _original(options, settings) if options.original else _of_study(options, settings)
+    cloud = Cloud.of(options)
+    names = _original(options, cloud) if options.original else _of_study(options, cloud)
     if not names:
         print("the service knows no such job; nothing was written")
         return 1
@@ -65,25 +56,21 @@ def _reconstruct(options: argparse.Namespace) -> int:
     return 0
 
 
-def _of_study(options: argparse.Namespace, settings: Settings) -> list[str]:
-    from frustration.cloud.clients import client
+def _of_study(options: argparse.Namespace, cloud: Cloud) -> list[str]:
     from frustration.cloud.jobs import by_pack, list_jobs
-    from frustration.cloud.place import Place
 
-    study = options.study or only_study(client(settings, "s3"), settings)
-    packs = by_pack(list_jobs(client(settings, "sagemaker"), Place.of(settings, study)))
+    packs = by_pack(list_jobs(cloud.sagemaker, cloud.place(options.study)))
     if options.all:
         return sorted(job.name for of in packs.values() for job in of.jobs)
     return sorted(of.best.name for of in packs.values())
 
 
-def _original(options: argparse.Namespace, settings: Settings) -> list[str]:
+def _original(options: argparse.Namespace, cloud: Cloud) -> list[str]:
     """By creation; only jobs whose output goes to this bucket and prefix."""
-    from frustration.cloud.clients import client
     from frustration.cloud.jobs import RANK
     from frustration.original.cloud_layout import known_to_service, parse
 
-    known = known_to_service(client(settings, "sagemaker"), settings.bucket, settings.prefix)
+    known = known_to_service(cloud.sagemaker, cloud.settings.bucket, cloud.settings.prefix)
     jobs = sorted(known.values(), key=lambda one: one.created)
     if options.all:
         return [job.name for job in jobs]
@@ -95,3 +82,6 @@ def _original(options: argparse.Namespace, settings: Settings) -> list[str]:
         if held is None or RANK.get(job.status, 0) >= RANK.get(held.status, 0):
             best[parsed.cell] = job
     return [job.name for job in jobs if job in best.values()]
+
+
+main = command(NAME, _parser, _reconstruct)

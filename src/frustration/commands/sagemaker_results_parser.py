@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, run, whole
-from frustration.commands.sagemaker_flags import (
-    add_common,
-    add_place,
-    place_and_plan,
-    say_remarks,
-    settings_of,
-    studies_in,
-)
+from frustration.commands.arguments import Parser, whole
+from frustration.commands.sagemaker_flags import Cloud, command, finished
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.collection import Collection
-    from frustration.cloud.settings import Settings
     from frustration.original.cloud_layout import OriginalHarvest
 
 NAME = "sagemaker-results-parser"
@@ -45,11 +36,6 @@ examples:
   sagemaker-results-parser --original --prefix psa-simplemlp --trials 10"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _parse(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(
         NAME,
@@ -69,53 +55,38 @@ def _parser() -> Parser:
         "--parallel", type=whole(1, 64), default=8, metavar="N", help="downloads at a time (8)"
     )
     result.add_argument("--output", type=Path, metavar="DIR", help="where the tables go")
-    add_place(result)
-    add_common(result)
-    return result
+    return finished(result)
 
 
 def _parse(options: argparse.Namespace) -> int:
-    from frustration.cloud.clients import client
-
     if options.original and options.study:
         raise InputError("--original takes no study: the jobs of that layout belong to none")
-    settings = settings_of(options)
-    s3, sagemaker = client(settings, "s3"), client(settings, "sagemaker")
-    say_remarks(s3, settings)
-    named = options.study or (None if options.original else _only(s3, settings))
+    cloud = Cloud.of(options)
+    cloud.say_remarks()
+    named = options.study or (None if options.original else cloud.only_study())
     good = True
     tables: dict[str, Any] = {}
     if named:
-        good, tables = _study(options, settings, s3, sagemaker, named)
+        good, tables = _study(options, cloud, named)
     if not options.study:
-        good = _original(options, settings, s3, sagemaker, tables, must=not named) and good
+        good = _original(options, cloud, tables, must=not named) and good
     report = options.results / options.study / "report" if options.study else options.results
     _write(tables, options.output or report)
     return 0 if good else 1
 
 
-def _only(s3: Any, settings: Settings) -> str | None:
-    """The only study under the prefix; None where there is none."""
-    there = studies_in(s3, settings)
-    if len(there) > 1:
-        raise InputError(f"{len(there)} studies lie under the prefix: {', '.join(there)}; name one of them")
-    return there[0] if there else None
-
-
-def _study(
-    options: argparse.Namespace, settings: Settings, s3: Any, sagemaker: Any, name: str
-) -> tuple[bool, dict[str, Any]]:
+def _study(options: argparse.Namespace, cloud: Cloud, name: str) -> tuple[bool, dict[str, Any]]:
     from frustration.cloud.collection import Collector
     from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
     from frustration.study.store import Store
 
-    place, plan = place_and_plan(s3, settings, name)
-    store = Store(options.results / name)
+    place, store = cloud.place(name), Store(options.results / name)
+    plan = cloud.plan(place)
     with Bar("packs") as bar:
         harvest = Collector(
-            s3=s3,
-            sagemaker=sagemaker,
+            s3=cloud.s3,
+            sagemaker=cloud.sagemaker,
             place=place,
             plan=plan,
             store=store,
@@ -126,14 +97,7 @@ def _study(
     return harvest.complete, dict(cloud_markdown.of_study(store.root))
 
 
-def _original(
-    options: argparse.Namespace,
-    settings: Settings,
-    s3: Any,
-    sagemaker: Any,
-    tables: dict[str, Any],
-    must: bool,
-) -> bool:
+def _original(options: argparse.Namespace, cloud: Cloud, tables: dict[str, Any], must: bool) -> bool:
     """Jobs of the original's layout; their cells join those of the records in `tables`."""
     from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
@@ -142,10 +106,10 @@ def _original(
     folder = options.results / ORIGINAL / "original"
     with Bar("jobs") as bar:
         harvest = OriginalCollector(
-            s3=s3,
-            sagemaker=sagemaker,
-            bucket=settings.bucket,
-            prefix=settings.prefix,
+            s3=cloud.s3,
+            sagemaker=cloud.sagemaker,
+            bucket=cloud.settings.bucket,
+            prefix=cloud.settings.prefix,
             folder=folder,
             trials=options.trials,
             parallel=options.parallel,
@@ -153,9 +117,8 @@ def _original(
         ).run()
     if not harvest.outcomes:
         if must:
-            where = f"s3://{settings.bucket}/{settings.prefix}".rstrip("/")
             raise FrustrationError(
-                f"{where} holds neither a study nor jobs named psa-ARCH-MODE-TIME; "
+                f"{cloud.where} holds neither a study nor jobs named psa-ARCH-MODE-TIME; "
                 f"check S3_BUCKET_NAME and S3_PREFIX"
             )
         return True
@@ -220,3 +183,6 @@ def _write(tables: dict[str, Any], folder: Path) -> None:
                 make_folder(path.parent)
                 write_atomically(path, content.encode())
                 print(f"wrote {path}")
+
+
+main = command(NAME, _parser, _parse)

@@ -6,17 +6,10 @@ import argparse
 import json
 import threading
 import time
-from collections.abc import Sequence
 
-from frustration.commands.arguments import Parser, real, run
+from frustration.commands.arguments import Parser, real
 from frustration.commands.printing import in_terminal, say_all
-from frustration.commands.sagemaker_flags import (
-    add_common,
-    add_place,
-    place_and_plan,
-    say_remarks,
-    settings_of,
-)
+from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
 
 NAME = "sagemaker-status"
 TERMINAL_SECONDS = 15.0
@@ -34,35 +27,26 @@ examples:
   sagemaker-status paper-98 --json"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _status(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(NAME, "Show where a study in the cloud stands.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help="default: the only one there is")
+    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
     result.add_argument(
         "--watch", type=real(0, above=True), metavar="SECONDS", help="look again after so long (terminal: 15)"
     )
     result.add_argument("--once", action="store_true", help="look once, also in a terminal")
     result.add_argument("--json", action="store_true", help="print JSON; with --watch, an object a line")
-    add_place(result)
-    add_common(result)
-    return result
+    return finished(result)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from frustration.cloud.clients import client
     from frustration.cloud.status import Watch
     from frustration.commands.progress.cloud import CloudShow, whole
     from frustration.commands.progress.view import view_of
 
-    settings = settings_of(options)
-    s3, sagemaker = client(settings, "s3"), client(settings, "sagemaker")
-    say_remarks(s3, settings)
-    place, plan = place_and_plan(s3, settings, options.study)
-    watch = Watch(s3=s3, sagemaker=sagemaker, place=place, plan=plan)
+    cloud = Cloud.of(options)
+    cloud.say_remarks()
+    place = cloud.place(options.study)
+    watch = Watch(s3=cloud.s3, sagemaker=cloud.sagemaker, place=place, plan=cloud.plan(place))
     if options.once or (options.watch is None and not in_terminal()):
         snapshot = watch.look()
         if options.json:
@@ -79,3 +63,6 @@ def _status(options: argparse.Namespace) -> int:
     finally:
         view.close()
     return 1 if snapshot.broken else 0
+
+
+main = command(NAME, _parser, _status)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
-from frustration.commands.arguments import Parser, run
-from frustration.commands.sagemaker_flags import add_common, add_place, only_study, settings_of
+from frustration.commands.arguments import Parser
+from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
 from frustration.errors import InputError, did_you_mean
 
 NAME = "sagemaker-stop"
@@ -21,32 +20,23 @@ examples:
   sagemaker-stop paper-98 --job fe-paper-98-0123456789-a01 --yes"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code."""
-    return run(NAME, lambda arguments: _stop(_parser().read(arguments)), argv)
-
-
 def _parser() -> Parser:
     result = Parser(NAME, "List, and with --yes stop, the running jobs of one study.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help="default: the only one there is")
+    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
     result.add_argument("--job", action="append", default=[], metavar="NAME", help="only this one")
     result.add_argument("--yes", action="store_true", help="stop what is listed")
-    add_place(result)
-    add_common(result)
-    return result
+    return finished(result)
 
 
 def _stop(options: argparse.Namespace) -> int:
     from botocore.exceptions import ClientError
 
-    from frustration.cloud.clients import client, code_of, spoken
+    from frustration.cloud.clients import code_of, spoken
     from frustration.cloud.jobs import list_jobs
-    from frustration.cloud.place import Place
 
-    settings = settings_of(options)
-    sagemaker = client(settings, "sagemaker")
-    place = Place.of(settings, options.study or only_study(client(settings, "s3"), settings))
-    running = [job for job in list_jobs(sagemaker, place) if job.status == "InProgress"]
+    cloud = Cloud.of(options)
+    place = cloud.place(options.study)
+    running = [job for job in list_jobs(cloud.sagemaker, place) if job.status == "InProgress"]
     names = [job.name for job in running]
     for name in options.job:
         if name not in names:
@@ -64,7 +54,7 @@ def _stop(options: argparse.Namespace) -> int:
     for job in chosen:
         with spoken(f"cannot stop {job.name}"):
             try:
-                sagemaker.stop_training_job(TrainingJobName=job.name)
+                cloud.sagemaker.stop_training_job(TrainingJobName=job.name)
             except ClientError as error:
                 if code_of(error) != "ValidationException":
                     raise
@@ -73,3 +63,6 @@ def _stop(options: argparse.Namespace) -> int:
                 stopped += 1
     print(f"stopping {stopped} jobs")
     return 0
+
+
+main = command(NAME, _parser, _stop)
