@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore import exceptions
 from botocore.client import BaseClient
@@ -22,9 +23,13 @@ from tally import Tally
 from frustration.commands import main
 
 sys.path.append(str(Path(__file__).parents[1] / "cloud"))
+import launch_kit
 from cloud_study import PLACE, plan_of_nothing
-from home_kit import FLAGS, Cloud
+from home_kit import BUCKET, FLAGS, Cloud
 
+from frustration.cloud.place import Place
+
+LAUNCH = "sagemaker-launch"
 COMMANDS = (
     ("sagemaker-status", "away"),
     ("sagemaker-status",),
@@ -34,9 +39,12 @@ COMMANDS = (
     ("sagemaker-get-training-logs", "away"),
     ("sagemaker-clean", "away"),
     ("sagemaker-reconstruct-jobs", "away"),
+    (LAUNCH, "new.toml"),
 )
 CALLS = 12
 """The most of a command that may be refused; where it makes fewer, nothing happened to it."""
+JOBS = 2
+"""Of a study that is launched; of every second launch it is one of these that goes wrong."""
 CODES = ("AccessDenied", "ThrottlingException", "ValidationException", "InternalError", "ExpiredToken", "404")
 LOST: tuple[Callable[[], Exception], ...] = (
     lambda: exceptions.EndpointConnectionError(endpoint_url="https://api\n.example"),
@@ -60,40 +68,59 @@ def run(seed: int, count: int) -> Tally:
 
 def _attack(tally: Tally, draw: random.Random, name: str) -> None:
     command, place = draw.choice(COMMANDS), draw.randrange(CALLS)
+    launches = command[0] == LAUNCH
+    at_a_job = launches and draw.random() < 0.5
     lost = draw.random() < 0.6
     error = draw.choice(LOST)() if lost else _refusal(draw)
     asked: list[str] = []
     call = BaseClient._make_api_call
 
     def goes_wrong(self: Any, operation: str, parameters: Any) -> Any:
+        if at_a_job and operation != "CreateTrainingJob":
+            return call(self, operation, parameters)
         asked.append(operation)
-        if len(asked) == place + 1:
+        if len(asked) == (place % JOBS if at_a_job else place) + 1:
             raise error
         if operation == "StopTrainingJob":
             return {}  # moto has none
         return call(self, operation, parameters)
 
     said = io.StringIO()
+    study = f"new-{name.replace('.', '-')}"
+    words = [*command, *((*launch_kit.FLAGS, *launch_kit.apart()) if launches else FLAGS)]
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(BaseClient, "_make_api_call", goes_wrong)
+        Path("new.toml").write_text(launch_kit.toml(name=f'"{study}"'))
         tally.tried += 1
         what = f"{name}: {' '.join(command)}: call {place + 1}: {error!r}"
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                code = main([*command, *FLAGS])
+                with patch.context() as broken:
+                    broken.setattr(BaseClient, "_make_api_call", goes_wrong)
+                    code = main(words)
+                begun = _jobs(study)
+                again = main(words) if launches else 0
         except Exception:  # whatever it is, a user would have seen a traceback
             tally.count("tracebacks", f"{what}: {traceback.format_exc(limit=-3)}")
             return
     sentence = said.getvalue()
     if "Traceback" in sentence or "unexpected " in sentence or "\x1b" in sentence:
         tally.count("tracebacks", f"{what}: {sentence}")
+    elif launches and (again or _jobs(study) != JOBS or (code == 0 and begun != JOBS)):
+        tally.count("believed", f"{what}: {begun} jobs, {_jobs(study)} after another launch: {sentence}")
     elif code and sentence.strip():
         tally.count("noticed", what)
     elif len(asked) <= place:
         tally.count("harmless", what)
     else:  # who may not ask is not told; but a connection that broke has said neither yes nor no
         tally.count("believed" if lost else "harmless", f"{what} at {asked[place]}: {sentence}")
+
+
+def _jobs(study: str) -> int:
+    """How many jobs the service has of a study."""
+    prefix = Place(BUCKET, "frustration", study).job_prefix
+    found = boto3.client("sagemaker").list_training_jobs(NameContains=prefix, MaxResults=100)
+    return len(found["TrainingJobSummaries"])
 
 
 def _refusal(draw: random.Random) -> Exception:

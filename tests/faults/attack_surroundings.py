@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,8 @@ COMMANDS = (
     ("report", "attacked", "--no-figures"),
     ("clean", "--all"),
 )
+MADE = ("trials.csv", "results/attacked/report/report.md", "results/attacked/report/trials.csv")
+"""What these commands leave behind that says how good a network is, beside what they print."""
 WITHOUT = """
 import errno, os, pwd, sys, filelock
 def no_locks(*_, **__):
@@ -71,6 +75,20 @@ class Machine:
             words, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             capture_output=True, timeout=PATIENCE,
         )  # fmt: skip
+
+    def told(self, printed: bytes) -> str:
+        """The letters and digits of all that a command has printed and made, but for times and estimates."""
+        files = (self.folder / name for name in MADE)
+        texts = [printed, *(path.read_bytes() for path in files if path.is_file())]
+        text = b"\n".join(texts).decode(errors="replace")
+        return "".join(re.findall(r"[A-Za-z0-9.]", re.sub(r"\d+:\d\d|estimate: .*", "", text)))
+
+
+@functools.cache
+def _undisturbed(command: tuple[str, ...]) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Machine(Path(folder), command)
+        return machine.told(machine.run().stdout)
 
 
 def _no_home(machine: Machine, draw: random.Random) -> None:
@@ -144,7 +162,8 @@ def run(seed: int, count: int) -> Tally:
         draw = random.Random(f"{seed}.{number}")
         attack = ATTACKS[number % len(ATTACKS)]
         with tempfile.TemporaryDirectory() as folder:
-            machine = Machine(Path(folder), draw.choice(COMMANDS))
+            command = draw.choice(COMMANDS)
+            machine = Machine(Path(folder), command)
             attack(machine, draw)
             what = f"{seed}.{number}: {attack.__name__}: {' '.join(machine.command)}"
             tally.tried += 1
@@ -153,9 +172,18 @@ def run(seed: int, count: int) -> Tally:
             except subprocess.TimeoutExpired:
                 tally.count("hangs", what)
                 continue
+            told = machine.told(ended.stdout)
         said = ended.stderr.decode(errors="replace")
         if "Traceback" in said or "unexpected " in said or ended.returncode not in (0, 1, 2):
             tally.count("tracebacks", f"{what}: exit code {ended.returncode}: {said[-600:]}")
-        else:
-            tally.count("noticed" if ended.returncode else "harmless", what)
+        elif ended.returncode:
+            tally.count("noticed", what)
+        elif machine.command[0] == "clean":  # it says what it removes
+            tally.count("harmless", what)
+        elif attack is _no_file_named:
+            tally.count("believed", f"{what}: {told}")
+        elif told == _undisturbed(command):
+            tally.count("harmless", what)
+        else:  # what is missing must be named
+            tally.count("noticed" if said.strip() else "believed", f"{what}: {told}")
     return tally

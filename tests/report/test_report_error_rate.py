@@ -8,7 +8,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from error_rate import SIZES, arms_alike, claims, errs, study_at
+from error_rate import FEW, SIZES, arms_alike, claims, errs, study_at
 
 from frustration.report.analysis import analyse
 from frustration.report.sentences import plain_sentences
@@ -20,6 +20,14 @@ def test_few_studies_of_arms_that_do_not_differ_are_misjudged_at_any_look(archit
     rng = np.random.default_rng(2)
     false = sum(errs(rng, architectures, treatments) for _ in range(studies))
     assert false <= {80: 10, 10: 3}[studies]
+
+
+def test_no_sentence_rests_on_a_bootstrap():
+    arms = arms_alike(np.random.default_rng(5), 2, 3)
+    arms[0, "hidden"] -= 2.0
+    results = study_at(arms, SIZES[1], SIZES[:1])
+    many, few = (plain_sentences(results, analyse(results, resamples=n)) for n in (1_000, FEW))
+    assert (many.answer, many.helps) == (few.answer, few.helps)
 
 
 def test_a_difference_that_is_there_is_a_claim_and_stays_one():

@@ -30,7 +30,6 @@ from frustration.statistics.regimes import ABLATIONS, BASELINES, label_frequenci
 ALPHA = 0.05
 MARGIN = 0.5
 """Points within which two arms count as equivalent, where scores are counted in points."""
-RESAMPLES = 1_000
 
 
 def analyse(
@@ -40,6 +39,7 @@ def analyse(
     margin: float = MARGIN,
     seed: int = 0,
     control: str | None = None,
+    resamples: int = TestSettings.resamples,
 ) -> Analysis:
     """Everything that can be said of these results; the same for the same results and seed.
 
@@ -52,6 +52,7 @@ def analyse(
         margin=margin,
         seed=seed,
         extends=results.extends,
+        resamples=resamples,
     )
     looks = effective_looks(
         results.looks, max((int(cell.trial.max()) + 1 for cell in results.cells if cell.n), default=1), alpha
@@ -195,7 +196,7 @@ def _regimes(setting: Setting, cells: tuple[Cell, ...], terms: TestSettings) -> 
             rules,
             generator=terms.generator(),
             joint=joint,
-            resamples=RESAMPLES,
+            resamples=terms.resamples,
         )
         found[rules] = RegimeFinding(
             rules=rules,

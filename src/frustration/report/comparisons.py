@@ -37,6 +37,8 @@ class TestSettings:
     """Whether trials may be added and looked at again: each look then spends its own part of alpha."""
     draws: int = 19_999
     """Random flips where trials are too many for all of them (more than 30 pairs): p goes down to 0.00005."""
+    resamples: int = 1_000
+    """Of a bootstrap: no verdict or sentence rests on one, only intervals in tables and figures."""
 
     def generator(self) -> np.random.Generator:
         """A fresh one for each use: no number depends on what else is in the report."""

@@ -22,7 +22,6 @@ from frustration.statistics.families import Member
 from frustration.statistics.joint import heterogeneity, joint_interval, joint_wins
 from frustration.statistics.results import Estimate, Significance
 
-RESAMPLES = 1_000
 COSTS = ("parameters", "flops", "training_flops", "seconds")
 
 
@@ -74,7 +73,7 @@ def _claim(
     else:
         whole = _whole(x), _whole(y)
         difference = bootstrap_interval(
-            _mean_difference, *whole, generator=terms.generator(), joint=False, resamples=RESAMPLES
+            _mean_difference, *whole, generator=terms.generator(), joint=False, resamples=terms.resamples
         )
     first = comparisons[0]
     return Claim(
@@ -141,7 +140,7 @@ def _improvement(x: Floats, y: Floats, terms: TestSettings) -> Estimate | None:
         y[:, both],
         generator=terms.generator(),
         joint=terms.paired,
-        resamples=RESAMPLES,
+        resamples=terms.resamples,
     )
 
 
@@ -172,7 +171,7 @@ def _aggregate(setting: Setting, label: str, table: Floats, terms: TestSettings)
         treatment=label,
         architectures=len(table),
         iqm=bootstrap_interval(
-            iqm, table, generator=terms.generator(), joint=terms.paired, resamples=RESAMPLES
+            iqm, table, generator=terms.generator(), joint=terms.paired, resamples=terms.resamples
         ),
         thresholds=thresholds,
         profile=bootstrap_band(
@@ -180,7 +179,7 @@ def _aggregate(setting: Setting, label: str, table: Floats, terms: TestSettings)
             table,
             generator=terms.generator(),
             joint=terms.paired,
-            resamples=RESAMPLES,
+            resamples=terms.resamples,
         ),
     )
 
