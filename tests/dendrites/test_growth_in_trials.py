@@ -173,6 +173,28 @@ def test_the_dendrites_of_a_record_are_those_of_the_network_that_it_is_about(tri
     assert record.parameters == size
 
 
+def test_a_trial_may_keep_a_network_of_a_try_that_its_schedule_calls_failed(data):
+    """With margins that nothing passes: the library returns the network from before the try."""
+    knobs = f"{EAGER}:max_dendrite_tries=1:improvement_threshold_raw=0.9"
+    (trial,) = trained([growing(knobs=knobs, trial=1, learning_rate=3e-3)], data)
+    record = trial.record()
+    assert [attempt["outcome"] for attempt in record.growth["attempts"]] == ["failed"]
+    (attempt,) = record.growth["attempts"]
+    assert record.bounty_loop > attempt["loop"]
+    assert record.growth["added"] == trial.lkg.shape.dendrites == 1
+    assert record.parameters == attempt["parameters_after"] > attempt["parameters_before"]
+
+
+def test_the_reference_alone_has_the_bits_of_the_library_and_the_others_are_close(data):
+    (reference, *others) = [trained([growing(meta_loops=3)], data, one)[0] for one in backends()]
+    assert others
+    for other in others:
+        assert not same_bits(other.lkg, reference.lkg)
+        assert [loop.loss for loop in other.curve] == pytest.approx(
+            [loop.loss for loop in reference.curve], abs=1e-4
+        )
+
+
 def test_where_nothing_grew_the_record_is_inert_and_says_why(data):
     (trial,) = trained([growing(knobs="", meta_loops=3)], data)
     record = trial.record()

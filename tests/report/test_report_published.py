@@ -7,6 +7,7 @@ from frustration.errors import InputError
 from frustration.original.published import read_trials_file
 from frustration.original.tables import TRIALS, original_files, summary
 from frustration.report.analysis import analyse
+from frustration.report.cautions import costs
 from frustration.report.reading import read_study
 from frustration.report.tables_of_tests import comparisons_table
 
@@ -82,6 +83,15 @@ def test_trials_without_seeds_are_not_paired_and_their_tests_are_rank_sums(tmp_p
     methods = {one.test.method.split()[0] for one in analysis.comparisons}
     assert methods <= {"exact", "Fisher's"}  # rank sums, and counts where only some trials learn
     assert any("rank-sum" in one.test.method for one in analysis.comparisons)
+
+
+def test_of_published_trials_no_time_is_compared_because_none_is_known(tmp_path):
+    results = published(tmp_path)
+    said = [one for one in costs(analyse(results)) if "control" in one]
+    assert said == [
+        "`decay`, `dropout`, `full`, `hidden` and `output` cost as many training FLOPs as control, within 1 %."
+        " CPU times are not known."
+    ]
 
 
 def test_published_decay_stays_in_its_family_because_no_record_says_that_it_never_acted(tmp_path):
