@@ -125,14 +125,12 @@ def test_small_studies_are_not_measured(study, grid):
 
 def test_events_as_json(study, grid):
     events = [json.loads(line) for line in study(*run_of(grid, "--json")).splitlines()]
-    kinds = [event["type"] for event in events]
-    assert (kinds[0], kinds[-1]) == ("start", "end")
-    assert sorted(kinds[1:-1]) == ["loop"] * 8 + ["trial"] * 4
-    assert kinds[-2] == "trial", "a trial ends after its loops"
+    kinds = [event["type"] for event in events]  # `decay` as published is `none`, so it is trained once
+    assert kinds == ["start", *["loop"] * 4, *["trial"] * 4, "end"]
     assert events[-1] == {"type": "end", "trials": 4, "done": 4, "failed": 0, "interrupted": False}
-    assert not list(Path("results").glob("*/report")), "a report is for people; this one nobody asked for"
+    assert not list(study.results.glob("*/report")), "a report is for people; this one nobody asked for"
     study(*run_of(grid))
-    assert len(list(Path("results").glob("*/report/*.html"))) == 1
+    assert len(list(study.results.glob("*/report"))) == 1
 
 
 def test_quick_studies_need_no_file(study):

@@ -89,8 +89,8 @@ def test_of_published_trials_no_time_is_compared_because_none_is_known(tmp_path)
     results = published(tmp_path)
     said = [one for one in costs(analyse(results)) if "control" in one]
     assert said == [
-        "`decay`, `dropout`, `full`, `hidden` and `output` cost as many training FLOPs as control, within 1 %."
-        " CPU times are not known."
+        "`decay`, `dropout`, `full`, `hidden` and `output` cost as many training FLOPs as control, "
+        "within 1 %. CPU times are not known."
     ]
 
 
