@@ -15,7 +15,8 @@ from frustration.integration.source import Script, last
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 SAME = re.compile(
     r"relu|gelu|silu|tanh|sigmoid|softmax|log_softmax|dropout\w*|norm\w*|layer_norm|batch_norm\w*|pad|contiguous|float|"
-    r"to|cuda|clone|detach|transpose|permute|pos\w*|max_pool\w*|avg_pool\w*|adaptive\w*|elu|leaky_relu|masked_fill"
+    r"to|cuda|clone|detach|transpose|permute|pos\w*|max_pool\w*|avg_pool\w*|adaptive\w*|elu|leaky_relu|masked_fill|"
+    r"split|chunk|scaled_dot_product_attention|roll|clamp|half|bfloat16|type_as|repeat_interleave"
 )
 SAME_LAYERS = re.compile(
     r"(Layer|Batch|Group|RMS|Instance)Norm\w*|Dropout\w*|(Leaky|P)?Re?LU\w*|GELU|SiLU|Tanh|Sigmoid|Softmax|Identity|"
@@ -128,9 +129,10 @@ class _Reader:
         first = self._value(value)
         return [first] * count
 
-    def _arguments(self, call: cst.Call) -> int | None:
-        values = [self._value(argument.value) for argument in call.args]
-        return values[0] if values else None
+    def _arguments(self, call: cst.Call) -> list[int | None]:
+        """The axes of the positional arguments; at least of one."""
+        values = [self._value(argument.value) for argument in call.args if argument.keyword is None]
+        return values or [None]
 
     def _layer(self, func: cst.BaseExpression) -> tuple[str, cst.BaseExpression] | None:
         """The path and the making of a module that is called."""
@@ -179,7 +181,7 @@ class _Reader:
     def _call(self, call: cst.Call) -> int | None:
         layer = self._layer(call.func)
         if layer is not None:
-            return self._through(layer[0], layer[1], self._arguments(call))
+            return self._through(layer[0], layer[1], *self._arguments(call))
         name = last(self.script.code(call.func))
         method = isinstance(call.func, cst.Attribute) and self.script.code(call.func.value) not in (
             "torch", "F", "nn", "functional", "torch.nn.functional",
@@ -205,6 +207,8 @@ class _Reader:
             return None if first is None else first + 1
         if name == "squeeze":
             return None if first is None or not sizes else first - 1
+        if name in ("matmul", "bmm"):
+            return max((v for v in (owner, *values) if v is not None), default=None)
         if name in ("cat", "concat", "stack") and given:
             parts = given[0].elements if isinstance(given[0], (cst.List, cst.Tuple)) else []
             known = [v for v in (self._value(e.value) for e in parts) if v is not None]
@@ -213,8 +217,10 @@ class _Reader:
             return first
         return None
 
-    def _through(self, path: str, making: cst.BaseExpression, axes: int | None) -> int | None:
-        """The axes after a module; every Linear in it is noted."""
+    def _through(
+        self, path: str, making: cst.BaseExpression, axes: int | None, *others: int | None
+    ) -> int | None:
+        """The axes after a module of one or several inputs; every Linear in it is noted."""
         kind = self._kind(making)
         if kind in ("Linear", "Conv1D"):
             self.result.linear.setdefault(path, set()).add(axes)
@@ -231,7 +237,9 @@ class _Reader:
             return 2
         if kind == "Sequential" and isinstance(making, cst.Call):
             for place, argument in enumerate(making.args):
-                axes = self._through(f"{path}.{place}", argument.value, axes)
+                code = self.script.code(argument.value)
+                shared = self.attributes.get(code.removeprefix("self."), argument.value)
+                axes = self._through(f"{path}.{place}", shared, axes)
             return axes
         if kind.startswith("Transformer"):
             return 3 if axes is None else axes
@@ -239,7 +247,7 @@ class _Reader:
             return axes
         found = class_of(self.script, self.script.code(making.func)) if isinstance(making, cst.Call) else None
         if found is not None:
-            return _Reader(*found, path, self.result, self.depth + 1).read([axes])
+            return _Reader(*found, path, self.result, self.depth + 1).read([axes, *others])
         return None
 
 

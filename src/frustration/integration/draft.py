@@ -160,3 +160,8 @@ def _leaves(statement: Statement) -> bool:
     if not isinstance(statement, cst.SimpleStatementLine):
         return False
     return any(isinstance(s, (cst.Return, cst.Break, cst.Continue, cst.Raise)) for s in statement.body)
+
+
+def indented(lines: list[str]) -> list[str]:
+    """Lines as the body of a block; the script's own indentation comes with the writing."""
+    return ["    " + line for line in lines]

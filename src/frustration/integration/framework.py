@@ -101,7 +101,7 @@ class Framework:
             return
         layers = find_layers(self.script, None, creation)
         lines = library.configuration(layers, self.present, self.wishes, "")
-        wrap = library.perforation(name, self.script, self.present, self.wishes, better, layers.flat)
+        wrap = library.perforation(name, self.script, self.present, self.wishes, better, layers)
         if self.present.perforated:
             self.add("model", self.script.line(self.present.perforated[0]), f"{name} has its dendrites")
             wrap = []

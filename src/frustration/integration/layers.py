@@ -45,6 +45,8 @@ class Layers:
     dimensions: list[int] = field(default_factory=list)
     flat: list[str] = field(default_factory=list)
     """Paths of Linear layers whose output is [batch, features] in a network of sequences."""
+    deep: list[str] = field(default_factory=list)
+    """Paths of Linear layers whose output is [batch, time, features] in a network of convolutions."""
     tracked: list[str] = field(default_factory=list)
     """Paths of layers that get none."""
     ids: list[str] = field(default_factory=list)
@@ -121,12 +123,18 @@ def _by_kind(
     script: Script, parts: Parts | None, root: cst.CSTNode | None, made: set[str], text: str
 ) -> Layers:
     if script.called("get_peft_model"):
-        return Layers(
+        layers = Layers(
             "lora",
             "get_peft_model: the adapters are trained, the base is frozen",
             dimensions=[-1, -1, 0],
             unsafe_tensors=True,
         )
+        kinds = [last(name) for _, name in script.calls() if re.search(r"(Prompt|Prefix|IA3)\w*Config", name)]
+        if kinds:
+            layers.doubts.append(
+                f"{', '.join(dict.fromkeys(kinds))} trains no layers that could get dendrites: LoRA's can"
+            )
+        return layers
     images = bool(made & CONVOLUTIONS or _IMAGE_MODELS.search(text))
     sequence = bool(made & SEQUENCE or _SEQUENCE_MODELS.search(text))
     if images and not sequence:
@@ -140,21 +148,16 @@ def _by_kind(
         axes = _axes(script, root, bool(made & (SEQUENCE - {"Embedding", "EmbeddingBag"})))
         named = sorted(made & (SEQUENCE | CONVOLUTIONS)) or ["a model of sequences"]
         if images:
-            return Layers(
-                "both",
-                f"convolutions and {', '.join(n for n in named if n not in CONVOLUTIONS)}: the axis of a "
-                f"convolution "
-                "is certain, so convolutions get dendrites",
-                sorted(made & CONVOLUTIONS) or ["Conv2d"],
-                [-1, 0, -1, -1],
-                doubts=[
-                    "the axis of its Linear layers was not read, so they get none: `frustration perforate "
-                    "dry-run` measures it"
-                ],
-            )
+            return _of_both(axes, sorted(made & CONVOLUTIONS), [n for n in named if n not in CONVOLUTIONS])
         return _of_sequences(axes, ", ".join(named), text)
     if made & {"Linear", "LazyLinear"}:
-        return Layers("features", "Linear layers over [batch, features]", ["Linear"], [-1, 0, -1, -1])
+        layers = Layers("features", "Linear layers over [batch, features]", ["Linear"], [-1, 0, -1, -1])
+        if deep := [p for p, found in _axes(script, root, False).linear.items() if found & {3, 4}]:
+            layers.doubts.append(
+                f"{', '.join(deep)} sees more axes than [batch, features]: measure them with "
+                "`frustration perforate dry-run`, or give --output-dimensions"
+            )
+        return layers
     return Layers(
         "unknown",
         "what the network is made of was not found",
@@ -176,6 +179,24 @@ def _axes(script: Script, root: cst.CSTNode | None, sequences: bool) -> Axes:
     return result
 
 
+def _of_both(axes: Axes, convolutions: list[str], others: list[str]) -> Layers:
+    """Convolutions and parts of sequences: a Linear layer takes part where its axis was read."""
+    known = f"convolutions and {', '.join(others)}: the axis of a convolution is certain"
+    layers = Layers("both", known, convolutions or ["Conv2d"], [-1, 0, -1, -1], unsafe_tensors=True)
+    flat, deep = axes.known(2), axes.known(3)
+    if axes.linear and len(flat) + len(deep) == len(axes.linear) and not any("*" in path for path in deep):
+        layers.names.append("Linear")
+        layers.deep = deep
+        if deep:
+            layers.reason += f"; {', '.join(deep)} sees [batch, time, features]"
+        return layers
+    layers.doubts.append(
+        "the axis of its Linear layers was not read, so they get none: `frustration perforate dry-run` "
+        "measures it"
+    )
+    return layers
+
+
 def _of_sequences(axes: Axes, named: str, text: str) -> Layers:
     layers = Layers(
         "sequence", f"{named}: features are the last axis", ["Linear"], [-1, -1, 0], unsafe_tensors=True
@@ -193,7 +214,13 @@ def _of_sequences(axes: Axes, named: str, text: str) -> Layers:
     if layers.flat:
         layers.reason += f"; {', '.join(layers.flat)} sees [batch, features]"
     unknown = [path for path in axes.unknown if "*" not in path]
-    if unknown and len(unknown) == len(axes.linear):
+    listed = [path for path in (*flat, *axes.unknown) if "*" in path]
+    if listed:
+        layers.doubts.append(
+            f"the axis of {', '.join(listed)} is another, or was not read: measure it with `frustration "
+            "perforate dry-run`, and name the layers that get dendrites with --layers"
+        )
+    if unknown and len(axes.unknown) == len(axes.linear):
         layers.doubts.append(
             f"the axis of {', '.join(unknown)} was not read: measure it with `frustration perforate "
             f"dry-run`, or "

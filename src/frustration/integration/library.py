@@ -85,7 +85,7 @@ def _list(names: list[str]) -> str:
 
 
 def perforation(
-    network: str, script: Script, present: Present, wishes: Wishes, better: bool | None, flat: list[str]
+    network: str, script: Script, present: Present, wishes: Wishes, better: bool | None, layers: Layers
 ) -> list[str]:
     """The line that wraps the layers, and those that correct the axis of single layers."""
     upa = present.upa or "UPA"
@@ -93,11 +93,13 @@ def perforation(
         f'{network} = {upa}.perforate_model({network}, save_name="{save_name(script, wishes)}", '
         f"maximizing_score={better is not False})"
     ]
-    for path in flat:
-        target = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", path)
-        lines.append(
-            f"{network}{target}.set_this_output_dimensions([-1, 0])  # its output is [batch, features]"
-        )
+    for paths, axes, what in (
+        (layers.flat, "[-1, 0]", "[batch, features]"),
+        (layers.deep, "[-1, -1, 0]", "[batch, time, features]"),
+    ):
+        for path in paths:
+            target = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", path)
+            lines.append(f"{network}{target}.set_this_output_dimensions({axes})  # its output is {what}")
     return lines
 
 

@@ -8,9 +8,9 @@ import libcst as cst
 
 from frustration.integration.direction import best_of, by_name
 from frustration.integration.framework import Framework, set_keywords
-from frustration.integration.remarks import hand
+from frustration.integration.remarks import PLANNED
 from frustration.integration.source import Script, last
-from frustration.integration.steps import Report
+from frustration.integration.steps import Report, hand
 from frustration.integration.targets import Wishes
 
 PACKAGES = ("lightning", "pytorch_lightning")
@@ -87,7 +87,17 @@ def _callback(work: Framework, call: cst.Call, network: str, metric: str, better
     work.add("score", line, f"the callback reports {metric} after every validation", [f"callbacks={joined}"])
     work.add("optimizer", line, "the callback registers it when training begins", [f"callbacks={joined}"])
     work.add("rebuild", line, "the callback asks configure_optimizers again", [f"callbacks={joined}"])
-    work.add("scheduler", line, "configure_optimizers makes it anew", [f"callbacks={joined}"])
+    if re.search(r"[Ss]chedul|LR\(|^$", _optimizers(script)):
+        work.add("scheduler", line, "configure_optimizers makes it anew", [f"callbacks={joined}"])
+
+
+def _optimizers(script: Script) -> str:
+    """The text of configure_optimizers, here or in a file beside this one; empty: it is elsewhere."""
+    for one in (script, *script.neighbours()):
+        for function in one.all(cst.FunctionDef):
+            if function.name.value == "configure_optimizers":
+                return one.code(function)
+    return ""
 
 
 def _metric(script: Script, wishes: Wishes) -> tuple[str, str]:
@@ -122,6 +132,19 @@ def _told(work: Framework) -> None:
         if last(name) == "load_from_checkpoint" or (last(name) in ("test", "validate", "predict") and best):
             reason = "a checkpoint of a grown network fits no fresh module: use the module at hand"
             steps.append(hand("saving", reason, script.line(call)))
+    fits = [call for call, name in script.calls() if last(name) == "fit" and call.args]
+    if len(fits) > 1:
+        reason = f"the Trainer fits {len(fits)} times here: only the first module gets its dendrites"
+        steps.append(hand("model", reason, script.line(fits[1])))
+    if PLANNED.search(_optimizers(script)):
+        reason = "the schedule is planned for a number of steps, and max_epochs=-1 has none: choose it"
+        steps.append(hand("scheduler", reason, script.line(fits[0]) if fits else 0))
+    for call in script.called("DDPStrategy", "FSDPStrategy", "DeepSpeedStrategy"):
+        reason = (
+            "several processes: DDPStrategy(find_unused_parameters=True), all in one folder; sharded "
+            "parameters are not supported"
+        )
+        steps.append(hand("parallel", reason, script.line(call)))
     for call, name in script.calls():
         if last(name) == "Trainer" and re.search(r"max_steps\s*=|max_time\s*=", script.code(call)):
             steps.append(hand("end", "max_steps or max_time still ends the training", script.line(call)))

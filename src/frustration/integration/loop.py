@@ -83,7 +83,8 @@ def evaluations(script: Script, loop: TrainingLoop) -> list[tuple[cst.Call, Func
         function = script.callee(call)
         both = function is not None and sum(f is not None and f.node is function.node for f in repeated) > 1
         if function is not None:
-            if evaluates(function) or (both and _asks_evaluation(script, call)):
+            for_both = both and _asks_evaluation(script, call) and trains(function.script, function.node.body)
+            if evaluates(function) or for_both:
                 found.append((call, function))
         elif re.search(r"evaluat|validat|^test$", last(name)) and script.targets(script.statement(call)):
             found.append((call, None))
@@ -93,7 +94,8 @@ def evaluations(script: Script, loop: TrainingLoop) -> list[tuple[cst.Call, Func
 def _asks_evaluation(script: Script, call: cst.Call) -> bool:
     """`run_epoch(model, val_loader, train=False)`: one function for both."""
     text = ", ".join(script.code(a) for a in call.args)
-    return bool(re.search(r"\b(val|valid|validation|dev|eval|test)|train(ing)?\s*=\s*False|['\"]val", text))
+    part = r"\b(val|valid|validation|dev|eval|test)(?![a-z])"
+    return bool(re.search(part + r"|train(ing)?\s*=\s*False|['\"]val", text))
 
 
 def _part(script: Script, call: cst.Call) -> int:

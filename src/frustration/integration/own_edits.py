@@ -10,6 +10,7 @@ from frustration.integration.rebuild import Rebuild
 from frustration.integration.source import Statement
 from frustration.integration.steps import Step
 from frustration.integration.targets import own
+from frustration.integration.wrapped import unwrapped, wrapped_again
 
 
 class OwnEdits(LoopEdits):
@@ -27,14 +28,19 @@ class OwnEdits(LoopEdits):
                 self.plain.add(Step("scheduler", "done", "it follows the optimizer", line))
         super().examine(loop)
 
+    def _follows(self, rebuild: Rebuild) -> bool:
+        return not rebuild.every_time
+
     def _finish(self, loop: TrainingLoop) -> None:
         if own(self.plain.wishes.intervention).complete:
             edit_end(self.plain, loop)
 
-    def _rebuilt(self, rebuild: Rebuild, line: int) -> None:
+    def rebuilt(self, rebuild: Rebuild, line: int) -> None:
         """The lines before the loop, instead of an optimizer made anew."""
+        if rebuild.every_time:
+            return
         plain, target = self.plain, own(self.plain.wishes.intervention)
-        network = self._unwrapped(rebuild.network)
+        network = unwrapped(self.script, plain.parts, rebuild.network)
         schedulers = [
             name
             for statement in plain.parts.schedulers
@@ -86,10 +92,10 @@ class OwnEdits(LoopEdits):
     def _lines(self, score: Score, rebuild: Rebuild) -> list[str]:
         target = own(self.plain.wishes.intervention)
         told = target.score.format(variable=target.variable, score=score.expression)
-        wrapped = self._wrapped_again(rebuild) if target.grown else []
+        wrapped = wrapped_again(self.script, self.plain.parts, rebuild) if target.grown else []
         if not wrapped:
             return [f"if {told}.{target.complete}:", "    break"] if target.complete else [told]
-        inner = f"{rebuild.inner} = {self._unwrapped(rebuild.network)}"
+        inner = f"{rebuild.inner} = {unwrapped(self.script, self.plain.parts, rebuild.network)}"
         return [
             f"outcome = {told}",
             f"if outcome.{target.complete}:",

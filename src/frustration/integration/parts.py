@@ -7,29 +7,23 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
+from frustration.integration.optimizers import (
+    LIBRARY_MAKERS,
+    LIBRARY_OPTIMIZERS,
+    PREPARES,
+    handed_on,
+    makes_optimizer,
+    makes_scheduler,
+    rebuilt,
+    trained,
+)
 from frustration.integration.source import Loop, Script, Statement, last
 from frustration.integration.words import words
 
-OPTIMIZERS = words(
-    "Adadelta Adafactor Adagrad Adam Adam8bit AdamW AdamW8bit Adamax ASGD LAMB Lamb LARS LBFGS Lion Muon "
-    "NAdam "
-    "RAdam RMSprop Rprop SGD SparseAdam FusedAdam"
-)
-OPTIMIZER_MAKERS = words(
-    "configure_optimizers configure_optimizer create_optimizer create_optimizer_v2 get_optimizer "
-    "build_optimizer "
-    "make_optimizer"
-)
-SCHEDULER_MAKERS = re.compile(r"(get|create|build|make)\w*schedul\w*|get_\w+_schedule\w*")
 DISTRIBUTED = words("DistributedDataParallel DDP NativeDDP")
 WRAPPERS = DISTRIBUTED | words("DataParallel FullyShardedDataParallel FSDP compile convert_sync_batchnorm")
-PREPARES = frozenset({"prepare", "setup", "setup_module"})
-LIBRARY_MAKERS = frozenset({"perforate_model", "initialize_pai", "initializePB", "convert_network"})
-LIBRARY_OPTIMIZERS = frozenset({"setup_optimizer", "setupOptimizer"})
-"""The library's own way: they return an optimizer and a scheduler."""
 MOVES = words("to cuda cpu half float double bfloat16 train eval requires_grad_")
 CHANGES = words("load_state_dict apply resize_token_embeddings init_weights tie_weights register_buffer")
-_PARAMETERS = re.compile(r"([A-Za-z_][\w.]*?)(?:\.module)?\.(?:named_|trainable_)?parameters\(")
 
 
 @dataclass
@@ -65,115 +59,28 @@ def find_parts(script: Script, model: str = "", optimizer: str = "") -> Parts | 
     made = [
         (names[0], value, script.statement(value))
         for names, value in script.assignments()
-        if (len(names) == 1 and _makes_optimizer(script, value, names[0]))
+        if (len(names) == 1 and makes_optimizer(script, value, names[0]))
         or (isinstance(value, cst.Call) and last(script.name(value.func)) in LIBRARY_OPTIMIZERS)
     ]
-    made = [m for m in made if not _handed_on(script, *m)]
+    made = [m for m in made if not handed_on(script, *m)]
     if optimizer:
         made = [m for m in made if m[0] == optimizer]
     if model:
-        made = [m for m in made if model in _trained(script, m[1], m[2])] or made
-    made = [m for m in made if not _rebuilt(script, m[2])] or made
+        made = [m for m in made if model in trained(script, m[1], m[2])] or made
+    made = [m for m in made if not rebuilt(script, m[2])] or made
     if not made:
         return None
     name, value, statement = made[0]
     same = [m for m in made if m[0] == name and script.scope(m[2]) is script.scope(statement)]
     statement = _whole(script, [m[2] for m in same])
-    models = _trained(script, value, statement)
+    models = trained(script, value, statement)
     parts = Parts(statement, name, model or (models[0] if models else ""), models)
     parts.others = sorted(
-        {(n, (_trained(script, v, s) or [""])[0]) for n, v, s in made if n != name} - {(name, parts.model)}
+        {(n, (trained(script, v, s) or [""])[0]) for n, v, s in made if n != name} - {(name, parts.model)}
     )
     _find_schedulers(script, parts)
     _find_creation(script, parts)
     return parts
-
-
-def _makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> bool:
-    if isinstance(value, cst.IfExp):
-        return _makes_optimizer(script, value.body, target)
-    if not isinstance(value, cst.Call):
-        return False
-    name = script.name(value.func)
-    if "lr_scheduler" in name or last(name) in PREPARES:
-        return False
-    if last(name) in OPTIMIZERS | OPTIMIZER_MAKERS or name.startswith("torch.optim."):
-        return "swa" not in name
-    if "opt" in target.lower() and _PARAMETERS.search(script.code(value)):
-        return True
-    function = script.callee(value)
-    return function is not None and _returns_optimizer(function.script, function.node)
-
-
-def _returns_optimizer(script: Script, function: cst.FunctionDef) -> bool:
-    """Whether a function makes an optimizer and returns it alone."""
-    made = {
-        names[0]
-        for names, value in script.assignments(function.body)
-        if isinstance(value, cst.Call) and last(script.name(value.func)) in OPTIMIZERS
-    }
-    for statement in script.all(cst.Return, function.body):
-        value = statement.value
-        if isinstance(value, cst.Call) and last(script.name(value.func)) in OPTIMIZERS:
-            return True
-        if value is not None and script.code(value) in made:
-            return True
-    return False
-
-
-def _handed_on(script: Script, name: str, value: cst.BaseExpression, statement: Statement) -> bool:
-    """Whether the function around it only makes the optimizer, for a caller in this script."""
-    function = script.scope(statement)
-    if function is None or not _returns_optimizer(script, function):
-        return False
-    callers = [call for call, _ in script.calls() if (f := script.callee(call)) and f.node is function]
-    makers = script.called(function.name.value)
-    return bool(callers or makers)
-
-
-def _rebuilt(script: Script, statement: Statement) -> bool:
-    """Whether it is an optimizer made anew after growth."""
-    return any(
-        isinstance(outer, cst.If) and re.search(r"\brestructured?\b", script.code(outer.test))
-        for outer in script.around(statement)
-    )
-
-
-def _trained(script: Script, value: cst.BaseExpression, statement: Statement) -> list[str]:
-    """The networks whose parameters an optimizer takes."""
-    if isinstance(value, cst.Call):
-        name = last(script.name(value.func))
-        if name in LIBRARY_OPTIMIZERS:
-            return [script.code(value.args[0].value)] if value.args else []
-        if name in OPTIMIZER_MAKERS and isinstance(value.func, cst.Attribute):
-            owner = script.code(value.func.value)
-            if owner not in script.imports and owner != "self":
-                return [owner]
-    if hits := _PARAMETERS.findall(script.code(value)):
-        return list(dict.fromkeys(hits))
-    if isinstance(value, cst.Call) and (name in OPTIMIZER_MAKERS or script.callee(value)):
-        named = [a for a in value.args if re.search(r"model|net", script.code(a.value)) and not a.star]
-        if named or value.args:
-            return [script.code((named or list(value.args))[0].value)]
-    # Through a variable: the statements before that bind what the call uses.
-    names = script.names_in(value)
-    for before in reversed(_earlier(script, statement)):
-        if names & {n.partition(".")[0] for n in script.targets(before)}:
-            if hits := _PARAMETERS.findall(script.code(before)):
-                return list(dict.fromkeys(hits))
-            names |= script.names_in(before)
-    return []
-
-
-def _earlier(script: Script, statement: Statement) -> list[Statement]:
-    """The statements before one, in its block and in the blocks around it up to its function."""
-    found: list[Statement] = []
-    for outer in script.around(statement):
-        if isinstance(outer, cst.FunctionDef):
-            break
-        siblings = list(script.siblings(outer))
-        found = siblings[: siblings.index(outer)] + found
-    return found
 
 
 def _whole(script: Script, statements: list[Statement]) -> Statement:
@@ -194,7 +101,7 @@ def _whole(script: Script, statements: list[Statement]) -> Statement:
 def _find_schedulers(script: Script, parts: Parts) -> None:
     for names, value in script.assignments():
         statement = script.statement(value)
-        if _makes_scheduler(script, value) and not _rebuilt(script, statement):
+        if makes_scheduler(script, value) and not rebuilt(script, statement):
             mine = parts.optimizer_name in _arguments(script, value)
             chained = any(n in _arguments(script, value) for s in parts.schedulers for n in script.targets(s))
             if mine or chained:
@@ -210,17 +117,6 @@ def _find_schedulers(script: Script, parts: Parts) -> None:
 
 def _arguments(script: Script, value: cst.BaseExpression) -> list[str]:
     return [script.code(a.value) for call in script.all(cst.Call, value) for a in call.args]
-
-
-def _makes_scheduler(script: Script, value: cst.BaseExpression) -> bool:
-    if isinstance(value, cst.IfExp):
-        return _makes_scheduler(script, value.body)
-    if not isinstance(value, cst.Call):
-        return False
-    name = script.name(value.func)
-    return (
-        "lr_scheduler." in name or bool(SCHEDULER_MAKERS.fullmatch(last(name))) or last(name).endswith("LR")
-    )
 
 
 def is_wrapping(script: Script, call: cst.Call, model: str) -> bool:
@@ -263,11 +159,14 @@ def _find_creation(script: Script, parts: Parts) -> None:
     statement, value = early[-1]
     parts.made = statement
     if isinstance(value, cst.Call) and last(script.name(value.func)) in WRAPPERS:
-        inner = next((a.value for a in value.args if isinstance(a.value, cst.Call)), None)
-        parts.inline = inner
-        parts.wrappings.append(value)
+        parts.inline = _wrapped(script, value)
+        if all(call is not value for call in parts.wrappings):
+            parts.wrappings.append(value)
         parts.created = statement
         return
+    parts.wrappings = [  # one before the network is made is of another network of this name
+        call for call in parts.wrappings if script.before(statement, call) or script.holds(statement, call)
+    ]
     parts.made = _climbed(script, parts, statement)
     parts.created = _last_change(script, parts, parts.made)
 
@@ -283,8 +182,14 @@ def _creates(script: Script, parts: Parts, value: cst.BaseExpression) -> bool:
         )
     name = last(script.name(value.func))
     if name in WRAPPERS:
-        return any(isinstance(a.value, cst.Call) for a in value.args)
+        return _wrapped(script, value) is not None
     return name not in PREPARES | LIBRARY_MAKERS | {"unwrap_model"}
+
+
+def _wrapped(script: Script, wrapper: cst.Call) -> cst.Call | None:
+    """The call that makes the network inside of the one that wraps it, as in `DataParallel(Net())`."""
+    inner = script.argument(wrapper, "module", 0)
+    return inner if isinstance(inner, cst.Call) else None
 
 
 def _climbed(script: Script, parts: Parts, statement: Statement) -> Statement:

@@ -19,10 +19,10 @@ from frustration.integration.loop_edits import LoopEdits
 from frustration.integration.own_edits import OwnEdits
 from frustration.integration.parts import DISTRIBUTED, Parts, find_parts
 from frustration.integration.present import Present, find_present
-from frustration.integration.refusals import adversarial, without_optimizer
-from frustration.integration.remarks import hand, remarks
+from frustration.integration.refusals import adversarial, engine, without_optimizer
+from frustration.integration.remarks import remarks
 from frustration.integration.source import Script, Statement, last
-from frustration.integration.steps import Report, Step
+from frustration.integration.steps import Report, Step, hand
 from frustration.integration.targets import Wishes, own
 
 
@@ -45,7 +45,11 @@ def plain(script: Script, wishes: Wishes) -> Report:
         report.kind = "adversarial networks"
         report.refused = refusal
         return report
-    return Plain(script, wishes, parts, report).examine()
+    examination = Plain(script, wishes, parts, report)
+    if examination.loop is None and (refusal := engine(script)):
+        report.kind, report.refused = "somebody else's loop", refusal
+        return report
+    return examination.examine()
 
 
 @dataclass
@@ -249,7 +253,7 @@ class Plain:
     def _perforate(self) -> None:
         parts, script = self.parts, self.script
         network = parts.model
-        lines = library.perforation(network, script, self.present, self.wishes, self.better, self.layers.flat)
+        lines = library.perforation(network, script, self.present, self.wishes, self.better, self.layers)
         device = device_of(script, parts)
         place = parts.created or parts.enters
         assert place is not None
@@ -343,4 +347,7 @@ class Plain:
     def _no_loop(self) -> None:
         reason = "no loop was found here that trains with this optimizer: is it in another file?"
         line = self.script.line(self.parts.optimizer)
-        self.add(Step("score", "undecided", reason, line, "option", option="give the file that has the loop"))
+        for name in ("score", "direction", "rebuild", "end"):
+            self.add(
+                Step(name, "undecided", reason, line, "option", option="give the file that has the loop")
+            )

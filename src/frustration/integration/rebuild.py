@@ -50,6 +50,8 @@ class Rebuild:
     """What the variables of the optimizer's function are called in the loop's."""
     known: set[str] = field(default_factory=set)
     """The names that the loop can see."""
+    every_time: str = ""
+    """The function that makes it anew in every epoch by itself; empty: it is made once."""
     shared: list[str] = field(default_factory=list)
     """Names of the module that the function of the loop binds anew."""
 
@@ -68,11 +70,18 @@ def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop) -> Rebuild | 
     optimizer = names.get(parts.optimizer_name, parts.optimizer_name)
     here = script.scope(loop)
     known = _visible(script, here)
+    if maker := _made_in(script, parts, loop):
+        if network.partition(".")[0] not in known:
+            return None
+        wrapped = bool(parts.wrappings)
+        result = Rebuild(network, INNER if wrapped else network, "", every_time=maker)
+        result.names, result.known = names, known
+        return result
     for name in (network, optimizer):
         if name.partition(".")[0] not in known:
             return None
     originals = _statements(script, parts)
-    wrapped = parts.wrappings and parts.prepared is None and network == parts.model
+    wrapped = bool(parts.wrappings) and parts.prepared is None and network == parts.model
     copies = [renamed(s, {**names, network: INNER} if wrapped else names) for s in originals]
     used = {n for s in originals for n in _free(script, s)}
     bound = {n.partition(".")[0] for s in originals for n in script.targets(s)}
@@ -93,6 +102,18 @@ def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop) -> Rebuild | 
         declared = {n for g in script.all(cst.Global, here.body) for n in script.names_in(g)}
         result.shared = sorted(n for n in binds if "." not in n and n not in own | declared)
     return result
+
+
+def _made_in(script: Script, parts: Parts, loop: TrainingLoop) -> str:
+    """The function called in a loop that makes the optimizer, so that every epoch has a new one."""
+    function = script.scope(parts.optimizer)
+    if function is None or script.holds(function, loop):
+        return ""
+    for call, _ in script.calls(loop.body):
+        callee = script.callee(call)
+        if callee is not None and callee.node is function:
+            return callee.name
+    return ""
 
 
 def _statements(script: Script, parts: Parts) -> list[Statement]:

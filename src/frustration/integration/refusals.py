@@ -10,8 +10,25 @@ from frustration.integration.source import Script
 _ADVERSARIAL = re.compile(r"(^|_|net|model|opt\w*|optimizer)_?[dg]$|disc|gener|critic|actor|advers", re.I)
 
 
+ENGINES = ("ignite", "fastai", "skorch", "composer", "catalyst", "mmengine", "ultralytics", "keras")
+"""Packages that run the training loop of a script."""
+
+
+def engine(script: Script) -> str:
+    """A loop that somebody else's package runs; empty where there is none."""
+    for full in script.imports.values():
+        if (package := full.partition(".")[0]) in ENGINES:
+            return (
+                f"the training loop is in {package}, and not in this script: report the score in one of its "
+                "handlers after every evaluation, to Growth of frustration.loops (docs/loops.md)"
+            )
+    return ""
+
+
 def without_optimizer(script: Script) -> str:
     """Nothing is trained here."""
+    if refusal := engine(script):
+        return refusal
     beside = [s for s in script.neighbours() if find_parts(s) is not None]
     if beside:
         where = ", ".join(str(s.path) for s in beside)

@@ -7,35 +7,38 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from frustration.integration.checkpoints import checkpoints
 from frustration.integration.loop import TrainingLoop, evaluates, evaluations
+from frustration.integration.optimizers import OPTIMIZERS, makes_optimizer, rebuilt
 from frustration.integration.parts import Parts
 from frustration.integration.source import Script, last
-from frustration.integration.steps import Step
+from frustration.integration.steps import Step, hand
 
-_PLANNED = re.compile(
-    r"Cosine|OneCycle|LinearLR|PolynomialLR|total_steps|num_training_steps|T_max|\.cosine|_linear_"
+PLANNED = re.compile(
+    r"Cosine|OneCycle|LinearLR|PolynomialLR|total_steps|num_training_steps|T_max|\.cosine|_linear_|stepping_batches"
 )
-
-
-def hand(name: str, reason: str, line: int = 0) -> Step:
-    return Step(name, "undecided", reason, line, "hand")
 
 
 def remarks(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
     """Everything around the training loop that does not survive growth, or ends it too early."""
     yield from _schedulers(script, parts)
+    yield from _rates(script, parts)
     yield from _processes(script)
     yield from _other_optimizers(script, parts)
+    yield from _wrapper(script, parts)
     yield from _early_ends(script, loop)
     yield from _copies(script)
-    yield from _loading(script, loop)
+    yield from _branches(script, loop)
+    yield from _another_optimizer(script, parts, loop)
+    yield from _read_directly(script, parts)
+    yield from checkpoints(script, parts, loop)
     yield from _test_set(script, loop)
     yield from _precision(script, parts)
 
 
 def _schedulers(script: Script, parts: Parts) -> Iterator[Step]:
     for statement in parts.schedulers:
-        if _PLANNED.search(script.code(statement)):
+        if PLANNED.search(script.code(statement)):
             yield hand(
                 "scheduler",
                 "this schedule is planned for a fixed length, and each growth starts it anew: choose the "
@@ -43,6 +46,25 @@ def _schedulers(script: Script, parts: Parts) -> Iterator[Step]:
                 "of one round",
                 script.line(statement),
             )
+
+
+def _rates(script: Script, parts: Parts) -> Iterator[Step]:
+    """A learning rate that the script sets itself."""
+    places = [
+        node
+        for node in script.all((cst.AssignTarget, cst.AugAssign))
+        if re.search(r"(group|param)\S*\[['\"]lr['\"]\]$", script.code(node.target))  # type: ignore[attr-defined]
+    ]
+    call = next(iter(script.all(cst.Call, parts.optimizer)), None)
+    rate = script.argument(call, "lr") if call is not None else None
+    if rate is not None and re.search(r"\bepoch\b", script.code(rate)):
+        places.append(rate)
+    if places:
+        reason = (
+            "the learning rate is set by hand here, as if the network had not grown: let it begin anew "
+            "after growth"
+        )
+        yield hand("scheduler", reason, script.line(places[0]))
 
 
 def _processes(script: Script) -> Iterator[Step]:
@@ -61,6 +83,9 @@ def _processes(script: Script) -> Iterator[Step]:
                 "DistributedDataParallel",
                 script.line(call),
             )
+    if hit := re.search(r"fsdp_plugin|FullyShardedDataParallelPlugin|fsdp_config", script.text):
+        reason = "FSDP shards the parameters: whether dendrites can be added to them is not known"
+        yield hand("parallel", reason, script.text[: hit.start()].count("\n") + 1)
     if re.search(r"deepspeed\.initialize\(", script.text):
         yield hand(
             "parallel", "DeepSpeed owns the optimizer: its engine has to be initialized anew after growth"
@@ -78,6 +103,20 @@ def _other_optimizers(script: Script, parts: Parts) -> Iterator[Step]:
         )
 
 
+def _wrapper(script: Script, parts: Parts) -> Iterator[Step]:
+    """An optimizer inside of a class of the script: the tracker needs the one of torch."""
+    call = next(iter(script.all(cst.Call, parts.optimizer)), None)
+    name = last(script.name(call.func)) if call is not None else ""
+    if call is None or name in OPTIMIZERS or not call.args or not isinstance(call.args[0].value, cst.Call):
+        return
+    if last(script.name(call.args[0].value.func)) in OPTIMIZERS:
+        reason = (
+            f"{name} wraps the optimizer: give the tracker the one inside, as in "
+            f"set_optimizer_instance({parts.optimizer_name}.optimizer)"
+        )
+        yield hand("optimizer", reason, script.line(parts.optimizer))
+
+
 def _early_ends(script: Script, loop: TrainingLoop) -> Iterator[Step]:
     for node in script.all(cst.If, loop.body):
         leaves = [
@@ -89,7 +128,7 @@ def _early_ends(script: Script, loop: TrainingLoop) -> Iterator[Step]:
         test = script.code(node.test)
         if not leaves or re.search(r"complete|restructur", test):
             continue
-        if re.search(r"patience|stop|wait|no_improve|bad_epochs|counter", test, re.I):
+        if re.search(r"patience|stop|wait|no_improve|bad_epochs|counter|trigger|converge|abort", test, re.I):
             yield hand(
                 "end",
                 "early stopping may come before a dendrite does: give it more patience than "
@@ -105,6 +144,51 @@ def _early_ends(script: Script, loop: TrainingLoop) -> Iterator[Step]:
             )
 
 
+def _branches(script: Script, loop: TrainingLoop) -> Iterator[Step]:
+    """Evaluations in both branches of a condition: the score of one of them is reported."""
+    calls = [call for call, _ in evaluations(script, loop)]
+    for node in script.all(cst.If, loop.body):
+        other = node.orelse
+        if other is None or not any(script.holds(node.body, call) for call in calls):
+            continue
+        if lines := [script.line(call) for call in calls if script.holds(other, call)]:
+            reason = f"line {lines[0]} evaluates in the other branch: report that score there in the same way"
+            yield hand("score", reason, script.line(node))
+
+
+def _another_optimizer(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """The optimizer is changed for another during training."""
+    for names, value in script.assignments(loop.body):
+        if parts.optimizer_name not in names or rebuilt(script, script.statement(value)):
+            continue
+        if makes_optimizer(script, value, parts.optimizer_name):
+            reason = (
+                "another optimizer is made during training: the tracker has to know it, and after growth "
+                "the first one is made again"
+            )
+            yield hand("rebuild", reason, script.line(value))
+
+
+def _read_directly(script: Script, parts: Parts) -> Iterator[Step]:
+    """`F.linear(x, self.head.weight)`: dendrites of that layer are passed by."""
+    for node in script.all(cst.Arg):
+        if not (hit := re.fullmatch(r"(\w+)\.([\w.]+)\.weight", script.code(node.value))):
+            continue
+        call = script.parent(node)
+        name = script.code(call.func) if isinstance(call, cst.Call) else "init"
+        scope = script.scope(node)
+        inside = hit[1] == "self" and scope is not None and scope.name.value == "forward"
+        if (inside or hit[1] == parts.model) and not re.search(r"init|print|len|_\b", name):
+            if re.search(rf"\b{re.escape(hit[2])}\s*=\s*(nn\.)?Embedding", script.text):
+                continue
+            reason = (
+                f"the weight of {hit[2]} is read here without the layer, so its dendrites have no effect: "
+                "leave it out with --layers"
+            )
+            yield hand("configuration", reason, script.line(node))
+            return
+
+
 def _copies(script: Script) -> Iterator[Step]:
     for call, name in script.calls():
         if re.search(r"AveragedModel$|\bEMA$|ModelEma\w*$|ExponentialMovingAverage$", name):
@@ -112,44 +196,14 @@ def _copies(script: Script) -> Iterator[Step]:
             return
 
 
-def _loading(script: Script, loop: TrainingLoop) -> Iterator[Step]:
-    end = script.last_line(loop)
-    resumes = False
-    for call, name in script.calls():
-        if last(name) not in ("load_state_dict", "load_from_checkpoint", "from_pretrained", "load"):
-            continue
-        if last(name) == "load" and name != "torch.load":
-            continue
-        optimizer = "optim" in name or "sched" in name or "scaler" in name
-        if script.line(call) > end and script.scope(call) is script.scope(loop) and not optimizer:
-            yield hand(
-                "saving",
-                "after training a checkpoint is loaded: it fits only a network that has grown as often; use "
-                "the one "
-                "at hand, which is the best",
-                script.line(call),
-            )
-            return
-        if (
-            last(name) == "load_state_dict"
-            and re.search(r"resume|checkpoint|ckpt", script.text)
-            and not resumes
-        ):
-            resumes = True
-            yield hand(
-                "saving",
-                "resuming: a checkpoint of a grown network fits only a network that has grown as often "
-                "(UPA.load_system)",
-                script.line(call),
-            )
-
-
 def _test_set(script: Script, loop: TrainingLoop) -> Iterator[Step]:
     text = script.code(loop) + "".join(
         f.code for _, f in evaluations(script, loop) if f is not None and f.script is script
     )
     text += "".join(f.code for f in script.functions.values() if evaluates(f) and f.name in text)
-    tests = re.search(r"\b(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_set)\b", text)
+    tests = re.search(
+        r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?iter)\b", text
+    )
     other = re.search(
         r"\b(val|valid|validation|dev|eval)(_?(loader|data\w*|set|dl|x|iter))?\b", text.replace(".eval()", "")
     )

@@ -1,8 +1,9 @@
 """The doctor held against a folder of scripts: steps right, wrong and undecided.
 
 A script may have its truth beside it: `train.expected.json` for `train.py`, an object with the state that a
-person would give to each step. Without it only what needs no person is counted: the edit parses, and a second
-run changes nothing.
+person would give to each step. A list is a state and texts that the step has to contain, as in
+`["missing", "val_loss"]`; `{"refused": "ignite"}` is a script that is not edited, and a word of the reason.
+Without it only what needs no person is counted: the edit parses, and a second run changes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from frustration.integration.steps import STEPS, Report
 from frustration.integration.targets import Wishes
 
 TRUTH = ".expected.json"
+REFUSED = "refused"
+Truth = dict[str, tuple[str, ...]]
+"""For each step its state and the texts in it; under `refused` the texts in the reason."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Row:
     right: int
     wrong: int
     """Steps that differ from the truth, and an edit that does not hold; both 0 where nothing is known."""
+    silent: int
+    """Wrong ones of which the report says nothing: neither a question, nor a refusal, nor work by hand."""
     remark: str = ""
 
 
@@ -55,28 +61,36 @@ def score(path: Path, wishes: Wishes) -> Row:
     try:
         report = examine(path, wishes)
     except InputError as error:
-        return Row(name, "unreadable", 0, 0, 0, 0, 0, str(error))
+        return Row(name, "unreadable", 0, 0, 0, 0, 0, 0, str(error))
     fault = _fault(report, wishes, path)
     states = {step: report.state(step) for step in STEPS}
-    truth = _truth(path)
-    right = wrong = 0
-    remark = fault
-    if truth is not None:
-        differ = [step for step, state in truth.items() if states.get(step) != state]
-        right, wrong = len(truth) - len(differ), len(differ)
-        remark = "; ".join(
-            [*([fault] if fault else []), *(f"{s}: {states.get(s)}, not {truth[s]}" for s in differ)]
-        )
+    truth = _truth(path) or {}
+    differ = {step: found for step in truth if (found := _differs(report, step, truth[step]))}
+    told = [step for step in differ if report.refused or states.get(step) in ("undecided", "wrong")]
     return Row(
         name,
         report.kind,
         sum(state == "done" for state in states.values()),
         sum(any(s.name == step and s.action == "edit" for s in report.steps) for step in STEPS),
         sum(state == "undecided" for state in states.values()),
-        right,
-        wrong + bool(fault),
-        remark or report.refused,
+        len(truth) - len(differ),
+        len(differ) + bool(fault),
+        len(differ) - len(told) + bool(fault),
+        "; ".join([*([fault] if fault else []), *differ.values()]) or report.refused,
     )
+
+
+def _differs(report: Report, step: str, expected: tuple[str, ...]) -> str:
+    """How a step differs from what a person would say of it; empty if it does not."""
+    if step == REFUSED:
+        missing = [text for text in expected if text not in report.refused]
+        return f"refused: {report.refused or 'not at all'}" if missing or not report.refused else ""
+    state, *texts = expected
+    if report.state(step) != state:
+        return f"{step}: {report.state(step)}, not {state}"
+    said = "\n".join(text for s in report.steps if s.name == step for text in (s.reason, s.option, *s.edit))
+    missing = [text for text in texts if text not in said]
+    return f"{step}: nothing about {', '.join(missing)}" if missing else ""
 
 
 def _fault(report: Report, wishes: Wishes, path: Path) -> str:
@@ -100,7 +114,7 @@ def _fault(report: Report, wishes: Wishes, path: Path) -> str:
     return ""
 
 
-def _truth(path: Path) -> dict[str, str] | None:
+def _truth(path: Path) -> Truth | None:
     file = path.with_name(path.stem + TRUTH)
     if not file.is_file():
         return None
@@ -108,9 +122,12 @@ def _truth(path: Path) -> dict[str, str] | None:
         found: Any = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}") from None
-    if not isinstance(found, dict) or set(found) - set(STEPS):
+    if not isinstance(found, dict) or set(found) - {*STEPS, REFUSED}:
         raise InputError(f"{file} has to be an object of steps ({', '.join(STEPS)}) and their states")
-    return {str(step): str(state) for step, state in found.items()}
+    return {
+        str(step): tuple(map(str, said)) if isinstance(said, list) else (str(said),)
+        for step, said in found.items()
+    }
 
 
 def scoreboard(folder: Path, wishes: Wishes) -> tuple[list[Row], str]:
@@ -120,10 +137,10 @@ def scoreboard(folder: Path, wishes: Wishes) -> tuple[list[Row], str]:
     known = right + wrong
     edited = sum(row.edited for row in rows)
     undecided = sum(row.undecided for row in rows)
-    share = f"; of {known} known steps {right} are right ({100 * right / known:.0f} %)" if right else ""
+    share = f"; of {known} known steps {right} are right ({100 * right / known:.1f} %)" if right else ""
     return rows, (
         f"{len(rows)} scripts: {edited} steps edited, {undecided} asked or left to a person, {wrong} "
-        f"wrong{share}"
+        f"wrong, {sum(row.silent for row in rows)} of them silently{share}"
     )
 
 

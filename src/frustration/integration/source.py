@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
 
 from frustration.errors import InputError
+from frustration.integration.reading import imported_file, parse, positions, roots
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 Statement = cst.BaseStatement
@@ -39,14 +40,11 @@ class Function:
 class Script:
     """One file of Python. Nothing in it is ever run."""
 
-    def __init__(self, source: bytes | str, path: Path | None = None) -> None:
+    def __init__(self, source: bytes | str, path: Path | None = None, folders: Sequence[Path] = ()) -> None:
         self.path = path
-        try:
-            wrapper = MetadataWrapper(cst.parse_module(source))
-            self.module = wrapper.module
-            self._positions = wrapper.resolve(PositionProvider)
-        except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError, RecursionError) as error:
-            raise InputError(_unreadable(error, path)) from None
+        wrapper = parse(source, path)
+        self.module = wrapper.module
+        self._positions = positions(wrapper, path)
         self._nodes: list[cst.CSTNode] = []
         self._parents: dict[int, cst.CSTNode] = {}
         self._spans: dict[int, tuple[int, int]] = {}
@@ -55,6 +53,7 @@ class Script:
         for place, node in enumerate(self._nodes):
             self._places.setdefault(type(node), []).append(place)
         self.text = self.module.code
+        self._folders = [*roots(path, self.text), *folders] if path else []
         self._lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", self.text)
         self._assigned: list[tuple[int, list[str], cst.BaseExpression]] = []
         self._called = [(call, self._start(call)) for call in self.all(cst.Call)]
@@ -76,10 +75,10 @@ class Script:
         }
 
     @staticmethod
-    def read(path: Path) -> Script:
-        """The script in a file, in the encoding that it declares."""
+    def read(path: Path, folders: Sequence[Path] = ()) -> Script:
+        """The script in a file, in the encoding that it declares; imports are looked up in folders too."""
         try:
-            return Script(path.read_bytes(), path)
+            return Script(path.read_bytes(), path, folders)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -302,14 +301,10 @@ class Script:
             return None
         if module not in self._neighbours:
             self._neighbours[module] = None  # files that import each other
-            relative = Path(*module.strip(".").split("."))
-            for path in (relative.with_suffix(".py"), relative / "__init__.py"):
-                file = self.path.parent / path
-                if file.is_file() and file.resolve() != self.path.resolve():
-                    try:
-                        self._neighbours[module] = Script.read(file)
-                    except InputError:  # a neighbour that does not parse is not what was asked about
-                        continue
+            file = imported_file(self.path, self._folders, module)
+            if file is not None:
+                with suppress(InputError):  # a neighbour that does not parse is not what was asked about
+                    self._neighbours[module] = Script.read(file, self._folders)
         return self._neighbours[module]
 
     def neighbours(self) -> list[Script]:
@@ -323,21 +318,15 @@ class Script:
         return found
 
 
-def _unreadable(error: Exception, path: Path | None) -> str:
-    place = str(path) if path else "the script"
-    if isinstance(error, cst.ParserSyntaxError):
-        inner = re.search(r"error at (\d+):\d+: (.*)", error.message, re.S)  # its own line is one too far
-        line, said = (inner[1], inner[2]) if inner else (str(error.raw_line), error.message)
-        return f"{place}, line {line}: this is not Python of 3.8 to 3.14: {said}"
-    if isinstance(error, UnicodeDecodeError):
-        return (
-            f"{place}: byte {error.start} is not {error.encoding}; is an encoding declared in the first line?"
-        )
-    if isinstance(error, RecursionError):
-        return f"{place}: an expression in it is nested too deeply"
-    return f"{place}: {error}"
-
-
 def last(name: str) -> str:
     """The last part of a dotted name."""
     return name.rpartition(".")[2]
+
+
+def leaves_loop(script: Script, statement: Statement, *kinds: type[cst.CSTNode]) -> bool:
+    """Whether a `continue` or `break` in a statement belongs to the loop around it."""
+    for node in script.all(kinds, statement):
+        inner = script.up(script.parent(node), *Loop, cst.FunctionDef)
+        if inner is None or not script.holds(statement, inner):
+            return True
+    return False

@@ -56,6 +56,11 @@ class Step:
         }
 
 
+def hand(name: str, reason: str, line: int = 0) -> Step:
+    """What is told, and left to a person."""
+    return Step(name, "undecided", reason, line, "hand")
+
+
 @dataclass
 class Report:
     """All steps of one script, and the script as it would be."""

@@ -8,9 +8,8 @@ import libcst as cst
 
 from frustration.integration.direction import by_name
 from frustration.integration.framework import Framework, set_keywords
-from frustration.integration.remarks import hand
 from frustration.integration.source import Script, last
-from frustration.integration.steps import Report
+from frustration.integration.steps import Report, hand
 from frustration.integration.targets import Wishes
 
 EPOCHS = "10_000"

@@ -1,0 +1,81 @@
+"""What a script saves and loads, and what of it does not fit a network that has grown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import libcst as cst
+
+from frustration.integration.loop import TrainingLoop
+from frustration.integration.parts import Parts
+from frustration.integration.source import Script, last
+from frustration.integration.steps import Step, hand
+
+_LOADS = ("load_state_dict", "load_from_checkpoint", "from_pretrained")
+_SNAPSHOT = re.compile(r"resume|checkpoint|ckpt|snapshot|torch\.save\(")
+
+
+def checkpoints(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """At most one remark on loading after training, one on resuming, and one on `save_pretrained`."""
+    yield from pretrained(script)
+    end = script.last_line(loop)
+    after = [
+        call
+        for call, name in script.calls()
+        if script.line(call) > end
+        and script.scope(call) is script.scope(loop)
+        and (_loads(script, call, name, parts) or _loads_inside(script, call, parts))
+    ]
+    if after:
+        reason = (
+            "after training a checkpoint is loaded: it fits only a network that has grown as often; use the "
+            "one at hand, which is the best"
+        )
+        yield hand("saving", reason, script.line(after[0]))
+        return
+    for call, name in script.calls():
+        resumes = last(name) != "from_pretrained" and _loads(script, call, name, parts)
+        if resumes and _SNAPSHOT.search(script.text):
+            reason = (
+                "resuming: a checkpoint of a grown network fits only a network that has grown as often "
+                "(UPA.load_system)"
+            )
+            yield hand("saving", reason, script.line(call))
+            return
+
+
+def pretrained(script: Script) -> Iterator[Step]:
+    """`save_pretrained` and `save_model`: what they write is read again without a word, and wrongly."""
+    for call, name in script.calls():
+        owner = name.rpartition(".")[0].lower()
+        if last(name) in ("save_pretrained", "save_model") and not re.search(r"token|processor", owner):
+            reason = (
+                "from_pretrained reads a grown network with new weights and no error: save it with "
+                "UPA.save_system, or leave it out"
+            )
+            yield hand("saving", reason, script.line(call))
+            return
+
+
+def _loads(script: Script, call: cst.Call, name: str, parts: Parts) -> bool:
+    """Whether a call loads a network."""
+    if last(name) in _LOADS:
+        return not re.search(r"optim|sched|scaler|token|processor|config", name.lower())
+    if name != "torch.load":
+        return False
+    statement = script.statement(call)
+    targets = [] if isinstance(statement, (cst.If, cst.For, cst.With)) else script.targets(statement)
+    return parts.model in targets or any(
+        re.search(r"checkpoint|ckpt|snapshot|state", target) for target in targets
+    )
+
+
+def _loads_inside(script: Script, call: cst.Call, parts: Parts) -> bool:
+    """`model_load(path)`, a function of this script that loads."""
+    function = script.callee(call)
+    return (
+        function is not None
+        and function.script is script
+        and any(_loads(script, inner, name, parts) for inner, name in script.calls(function.node.body))
+    )

@@ -1,0 +1,132 @@
+"""The optimizers and schedulers of a script: what makes one, and which networks it trains."""
+
+from __future__ import annotations
+
+import re
+
+import libcst as cst
+
+from frustration.integration.source import Script, Statement, last
+from frustration.integration.words import words
+
+OPTIMIZERS = words(
+    "Adadelta Adafactor Adagrad Adam Adam8bit AdamW AdamW8bit Adamax ASGD LAMB Lamb LARS LBFGS Lion Muon "
+    "NAdam "
+    "RAdam RMSprop Rprop SGD SparseAdam FusedAdam"
+)
+OPTIMIZER_MAKERS = words(
+    "configure_optimizers configure_optimizer create_optimizer create_optimizer_v2 get_optimizer "
+    "build_optimizer "
+    "make_optimizer"
+)
+SCHEDULER_MAKERS = re.compile(r"(get|create|build|make)\w*schedul\w*|get_\w+_schedule\w*")
+PREPARES = frozenset({"prepare", "setup", "setup_module"})
+LIBRARY_MAKERS = frozenset({"perforate_model", "initialize_pai", "initializePB", "convert_network"})
+LIBRARY_OPTIMIZERS = frozenset({"setup_optimizer", "setupOptimizer"})
+"""The library's own way: they return an optimizer and a scheduler."""
+_LOSSES = re.compile(r"criterion|loss", re.I)
+_PARAMETERS = re.compile(r"([A-Za-z_][\w.]*?)(?:\.module)?\.(?:named_|trainable_)?parameters\(")
+
+
+def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> bool:
+    if isinstance(value, cst.IfExp):
+        return makes_optimizer(script, value.body, target)
+    if not isinstance(value, cst.Call):
+        return False
+    name = script.name(value.func)
+    if "lr_scheduler" in name or last(name) in PREPARES:
+        return False
+    if last(name) in OPTIMIZERS | OPTIMIZER_MAKERS or name.startswith("torch.optim."):
+        return "swa" not in name
+    if "opt" in target.lower() and _PARAMETERS.search(script.code(value)):
+        return True
+    function = script.callee(value)
+    return function is not None and _returns_optimizer(function.script, function.node)
+
+
+def _returns_optimizer(script: Script, function: cst.FunctionDef) -> bool:
+    """Whether a function makes an optimizer and returns it alone."""
+    made = {
+        names[0]
+        for names, value in script.assignments(function.body)
+        if isinstance(value, cst.Call) and last(script.name(value.func)) in OPTIMIZERS
+    }
+    for statement in script.all(cst.Return, function.body):
+        value = statement.value
+        if isinstance(value, cst.Call) and last(script.name(value.func)) in OPTIMIZERS:
+            return True
+        if value is not None and script.code(value) in made:
+            return True
+    return False
+
+
+def handed_on(script: Script, name: str, value: cst.BaseExpression, statement: Statement) -> bool:
+    """Whether the function around it only makes the optimizer, for a caller in this script."""
+    function = script.scope(statement)
+    if function is None or not _returns_optimizer(script, function):
+        return False
+    callers = [call for call, _ in script.calls() if (f := script.callee(call)) and f.node is function]
+    makers = script.called(function.name.value)
+    return bool(callers or makers)
+
+
+def rebuilt(script: Script, statement: Statement) -> bool:
+    """Whether it is an optimizer made anew after growth."""
+    return any(
+        isinstance(outer, cst.If) and re.search(r"\brestructured?\b", script.code(outer.test))
+        for outer in script.around(statement)
+    )
+
+
+def trained(script: Script, value: cst.BaseExpression, statement: Statement) -> list[str]:
+    """The networks whose parameters an optimizer takes."""
+    if isinstance(value, cst.Call):
+        name = last(script.name(value.func))
+        if name in LIBRARY_OPTIMIZERS:
+            return [script.code(value.args[0].value)] if value.args else []
+        if name in OPTIMIZER_MAKERS and isinstance(value.func, cst.Attribute):
+            owner = script.code(value.func.value)
+            if owner not in script.imports and owner != "self":
+                return [owner]
+    if hits := _networks(script.code(value)):
+        return hits
+    if isinstance(value, cst.Call) and (name in OPTIMIZER_MAKERS or script.callee(value)):
+        named = [a for a in value.args if re.search(r"model|net", script.code(a.value)) and not a.star]
+        if named or value.args:
+            return [script.code((named or list(value.args))[0].value)]
+    # Through a variable: the statements before that bind what the call uses.
+    names = script.names_in(value)
+    for before in reversed(_earlier(script, statement)):
+        if names & {n.partition(".")[0] for n in script.targets(before)}:
+            if hits := _networks(script.code(before)):
+                return hits
+            names |= script.names_in(before)
+    return []
+
+
+def _networks(text: str) -> list[str]:
+    """Whose parameters a text takes; a loss with parameters of its own is trained too, and is no network."""
+    hits = list(dict.fromkeys(_PARAMETERS.findall(text)))
+    return [hit for hit in hits if not _LOSSES.search(hit)] or hits
+
+
+def _earlier(script: Script, statement: Statement) -> list[Statement]:
+    """The statements before one, in its block and in the blocks around it up to its function."""
+    found: list[Statement] = []
+    for outer in script.around(statement):
+        if isinstance(outer, cst.FunctionDef):
+            break
+        siblings = list(script.siblings(outer))
+        found = siblings[: siblings.index(outer)] + found
+    return found
+
+
+def makes_scheduler(script: Script, value: cst.BaseExpression) -> bool:
+    if isinstance(value, cst.IfExp):
+        return makes_scheduler(script, value.body)
+    if not isinstance(value, cst.Call):
+        return False
+    name = script.name(value.func)
+    return (
+        "lr_scheduler." in name or bool(SCHEDULER_MAKERS.fullmatch(last(name))) or last(name).endswith("LR")
+    )
