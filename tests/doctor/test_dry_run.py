@@ -101,7 +101,7 @@ def test_the_scoreboard_counts_against_a_truth_beside_the_script(tmp_path, capsy
     rows, summary = scoreboard(tmp_path, Wishes())
     assert [row.kind for row in rows] == ["unreadable", "adversarial networks", "plain loop"]
     assert (rows[2].right, rows[2].wrong) == (len(STEPS), 0)
-    assert f"of {len(STEPS)} known steps {len(STEPS)} are right (100 %)" in summary
+    assert f"of {len(STEPS)} known steps {len(STEPS)} are right (100.0 %)" in summary
     (tmp_path / "vae.expected.json").write_text(json.dumps(truth | {"direction": "done"}))
     assert score(tmp_path / "vae.py", Wishes()).remark == "direction: missing, not done"
     assert main(["scoreboard", str(tmp_path)]) == 1

@@ -111,6 +111,9 @@ class _Reader:
             self.out = self._value(value)
         elif isinstance(node, (cst.Assign, cst.AnnAssign)) and node.value is not None:
             names = self.script.targets(node)
+            sizes = re.fullmatch(r"(\w+)\.(size\(\)|shape)", self.script.code(node.value))
+            if sizes and len(names) > 1 and self.axes.get(sizes[1]) is None:  # b, t, f = x.size()
+                self.axes[sizes[1]] = len(names)
             several = self._several(node.value, len(names)) if len(names) > 1 else [self._value(node.value)]
             self.axes.update(zip(names, several, strict=False))
         elif isinstance(node, cst.Expr):

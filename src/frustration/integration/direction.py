@@ -44,6 +44,8 @@ def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] 
         other = sides[1 - sides.index(score)]
         if re.fullmatch(r"[-+\d.e_]+", other):  # a threshold, as in `loss < 1e-3`
             continue
+        if re.match(r"(max|min)\(", other):  # the last few, as in `loss > max(losses[-3:])`: no best
+            continue
         greater = isinstance(operator, (cst.GreaterThan, cst.GreaterThanEqual))
         return greater == (sides[0] == score), f"line {script.line(node)} compares it with {other}"
     for call, name in script.calls(within):
@@ -53,6 +55,20 @@ def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] 
         if last(name) == "step" and arguments == [score] and (mode := plateau_mode(script)):
             return mode == "max", f"ReduceLROnPlateau follows it with mode={mode}"
     return None
+
+
+def by_calls(script: Script, function: cst.FunctionDef, depth: int = 1) -> tuple[bool, str] | None:
+    """What the functions that an evaluation calls measure, as in `f1_score(y, predictions)`."""
+    found: dict[bool, str] = {}
+    for call, name in script.calls(function.body):
+        way = by_name(last(name))
+        inner = script.callee(call) if way is None and depth else None
+        deeper = by_calls(inner.script, inner.node, depth - 1) if inner is not None else None
+        if way is not None and not re.search(r"criterion|loss|entropy", name):
+            found[way] = f"{last(name)} measures it"
+        elif deeper is not None:
+            found[deeper[0]] = deeper[1]
+    return next(iter(found.items())) if len(found) == 1 else None
 
 
 def plateau_mode(script: Script) -> str:

@@ -19,6 +19,10 @@ ENDLESS = 1000
 """Epochs. A loop of so many is left as it is."""
 
 
+FAR = "1_000_000_000"
+"""Instead of the number of epochs in a progress bar that counts them."""
+
+
 def edit_end(plain: Plain, loop: TrainingLoop) -> None:
     """Lets a loop run until the library is complete."""
     script = plain.script
@@ -46,12 +50,14 @@ def edit_end(plain: Plain, loop: TrainingLoop) -> None:
     start = bounds[0] if len(bounds) > 1 and bounds[0] != "0" else ""
     text = f"itertools.count({start})"
     if last(script.name(counted.func)) == "trange":
-        text = f"tqdm({text})" if "tqdm" in script.imports else text
+        rest = [script.code(a) for a in counted.args if a.keyword is not None]
+        begin = [start] if start else []
+        text = f"{script.code(counted.func)}({', '.join([*begin, FAR, *rest])})"
     reason = f"{script.code(counted)} would end the training; growth says when it is complete"
 
     def write() -> None:
         plain.draft.replace(counted, text)
-        if "itertools" not in script.imports:
+        if "itertools." in text and "itertools" not in script.imports:
             add_imports(plain.draft, ["import itertools"])
 
     plain.edit("end", line, reason, [text], write)
@@ -61,7 +67,7 @@ def _counted_before(script: Script, loop: cst.For, name: str) -> cst.Call | None
     """`epochs = tqdm(range(n))` before the loop."""
     for names, value in script.assignments():
         if names == [name] and script.before(value, loop):
-            return next((c for c, n in script.calls(value) if n in ("range", "trange")), None)
+            return next((c for c, n in script.calls(value) if last(n) in ("range", "trange")), None)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import libcst as cst
@@ -33,3 +34,11 @@ def add_imports(draft: Draft, lines: Sequence[str]) -> None:
         draft.after(place, text)
     else:
         draft.before(place, text)
+
+
+def line_of_import(script: Script, name: str) -> int:
+    """Where a name is imported; 0: nowhere."""
+    for node in script.all((cst.Import, cst.ImportFrom)):
+        if re.search(rf"\b{re.escape(name)}\b", script.code(node)):
+            return script.line(node)
+    return 0

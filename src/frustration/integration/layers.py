@@ -31,6 +31,8 @@ _SEQUENCE_MODELS = re.compile(
     r"tokenclassification|questionanswering|multiplechoice|lmhead|conditionalgeneration|electra|bart|mistral|qwen",
     re.I,
 )
+FOREIGN = re.compile(r"(torch_geometric|dgl|e3nn|mamba_ssm|fairseq|monai|segmentation_models_pytorch)\.")
+"""Packages with layers of their own."""
 _HEADS = re.compile(r"SequenceClassification|MultipleChoice|ImageClassification|AudioClassification", re.I)
 
 
@@ -65,9 +67,23 @@ def find_layers(script: Script, parts: Parts | None, creation: cst.CSTNode | Non
     known = " ".join([text, *made])
     if parts and parts.created is not None and parts.created is not root:
         made.update(_constructors(script, parts.created))
-    if not _layer_names(made) and not _IMAGE_MODELS.search(known) and not _SEQUENCE_MODELS.search(known):
-        made = {name: name for one in (script, *script.neighbours()) for _, name in one.calls()}
+    guessed = not (_layer_names(made) or _IMAGE_MODELS.search(known) or _SEQUENCE_MODELS.search(known))
+    if guessed:
+        beside = (script, *script.neighbours())
+        made = {name: name for one in beside for _, name in one.calls()}
+        guessed = sum(f.name.value == "forward" for one in beside for f in one.all(cst.FunctionDef)) > 1
     layers = _by_kind(script, parts, root, set(map(last, made)), " ".join([text, *made]))
+    if guessed and layers.kind != "unknown":
+        layers.doubts.append(
+            "what makes the network was not found: these are the layers of all classes in this script and "
+            "beside it; `frustration perforate dry-run` measures them"
+        )
+    foreign = [n for n in made if FOREIGN.match(n) and last(n)[:1].isupper()]
+    if foreign and layers.kind not in ("lora", "unknown"):
+        layers.doubts.append(
+            f"{', '.join(sorted(set(map(last, foreign))))} of {foreign[0].partition('.')[0]}: what is inside "
+            "was not read; `frustration perforate dry-run` measures it"
+        )
     layers.fast_path = bool(set(map(last, made)) & FAST_PATH)
     if parts and parts.layer:
         layers.ids = [parts.layer]
@@ -106,8 +122,8 @@ def _constructors(
 ) -> Iterator[tuple[str, str]]:
     """What is called to make a network, through its classes and the functions that build it."""
     for call, name in script.calls(root):
-        yield name, script.code(call)
         found = class_of(script, script.code(call.func))
+        yield name if found is None else f"{name}()", script.code(call)  # a class of the script's own
         if found is not None and id(found[1]) not in seen:
             yield from _constructors(*found, seen | {id(found[1])})
             for base in found[1].bases:
@@ -129,10 +145,10 @@ def _by_kind(
             dimensions=[-1, -1, 0],
             unsafe_tensors=True,
         )
-        kinds = [last(name) for _, name in script.calls() if re.search(r"(Prompt|Prefix|IA3)\w*Config", name)]
-        if kinds:
+        kinds = [last(n) for _, n in script.calls() if re.fullmatch(r"peft\..*Config", n)]
+        if others := [kind for kind in dict.fromkeys(kinds) if kind not in ("LoraConfig", "PeftConfig")]:
             layers.doubts.append(
-                f"{', '.join(dict.fromkeys(kinds))} trains no layers that could get dendrites: LoRA's can"
+                f"{', '.join(others)}: which layers are trained is not known; those of LoRA can get dendrites"
             )
         return layers
     images = bool(made & CONVOLUTIONS or _IMAGE_MODELS.search(text))
@@ -145,7 +161,8 @@ def _by_kind(
             [-1, 0, -1, -1],
         )
     if sequence:
-        axes = _axes(script, root, bool(made & (SEQUENCE - {"Embedding", "EmbeddingBag"})))
+        attends = re.search(r"transformer|attention", text, re.I) is not None
+        axes = _axes(script, root, attends or bool(made & (SEQUENCE - {"Embedding", "EmbeddingBag"})))
         named = sorted(made & (SEQUENCE | CONVOLUTIONS)) or ["a model of sequences"]
         if images:
             return _of_both(axes, sorted(made & CONVOLUTIONS), [n for n in named if n not in CONVOLUTIONS])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from frustration.errors import InputError
-from frustration.integration.direction import best_of, by_name, by_use, rank
+from frustration.integration.direction import best_of, by_calls, by_name, by_use, rank
 from frustration.integration.parts import Parts
 from frustration.integration.source import Function, Loop, Script, Statement, last
 
@@ -153,6 +153,8 @@ def known_better(
         ways = {by_name(text) for text in _returned(function)} - {None}
         if len(ways) == 1:
             return ways.pop(), f"{function.name} returns {' or '.join(_returned(function))}"
+        if found := by_calls(function.script, function.node):
+            return found
     return None, "neither its name nor a comparison says whether higher is better"
 
 

@@ -38,6 +38,8 @@ def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> b
         return False
     if last(name) in OPTIMIZERS | OPTIMIZER_MAKERS or name.startswith("torch.optim."):
         return "swa" not in name
+    if "opt" in target.lower() and any(script.name(a.value) == "torch.optim" for a in value.args):
+        return True
     if "opt" in target.lower() and _PARAMETERS.search(script.code(value)):
         return True
     function = script.callee(value)
@@ -127,6 +129,8 @@ def makes_scheduler(script: Script, value: cst.BaseExpression) -> bool:
     if not isinstance(value, cst.Call):
         return False
     name = script.name(value.func)
+    if any(script.name(a.value) == "torch.optim.lr_scheduler" for a in value.args):
+        return True
     return (
         "lr_scheduler." in name or bool(SCHEDULER_MAKERS.fullmatch(last(name))) or last(name).endswith("LR")
     )

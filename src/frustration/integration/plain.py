@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-import libcst as cst
 
 from frustration.errors import InputError
 from frustration.integration import library
 from frustration.integration.device import device_of, moves
 from frustration.integration.draft import Draft
-from frustration.integration.imports import add_imports, import_place
+from frustration.integration.imports import add_imports, import_place, line_of_import
 from frustration.integration.layers import Layers, find_layers
 from frustration.integration.loop import Score, TrainingLoop, find_loop, find_score, known_better
 from frustration.integration.loop_edits import LoopEdits
@@ -131,7 +128,11 @@ class Plain:
         else:
             wanted = [library.IMPORTS[k] for k in ("gpa", "upa") if not getattr(present, k)]
         if not wanted:
-            self.add(Step("imports", "done", f"imported as {present.gpa}", self._line_of_import(present.gpa)))
+            self.add(
+                Step(
+                    "imports", "done", f"imported as {present.gpa}", line_of_import(self.script, present.gpa)
+                )
+            )
             return
         place = import_place(self.script)
         self.edit(
@@ -143,12 +144,6 @@ class Plain:
             wanted,
             lambda: add_imports(self.draft, wanted),
         )
-
-    def _line_of_import(self, name: str) -> int:
-        for node in self.script.all((cst.Import, cst.ImportFrom)):
-            if re.search(rf"\b{re.escape(name)}\b", self.script.code(node)):
-                return self.script.line(node)
-        return 0
 
     @property
     def _place(self) -> Statement | None:
@@ -347,7 +342,8 @@ class Plain:
     def _no_loop(self) -> None:
         reason = "no loop was found here that trains with this optimizer: is it in another file?"
         line = self.script.line(self.parts.optimizer)
-        for name in ("score", "direction", "rebuild", "end"):
+        schedulers = ("scheduler",) if self.parts.schedulers else ()
+        for name in ("score", "direction", "rebuild", "end", *schedulers):
             self.add(
                 Step(name, "undecided", reason, line, "option", option="give the file that has the loop")
             )

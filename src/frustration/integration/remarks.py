@@ -205,7 +205,8 @@ def _test_set(script: Script, loop: TrainingLoop) -> Iterator[Step]:
         r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?iter)\b", text
     )
     other = re.search(
-        r"\b(val|valid|validation|dev|eval)(_?(loader|data\w*|set|dl|x|iter))?\b", text.replace(".eval()", "")
+        r"\b(val|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter))?\b|\bdev_?(loader|data\w*|set|dl|iter)",
+        text.replace(".eval()", ""),
     )
     if tests and not other:
         yield hand(

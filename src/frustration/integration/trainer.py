@@ -6,6 +6,7 @@ import re
 
 import libcst as cst
 
+from frustration.integration.checkpoints import pretrained
 from frustration.integration.direction import by_name
 from frustration.integration.framework import Framework, set_keywords
 from frustration.integration.source import Script, last
@@ -177,6 +178,14 @@ def _metric(script: Script, wishes: Wishes) -> tuple[str, bool, str]:
 
 def _told(work: Framework, call: cst.Call) -> None:
     script, steps = work.script, work.report.steps
+    steps += pretrained(script)
+    given = script.argument(call, "optimizers")
+    if given is not None and not script.code(given).replace(" ", "").startswith("(None"):
+        reason = (
+            "optimizers= is an optimizer of this script, made before the network has its dendrites: make it "
+            "in create_optimizer of a Trainer of your own, which is called again after growth"
+        )
+        steps.append(hand("optimizer", reason, script.line(given)))
     if script.called("EarlyStoppingCallback"):
         line = script.line(script.called("EarlyStoppingCallback")[0])
         steps.append(hand("end", "EarlyStoppingCallback may end the training before a dendrite comes", line))
