@@ -45,6 +45,8 @@ def complete(edits: LoopEdits, score: Score, rebuild: Rebuild | None) -> None:
     grown = targets[1] if len(targets) == 3 else "restructured"
     if present.rebuilds:
         _check_rebuild(edits, present.rebuilds[0])
+    elif rebuild is not None and rebuild.every_time:
+        edits.rebuilt(rebuild, line)
     elif rebuild is not None:
         body = _body(edits, rebuild)
         text = "\n".join([f"if {grown}:  # it has grown: another optimizer", *indented(body)])
@@ -76,7 +78,7 @@ def _unused_result(edits: LoopEdits, statement: Statement, call: cst.Call, rebui
     script = edits.script
     reason = "what comes back is thrown away: neither growth nor the end is noticed"
     line = script.line(call)
-    if rebuild is None or not isinstance(statement, cst.SimpleStatementLine):
+    if rebuild is None or rebuild.every_time or not isinstance(statement, cst.SimpleStatementLine):
         edits.plain.add(Step("score", "wrong", reason, line, "hand"))
         return
     first = f"{rebuild.network}, restructured, training_complete = {script.exact(call)}"

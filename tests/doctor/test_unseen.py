@@ -1,0 +1,177 @@
+"""Rules from scripts that were not used in development, each in the shortest script that shows it."""
+
+import ast
+
+import pytest
+
+from frustration.errors import InputError
+from frustration.integration.examine import examine, examine_script
+from frustration.integration.source import Script
+from frustration.integration.targets import Wishes
+
+HEAD = """
+import torch
+import torch.nn as nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x)))
+
+def step():
+    optimizer.zero_grad()
+    net(torch.ones(3, 4)).sum().backward()
+    optimizer.step()
+
+def validate():
+    net.eval()
+    return net(torch.ones(3, 4)).sum().item()
+
+net = Net()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+"""
+LOOP = """
+best = 9.0
+for epoch in range(9):
+    step()
+    val_loss = validate()
+"""
+
+
+def report(text: str, wishes: Wishes | None = None):
+    """The report on a script; what every edit promises is checked on the way."""
+    found = examine_script(Script(text), wishes or Wishes())
+    ast.parse(found.after)
+    assert examine_script(Script(found.after), wishes or Wishes()).after == found.after
+    return found
+
+
+def told(text: str, step: str) -> str:
+    """What is told of a step, and left to a person."""
+    return "\n".join(s.reason for s in report(text).steps if s.name == step and s.action == "hand")
+
+
+def test_a_score_is_reported_before_a_continue_that_would_skip_it():
+    text = report(HEAD + LOOP + "    if val_loss < best:\n        best = val_loss\n        continue\n").after
+    assert text.index("add_validation_score(") < text.index("continue")
+
+
+@pytest.mark.parametrize(
+    "addition, step, sentence",
+    [
+        (
+            "    for group in optimizer.param_groups:\n        group['lr'] *= 0.5\n",
+            "scheduler",
+            "set by hand",
+        ),
+        ("    if trigger():\n        break\n", "end", "early stopping"),
+        ("net.load_state_dict(torch.load('best.pt'))\n", "saving", "after training a checkpoint is loaded"),
+        ("net.save_pretrained('out')\n", "saving", "from_pretrained reads a grown network with new weights"),
+        ("    optimizer = torch.optim.ASGD(net.parameters())\n", "rebuild", "another optimizer is made"),
+        ("    other = nn.functional.linear(torch.ones(3, 8), net.head.weight)\n", "configuration", "head"),
+    ],
+)
+def test_what_does_not_survive_growth_is_told(addition, step, sentence):
+    assert sentence in told(HEAD + LOOP + addition, step)
+    assert sentence not in told(HEAD + LOOP, step)
+
+
+def test_an_evaluation_in_the_other_branch_is_told():
+    loop = LOOP.replace(
+        "    val_loss = validate()\n",
+        "    if epoch % 2:\n        val_loss = validate()\n    else:\n        val_loss = validate()\n",
+    )
+    assert "evaluates in the other branch" in told(HEAD + loop, "score")
+
+
+def test_an_optimizer_inside_a_class_of_the_script_is_told():
+    wrapped = HEAD.replace(
+        "torch.optim.SGD(net.parameters(), lr=0.1)", "Warm(torch.optim.SGD(net.parameters(), lr=0.1))"
+    )
+    assert "Warm wraps the optimizer" in told(wrapped + LOOP, "optimizer")
+
+
+def test_an_optimizer_made_in_every_epoch_needs_no_other():
+    made = HEAD.replace("optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n", "").replace(
+        "def step():\n", "def step():\n    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    )
+    found = report(made + LOOP)
+    assert found.state("rebuild") == "done"
+    assert found.after.count("set_optimizer_instance(optimizer)") == 1
+
+
+def test_a_loss_with_parameters_is_no_network():
+    both = HEAD.replace("net.parameters(), lr", "list(net.parameters()) + list(criterion.parameters()), lr")
+    assert (
+        report(both.replace("net = Net()", "net, criterion = Net(), nn.PReLU()") + LOOP).state("model")
+        != "wrong"
+    )
+    assert (
+        "net = UPA.perforate_model(net"
+        in report(both.replace("net = Net()", "net = Net()\ncriterion = nn.PReLU()") + LOOP).after
+    )
+
+
+def test_the_arguments_of_a_wrapper_are_no_network():
+    wrapped = HEAD.replace("net = Net()\n", "net = Net()\nnet = nn.DataParallel(net, device_ids=range(1))\n")
+    assert "net = UPA.perforate_model(net, " in report(wrapped + LOOP).after
+
+
+def test_without_a_score_the_other_steps_are_listed():
+    found = report(HEAD + "for epoch in range(9):\n    step()\n")
+    assert [found.state(step) for step in ("score", "direction")] == ["undecided"] * 2
+    assert [found.state(step) for step in ("rebuild", "end", "optimizer")] == ["missing"] * 3
+
+
+@pytest.mark.parametrize("package", ["ignite", "fastai", "skorch"])
+def test_a_loop_of_another_package_is_refused_in_a_sentence(package):
+    found = report(f"from {package}.engine import run\n" + HEAD + "run(net, optimizer)\n")
+    assert f"the training loop is in {package}" in found.refused
+    assert not found.changed
+
+
+def test_a_comparison_with_the_last_few_scores_says_nothing_about_the_direction():
+    worse = "    if vloss > max(losses[-3:]):\n        print('worse')\n"
+    loop = LOOP.replace("val_loss", "vloss") + worse
+    assert report(HEAD + loop).state("direction") == "undecided"
+    assert report(HEAD + LOOP + worse.replace("vloss", "val_loss")).after.count("maximizing_score=False") == 1
+
+
+def test_what_an_evaluation_calls_says_which_way_is_better():
+    text = HEAD.replace("return net(torch.ones(3, 4)).sum().item()", "return f1_score(net(torch.ones(3, 4)))")
+    assert "maximizing_score=True" in report(text + LOOP.replace("val_loss", "avg")).after
+
+
+def test_a_progress_bar_keeps_its_methods():
+    loop = LOOP.replace("for epoch in range(9):", "bar = trange(9, desc='epochs')\nfor epoch in bar:")
+    text = report("from tqdm import trange\n" + HEAD + loop).after
+    assert "bar = trange(1_000_000_000, desc='epochs')" in text
+
+
+def test_modules_are_found_in_the_folders_of_the_package_and_of_sys_path(tmp_path):
+    package, extra = tmp_path / "package", tmp_path / "extra"
+    for folder, layer in ((package, "Conv2d"), (extra, "LSTM")):
+        folder.mkdir()
+        net = HEAD[: HEAD.index("def step")].replace("nn.Linear(4, 8)", f"nn.{layer}(1, 1, 1)")
+        (folder / "nets.py").write_text(net)
+    script = package / "train.py"
+    rest = HEAD[HEAD.index("def step") :] + LOOP
+    script.write_text("import torch\nfrom package.nets import Net\n" + rest)
+    assert "convolutions" in next(s.reason for s in examine(script).steps if s.name == "configuration")
+    moved = tmp_path / "train.py"
+    moved.write_text("import sys\nimport torch\nsys.path.append('extra')\nfrom nets import Net\n" + rest)
+    assert "LSTM" in next(s.reason for s in examine(moved).steps if s.name == "configuration")
+
+
+@pytest.mark.parametrize("deep", ["a" + " + a" * 6000, "(" * 3000 + "a" + ")" * 3000, "a" + ".b()" * 3000])
+def test_an_expression_that_is_too_deep_for_the_parser_is_answered_with_its_line(deep):
+    with pytest.raises(InputError, match=r"line 2: an expression with more than 1000 operators"):
+        Script(f"a = 1\nx = {deep}\n")
+
+
+def test_a_long_list_is_not_deep():
+    assert Script("x = [" + "-1, " * 5000 + "]\n").module.body
