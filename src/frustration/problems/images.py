@@ -1,7 +1,7 @@
 """Images by name (MNIST, Fashion-MNIST, CIFAR-10), for a CNN and for a small ResNet.
 
 train --problem images:CNN --ablation-mode none hidden --trials 2 --until 20 --lr 1e-3
-train --problem images:ResNet --set dataset=cifar10 width=16 --until 30 --lr 1e-3
+train --problem images:ResNet --set dataset=cifar-10 width=16 --until 30 --lr 1e-3
 """
 
 from __future__ import annotations

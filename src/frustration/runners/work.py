@@ -16,7 +16,7 @@ from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
-from frustration.references import ProblemReference
+from frustration.references import ProblemError, ProblemReference
 from frustration.runners.events import Emit, Event, LoopDone, TrialDone, TrialFailed
 from frustration.runners.pool import Tasks
 from frustration.saved import Checkpoint
@@ -153,10 +153,11 @@ def do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
 def _do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
     try:
         _train(work, group, emit, stop)
-    except (Interrupted, FrustrationError, _ListenerError):
+    except (Interrupted, _ListenerError):
         raise
-    except Exception:  # the boundary of a trial: what is kept as its failure must not end the others
-        if not work.keeper.keeps_failures:
+    except Exception as error:  # the boundary of a trial: what is kept as its failure must not end the others
+        about_all = isinstance(error, FrustrationError) and not isinstance(error, ProblemError)
+        if about_all or not work.keeper.keeps_failures:
             raise
         if len(group.trials) > 1:
             # Whose error it was shows when each goes on alone, in its own slot and to the same bits.
