@@ -110,6 +110,7 @@ def _show(arguments: list[str]) -> int:
 
 def _verify(arguments: list[str]) -> int:
     options = flags.verify_parser().read(arguments)
+    from frustration.report.formatting import apart, change, points
     from frustration.study.verify import verify
 
     def report(check: Check) -> None:
@@ -126,13 +127,16 @@ def _verify(arguments: list[str]) -> int:
     if same < len(result.checks):
         other = f"{len(result.checks) - same} began alike under other numerics"
         words.append(
-            f"{other} (test accuracy {result.shift:+.2f} points)" if result.shift is not None else other
+            f"{other} (test {result.metric.name} {change(result.shift, result.metric)})"
+            if result.shift is not None
+            else other
         )
     print("verified: " + ", ".join(words))
     if result.distribution is not None:
         shift, test = result.distribution
         print(
-            f"over {shift.n} trials under other numerics test accuracy shifted by {shift.value:+.3f} points "
+            f"over {shift.n} trials under other numerics test {result.metric.name} shifted by "
+            f"{apart(points(shift.value, 3), result.metric)} "
             f"(95 % interval {shift.low:+.3f} to {shift.high:+.3f}; exact sign flips p = {test.p:.3g})"
         )
     return 0
@@ -146,7 +150,8 @@ def _verdict(check: Check) -> str:
     apart = "no loss to compare" if loss is None else f"loss of loop 1 apart by {loss:.1e}"
     said = "" if check.passed else " (TOO MUCH)"
     what = "; ".join(check.differences) or "all recorded numbers are equal nevertheless"
-    return f"{check.label}: other numerics, {apart}{said}; {what}"
+    why = "the problem has other code by now" if check.other_code else "other numerics"
+    return f"{check.label}: {why}, {apart}{said}; {what}"
 
 
 def _merge(arguments: list[str]) -> int:

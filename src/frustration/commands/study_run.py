@@ -34,7 +34,7 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
         engine = _engine(options)
         trail = TrackerThread(options.tracker, store.root)
         prepared = prepare(study, options.backend, options.device)
-        _warn(prepared, options)
+        _warn(prepared, options, store)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
             _say_estimate(estimate, to_stderr=options.json)
@@ -65,13 +65,15 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
     return 1 if outcome.failed else 0
 
 
-def _warn(prepared: Prepared, options: argparse.Namespace) -> None:
-    """Where there are too few loops for growth, and where there is no native engine."""
+def _warn(prepared: Prepared, options: argparse.Namespace, store: Store) -> None:
+    """Of too few loops for growth, of no native engine, of records that other code has made."""
     from frustration.engine.backends import fallback
     from frustration.engine.growth.outlook import outlooks
+    from frustration.study.code_changes import code_changes
 
     instead = fallback(options.backend, (prepared.backend, prepared.device))
-    for warning in (*([instead] if instead else []), *outlooks(prepared.specs)):
+    found = (*([instead] if instead else []), *outlooks(prepared.specs), *code_changes(store, prepared.specs))
+    for warning in found:
         print(f"warning: {warning}", file=sys.stderr if options.json else sys.stdout, flush=True)
 
 
@@ -89,7 +91,7 @@ def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     store.check(study)
     _engine(options)  # refuses here what the run would refuse
     prepared = prepare(study, options.backend, options.device)
-    _warn(prepared, options)
+    _warn(prepared, options, store)
     done = store.ids()[0]
     missing = len({spec.id for spec in prepared.specs} - done)
     twins = sum(planned.spec.id not in done for planned in prepared.twins.all)

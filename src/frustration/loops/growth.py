@@ -79,6 +79,7 @@ class Growth:
         self.extra: list[dict[str, float]] = []
         """Scores that decide nothing, one table per call of `add_score`."""
         self.best: float | None = None
+        self._watched: _Watched | None = None
         # A checkpoint that was written after growth then loads as what it is.
         network.register_load_state_dict_pre_hook(self._fit)
 
@@ -100,6 +101,9 @@ class Growth:
 
         `extra` scores, such as `test=0.91`, are kept and decide nothing.
         """
+        if self._watched is not None:
+            self._watched.check()
+            self._watched = None
         improved = self.best is None or (score > self.best) == self.growing.settings.maximizing_score
         self.scores.append(float(score))
         self.extra.append(extra)
@@ -109,6 +113,8 @@ class Growth:
         changed = event != "train"
         if changed and self.companions is not None:
             self.companions.restart()
+        elif event == "grown":
+            self._watched = _Watched(self.network)
         return Outcome(
             score=float(score),
             best=float(score) if self.best is None else self.best,
@@ -151,6 +157,28 @@ class Growth:
         self.best = state["best"]
         if self.companions is not None:
             self.companions.restart()
+
+
+class _Watched:
+    """Whether somebody's own optimizer trains what has grown."""
+
+    def __init__(self, network: nn.Module) -> None:
+        layers = [module for module in network.modules() if isinstance(module, Dendritic)]
+        self._new = [(layer.tops, layer.tops.detach().clone()) for layer in layers]
+        old = [p for layer in layers for p in layer.neuron.parameters() if p.requires_grad]
+        self._old = [(parameter, parameter.detach().clone()) for parameter in old]
+
+    def check(self) -> None:
+        """InputError where the network was trained after growth and its new dendrites were not."""
+        if _changed(self._old) and not _changed(self._new):
+            raise InputError(
+                "the network has grown, and the optimizer trains none of what is new: make a new one from "
+                "network.parameters() whenever add_score says grown, or hand yours to set_optimizer"
+            )
+
+
+def _changed(pairs: Iterable[tuple[Tensor, Tensor]]) -> bool:
+    return any(not torch.equal(now, before) for now, before in pairs)
 
 
 def can_grow(network: nn.Module) -> dict[str, int]:

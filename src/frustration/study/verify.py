@@ -16,10 +16,12 @@ from frustration.engine.loop import train_group
 from frustration.engine.population import Backend
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
+from frustration.metric import Metric
 from frustration.record import LoopEntry, TrialRecord
 from frustration.runners.work import Data
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.statistics.results import Estimate, Significance
+from frustration.study.code_changes import code_changed
 from frustration.study.run import digests, load_data, serving
 from frustration.study.store import Store
 
@@ -36,6 +38,9 @@ class Check:
     trial_id: str
     label: str
     same_numerics: bool
+    other_code: bool
+    """Whether its problem has other code by now than the record was made by."""
+    metric: Metric
     differences: tuple[str, ...]
     """In what the curves and results differ; empty where every bit that is recorded is the same."""
     first_loss: float | None
@@ -63,8 +68,13 @@ class Verification:
         return all(check.passed for check in self.checks)
 
     @property
+    def metric(self) -> Metric:
+        """Of the shift: that of the first trial."""
+        return self.checks[0].metric
+
+    @property
     def shift(self) -> float | None:
-        """Mean difference of test accuracy, now - before, over the trials under other numerics, in points."""
+        """Mean difference of test scores, now - before, over the trials under other numerics."""
         return statistics.fmean(self._pairs) if self._pairs else None
 
     @property
@@ -72,7 +82,10 @@ class Verification:
         return [
             check.now - check.before
             for check in self.checks
-            if not check.same_numerics and check.now is not None and check.before is not None
+            if not check.same_numerics
+            and check.metric == self.metric
+            and check.now is not None
+            and check.before is not None
         ]
 
     @property
@@ -123,6 +136,8 @@ def _check(record: TrialRecord, data: Data, backend: Backend) -> Check:
         trial_id=record.spec.id,
         label=f"{record.spec.architecture} {record.spec.label} trial {record.spec.trial}",
         same_numerics=record.numerics == again.numerics,
+        other_code=code_changed(record),
+        metric=record.spec.metric,
         differences=tuple(_differences(record, again)),
         first_loss=0.0 if before == now else apart,
         before=record.test_accuracy,

@@ -54,6 +54,8 @@ class Dendritic(nn.Module):
         self._size(0)
         # With a hook on it, nn.TransformerEncoderLayer does not read `weight` and pass this module by.
         self.register_forward_hook(_noted)
+        self.register_state_dict_post_hook(_mark)
+        self.register_load_state_dict_pre_hook(_unmark)
         for _ in range(dendrites):
             self.grow()
 
@@ -121,6 +123,26 @@ class Dendritic(nn.Module):
 
 def _noted(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
     """Nothing: it is enough that it is there."""
+
+
+def _marked(module: nn.Module, prefix: str) -> str:
+    """The name that the layer's first parameter has where it has not grown."""
+    layer = module.neuron
+    assert isinstance(layer, nn.Module)
+    return prefix + next(name for name, _ in layer.named_parameters())
+
+
+def _mark(module: nn.Module, state: dict[str, Any], prefix: str, local: Any) -> None:
+    """An empty tensor under the name that the layer had before it grew.
+
+    Loaders that fill in what is missing, as `from_pretrained` and `strict=False` do, would make a network
+    of new weights of a grown checkpoint and say nothing. They stop at a size that does not fit.
+    """
+    state[_marked(module, prefix)] = torch.empty(0)
+
+
+def _unmark(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    state.pop(_marked(module, prefix), None)
 
 
 def units_of(layer: nn.Module) -> int:
