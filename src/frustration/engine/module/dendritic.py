@@ -54,8 +54,8 @@ class Dendritic(nn.Module):
         self._size(0)
         # With a hook on it, nn.TransformerEncoderLayer does not read `weight` and pass this module by.
         self.register_forward_hook(_noted)
-        self.register_state_dict_post_hook(_mark)
-        self.register_load_state_dict_pre_hook(_unmark)
+        self.register_state_dict_post_hook(_mark)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_unmark)  # type: ignore[no-untyped-call]
         for _ in range(dendrites):
             self.grow()
 
