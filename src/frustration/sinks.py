@@ -2,7 +2,7 @@
 
 Names, keys, paths, error messages and log lines come from files, archives and services. A terminal obeys
 escape sequences in them, a spreadsheet computes cells that begin with "=", LaTeX and Markdown take their
-own signs for commands. HTML has its own module, `report/html/markup.py`.
+own signs for commands. HTML has its own module, `report/html/templates.py`.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from synthetic import write_study
 from frustration.report.figures import draw_all
 from frustration.report.html import write
 from frustration.report.html.images import BUDGET
-from frustration.report.html.markup import data, marked
-from frustration.report.html.page import SCRIPTS, asset
+from frustration.report.html.page import SCRIPTS
+from frustration.report.html.templates import asset, data, marked
 from frustration.report.results import Failure, Skipped
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

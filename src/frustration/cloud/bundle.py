@@ -27,7 +27,7 @@ from frustration.errors import FrustrationError
 from frustration.files import make_folder, users_cache
 from frustration.version import PACKAGE
 
-SOURCES = (".py", ".cpp", ".h", ".toml", ".json", ".txt", ".css", ".js")
+SOURCES = (".py", ".cpp", ".h", ".toml", ".json", ".txt", ".css", ".js", ".html")
 """Kinds of files that make up this package."""
 NOT_CODE = ("__pycache__", "bundled")
 DIGITS = 16

@@ -2,7 +2,8 @@
 
 page      what stands where            payload  the numbers that the page's script draws and filters
 charts    charts drawn by the page     images   figures inside the page, within a budget
-markup    escaping, tables, sections   report.css, and one script in files: tables drawing charts map start
+forest    the plot of the first screen templates  Jinja2, which escapes what it fills in
+Beside them: the templates (*.html), report.css, and one script in files: tables drawing charts map start
 """
 
 from __future__ import annotations

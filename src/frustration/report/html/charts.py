@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
+
+from markupsafe import Markup
 
 from frustration.report.figures.families import families, short
 from frustration.report.findings import Analysis
-from frustration.report.html.markup import text
+from frustration.report.html.templates import drawn
 from frustration.report.results import StudyResults
 
 _COSTS: Final = (
@@ -24,7 +28,27 @@ _LOOPED: Final = (
 )
 
 
-def all_charts(results: StudyResults, analysis: Analysis) -> str:
+@dataclass(frozen=True)
+class Choice:
+    """A list to choose from, above a chart."""
+
+    id: str
+    label: str
+    options: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that the page's script draws; `table` holds its numbers."""
+
+    name: str
+    title: str
+    caption: str
+    table: str
+    choice: Choice | None = None
+
+
+def all_charts(results: StudyResults, analysis: Analysis) -> Markup:
     """Those for which there are numbers."""
     headline = analysis.headline
     in_points = ", in points" if all(metric.in_points for metric in analysis.metrics) else ""
@@ -32,7 +56,7 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
     charts = []
     if analysis.comparisons:
         charts.append(
-            _chart(
+            Chart(
                 "effects",
                 "Effect of each treatment",
                 f"Difference of the mean {headline} to control{in_points}, with its 95 % interval. Filled: "
@@ -52,14 +76,14 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
         if not analysis.comparisons:
             options = options[1:]
         charts.append(
-            _chart(
+            Chart(
                 "map",
                 "Map of architectures",
                 "One tile for each architecture and treatment. An asterisk or a dot marks differences that "
                 "are better or worse than control; white ones are inert, or identical to "
                 "control in every trial.",
                 "table-cells",
-                _select("map-metric", "Colour", options),
+                Choice("map-metric", "Colour", options),
             )
         )
     if curved:
@@ -67,13 +91,13 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
         known = {cell.architecture for cell in curved}
         choices = [(str(index), short(a)) for index, a in enumerate(order) if a in known]
         charts.append(
-            _chart(
+            Chart(
                 "curves",
                 "Learning curves",
                 f"Best validation {analysis.scores} so far: median over trials, and the middle half of the "
                 "trials as a band.",
                 "table-dynamics",
-                _select("curves-architecture", "Architecture", choices),
+                Choice("curves-architecture", "Architecture", choices),
             )
         )
     if len(results.cells) > 1 and not analysis.runs:
@@ -85,31 +109,13 @@ def all_charts(results: StudyResults, analysis: Analysis) -> str:
             )
         ]
         charts.append(
-            _chart(
+            Chart(
                 "cost",
                 f"{analysis.scores.capitalize()} against cost",
                 f"Mean {headline} with its 95 % interval. The line joins the means that nothing as cheap "
                 "surpasses.",
                 "table-pareto",
-                _select("cost-axis", "Cost", costs),
+                Choice("cost-axis", "Cost", costs),
             )
         )
-    return "".join(charts)
-
-
-def _chart(name: str, title: str, caption: str, table: str, choice: str = "") -> str:
-    return (
-        f'<figure class="chart" id="chart-{name}"><figcaption><h3 id="chart-{name}-title">{text(title)}</h3>'
-        f'<p class="note">{text(caption)} <a href="#{table}">The numbers as a table.</a></p>'
-        f"</figcaption>{choice}"
-        f'<div class="legend" aria-hidden="true"></div>'
-        f'<div class="drawing" role="group" tabindex="0" aria-roledescription="chart" '
-        f'aria-labelledby="chart-{name}-title" aria-describedby="chart-{name}-keys"></div>'
-        f'<p class="away" id="chart-{name}-keys">Arrow keys go from mark to mark; each is read below.</p>'
-        f'<output class="reading" aria-live="polite"></output></figure>'
-    )
-
-
-def _select(name: str, label: str, options: list[tuple[str, str]]) -> str:
-    inner = "".join(f'<option value="{text(value)}">{text(shown)}</option>' for value, shown in options)
-    return f'<p class="choice"><label>{text(label)} <select id="{name}">{inner}</select></label></p>'
+    return drawn("charts.html", charts=charts) if charts else Markup()

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
+
+from markupsafe import Markup
 
 from frustration.metric import ACCURACY, POINTS, Metric
 from frustration.report.findings import Analysis, Comparison
 from frustration.report.formatting import DASH, digits_of, many, points, with_interval
-from frustration.report.html.markup import marked, text
 from frustration.report.html.payload import Names
+from frustration.report.html.templates import drawn
 from frustration.report.sentences import Topic, topics
 from frustration.report.table import of_metric
 
@@ -23,37 +26,68 @@ TICKS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _IDLE: Final = ("inert", "mostly inert", "identical")
 
 
-def forest(analysis: Analysis, names: Names) -> str:
+@dataclass(frozen=True)
+class Mark:
+    """One effect: where it and the ends of its interval are, in percent of the width."""
+
+    state: str
+    at: float
+    radius: int
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One architecture, or all of a treatment's together, which have no state of their own."""
+
+    where: str
+    effect: str
+    marks: Sequence[Mark]
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The rows of one treatment against one control."""
+
+    index: int
+    treatment: str
+    against: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The effects on one metric, on one scale."""
+
+    name: str
+    unit: str
+    ticks: Sequence[tuple[float, str]]
+    groups: Sequence[Effects]
+
+
+def forest(analysis: Analysis, names: Names) -> Markup:
     """Nothing where there is nothing to compare."""
     every = topics(analysis)
     if not every:
-        return ""
+        return Markup()
+    metrics = dict.fromkeys(topic.setting.metric for topic in every)
+    plots = [_plot(metric, every, names) for metric in metrics]
+    return drawn("forest.html", plots=plots, alpha=f"{analysis.alpha:g}")
+
+
+def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:
     each = sum(len(topic.comparisons) for topic in every) <= MOST
     several = len({topic.setting for topic in every}) > 1
-    metrics = list(dict.fromkeys(topic.setting.metric for topic in every))
-    return "".join(_plot(metric, every, analysis, names, several, each) for metric in metrics)
-
-
-def _plot(
-    metric: Metric, every: Sequence[Topic], analysis: Analysis, names: Names, several: bool, each: bool
-) -> str:
-    """The effects on one metric, on one scale."""
     shown = [topic for topic in every if topic.setting.metric == metric]
     first = metric == every[0].setting.metric
     ends = [end for topic in shown for one in topic.comparisons for end in _ends(one)]
     scale = _Scale(max(abs(end) for end in ends), metric)
-    body = "".join(_topic(topic, scale, names, several, each) for topic in shown)
-    name = "forest-title" if first else f"forest-{names.settings[shown[0].setting]}-title"
-    unit = POINTS if metric == ACCURACY else of_metric(metric)
-    return (
-        f'<div class="table"><h3 id="{name}">Effect of each treatment against its control ({text(unit)})</h3>'
-        f'<table class="forest" aria-labelledby="{name}"><caption class="away">Effects</caption>'
-        f'<thead><tr><th scope="col">where</th>'
-        f'<th scope="col">{scale.axis()}</th><th scope="col" class="n">effect (95 % interval)</th></tr>'
-        "</thead>"
-        f"{body}</table><p class=note>Filled: better or worse than control, all verdicts together at "
-        f"{analysis.alpha:g}. Hollow: not distinguished. Grey: inert, in all trials or in most. Where only "
-        "some trials learn, the verdict is about how many do.</p></div>"
+    return Plot(
+        name="forest-title" if first else f"forest-{names.settings[shown[0].setting]}-title",
+        unit=POINTS if metric == ACCURACY else of_metric(metric),
+        ticks=scale.ticks(),
+        groups=[_effects(topic, scale, names, several, each) for topic in shown],
     )
 
 
@@ -77,63 +111,48 @@ class _Scale:
     def at(self, value: float) -> float:
         return 50.0 + 46.0 * max(-1.0, min(1.0, math.asinh(value / self._unit) / self._most))
 
-    def axis(self) -> str:
+    def ticks(self) -> list[tuple[float, str]]:
+        """(place, words), symmetric about zero."""
         far = [tick * self._unit for tick in TICKS if math.asinh(tick) <= self._most]
         far = sorted({*far[-1:], *far[-3:-2]})
-        ticks = [-tick for tick in reversed(far)] + [0.0, *far]
-        marks = "".join(
-            f'<text x="{self.at(tick):.1f}%" y="12" text-anchor="middle">{text(_short(tick))}</text>'
-            for tick in ticks
-        )
-        return f'<svg class="axis" height="16" aria-hidden="true">{marks}</svg>'
+        values = [-tick for tick in reversed(far)] + [0.0, *far]
+        return [(self.at(value), _short(value)) for value in values]
 
 
 def _short(tick: float) -> str:
     return f"{tick:+g}".replace("-", "−") if tick else "0"
 
 
-def _topic(topic: Topic, scale: _Scale, names: Names, several: bool, each: bool) -> str:
-    """A treatment against its control: a head, and a row for each architecture or one for all."""
+def _effects(topic: Topic, scale: _Scale, names: Names, several: bool, each: bool) -> Effects:
+    """A treatment against its control: a row for each architecture or one for all."""
     where = f" · {topic.setting.name}" if several else ""
     against = "at equal parameters, against" if topic.kind == "size" else "against"
     missing = " (not its control, which is missing)" if topic.kind == "substitute" else ""
-    index = names.labels[topic.treatment]
-    head = (
-        f'<tr class="head"><th colspan="3" scope="rowgroup">'
-        f'<span class="swatch m{index}" aria-hidden="true"></span>'
-        f"{text(topic.treatment)} <span>{against} {marked(topic.control)}{missing}{text(where)}</span>"
-        "</th></tr>"
-    )
-    rows = (
-        "".join(_row(one, scale, index) for one in topic.comparisons) if each else _joint(topic, scale, index)
-    )
-    return f"<tbody>{head}{rows}</tbody>"
-
-
-def _row(one: Comparison, scale: _Scale, index: int) -> str:
-    state = _state(one)
-    note = f" · {text(one.verdict)}" if one.idle or one.finding in ("n too small", "identical") else ""
-    drawing = _svg(_marks([one], scale), f"m{index} {state}")
-    return (
-        f'<tr class="{state}"><th scope="row">{text(one.architecture)}</th><td>{drawing}</td>'
-        f'<td class="n">{text(with_interval(one.difference, metric=one.setting.metric))}{note}</td></tr>'
+    return Effects(
+        index=names.labels[topic.treatment],
+        treatment=topic.treatment,
+        against=f"{against} {topic.control}{missing}{where}",
+        rows=[_row(one, scale) for one in topic.comparisons] if each else [_joint(topic, scale)],
     )
 
 
-def _joint(topic: Topic, scale: _Scale, index: int) -> str:
+def _row(one: Comparison, scale: _Scale) -> Row:
+    note = f" · {one.verdict}" if one.idle or one.finding in ("n too small", "identical") else ""
+    effect = with_interval(one.difference, metric=one.setting.metric)
+    return Row(str(one.architecture), f"{effect}{note}", list(_marks([one], scale)), _state(one))
+
+
+def _joint(topic: Topic, scale: _Scale) -> Row:
     """All architectures in one row: a mark for each, and how many verdicts there are."""
     up, down = len(topic.having("better")), len(topic.having("worse"))
     values = sorted(one.difference.value for one in topic.comparisons)
     middle = values[len(values) // 2] if values else math.nan
-    drawing = _svg(_marks(topic.comparisons, scale, alone=False), f"m{index}")
     metric = topic.setting.metric
     words = ("above", "below") if metric.sign > 0 else ("better", "worse")
     median = points(middle, digits_of(metric, middle))
     counted = f"{up} {words[0]}, {down} {words[1]}; median {median}" if values else DASH
-    return (
-        f'<tr><th scope="row">{many(len(topic.comparisons), "architecture")}</th><td>{drawing}</td>'
-        f'<td class="n">{text(counted)}</td></tr>'
-    )
+    marks = list(_marks(topic.comparisons, scale, alone=False))
+    return Row(many(len(topic.comparisons), "architecture"), counted, marks)
 
 
 def _state(one: Comparison) -> str:
@@ -142,17 +161,8 @@ def _state(one: Comparison) -> str:
     return "found" if one.finding in ("better", "worse") else "open"
 
 
-def _svg(marks: Iterator[str], kind: str) -> str:
-    return (
-        f'<svg class="effect {kind}" height="18" aria-hidden="true">'
-        f'<line class="zero" x1="50%" x2="50%" y1="0" y2="18"/>{"".join(marks)}</svg>'
-    )
-
-
-def _marks(comparisons: Sequence[Comparison], scale: _Scale, alone: bool = True) -> Iterator[str]:
+def _marks(comparisons: Sequence[Comparison], scale: _Scale, alone: bool = True) -> Iterator[Mark]:
     for one in comparisons:
         low, value, high = _ends(one)
-        if alone and high > low:
-            yield f'<line x1="{scale.at(low):.2f}%" x2="{scale.at(high):.2f}%" y1="9" y2="9"/>'
-        size = 5 if alone else 3
-        yield f'<circle class="{_state(one)}" cx="{scale.at(value):.2f}%" cy="9" r="{size}"/>'
+        interval = (scale.at(low), scale.at(high)) if alone and high > low else None
+        yield Mark(_state(one), scale.at(value), 5 if alone else 3, interval)

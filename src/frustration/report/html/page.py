@@ -6,10 +6,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from markupsafe import Markup
 
 from frustration.report.figures.drawn import DrawnFigure
 from frustration.report.figures.mode_style import looks_of
@@ -17,8 +18,8 @@ from frustration.report.findings import Analysis
 from frustration.report.html import charts
 from frustration.report.html.forest import forest
 from frustration.report.html.images import gallery
-from frustration.report.html.markup import At, data, marked, section, sentences, table, text
 from frustration.report.html.payload import MOST_TRIALS, Names, payload
+from frustration.report.html.templates import At, asset, data, drawn
 from frustration.report.results import StudyResults
 from frustration.report.sentences import Plain, plain_sentences
 from frustration.report.table import Table, place_of
@@ -30,41 +31,46 @@ _ABOVE: Final = ("claims",)
 """Tables that belong to the answer."""
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of the page that the menu leads to."""
+
+    name: str
+    title: str
+    content: Markup | None = None
+    tables: Sequence[Table] = ()
+    texts: Sequence[tuple[str, str]] = ()
+    """(title, text as it is)"""
+
+
 def render(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFigure], path: Path) -> str:
     """The whole page as one text; `path` is where it will lie, so that links to other files hold."""
     names = Names(results)
-    at = _at(results, analysis, names)
-    tables = {made.name: made for made in all_tables(analysis)}
-    above = [table(tables[name], at) for name in _ABOVE if name in tables]
-    below = [made for name, made in tables.items() if name not in _ABOVE]
-    parts = (
-        ("charts", "Charts", charts.all_charts(results, analysis)),
-        ("tables", "Tables", "".join(table(made, at) for made in below)),
-        ("trials", "Trials", "" if analysis.runs else _trials(results, analysis)),
-        ("figures", "Figures", gallery(figures, path)),
-        ("about", "About this study", _about(results, analysis)),
-    )
-    content = [section(name, title, inner) for name, title, inner in parts]
-    there = [(name, title) for name, title, inner in parts if inner]
+    tables = all_tables(analysis)
+    plain = plain_sentences(results, analysis)
     script = "\n".join(asset(name) for name in SCRIPTS)
-    return _PAGE.format(
-        title=text(f"{results.name}: report"),
-        policy=_policy(script),
-        style=asset("report.css") + _colours(results),
-        name=text(results.name),
-        menu="".join(f'<li><a href="#{name}">{text(title)}</a></li>' for name, title in there),
-        answer=_answer(plain_sentences(results, analysis), forest(analysis, names)),
-        claims="".join(above),
-        filters=_filters(results, names),
-        content="".join(content),
-        payload=data(payload(results, analysis, names)),
-        script=script,
+    sections = (
+        Section("charts", "Charts", charts.all_charts(results, analysis)),
+        Section("tables", "Tables", tables=[made for made in tables if made.name not in _ABOVE]),
+        Section("trials", "Trials", tables=[] if analysis.runs else _trials(results, analysis)),
+        Section("figures", "Figures", gallery(figures, path)),
+        Section("about", "About this study", tables=_about(results, analysis), texts=_texts(results)),
     )
-
-
-@cache
-def asset(name: str) -> str:
-    return resources.files("frustration.report.html").joinpath(name).read_text(encoding="utf-8")
+    return drawn(
+        "page.html",
+        results=results,
+        policy=_policy(script),
+        style=Markup(asset("report.css") + _colours(results)),
+        plain=plain,
+        boxes=_boxes(plain),
+        forest=forest(analysis, names),
+        above=[made for made in tables if made.name in _ABOVE],
+        at=_at(results, analysis, names),
+        settings=[(index, setting.name) for setting, index in names.settings.items()],
+        sections=[one for one in sections if one.content or one.tables],
+        payload=data(payload(results, analysis, names)),
+        script=Markup(script),
+    )
 
 
 def _policy(script: str) -> str:
@@ -107,85 +113,37 @@ def _at(results: StudyResults, analysis: Analysis, names: Names) -> At:
     }
 
 
-def _answer(plain: Plain, drawn: str) -> str:
-    """The answer in three sentences, the forest plot, cost; then every test, and what to beware of."""
-    answer = sentences(plain.answer) or (
-        "<p>There is nothing to compare yet: no treatment stands beside a control.</p>"
-    )
-    parts = [
+def _boxes(plain: Plain) -> list[tuple[str, str, Sequence[str]]]:
+    """What stands below the answer and its plot: (class, title, sentences)."""
+    return [
         ("costs", "At what cost", plain.costs),
         ("warnings", "Beware", plain.warnings),
         ("helps", "Every comparison, with its test", plain.helps),
         ("power_notes", "How surely", plain.power_notes),
         ("withstand", "What the networks withstand", plain.withstand),
     ]
-    boxes = "".join(
-        f'<div class="{name}"><h3>{title}</h3>{sentences(lines)}</div>'
-        for name, title, lines in parts
-        if lines
-    )
-    about = " ".join(marked(line) for line in plain.about)
-    return (
-        f'<div class="short"><h3>Which interventions help</h3>{answer}</div>{drawn}'
-        f'<div class="answers">{boxes}</div><p class="lead">{about}</p>'
-    )
 
 
-def _filters(results: StudyResults, names: Names) -> str:
-    boxes = "".join(
-        f'<label class="mode m{index}"><input type="checkbox" name="mode" value="{index}" checked>'
-        f'<span class="swatch" aria-hidden="true"></span>{text(label)}</label>'
-        for label, index in names.labels.items()
-    )
-    setting = ""
-    if len(names.settings) > 1:
-        options = "".join(
-            f'<option value="{index}">{text(one.name)}</option>' for one, index in names.settings.items()
-        )
-        setting = f'<label>Setting <select id="filter-setting">{options}</select></label>'
-    return (
-        '<form id="filters" aria-label="Filters for charts and tables">'
-        '<label>Architectures <input id="filter-architecture" type="search" autocomplete="off" '
-        'placeholder="all; for example 1* 8*8" aria-describedby="filter-hint"></label>'
-        '<label>Family <select id="filter-family"><option value="">all</option></select></label>'
-        f"{setting}<fieldset><legend>Treatments</legend>{boxes}</fieldset>"
-        '<button type="reset">Show all</button>'
-        '<p id="filter-hint" class="away">Words apart by spaces; 1* means one hidden layer, *4 four units, '
-        "32 any name with 32 in it. Charts and tables below follow.</p>"
-        '<output id="filter-count" aria-live="polite"></output></form>'
-    )
-
-
-def _trials(results: StudyResults, analysis: Analysis) -> str:
+def _trials(results: StudyResults, analysis: Analysis) -> list[Table]:
+    """A head without rows: the script fills it from the payload."""
     if not results.trials:
-        return ""
+        return []
     limit = f" The first {MOST_TRIALS:,} of {results.trials:,}." if results.trials > MOST_TRIALS else ""
     scores = analysis.column("LKG test"), analysis.column("bounty")
     headers = ("architecture", "treatment", "trial", *scores, "at loop", "loops", "CPU s")
-    made = Table(
-        name="trials",
-        title="All trials",
-        note=f"One row per finished trial, page by page; the CSV file of the report has all of them.{limit}",
-        headers=headers,
-        rows=(),
-    )
-    pages = (
-        '<div class="pages"><button type="button" id="trials-back">Back</button>'
-        '<output id="trials-page" aria-live="polite"></output>'
-        '<button type="button" id="trials-on">On</button></div>'
-    )
-    return table(made, {}) + pages
+    note = f"One row per finished trial, page by page; the CSV file of the report has all of them.{limit}"
+    return [Table(name="trials", title="All trials", note=note, headers=headers, rows=())]
 
 
-def _about(results: StudyResults, analysis: Analysis) -> str:
-    """Inert treatments, failed trials, what was passed over, the manifest, the definition."""
+def _about(results: StudyResults, analysis: Analysis) -> list[Table]:
+    """Inert treatments, failed trials, what was passed over."""
     inert = [
         (place_of(analysis, group.setting, group.architecture), label, str(summary.cell.n))
         for group in analysis.groups
         for label, summary in group.cells.items()
         if summary.inert
     ]
-    made = [
+    return [
         Table(
             name="inert",
             title="Inert treatments",
@@ -212,49 +170,12 @@ def _about(results: StudyResults, analysis: Analysis) -> str:
             rows=tuple((one.path.name, one.reason) for one in results.skipped),
         ),
     ]
-    parts = [
-        table(one, {}) if one.rows else f'<h3>{text(one.title)}</h3><p class="note">None.</p>' for one in made
-    ]
-    if results.manifest:
-        said = json.dumps(list(results.manifest), indent=2, ensure_ascii=False, default=str)
-        parts.append(f"<h3>Manifest</h3><pre tabindex=0>{text(said)}</pre>")
-    if results.definition:
-        parts.append(f"<h3>Definition</h3><pre tabindex=0>{text(results.definition)}</pre>")
-    return "".join(parts)
 
 
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the answer</a>
-<header>
-<p class="brand">Frustration Engine</p>
-<nav aria-label="Parts of this report"><ul>{menu}</ul></nav>
-<button type="button" id="theme" aria-pressed="false">Dark colours</button>
-</header>
-<main id="main" tabindex="-1">
-<h1>{name}</h1>
-<section id="answer" aria-labelledby="answer-title">
-<h2 id="answer-title" class="away">Which interventions help, how surely, at what cost?</h2>
-{answer}
-{claims}
-</section>
-<noscript><p class="note">Charts, filters, sorting and the table of trials need JavaScript; the answer and
-the other tables do not.</p></noscript>
-{filters}
-{content}
-</main>
-<script type="application/json" id="payload">{payload}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+def _texts(results: StudyResults) -> list[tuple[str, str]]:
+    manifest = (
+        json.dumps(list(results.manifest), indent=2, ensure_ascii=False, default=str)
+        if results.manifest
+        else ""
+    )
+    return [("Manifest", manifest), ("Definition", results.definition or "")]
