@@ -111,13 +111,13 @@ class BackendEngine:
         backend = backend_named(name, "cpu")
         groups = plan([Trial.fresh(spec, shape) for spec in specs], backend)
         groups = groups[: -(-len(MODES) // len(groups[0].trials))]
-        self.networks = sum(len(group.trials) for group in groups)
+        self.networks = sum(len(group.members) for group in groups)
         self.populations = [
-            (backend.population(shape, group.runs, data, plain.BATCH_SIZE), self._epochs(group, data))
+            (backend.population(shape, group.layout, data, plain.BATCH_SIZE), self._epochs(group, data))
             for group in groups
         ]
         for group, (population, _) in zip(groups, self.populations, strict=True):
-            for slot, trial in group.trials.items():
+            for slot, trial in group.members.items():
                 population.load(slot, trial.base.vector)
 
     @staticmethod
@@ -126,7 +126,7 @@ class BackendEngine:
         probe = data.probe(1)
         orders: dict[int, Order] = {}
         epochs = {}
-        for slot, trial in group.trials.items():
+        for slot, trial in group.members.items():
             order = orders.setdefault(trial.spec.trial, trial.order(len(data.train)))
             epochs[slot] = trial.intervene(trial.base.copy(), order, probe).epoch
         return epochs

@@ -60,7 +60,7 @@ def train_and_report(
         for mode in MODES
     ]
     members = dict(enumerate(BriefTrial.fresh(spec, shape) for spec in specs))
-    group = Group(("f" * len(MODES),) * trials, members)
+    group = Group.of(("f" * len(MODES),) * trials, members)
 
     def observe(trial: Trial, entry: LoopEntry) -> None:
         peaks[f"meta-loop {entry.loop}"] = peak_bytes()

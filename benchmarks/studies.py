@@ -121,7 +121,7 @@ def queue(workers: int) -> float:
     backend = backend_named(prepared.backend, prepared.device)
     if not COSTS:
         COSTS.extend(
-            cost.seconds for cost in estimate(prepared.layouts, prepared.data, backend, 1, True).costs
+            cost.seconds for cost in estimate(prepared.groups, prepared.data, backend, 1, True).costs
         )
     ends = [0.0] * workers
     for seconds in COSTS:

@@ -255,7 +255,7 @@ def verify(count: int, seed: int, most_seconds: float, say: Callable[[str], None
             meta_loops=study.meta_loops,
         )
         trial = Trial.fresh(spec, spec.shape(data.features, data.classes))
-        group = Group(("f",), {0: trial})
+        group = Group.of(("f",), {0: trial})
         write_numerics(group, backend)
         train_group(group, backend, data, lambda trial, entry: None, threading.Event())
         same = Row.of(trial.record()).result == row.result

@@ -9,7 +9,7 @@ import numpy as np
 from frustration import Architecture, TrialSpec
 from frustration.dataset import Part, Split
 from frustration.engine.group import Group
-from frustration.engine.loop import run
+from frustration.engine.loop import MetaLoop
 from frustration.engine.population import Epoch, Moments, Populations
 from frustration.engine.trial import Trial
 from frustration.network import Network, Shape
@@ -91,18 +91,18 @@ def play(mode: str, script: Sequence[float], **settings) -> tuple[Trial, Scripte
     """One trial of as many loops as the script has entries."""
     population = ScriptedPopulation([script], **settings)
     trial = scripted_trial(mode, len(script))
-    play_group(Group(("f",), {0: trial}), population)
+    play_group(Group.of(("f",), {0: trial}), population)
     return trial, population
 
 
 def play_group(group: Group, population: ScriptedPopulation, observe=lambda trial, entry: None) -> None:
-    run(
+    MetaLoop(
         group,
-        Populations(lambda shape, runs: population, group.runs, whole=True),
+        Populations(lambda shape, runs: population, group.layout, whole=True),
         DATA,
         observe,
         threading.Event(),
-    )
+    ).run()
 
 
 def origin(network: Network) -> int:

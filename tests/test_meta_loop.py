@@ -22,7 +22,7 @@ from scripted import (
 )
 
 from frustration.engine.group import Group
-from frustration.engine.loop import run
+from frustration.engine.loop import MetaLoop
 from frustration.engine.population import Interrupted, Populations
 from frustration.engine.trial import Trial
 
@@ -192,7 +192,7 @@ def test_global_loop_1_alone_is_undamaged():
 
 def test_only_what_was_damaged_is_evaluated_before_training_and_only_what_was_trained_after():
     population = ScriptedPopulation([[50.0, 60.0], [NAN] * 2, [50.0, 40.0]])
-    group = Group(("ff", "f"), {0: scripted_trial("none", 2), 2: scripted_trial("output", 2, trial=1)})
+    group = Group.of(("ff", "f"), {0: scripted_trial("none", 2), 2: scripted_trial("output", 2, trial=1)})
     play_group(group, population)
     first_loop, second_loop, test = [[0, 2]], [[2], [0, 2]], [[0, 2]]
     assert population.evaluated == first_loop + second_loop + test
@@ -229,9 +229,9 @@ def test_it_makes_no_difference_whether_a_target_fell_on_the_turn_of_a_schedule(
     script, mode = [50.0, 40.0, 45.0, 44.0], "plain@1-2,none@3-"
     whole, _ = play(mode, script)
     population, trial = ScriptedPopulation([script]), scripted_trial(mode, 2)
-    play_group(Group(("f",), {0: trial}), population)
+    play_group(Group.of(("f",), {0: trial}), population)
     trial.spec = trial.spec.until(4)
-    play_group(Group(("f",), {0: trial}), population)
+    play_group(Group.of(("f",), {0: trial}), population)
     assert trial.curve == whole.curve
     assert origin(trial.base) == origin(whole.base)
 
@@ -245,21 +245,21 @@ def test_trials_that_lost_a_loop_catch_up_alone():
     """A kill may fall between the files of two trials of a group: the others wait, untouched."""
     scripts = [[50.0, 51.0, 52.0], [40.0, 41.0, 42.0], [30.0, 31.0, 32.0]]
     population = ScriptedPopulation(scripts)
-    group = Group(("fff",), {slot: scripted_trial("none", 3, trial=slot) for slot in range(3)})
-    ahead = group.trials[1]
-    play_group(Group(("fff",), {1: scripted_trial("none", 1, trial=1)}), ScriptedPopulation(scripts))
+    group = Group.of(("fff",), {slot: scripted_trial("none", 3, trial=slot) for slot in range(3)})
+    ahead = group.members[1]
+    play_group(Group.of(("fff",), {1: scripted_trial("none", 1, trial=1)}), ScriptedPopulation(scripts))
     ahead.loop, ahead.base_accuracy, ahead.bounty, ahead.bounty_loop = 2, 41.0, 41.0, 2
     population.turns[1] = 2
     play_group(group, population)
     assert [sorted(epochs) for epochs in population.trained] == [[0, 2], [0, 2], [0, 1, 2]]
-    assert [len(trial.curve) for trial in group.trials.values()] == [3, 1, 3]
-    assert [trial.bounty for trial in group.trials.values()] == [52.0, 42.0, 32.0]
+    assert [len(trial.curve) for trial in group.members.values()] == [3, 1, 3]
+    assert [trial.bounty for trial in group.members.values()] == [52.0, 42.0, 32.0]
 
 
 def test_empty_slots_of_a_group_are_never_trained_or_judged():
     population = ScriptedPopulation([[NAN] * 2, [50.0, 60.0], [NAN] * 2])
     trial = scripted_trial("output", 2)
-    play_group(Group(("ff", "f"), {1: trial}), population)
+    play_group(Group.of(("ff", "f"), {1: trial}), population)
     assert [sorted(epochs) for epochs in population.trained] == [[1], [1]]
     assert trial.bounty == 60.0
 
@@ -271,7 +271,7 @@ def test_trials_of_one_group_share_their_orders_only_if_they_share_their_streams
         2: scripted_trial("none", 1, trial=1),
     }
     population = ScriptedPopulation([[50.0]] * 3)
-    play_group(Group(("ff", "f"), trials), population)
+    play_group(Group.of(("ff", "f"), trials), population)
     orders = [population.trained[0][slot].order for slot in range(3)]
     assert orders[0] is orders[1]
     assert not np.array_equal(orders[0], orders[2])
@@ -279,7 +279,7 @@ def test_trials_of_one_group_share_their_orders_only_if_they_share_their_streams
 
 def test_every_loop_of_every_trial_is_observed_in_the_state_that_is_kept():
     seen = []
-    group = Group(("ff",), {slot: scripted_trial("none", 2, trial=slot) for slot in range(2)})
+    group = Group.of(("ff",), {slot: scripted_trial("none", 2, trial=slot) for slot in range(2)})
     play_group(
         group,
         ScriptedPopulation([[50.0, 60.0], [40.0, 30.0]]),
@@ -292,7 +292,7 @@ def test_a_finished_trial_is_tested_and_not_trained():
     trial, population = play("none", [50.0, 60.0])
     trial.test_accuracy = None
     epochs = len(population.trained)
-    play_group(Group(("f",), {0: trial}), population)
+    play_group(Group.of(("f",), {0: trial}), population)
     assert len(population.trained) == epochs
     assert trial.test_accuracy is not None
 
@@ -314,5 +314,5 @@ def test_a_request_to_stop_is_obeyed_without_a_trace_of_the_epoch():
         lambda shape, runs: Stubborn([[float(n) for n in range(9)]]), ("f",), whole=True
     )
     with pytest.raises(Interrupted):
-        run(Group(("f",), {0: trial}), populations, DATA, observe, stop)
+        MetaLoop(Group.of(("f",), {0: trial}), populations, DATA, observe, stop).run()
     assert (trial.loop, len(trial.curve), origin(trial.base)) == (2, 2, 2)

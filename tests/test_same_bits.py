@@ -14,7 +14,7 @@ import torch
 
 import frustration
 from frustration.engine.group import plan
-from frustration.engine.loop import run
+from frustration.engine.loop import MetaLoop
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.torch import TorchBackend
 from frustration.modes import mode_names
@@ -103,13 +103,13 @@ def test_trials_that_lost_a_loop_catch_up_to_the_same_bits(modes, backend, data)
         for behind in combinations(range(len(modes)), size):
             trials = [copy.deepcopy(kept[slot, 1 if slot in behind else 2]) for slot in range(len(modes))]
             for group in plan(trials, backend):
-                run(
+                MetaLoop(
                     group,
                     populations_of(group, data, backend),
                     data,
                     lambda trial, entry: None,
                     threading.Event(),
-                )
+                ).run()
             assert all(alike(one, other) for one, other in zip(trials, whole, strict=True)), behind
 
 

@@ -77,7 +77,7 @@ def _train_locked(
         if not trial.finished:  # the goal may lie beyond the last range of a schedule
             trial.spec.check(data.of(trial.spec).classes)
     groups = plan([trial for trial in trials if not trial.complete], backend)
-    groups.sort(key=lambda group: work_left(group.trials.values()), reverse=True)  # the costliest first
+    groups.sort(key=lambda group: work_left(group.members.values()), reverse=True)  # the costliest first
     for trial, place in zip(trials, files, strict=True):
         _begin(trial, place)
     workers = min(request.threads or default_workers(), max(1, len(groups)))

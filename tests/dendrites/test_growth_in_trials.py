@@ -12,7 +12,7 @@ import frustration
 from frustration.checkpoint import CheckpointFiles
 from frustration.dendrites.module import DendriticMLP
 from frustration.engine.group import numerics_of, plan
-from frustration.engine.loop import run
+from frustration.engine.loop import MetaLoop
 from frustration.engine.torch import TorchBackend
 from frustration.errors import InputError
 from frustration.modes import ModeError
@@ -79,7 +79,9 @@ def test_a_trial_kept_after_any_loop_goes_on_to_the_same_bits(mode, backend, dat
     for loop in range(1, whole.loop, 3):
         trial = kept[loop].resumed()
         (group,) = plan([trial], backend)
-        run(group, populations_of(group, data, backend), data, lambda trial, entry: None, threading.Event())
+        MetaLoop(
+            group, populations_of(group, data, backend), data, lambda trial, entry: None, threading.Event()
+        ).run()
         assert trial.curve == whole.curve, loop
         assert same_bits(trial.base, whole.base)
         assert same_bits(trial.lkg, whole.lkg)
@@ -246,7 +248,7 @@ def test_moments_do_not_survive_growth(data):
     def observe(trial, entry):
         seen.append((trial.moments is None, copy.copy(trial.base.shape)))
 
-    run(group, populations_of(group, data, TorchBackend()), data, observe, threading.Event())
+    MetaLoop(group, populations_of(group, data, TorchBackend()), data, observe, threading.Event()).run()
     shapes = [shape for _, shape in seen]
     for (forgot, shape), before in zip(seen[1:], shapes[:-1], strict=True):
         assert forgot == (shape != before) or forgot

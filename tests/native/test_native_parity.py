@@ -10,7 +10,7 @@ import pytest
 from native_cases import EXACT, REGIMES, bits, epoch_of, initial, reference_losses, shape_of, trained
 
 from frustration.engine.group import plan
-from frustration.engine.loop import run
+from frustration.engine.loop import MetaLoop
 from frustration.engine.native.build import LANGUAGE, OPTIMIZED, SOURCES, compiler, native_flags
 from frustration.engine.reference import ReferenceBackend
 from frustration.engine.trial import Trial
@@ -143,13 +143,13 @@ def test_the_ratchet_decides_as_in_the_reference(digits, native):
         ]
         trials = [Trial.fresh(spec, shape_of("[1*12]", digits)) for spec in specs]
         for group in plan(trials, backend):
-            run(
+            MetaLoop(
                 group,
                 populations_of(group, digits, backend),
                 digits,
                 lambda trial, entry: None,
                 threading.Event(),
-            )
+            ).run()
         return [
             [(e.accuracy, e.damaged, e.accepted, e.new_bounty) for e in trial.curve] for trial in trials
         ], [trial.test_accuracy for trial in trials]

@@ -14,8 +14,8 @@ def measured():
     prepared = prepare(tiny(train_fraction="0.1", meta_loops="4"))
     backend = backend_named(prepared.backend, prepared.device)
     seen = []
-    found = estimate(prepared.layouts, prepared.data, backend, 2, True, lambda *at: seen.append(at))
-    assert seen[-1] == (len(prepared.layouts), len(prepared.layouts))
+    found = estimate(prepared.groups, prepared.data, backend, 2, True, lambda *at: seen.append(at))
+    assert seen[-1] == (len(prepared.groups), len(prepared.groups))
     return prepared, found
 
 
@@ -48,16 +48,16 @@ def test_wall_time_is_that_of_the_longest_worker():
 
 def test_small_studies_are_not_measured_and_large_ones_are(measured):
     prepared, _ = measured
-    assert not worth_measuring(prepared.layouts, prepared.data)
+    assert not worth_measuring(prepared.groups, prepared.data)
     large = prepare(preset("quickstart"))
-    assert worth_measuring(large.layouts, large.data)
+    assert worth_measuring(large.groups, large.data)
 
 
 def test_every_kind_of_group_is_measured_on_the_network_and_the_data_that_it_trains(monkeypatch):
     measured = []
 
-    def stopwatch(layout, data, backend):
-        planned = next(iter(layout.members.values()))
+    def stopwatch(group, data, backend):
+        planned = group.first
         samples = len(data.of(planned.spec).train.labels)
         measured.append((str(planned.shape.architecture), samples, planned.spec.updates))
         return 1.0
@@ -69,7 +69,7 @@ def test_every_kind_of_group_is_measured_on_the_network_and_the_data_that_it_tra
         train_fraction="[0.04, 0.02]",
     )
     prepared = prepare(study)
-    estimate(prepared.layouts, prepared.data, backend_named(prepared.backend, prepared.device), 1, True)
+    estimate(prepared.groups, prepared.data, backend_named(prepared.backend, prepared.device), 1, True)
     assert set(measured) == {
         (architecture, samples, updates)
         for samples in (2_000, 1_000)

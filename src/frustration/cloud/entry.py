@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from frustration.engine.group import Layout
+from frustration.engine.group import those
 from frustration.errors import FrustrationError, InputError
 from frustration.files import make_folder, write_atomically
 from frustration.original.cloud_forms import COMPREHENSIVE, RESULTS, comprehensive_text, results_text
@@ -69,11 +69,7 @@ def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
     prepared = prepare(task.study, device=task.device, twins=False)
     wanted = task.trials if task.trials is not None else frozenset(spec.id for spec in prepared.specs)
     _check(prepared.specs, wanted)
-    layouts = [
-        Layout(layout.runs, {slot: one for slot, one in layout.members.items() if one.spec.id in wanted})
-        for layout in prepared.layouts
-    ]
-    mine = replace(prepared, layouts=[layout for layout in layouts if layout.members])
+    mine = replace(prepared, groups=those(prepared.groups, lambda one: one.spec.id in wanted))
     lines = JsonLines()
 
     def observe(event: StudyEvent) -> None:

@@ -84,17 +84,13 @@ class Estimator:
 
     def _measure(self, trials: frozenset[str]) -> list[Cost]:
         from frustration.engine.backends import backend_named
-        from frustration.engine.group import Layout
+        from frustration.engine.group import those
         from frustration.study.estimate import estimate
 
-        all_of = self.prepared.layouts
-        parts = [
-            Layout(one.runs, {s: p for s, p in one.members.items() if p.spec.id in trials}) for one in all_of
-        ]
-        layouts = [one for one in parts if one.members]
+        groups = those(self.prepared.groups, lambda one: one.spec.id in trials)
         backend = backend_named(self.prepared.backend, self.prepared.device)
         progress = _progress if sys.stderr.isatty() else lambda done, total: None
-        found = estimate(layouts, self.prepared.data, backend, 1, self.study.networks, progress)
+        found = estimate(groups, self.prepared.data, backend, 1, self.study.networks, progress)
         return list(found.costs)
 
     def packs(self, trials: frozenset[str], place: Place) -> tuple[Pack, ...]:

@@ -120,17 +120,13 @@ def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
 def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, lazily: bool) -> Estimate | None:
     """What the missing trials cost; `lazily`: only if measuring takes little of the time they take."""
     from frustration.engine.backends import backend_named
-    from frustration.engine.group import Layout
+    from frustration.engine.group import those
     from frustration.runners.pool import default_workers
     from frustration.study.estimate import estimate, worth_measuring
 
     done, failed = store.ids()
     gone = done | failed
-    parts = [
-        Layout(layout.runs, {slot: one for slot, one in layout.members.items() if one.spec.id not in gone})
-        for layout in prepared.layouts
-    ]
-    missing = [layout for layout in parts if layout.members]
+    missing = those(prepared.groups, lambda one: one.spec.id not in gone)
     if not missing or (lazily and not worth_measuring(missing, prepared.data)):
         return None
     shown, screen = sys.stderr.isatty(), unfenced(sys.stderr)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frustration.engine.slots import SlotLayout
 from frustration.modes import EpochSettings
 from frustration.protocols import AnyNetwork, AnyShape, Vector
 
@@ -90,11 +90,6 @@ class Epoch:
     """Where the optimizer goes on from; None: it starts afresh."""
 
 
-Runs = tuple[str, ...]
-"""The shape of a group, for example ("ff", "fp"): a run of slots that share their order of samples, one
-letter a slot, f for a fresh optimizer and p for a persistent one. Rounding may depend on it."""
-
-
 class Population(Protocol):
     """K networks in K slots. Weights go in and come out as flat vectors; a slot that is not trained
     rests, and what lies in it afterwards is undefined."""
@@ -124,10 +119,12 @@ class Population(Protocol):
 class Populations:
     """The populations of one group: networks that have grown alike train side by side."""
 
-    def __init__(self, make: Callable[[AnyShape, Runs], Population], runs: Runs, whole: bool) -> None:
+    def __init__(
+        self, make: Callable[[AnyShape, SlotLayout], Population], layout: SlotLayout, whole: bool
+    ) -> None:
         """`whole`: every population has all the slots of the group, because bits may depend on how many there
         are. If not, it has those slots only that are put into it."""
-        self._make, self._runs, self._whole = make, runs, whole
+        self._make, self._layout, self._whole = make, SlotLayout(layout), whole
         self._held: dict[tuple[AnyShape, tuple[int, ...]], Population] = {}
 
     def sort(self, networks: Mapping[int, AnyNetwork]) -> Iterator[tuple[Population, list[int]]]:
@@ -143,15 +140,10 @@ class Populations:
             yield self._held[key], alike
 
     def _population(self, shape: AnyShape, slots: list[int]) -> Population:
-        in_all = sum(map(len, self._runs))
-        if self._whole or len(slots) == in_all:
-            return self._make(shape, self._runs)
-        bounds = pairwise(accumulate(map(len, self._runs), initial=0))
-        chosen = [
-            "".join(letter for slot, letter in enumerate(run, start=low) if slot in slots)
-            for run, (low, _) in zip(self._runs, bounds, strict=True)
-        ]
-        return Selection(self._make(shape, tuple(filter(None, chosen))), sorted(slots), in_all)
+        if self._whole or len(slots) == self._layout.slots:
+            return self._make(shape, self._layout)
+        chosen = self._make(shape, self._layout.only(slots))
+        return Selection(chosen, sorted(slots), self._layout.slots)
 
 
 class Selection:
@@ -194,8 +186,8 @@ class Backend(Protocol):
     depends_on_group: bool
     """Whether a network's bits may depend on the shape of its population and its slot in it."""
 
-    def population(self, shape: Any, runs: Runs, data: Any, batch_size: int) -> Population:
-        """An empty population; `sum(map(len, runs))` slots."""
+    def population(self, shape: Any, layout: Iterable[str], data: Any, batch_size: int) -> Population:
+        """An empty population with the slots of `SlotLayout(layout)`."""
 
     def group_limit(self, shape: Any, batch_size: int) -> int:
         """How many slots a group should have at most, by speed and memory; never by this machine's state."""

@@ -6,7 +6,7 @@ Every faster backend is held to this one by tests. It is written to be read, not
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from frustration.dataset import Split
 from frustration.dataset.split import Samples
 from frustration.dendrites.module import DendriticMLP
 from frustration.engine.one_thread import one_thread
-from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
+from frustration.engine.population import Epoch, Interrupted, Moments, Part
+from frustration.engine.slots import SlotLayout
 from frustration.modes import EpochSettings
 from frustration.network import Shape, Vector, from_state, to_state
 from frustration.simple_mlp import SimpleMLP
@@ -157,8 +158,10 @@ class ReferenceBackend:
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         self.dtype = dtype
 
-    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> ReferencePopulation:
-        return ReferencePopulation(shape, sum(map(len, runs)), data, batch_size, self.dtype)
+    def population(
+        self, shape: Shape, layout: Iterable[str], data: Split, batch_size: int
+    ) -> ReferencePopulation:
+        return ReferencePopulation(shape, SlotLayout(layout).slots, data, batch_size, self.dtype)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
         return 1

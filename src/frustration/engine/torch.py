@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,9 @@ from frustration.dataset import Split
 from frustration.engine.dendritic import join, part
 from frustration.engine.masks import Masks
 from frustration.engine.one_thread import one_thread
-from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
+from frustration.engine.population import Epoch, Interrupted, Moments, Part
 from frustration.engine.products import ONEDNN, gradient, layer_outputs, propagate, times_transposed
+from frustration.engine.slots import SlotLayout
 from frustration.engine.stack import FusedAdamW, Stack, aligned
 from frustration.engine.workspace import Buffers, Workspace
 from frustration.modes.decay import decay_factor
@@ -74,16 +74,18 @@ class Ready:
 class TorchPopulation:
     """K networks of one shape on one device."""
 
-    def __init__(self, shape: Shape, runs: Runs, data: Split, batch_size: int, device: torch.device) -> None:
+    def __init__(
+        self, shape: Shape, layout: Iterable[str], data: Split, batch_size: int, device: torch.device
+    ) -> None:
         self.shape, self.batch_size, self.device = shape, batch_size, device
-        self.policies = "".join(runs)
-        self.slots = len(self.policies)
-        self.runs = [slice(low, high) for low, high in pairwise(accumulate(map(len, runs), initial=0))]
-        self.run_of_slot = torch.tensor([n for n, run in enumerate(runs) for _ in run], device=device)
+        slots = SlotLayout(layout)
+        self.policies, self.slots = slots.policies, slots.slots
+        self.runs = [slice(run.start, run.stop) for run in slots.ranges]
+        self.run_of_slot = torch.tensor([n for n, run in enumerate(slots) for _ in run], device=device)
         self.parameters, self.gradients = (Stack(shape, self.slots, device) for _ in range(2))
         self.losses = torch.zeros(self.slots, device=device)
         self.optimizer = FusedAdamW(shape, self.policies, self.parameters, self.gradients)
-        self.buffers = Buffers(shape, len(runs), self.slots, batch_size, device)
+        self.buffers = Buffers(shape, len(slots), self.slots, batch_size, device)
         self.ready: dict[Any, Ready] = {}
         self.data = data
 
@@ -319,8 +321,10 @@ class TorchBackend:
     def __init__(self, device: str = "cpu") -> None:
         self.device = torch.device(device)
 
-    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> TorchPopulation:
-        return TorchPopulation(shape, runs, data, batch_size, self.device)
+    def population(
+        self, shape: Shape, layout: Iterable[str], data: Split, batch_size: int
+    ) -> TorchPopulation:
+        return TorchPopulation(shape, layout, data, batch_size, self.device)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
         units = sum(shape.architecture.hidden) + shape.classes

@@ -25,6 +25,7 @@ from typing import Any
 
 from frustration.engine.group import Group
 from frustration.engine.population import Interrupted
+from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError, InputError
 from frustration.runners.events import Emit
 from frustration.runners.keeper import StudyKeeper
@@ -135,7 +136,7 @@ class RayEngine:
 class Flight:
     """A group with the task that trains it."""
 
-    group: Group
+    group: Group[Trial]
     attempt: int
     losses: int
 
@@ -185,7 +186,7 @@ class RunningTasks:
         self._under_way.clear()
         ray.kill(self.actor)
 
-    def _start(self, group: Group, losses: int) -> None:
+    def _start(self, group: Group[Trial], losses: int) -> None:
         ray = import_ray()
         attempt = next(self._numbers)
         ray.get(self.actor.admit.remote(attempt))
@@ -223,9 +224,9 @@ class RunningTasks:
             return
         losses = flight.losses + 1 if _loops_left(group) == before else 1
         if losses >= MOST_LOSSES:
-            spec = next(iter(group.trials.values())).spec
+            spec = group.first.spec
             raise WorkerError(
-                f"a group of {len(group.trials)} trials of {spec.architecture} lost its worker {losses} "
+                f"a group of {len(group.members)} trials of {spec.architecture} lost its worker {losses} "
                 f"times without finishing a loop, perhaps for want of memory ({why}); what is kept is whole"
             )
         self._start(group, losses)
@@ -278,8 +279,8 @@ def _handlers_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _loops_left(group: Group) -> int:
-    return sum(trial.spec.meta_loops - trial.loop for trial in group.trials.values())
+def _loops_left(group: Group[Trial]) -> int:
+    return sum(trial.spec.meta_loops - trial.loop for trial in group.members.values())
 
 
 def _unexpected(error: Exception) -> WorkerError:

@@ -13,6 +13,7 @@ from typing import Any
 from frustration.engine.backends import backend_for
 from frustration.engine.group import Group, numerics_of
 from frustration.engine.population import Backend, Interrupted
+from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError, InputError
 from frustration.record import TrialRecord
 from frustration.runners.events import Event
@@ -110,7 +111,7 @@ def train(actor: Any, attempt: int, code: str, shared: list[Any], pickled: bytes
             )
         work, group = _work(shared[0]), pickle.loads(pickled)
         try:
-            subject = next(iter(group.trials.values())).spec.architecture
+            subject = group.first.spec.architecture
             backend = backend_for(subject, work.backend, work.device)
         except FrustrationError as error:
             raise WorkerError(f"on the node {_where()}: {error}") from None
@@ -123,8 +124,8 @@ def train(actor: Any, attempt: int, code: str, shared: list[Any], pickled: bytes
     return None
 
 
-def _check_numerics(group: Group, backend: Backend) -> None:
-    for trial in group.trials.values():
+def _check_numerics(group: Group[Trial], backend: Backend) -> None:
+    for trial in group.members.values():
         planned = {name: value for name, value in trial.numerics.items() if name != "group"}
         here = numerics_of(trial.spec, backend)
         if planned != here:

@@ -59,10 +59,10 @@ class TrialStorage(Protocol):
         """In place of a record."""
 
 
-class RecoverableGroups(Tasks[Group], Protocol):
+class RecoverableGroups(Tasks[Group[Trial]], Protocol):
     """Groups whose trials are kept where they can be read again, should whoever trains one be lost."""
 
-    def again(self, group: Group) -> Group | None:
+    def again(self, group: Group[Trial]) -> Group[Trial] | None:
         """What is left of a group that was taken, its trials as they were last kept; None if nothing is."""
 
 
@@ -124,7 +124,7 @@ class Work:
     def prepare(self) -> None:
         load_backend(self.backend, self.device)
 
-    def __call__(self, task: Group, emit: Emit, stop: threading.Event) -> None:
+    def __call__(self, task: Group[Trial], emit: Emit, stop: threading.Event) -> None:
         do(self, task, emit, stop)
 
 
@@ -135,7 +135,7 @@ class _ListenerError(Exception):
         self.error = error
 
 
-def do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
+def do(work: Work, group: Group[Trial], emit: Emit, stop: threading.Event) -> None:
     """Train a group to its end; raises Interrupted when `stop` is set, and what `emit` raises."""
 
     def tell(event: Event) -> None:
@@ -150,7 +150,7 @@ def do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
         raise failed.error from None
 
 
-def _do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
+def _do(work: Work, group: Group[Trial], emit: Emit, stop: threading.Event) -> None:
     try:
         _train(work, group, emit, stop)
     except (Interrupted, _ListenerError):
@@ -159,23 +159,23 @@ def _do(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
         about_all = isinstance(error, FrustrationError) and not isinstance(error, ProblemError)
         if about_all or not work.keeper.keeps_failures:
             raise
-        if len(group.trials) > 1:
+        if len(group.members) > 1:
             # Whose error it was shows when each goes on alone, in its own slot and to the same bits.
-            for slot, trial in group.trials.items():
-                _do(work, Group(group.runs, {slot: trial}), emit, stop)
+            for slot, trial in group.members.items():
+                _do(work, Group(group.layout, {slot: trial}), emit, stop)
             return
         text = traceback.format_exc()
-        for trial in group.trials.values():
+        for trial in group.members.values():
             work.keeper.fail(trial, text)
             emit(TrialFailed(trial.spec.id, text))
 
 
-def _train(work: Work, group: Group, emit: Emit, stop: threading.Event) -> None:
+def _train(work: Work, group: Group[Trial], emit: Emit, stop: threading.Event) -> None:
     def observe(trial: Trial, entry: LoopEntry) -> None:
         work.keeper.keep(trial, entry)
         emit(LoopDone(trial.spec.id, entry, trial.bounty, trial.bounty_loop))
 
-    trials = list(group.trials.values())
+    trials = list(group.members.values())
     data = work.data.of(trials[0].spec)
     backend = backend_for(trials[0].spec.architecture, work.backend, work.device)
     train_group(group, backend, data, observe, stop)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from frustration.engine.group import Group, Layout
+from frustration.engine.group import Group
 from frustration.engine.loop import PROBE_SAMPLES
 from frustration.engine.population import Backend, TrialData
 from frustration.engine.trial import Trial
@@ -84,7 +84,7 @@ class Estimate:
 
 
 def estimate(
-    layouts: Sequence[Layout[Planned]],
+    groups: Sequence[Group[Planned]],
     data: Data,
     backend: Backend,
     workers: int,
@@ -94,41 +94,41 @@ def estimate(
     """Measure one group of every kind for a few training steps, and add up."""
     seconds: dict[tuple[object, ...], float] = {}
     costs = []
-    for number, layout in enumerate(layouts):
-        planned = next(iter(layout.members.values()))
-        kind = _kind(layout)
+    for number, group in enumerate(groups):
+        planned = group.first
+        kind = _kind(group)
         if kind not in seconds:
-            seconds[kind] = seconds_per_loop(layout, data, serving(planned.spec, backend))
+            seconds[kind] = seconds_per_loop(group, data, serving(planned.spec, backend))
         loops = planned.spec.meta_loops
         size = planned.shape.size
         costs.append(
             Cost(
                 architecture=str(planned.spec.architecture),
-                ids=tuple(one.spec.id for one in layout.members.values()),
+                ids=tuple(one.spec.id for one in group.members.values()),
                 seconds=seconds[kind] * loops,
-                memory=_memory(layout),
-                disk=len(layout.members) * (RECORD_BYTES_PER_LOOP * loops + 4 * size * networks),
+                memory=_memory(group),
+                disk=len(group.members) * (RECORD_BYTES_PER_LOOP * loops + 4 * size * networks),
             )
         )
-        progress(number + 1, len(layouts))
+        progress(number + 1, len(groups))
     return Estimate(costs=tuple(costs), workers=workers)
 
 
-def worth_measuring(layouts: Sequence[Layout[Planned]], data: Data) -> bool:
+def worth_measuring(groups: Sequence[Group[Planned]], data: Data) -> bool:
     """Whether measuring surely takes less than a twentieth of what is measured.
 
     Both are counted in samples times weights: a slice trains a few batches three times and evaluates
     twice, which is a third of the work of training.
     """
     slices, whole, seen = 0.0, 0.0, set()
-    for layout in layouts:
-        planned = next(iter(layout.members.values()))
+    for group in groups:
+        planned = group.first
         split = data.of(planned.spec)
         samples = split.samples
-        size = len(layout.members) * planned.shape.size
+        size = len(group.members) * planned.shape.size
         judged = 0 if planned.spec.problem else len(split.validation.labels)
         whole += size * planned.spec.meta_loops * (samples + judged / 3)
-        kind = _kind(layout)
+        kind = _kind(group)
         if kind not in seen:
             seen.add(kind)
             measured = 3 * min(samples, MEASURED_STEPS * planned.spec.batch_size)
@@ -137,25 +137,25 @@ def worth_measuring(layouts: Sequence[Layout[Planned]], data: Data) -> bool:
     return least > LEAST_SECONDS and measuring < least / 20
 
 
-def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> float:
+def seconds_per_loop(group: Group[Planned], data: Data, backend: Backend) -> float:
     """CPU seconds of one meta-loop of a group: a few training steps and an evaluation, scaled."""
-    planned = list(layout.members.items())
+    planned = list(group.members.items())
     spec, shape = planned[0][1].spec, planned[0][1].shape
     split = data.of(spec)
     batch = spec.batch_size
     if spec.problem:
-        return _seconds_of_problem(layout, split, backend)
+        return _seconds_of_problem(group, split, backend)
     samples = split.samples
     some = min(samples, MEASURED_STEPS * batch)
     images = min(PROBE_SAMPLES, len(split.validation.labels))
     # The first images serve for both: what they are does not change what they cost.
     small = split.head(some, images, images)
-    population = backend.population(shape, layout.runs, small, batch)
-    group = Group(layout.runs, {slot: Trial.fresh(one.spec, one.shape) for slot, one in planned})
+    population = backend.population(shape, group.layout, small, batch)
+    trials = {slot: Trial.fresh(one.spec, one.shape) for slot, one in planned}
     probe = small.probe(1)
     plans = {}
-    shared = {trial.spec.trial: trial.order(some) for trial in group.trials.values()}
-    for slot, trial in group.trials.items():
+    shared = {trial.spec.trial: trial.order(some) for trial in trials.values()}
+    for slot, trial in trials.items():
         plan = trial.intervene(trial.clone(), shared[trial.spec.trial], probe)
         plans[slot] = plan.epoch
         population.load(slot, plan.network.vector)
@@ -168,12 +168,12 @@ def seconds_per_loop(layout: Layout[Planned], data: Data, backend: Backend) -> f
     return float(training * samples / some + per_loop * evaluation * whole)
 
 
-def _seconds_of_problem(layout: Layout[Planned], data: TrialData, backend: Backend) -> float:
+def _seconds_of_problem(group: Group[Planned], data: TrialData, backend: Backend) -> float:
     """The same of any network: some steps of its training, and one whole evaluation."""
-    ((slot, planned),) = layout.members.items()
+    ((slot, planned),) = group.members.items()
     spec = planned.spec
     trial = Trial.fresh(spec, planned.shape)
-    population = backend.population(planned.shape, layout.runs, data, spec.batch_size)
+    population = backend.population(planned.shape, group.layout, data, spec.batch_size)
     population.load(slot, trial.base.vector)
     order = trial.order(data.samples)
     some = order[: MEASURED_STEPS * spec.batch_size]
@@ -185,11 +185,11 @@ def _seconds_of_problem(layout: Layout[Planned], data: TrialData, backend: Backe
     return float(training * len(order) / len(some) + (1 + _damages(planned)) * evaluation)
 
 
-def _kind(layout: Layout[Planned]) -> tuple[object, ...]:
+def _kind(group: Group[Planned]) -> tuple[object, ...]:
     """Groups of one kind take the same time. `wide` trains another architecture than was asked for."""
-    planned = next(iter(layout.members.values()))
+    planned = group.first
     spec = planned.spec
-    return planned.shape, spec.dataset, spec.train_fraction, spec.updates, layout.runs
+    return planned.shape, spec.dataset, spec.train_fraction, spec.updates, group.layout
 
 
 def _damages(planned: Planned) -> bool:
@@ -205,9 +205,9 @@ def _fastest(call: Callable[[], object]) -> float:
     return min(times)
 
 
-def _memory(layout: Layout[Planned]) -> int:
+def _memory(group: Group[Planned]) -> int:
     """Weights, gradients and two moments in the population, base and candidate beside it, activations."""
-    planned = next(iter(layout.members.values()))
+    planned = group.first
     units = sum(units for _, units, _ in planned.shape.layer_sizes())
-    slots = sum(map(len, layout.runs))
+    slots = group.layout.slots
     return slots * 4 * (6 * planned.shape.size + 2 * planned.spec.batch_size * units)

@@ -17,7 +17,7 @@ from typing import IO
 
 from frustration.dataset import load
 from frustration.engine.backends import MODULE, backend_for, backend_named, choose
-from frustration.engine.group import Group, Layout, lay_out, work_left, write_numerics
+from frustration.engine.group import Group, lay_out, work_left, write_numerics
 from frustration.engine.growth.protocol import ExternalSchedule
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
@@ -55,13 +55,13 @@ class Prepared:
     data: Data
     backend: str
     device: str
-    layouts: list[Layout[Planned]]
+    groups: list[Group[Planned]]
     twins: Twins
     """The trials that are in no group, because their numbers are those of another."""
 
     @property
     def specs(self) -> tuple[TrialSpec, ...]:
-        trained = (planned.spec for layout in self.layouts for planned in layout.members.values())
+        trained = (planned.spec for group in self.groups for planned in group.members.values())
         return (*trained, *(planned.spec for planned in self.twins.all))
 
 
@@ -139,7 +139,7 @@ class Twins:
 
 def plan_study(
     study: Study, data: Data, backend: Backend, twins: bool = True
-) -> tuple[list[Layout[Planned]], Twins]:
+) -> tuple[list[Group[Planned]], Twins]:
     """All groups of a study, the costliest first, whatever is done already; and who needs none."""
     by_backend: dict[str, list[Planned]] = {}
     by_control: dict[str, list[Planned]] = {}
@@ -152,13 +152,13 @@ def plan_study(
             by_control.setdefault(control, []).append(Planned(spec, shape))
         else:
             by_backend.setdefault(str(spec.problem or ""), []).append(Planned(spec, shape))
-    layouts = [
-        layout
+    groups = [
+        group
         for planned in by_backend.values()
-        for layout in lay_out(planned, serving(planned[0].spec, backend))
+        for group in lay_out(planned, serving(planned[0].spec, backend))
     ]
-    layouts.sort(key=lambda layout: work_left(layout.members.values()), reverse=True)
-    return layouts, Twins(by_control)
+    groups.sort(key=lambda group: work_left(group.members.values()), reverse=True)
+    return groups, Twins(by_control)
 
 
 def serving(spec: TrialSpec, backend: Backend) -> Backend:
@@ -178,8 +178,8 @@ def prepare(
     for spec in replace(study, trials=1).specs(study.no_digests()):
         if spec.problem:  # what an architecture cannot be given is refused when the study is read
             spec.check(classes=0)
-    layouts, spared = plan_study(study, data, backend_named(name, place), twins)
-    return Prepared(study=study, data=data, backend=name, device=place, layouts=layouts, twins=spared)
+    groups, spared = plan_study(study, data, backend_named(name, place), twins)
+    return Prepared(study=study, data=data, backend=name, device=place, groups=groups, twins=spared)
 
 
 def run_study(
@@ -228,7 +228,7 @@ def _run_on(
         data=data,
         keeper=StudyKeeper(store, study.networks),
     )
-    claims = Claims(store, prepared.layouts, backend)
+    claims = Claims(store, prepared.groups, backend)
     workers = max(1, min(workers or engine.workers(), claims.open))
     emit(
         StudyStart(
@@ -270,8 +270,8 @@ def _run_on(
 class Held:
     """A group that this process has claimed."""
 
-    group: Group
-    layout: Layout[Planned]
+    group: Group[Trial]
+    planned: Group[Planned]
     key: str
     lock: IO[str]
 
@@ -281,14 +281,14 @@ class Claims:
     """The groups of a study that are still to be done, claimed one at a time for this process."""
 
     store: Store
-    layouts: Iterable[Layout[Planned]]
+    groups: Iterable[Group[Planned]]
     backend: Backend
-    _left: list[Layout[Planned]] = field(default_factory=list)
+    _left: list[Group[Planned]] = field(default_factory=list)
     _held: dict[int, Held] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         done, failed = self.store.ids()
-        self._left = [one for one in self.layouts if _ids(one) - done - failed]
+        self._left = [one for one in self.groups if _ids(one) - done - failed]
 
     @property
     def open(self) -> int:
@@ -303,25 +303,25 @@ class Claims:
             held.lock.close()
         self._held.clear()
 
-    def take(self) -> Group | None:
+    def take(self) -> Group[Trial] | None:
         """The first group that nobody else is training, with the trials of it that have no record."""
-        for layout in list(self._left):
-            key = _key(layout)
+        for planned in list(self._left):
+            key = _key(planned)
             lock = try_lock(self.store.claim_path(key))
             if lock is None:
                 continue
-            self._left.remove(layout)
-            if group := self._hold(layout, key, lock):
+            self._left.remove(planned)
+            if group := self._hold(planned, key, lock):
                 return group
         return None
 
-    def finished(self, group: Group) -> None:
+    def finished(self, group: Group[Trial]) -> None:
         held = self._held.pop(id(group))
         _release(self.store, held.key, held.lock)
 
-    def again(self, group: Group) -> Group | None:
+    def again(self, group: Group[Trial]) -> Group[Trial] | None:
         held = self._held.pop(id(group))
-        return self._hold(held.layout, held.key, held.lock)
+        return self._hold(held.planned, held.key, held.lock)
 
     def exhausted(self) -> bool:
         """Nothing is left but what this process is training itself."""
@@ -330,17 +330,17 @@ class Claims:
         ]
         return not self._left
 
-    def _hold(self, layout: Layout[Planned], key: str, lock: IO[str]) -> Group | None:
+    def _hold(self, planned: Group[Planned], key: str, lock: IO[str]) -> Group[Trial] | None:
         """The trials of a claimed group that have no record, as they are kept; without any, it is let go."""
-        missing = {slot: p for slot, p in layout.members.items() if self._missing(p.spec.id)}
+        missing = {slot: p for slot, p in planned.members.items() if self._missing(p.spec.id)}
         if not missing:
             _release(self.store, key, lock)
             return None
-        group = Group(layout.runs, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
-        write_numerics(group, serving(next(iter(group.trials.values())).spec, self.backend))
-        for slot, trial in group.trials.items():
-            group.trials[slot] = self._revived(trial)
-        self._held[id(group)] = Held(group, layout, key, lock)
+        group = Group(planned.layout, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
+        write_numerics(group, serving(group.first.spec, self.backend))
+        for slot, trial in group.members.items():
+            group.members[slot] = self._revived(trial)
+        self._held[id(group)] = Held(group, planned, key, lock)
         return group
 
     def _missing(self, trial_id: str) -> bool:
@@ -360,12 +360,12 @@ class Claims:
         return saved.trial
 
 
-def _ids(layout: Layout[Planned]) -> set[str]:
-    return {planned.spec.id for planned in layout.members.values()}
+def _ids(group: Group[Planned]) -> set[str]:
+    return {planned.spec.id for planned in group.members.values()}
 
 
-def _key(layout: Layout[Planned]) -> str:
-    return hashlib.sha256("".join(sorted(_ids(layout))).encode()).hexdigest()[:16]
+def _key(group: Group[Planned]) -> str:
+    return hashlib.sha256("".join(sorted(_ids(group))).encode()).hexdigest()[:16]
 
 
 def _release(store: Store, key: str, lock: IO[str]) -> None:

@@ -151,7 +151,7 @@ def _again(record: TrialRecord, data: Data, backend: Backend) -> TrialRecord:
     shape = record.spec.shape(split.features, split.classes)
     trial = Trial.fresh(record.spec, shape)
     place = record.numerics.get("group", {"runs": ["f" if not trial.keeps_moments else "p"], "slot": 0})
-    group = Group(tuple(place["runs"]), {place["slot"]: trial})
+    group = Group.of(place["runs"], {place["slot"]: trial})
     write_numerics(group, backend)
     train_group(group, backend, split, lambda trial, entry: None, threading.Event())
     return trial.record()

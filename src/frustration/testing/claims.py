@@ -15,7 +15,7 @@ import threading
 import numpy as np
 
 from frustration.engine.group import plan
-from frustration.engine.loop import run
+from frustration.engine.loop import MetaLoop
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.torch import TorchBackend
 from frustration.modes import Evidence, Mode, ModeError, mode_names
@@ -289,13 +289,13 @@ def interruptible(subject: Subject) -> None:
     (group,) = plan([trial], backend)
     populations = populations_of(group, subject.data, backend)
     try:
-        run(
+        MetaLoop(
             group,
             populations,
             subject.data,
             lambda trial, entry: stop.set() if entry.loop == 2 else None,
             stop,
-        )
+        ).run()
     except Interrupted:
         hold(trial.loop == len(trial.curve) == 2, f"interrupted in loop 3 it stands at {trial.loop}")
     else:

@@ -11,8 +11,9 @@ from frustration.dataset import Split, load
 from frustration.engine.backends import why_not_native
 from frustration.engine.group import Group, plan
 from frustration.engine.loop import train_group
-from frustration.engine.population import Backend, Population, Populations, Runs
+from frustration.engine.population import Backend, Population, Populations
 from frustration.engine.reference import ReferenceBackend
+from frustration.engine.slots import SlotLayout
 from frustration.engine.torch import TorchBackend
 from frustration.engine.trial import Trial
 from frustration.network import Network, Shape
@@ -64,14 +65,14 @@ def trained(
     return trials
 
 
-def populations_of(group: Group, data: Split, backend: Backend) -> Populations:
+def populations_of(group: Group[Trial], data: Split, backend: Backend) -> Populations:
     """Empty populations for a group's trials."""
-    batch_size = next(iter(group.trials.values())).spec.batch_size
+    batch_size = group.first.spec.batch_size
 
-    def make(shape: Any, runs: Runs) -> Population:
-        return backend.population(shape, runs, data, batch_size)
+    def make(shape: Any, layout: SlotLayout) -> Population:
+        return backend.population(shape, layout, data, batch_size)
 
-    return Populations(make, group.runs, whole=backend.depends_on_group)
+    return Populations(make, group.layout, whole=backend.depends_on_group)
 
 
 def same_bits(left: Any, right: Any) -> bool:

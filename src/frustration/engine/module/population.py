@@ -8,7 +8,7 @@ import functools
 import hashlib
 import inspect
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from frustration.engine.module.data import ProblemData, to_device
 from frustration.engine.module.probe import seeded
 from frustration.engine.module.shape import ModuleShape
 from frustration.engine.one_thread import one_thread
-from frustration.engine.population import Epoch, Interrupted, OptimizerState, Part, Runs
+from frustration.engine.population import Epoch, Interrupted, OptimizerState, Part
+from frustration.engine.slots import SlotLayout
 from frustration.protocols import Vector
 from frustration.references import ProblemError, ProblemReference
 from frustration.streams import dropout_keep
@@ -233,9 +234,9 @@ class ModuleBackend:
         self.reference, self.device = reference, torch.device(device)
 
     def population(
-        self, shape: ModuleShape, runs: Runs, data: ProblemData, batch_size: int
+        self, shape: ModuleShape, layout: Iterable[str], data: ProblemData, batch_size: int
     ) -> ModulePopulation:
-        return ModulePopulation(shape, sum(map(len, runs)), data, batch_size, self.device)
+        return ModulePopulation(shape, SlotLayout(layout).slots, data, batch_size, self.device)
 
     def group_limit(self, shape: ModuleShape, batch_size: int) -> int:
         return 1

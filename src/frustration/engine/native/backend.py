@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,8 @@ from frustration.engine.native.library import (
     Team,
     this_cpu,
 )
-from frustration.engine.population import Epoch, Interrupted, Moments, Part, Runs
+from frustration.engine.population import Epoch, Interrupted, Moments, Part
+from frustration.engine.slots import SlotLayout
 from frustration.modes.decay import decay_factor
 from frustration.network import Shape, Vector
 from frustration.streams import dropout_threshold
@@ -69,7 +69,7 @@ class NativePopulation:
         self,
         library: Library,
         shape: Shape,
-        runs: Runs,
+        layout: Iterable[str],
         data: Split,
         batch_size: int,
         bf16: bool = False,
@@ -78,6 +78,7 @@ class NativePopulation:
         self.data = prepared(data)
         widths = [shape.features, *(outputs for outputs, _ in shape.layers)]
         largest_batch = max(1, min(batch_size, len(data.train.labels)))
+        self.slots = SlotLayout(layout).ranges
         self.teams = [
             Team(
                 library,
@@ -90,10 +91,8 @@ class NativePopulation:
                 largest_batch,
                 bf16,
             )
-            for run in runs
+            for run in self.slots
         ]
-        bounds = list(accumulate(map(len, runs), initial=0))
-        self.slots = [range(low, high) for low, high in pairwise(bounds)]
         self._place = [(n, slot - slots.start) for n, slots in enumerate(self.slots) for slot in slots]
         self._steps = [0] * len(self._place)
         self.step_losses: list[NDArray[np.float64]] = [np.empty(0)] * len(self._place)
@@ -169,8 +168,10 @@ class NativeBackend:
         self.library, self.bf16 = library or this_cpu(), bf16
         self.name = "native-bf16" if bf16 else "native"
 
-    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> NativePopulation:
-        return NativePopulation(self.library, shape, runs, data, batch_size, bf16=self.bf16)
+    def population(
+        self, shape: Shape, layout: Iterable[str], data: Split, batch_size: int
+    ) -> NativePopulation:
+        return NativePopulation(self.library, shape, layout, data, batch_size, bf16=self.bf16)
 
     def group_limit(self, shape: Shape, batch_size: int) -> int:
         first = (shape.dendrites[0] + 1) * shape.layers[0][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from frustration.engine.perforated.available import VERSION, why_not_library
 from frustration.engine.perforated.licence import Licence, find_licence
 from frustration.engine.perforated.process import Files, LibraryError, LibraryProcess
 from frustration.engine.perforated.schedule import STATE, LibrarySchedule
-from frustration.engine.population import Epoch, Moments, Part, Runs
+from frustration.engine.population import Epoch, Moments, Part
+from frustration.engine.slots import SlotLayout
 from frustration.errors import InputError
 from frustration.network import Network, Shape, Vector
 
@@ -155,8 +156,10 @@ class LibraryBackend:
         off = "" if self.licence else "; licensed Perforated Backpropagation is off (--backend perforatedbp)"
         return f"perforatedai {VERSION} trains {self.kind}{off}"
 
-    def population(self, shape: Shape, runs: Runs, data: Split, batch_size: int) -> LibraryPopulation:
-        if sum(map(len, runs)) != 1:
+    def population(
+        self, shape: Shape, layout: Iterable[str], data: Split, batch_size: int
+    ) -> LibraryPopulation:
+        if SlotLayout(layout).slots != 1:
             raise ValueError("perforatedai trains one network at a time")
         if self._trainer is None:
             bare = shape.with_dendrites((0,) * len(shape.dendrites))
