@@ -33,18 +33,25 @@ def say(console: Console, what: RenderableType) -> None:
     """Print to a terminal, or to a pipe without control codes, wrapping or trailing blanks."""
     from rich.table import Table
 
-    from frustration.commands.tables import fitted
+    from frustration.commands.tables import WIDE, fitted, natural_width
 
+    left_out: list[str] = []
     if isinstance(what, Table):
-        what = fitted(what, console)
+        what, left_out = fitted(what, console)
     if console.is_terminal:
-        console.print(what)
+        narrow = console.width
+        if isinstance(what, Table) and WIDE.get():
+            console.width = max(narrow, natural_width(what, console))
+        console.print(what, crop=False)
+        console.width = narrow
     elif isinstance(what, str):
         print(what, flush=True)
     else:
         with console.capture() as captured:
             console.print(what, soft_wrap=not isinstance(what, Table))
         print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
+    if left_out:
+        say(console, f"Left out for want of room: {', '.join(left_out)}; --wide shows them.")
 
 
 def say_all(*what: RenderableType) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, real, run
+from frustration.commands.arguments import Parser, add_wide, real, run
 from frustration.errors import InputError
 from frustration.files import StorageError
 
@@ -57,6 +57,7 @@ def _parser() -> Parser:
         "--from-csv", type=Path, metavar="FILE", help="runs that anybody made, a row each; see below"
     )
     parser.add_argument("--print", action="store_true", dest="to_terminal", help="only print the main table")
+    add_wide(parser)
     parser.add_argument("--no-figures", action="store_true", help="text, tables and CSV only")
     parser.add_argument(
         "--control",
@@ -225,11 +226,9 @@ def _print(results: StudyResults, options: argparse.Namespace) -> None:
     analysis = analyse(results, alpha=options.alpha, margin=_margin(options), control=options.control)
     plain = plain_sentences(results, analysis)
     table = main_table(analysis)
-    parts = (plain.about, plain.answer, plain.helps, plain.power_notes, (*plain.costs, *plain.warnings))
-    _say(
-        [line for part in parts for line in (*part, "")],
-        [table],
-    )
+    _say([], [table])
+    parts = (plain.answer, plain.about, plain.helps, plain.power_notes, (*plain.costs, *plain.warnings))
+    _say([line for part in parts if part for line in (*part, "")], [])
 
 
 def _compare(arguments: list[str]) -> int:

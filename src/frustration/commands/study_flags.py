@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, add_tracker, whole
+from frustration.commands.arguments import Parser, add_tracker, add_wide, whole
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def status_parser() -> Parser:
 def show_parser() -> Parser:
     result = Parser("study show", "The table of a study: one row for every cell of its grid.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
+    add_wide(result)
     add_common(result)
     return result
 
@@ -155,6 +156,7 @@ def add_engine(result: Parser) -> None:
     group.add_argument("--no-estimate", action="store_true", help="begin without measuring what it will cost")
     add_tracker(group)
     group.add_argument("--json", action="store_true", help="print one JSON object per event")
+    add_wide(group)
 
 
 def add_common(result: Parser) -> None:

@@ -32,6 +32,7 @@ def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
         if len(outcome.records) == 1:
             yield _single(outcome.records[0])
         else:
+            yield from _answer(outcome)
             yield comparison_table(outcome.records)
             yield (
                 f"{_what_is_scored(outcome.records[0])}std: over trials, divided by n (ddof 0). Paired: by "
@@ -43,6 +44,20 @@ def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
         yield from what_is_safe(outcome, fresh)
     else:
         yield where(outcome.files, outcome.records)
+
+
+def _answer(outcome: Outcome) -> Iterator[str]:
+    """The sentences that the report of this comparison begins with; none before it is finished."""
+    if outcome.interrupted or len(by_mode(outcome.records)) < 2:
+        return
+    from frustration.report.analysis import analyse
+    from frustration.report.sentences import answer
+    from frustration.report.sessions import results_of_records
+
+    name = str(outcome.records[0].spec.problem or outcome.records[0].spec.architecture)
+    results = results_of_records(outcome.records, name, outcome.files[0].stem.parent)
+    sentences = [one.replace("`", "") for one in answer(analyse(results))] if results.trials else []
+    yield from (*sentences, *([""] if sentences else []))
 
 
 def _single(record: TrialRecord) -> RenderableType:

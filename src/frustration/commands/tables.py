@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import statistics
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 
 from frustration.controls import Contender, baseline_of, control_of
 from frustration.report.formatting import DASH, mean, spread, with_interval
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
 
 LAYER_ROWS = 8
 NAME_WIDTH = 14
-"""How narrow the first column may become before a table turns into blocks."""
+"""How narrow the first column may become before columns leave."""
+LEAVING = ("CPU", "MFLOP", "at", "95", "accepted", "dendrites", "parameters", "n", "bounty", "p", "control")
+"""Columns by the first words of their heads: which leave first where a terminal is too narrow."""
+WIDE: ContextVar[bool] = ContextVar("wide", default=False)
+"""Whether the command line says `--wide`: all columns, however narrow the terminal."""
 
 
 def plain_table(*headers: str, left: Sequence[int] = (0,)) -> Table:
@@ -41,14 +48,61 @@ def plain_table(*headers: str, left: Sequence[int] = (0,)) -> Table:
     return table
 
 
-def fitted(table: Table, console: Console) -> Table | str:
-    """The table, or, where it is too wide for the terminal, its rows as blocks of lines."""
+def fitted(table: Table, console: Console) -> tuple[Table | str, list[str]]:
+    """The table as a terminal of this width has room for it, and the heads of the columns that it lacks.
+
+    Columns leave by `LEAVING`. What is still too wide, or has nothing to leave, becomes blocks of lines.
+    """
+    if console.is_terminal:
+        table = _merged(table)
+    if WIDE.get() or _fits(table, console):
+        return table, []
+    narrow, left_out = table, list[str]()
+    for head in LEAVING:
+        kept = [column for column in narrow.columns if _flat(column).split()[:1] != [head]]
+        if len(kept) < len(narrow.columns):
+            left_out += [_flat(one) for one in narrow.columns if one not in kept]
+            narrow = _with(narrow, kept)
+        if left_out and _fits(narrow, console):
+            return narrow, left_out
+    return _blocks(table), []
+
+
+def natural_width(table: Table, console: Console) -> int:
+    """How wide it is where nothing is folded."""
+    return console.measure(table, options=console.options.update(max_width=10_000)).maximum
+
+
+def _fits(table: Table, console: Console) -> bool:
     names = [str(cell) for cell in table.columns[0].cells]
     foldable = max(0, max(map(len, names), default=0) - NAME_WIDTH)
-    free = console.options.update(max_width=10_000)
-    if console.measure(table, options=free).maximum - foldable <= console.width:
+    return natural_width(table, console) - foldable <= console.width
+
+
+def _with(table: Table, columns: Sequence[Column]) -> Table:
+    """The same rows with these columns."""
+    other = copy.copy(table)
+    other.columns = [replace(column, _index=at) for at, column in enumerate(columns)]
+    return other
+
+
+def _merged(table: Table) -> Table:
+    """An architecture is named in the first of its rows only."""
+    first = table.columns[0]
+    if first.header != "architecture":
         return table
-    heads = [str(column.header).replace("\n", " ") for column in table.columns[1:]]
+    names = list(first.cells)
+    shown = ["" if at and name == names[at - 1] else name for at, name in enumerate(names)]
+    return _with(table, [replace(first, _cells=shown), *table.columns[1:]])
+
+
+def _flat(column: Column) -> str:
+    return str(column.header).replace("\n", " ")
+
+
+def _blocks(table: Table) -> str:
+    names = [str(cell) for cell in table.columns[0].cells]
+    heads = [_flat(column) for column in table.columns[1:]]
     columns = [[str(cell) for cell in column.cells] for column in table.columns[1:]]
     width = max(map(len, heads))
     lines: list[str] = []

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, add_tracker, help_width, real, whole
+from frustration.commands.arguments import Parser, add_tracker, add_wide, help_width, real, whole
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -205,6 +205,7 @@ def _add_run(result: Parser) -> None:
     group.add_argument("--library-graphs", action="store_true", help="there: its graphs and tables too, slow")
     group.add_argument("--library-saves", action="store_true", help="there: its network of every epoch too")
     group.add_argument("--json", action="store_true", help="print one JSON object per loop")
+    add_wide(group)
     group.add_argument("--debug", action="store_true", help="say more on stderr; errors with a traceback")
     group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data lies in memory")
     group.add_argument("-h", "--help", action="help", help="show this and end")

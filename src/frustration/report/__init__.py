@@ -20,7 +20,7 @@ from pathlib import Path
 
 from frustration.callable_package import make_callable
 from frustration.errors import InputError
-from frustration.report.names import PAGE
+from frustration.report.names import PAGE, REPORT
 
 make_callable(__name__)
 
@@ -39,6 +39,17 @@ def report_line(folder: Path) -> str:
         return f"report: {page if _is_fresh(page, folder) else write_report(folder)}"
     except InputError as error:
         return f"no report: {error}"
+
+
+def answer_of(folder: Path) -> tuple[str, ...]:
+    """The sentences at the top of the report in this study's folder; none where there is no report."""
+    from frustration.report.markdown import answer_in
+
+    try:
+        text = (folder / "report" / REPORT).read_text(encoding="utf-8")
+    except OSError:
+        return ()
+    return tuple(answer_in(text))
 
 
 def _is_fresh(page: Path, folder: Path) -> bool:

@@ -12,6 +12,7 @@ from frustration.report.table import Table
 from frustration.report.tables import all_tables
 from frustration.sinks import markdown
 
+ANSWER = "The answer"
 METHODS = """\
 Every claim rests on an exact test: sign flips of the differences where trials of one number share weights and
 batch orders, rank-sum permutations where they do not; where only some trials learn, how many do. Each
@@ -35,7 +36,7 @@ def report_markdown(results: StudyResults, analysis: Analysis, plain: Plain) -> 
 
 def _sentences(plain: Plain) -> Iterator[str]:
     titles = {
-        "answer": "The answer",
+        "answer": ANSWER,
         "about": "What was run",
         "helps": "Which interventions help",
         "power_notes": "How surely",
@@ -46,6 +47,14 @@ def _sentences(plain: Plain) -> Iterator[str]:
     for name, title in titles.items():
         if lines := getattr(plain, name):
             yield f"## {title}\n\n" + "\n".join(f"- {markdown(line)}" for line in lines)
+
+
+def answer_in(text: str) -> Iterator[str]:
+    """The sentences of the answer in a document that `report_markdown` made."""
+    _, _, after = text.partition(f"## {ANSWER}\n\n")
+    for line in after.partition("\n\n")[0].splitlines():
+        if line.startswith("- "):
+            yield line.removeprefix("- ")
 
 
 def _rest(results: StudyResults) -> Iterator[str]:

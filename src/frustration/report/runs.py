@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import difflib
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from frustration.errors import InputError
+from frustration.errors import InputError, did_you_mean
 from frustration.files import read_file
 from frustration.metric import Metric
 from frustration.references import ProblemReference
@@ -180,9 +179,7 @@ def _check(columns: Columns, row: Row, source: Path) -> None:
 
 
 def _unknown(source: Path, what: str, name: str, there: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, there, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f'{source} has no {what} "{name}"{hint}; there are {listed(list(there), 20)}'
+    return f'{source} has no {what} "{name}"{did_you_mean(name, there)}; there are {listed(list(there), 20)}'
 
 
 def _text(value: object) -> str:

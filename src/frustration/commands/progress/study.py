@@ -103,10 +103,13 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
         ]
 
     def ending(self, outcome: StudyOutcome) -> Iterator[RenderableType]:
-        """The main table, what to beware of, and where everything is saved."""
-        from frustration.report import report_line
+        """The answer of the report, the main table, what to beware of, and where everything is saved."""
+        from frustration.report import answer_of, report_line
 
+        written = "" if outcome.interrupted else report_line(self._store.root)
         yield ""
+        if answer := answer_of(self._store.root) if written else ():
+            yield from (*(one.replace("`", "") for one in answer), "")
         yield from results(self._store)
         if outcome.failed:
             causes = sorted({last_line(failure["traceback"]) for failure in self._store.failures()})
@@ -120,8 +123,8 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
                 f"resumes those under way where they were"
             )
         yield f"records: {self._store.root / 'trials'} ({outcome.done:,} of {outcome.total:,} trials)"
-        if not outcome.interrupted:
-            yield report_line(self._store.root)
+        if written:
+            yield written
 
     def json(self, event: StudyEvent | Looked) -> dict[str, Any] | None:
         return None if isinstance(event, Looked) else self._objects.of(event)

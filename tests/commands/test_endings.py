@@ -1,0 +1,120 @@
+"""What a run ends with: the report's sentences, then a table that fits the terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from frustration.commands.printing import say
+from frustration.commands.tables import WIDE, plain_table
+
+HEADS = (
+    "architecture",
+    "mode",
+    "n",
+    "bounty %\nmean ± std",
+    "at\nloop",
+    "LKG test %\nmean ± std",
+    "accepted\n%",
+    "dendrites\nmean",
+    "parameters\nmean",
+    "MFLOP\na sample",
+    "note",
+)
+
+
+def printed(width: int, terminal: bool = True) -> list[str]:
+    table = plain_table(*HEADS, left=(0, 1, 10))
+    for architecture in ("[1*32]", "[8*8]"):
+        for mode in ("none", "dendrites"):
+            row = (
+                architecture,
+                mode,
+                "8",
+                "96.58 ± 0.18",
+                "45.5",
+                "96.59 ± 0.11",
+                "30",
+                "–",
+                "25,450",
+                "0.051",
+                "",
+            )
+            table.add_row(*row)
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=terminal, color_system=None, highlight=False)
+    say(console, table)
+    return out.getvalue().splitlines()
+
+
+@pytest.fixture
+def wide():
+    token = WIDE.set(True)
+    yield
+    WIDE.reset(token)
+
+
+def test_at_140_columns_nothing_is_left_out():
+    lines = printed(140)
+    assert all(head.split("\n")[0] in " ".join(lines[:2]) for head in HEADS)
+    assert not any("--wide" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_at_80_and_60_columns_it_stays_a_table_and_says_what_left(width):
+    lines = printed(width)
+    assert max(map(len, lines)) <= width
+    assert lines[1].startswith("architecture")
+    assert "LKG test %" in lines[0]
+    assert "MFLOP" not in lines[0]
+    rest = " ".join(lines[6:])
+    assert "MFLOP a sample" in rest
+    assert "--wide shows them" in rest
+    assert sum(line.startswith("[1*32]") for line in lines) == 1
+
+
+def test_note_stays_where_n_leaves():
+    assert "note" in " ".join(printed(60)[:3])
+
+
+@pytest.mark.usefixtures("wide")
+def test_wide_prints_all_columns_however_narrow_the_terminal():
+    lines = printed(60)
+    assert all(head.split("\n")[0] in " ".join(lines[:2]) for head in HEADS)
+
+
+def test_a_pipe_names_the_architecture_in_every_row(capsys):
+    printed(200, terminal=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("[1*32]") for line in lines) == 2
+
+
+def test_a_comparison_ends_with_the_sentences_of_its_report(tmp_path, monkeypatch, capsys):
+    from frustration.commands.report import main as report
+    from frustration.commands.train import main as train
+
+    monkeypatch.chdir(tmp_path)
+    flags = ["--arch", "[1*2]", "--ablation-mode", "none", "hidden", "--trials", "7", "--meta-loops", "2"]
+    assert train([*flags, "--threads", "1", "--train-fraction", "0.05"]) == 0
+    ending = capsys.readouterr().out
+    assert report(["models/1x2", "--no-figures"]) == 0
+    text = (tmp_path / "models/1x2/report/report.md").read_text()
+    answer = text.partition("## The answer\n\n")[2].partition("\n\n")[0].replace("`", "")
+    assert answer
+    for sentence in answer.splitlines():
+        assert sentence.removeprefix("- ") in ending
+    assert ending.index(answer.splitlines()[0].removeprefix("- ")) < ending.index("mean ± std")
+
+
+def test_a_study_ends_with_the_sentences_of_its_report(tmp_path, monkeypatch, capsys):
+    from frustration.commands.study import main as study
+    from frustration.report import answer_of
+
+    monkeypatch.chdir(tmp_path)
+    flags = ["--architectures", "[1*2]", "--modes", "none", "hidden", "--trials", "7", "--meta-loops", "2"]
+    assert study(["run", *flags, "--threads", "1", "--name", "s", "--no-estimate"]) == 0
+    ending = capsys.readouterr().out
+    answer = answer_of(tmp_path / "results" / "s")
+    assert answer
+    assert all(sentence.replace("`", "") in ending for sentence in answer)
+    assert ending.index(answer[0].replace("`", "")) < ending.index("LKG test %")
