@@ -1,6 +1,7 @@
 """The scripts in examples/: they run, they grow, and their pages show how they differ."""
 
 import difflib
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ SMALL = {
     "cnn": ["--epochs", "14"],
     "lightning": ["--epochs", "25"],
     "transformers": ["--epochs", "6", "--samples", "400"],
+    "t5": ["--epochs", "12", "--samples", "128"],
     "lora": ["--epochs", "10", "--samples", "500"],
 }
 TREATED = sorted(EXAMPLES.glob("*/with_*.py"))
@@ -59,3 +61,16 @@ def test_its_page_shows_the_difference(script):
     treated = script.read_text("utf-8").splitlines()
     shown = difflib.unified_diff(original, treated, "original.py", script.name, n=1, lineterm="")
     assert "\n".join(shown) in page
+
+
+@pytest.mark.parametrize("arm", ["baseline", "compressed_pai", "compressed_control"])
+def test_the_published_flags_of_summaries_train_the_arm_that_they_name(arm, tmp_path):
+    script = EXAMPLES / "summaries" / "train.py"
+    words = ["--experiment-type", arm, "--max-steps", "4", "--eval-steps", "2", "--wandb", "disabled"]
+    said = run(script, tmp_path, *words)
+    assert "LKG test ROUGE-L" in said
+    (record,) = (tmp_path / "models" / arm).rglob("*.record.json")
+    spec = json.loads(record.read_text())["spec"]
+    assert spec["mode"] == ("dendrites" if arm == "compressed_pai" else "early-stop")
+    assert spec["problem"]["fields"]["width"] == (48 if arm == "baseline" else 16)
+    assert (spec["loop_steps"], spec["meta_loops"]) == (2, 2)

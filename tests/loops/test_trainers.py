@@ -21,14 +21,14 @@ from trainer_cases import (
 )
 
 from frustration.errors import InputError
-from frustration.loops import Growth
+from frustration.loops import Growth, Ratchet
 
 SETTINGS = {"n_epochs_to_switch": 1, "max_dendrites": 2, "max_dendrite_tries": 1}
 
 
 def callback_of(trainer):
     callbacks = getattr(trainer, "callbacks", None) or trainer.callback_handler.callbacks
-    return next(one for one in callbacks if type(one).__name__ == "GrowthCallback")
+    return next(one for one in callbacks if type(one).__name__ in ("GrowthCallback", "RatchetCallback"))
 
 
 def same_weights(one, other) -> bool:
@@ -40,13 +40,13 @@ def same_weights(one, other) -> bool:
 
 def hugging(folder, **more):
     torch.manual_seed(0)
-    return fit_transformers(Net(), folder, **SETTINGS, **more)
+    return fit_transformers(Net(), folder, **({} if "callback" in more else SETTINGS), **more)
 
 
 def lit(folder, **more):
     torch.manual_seed(0)
     module = lightning_module()
-    return fit_lightning(module, folder, **SETTINGS, **more), module
+    return fit_lightning(module, folder, **({} if "callback" in more else SETTINGS), **more), module
 
 
 def test_transformers_grows_as_our_own_loop_does_and_stops_when_the_schedule_ends(tmp_path):
@@ -120,6 +120,72 @@ def test_growth_follows_a_load_of_a_grown_checkpoint():
     fresh.load_state_dict(network.state_dict())
     x = torch.randn(4, 6)
     assert torch.equal(network(x)["logits"], fresh(x)["logits"])
+
+
+RATCHET = {"callback": "RatchetCallback", "mode": "hidden:dose=3", "seed": 3}
+
+
+def by_hand(scores) -> Ratchet:
+    """The ratchet of our own loop, told the same scores."""
+    network = Net()
+    ratchet = Ratchet(network, mode=RATCHET["mode"], seed=RATCHET["seed"], maximize=False)
+    ratchet.set_optimizer(torch.optim.AdamW(network.parameters()))
+    for score in scores:
+        network.train()
+        network(torch.randn(8, 6))
+        ratchet.add_score(score)
+    return ratchet
+
+
+def units(ratchet) -> list:
+    return [entry.get("hidden", {}).get("units") for entry in ratchet.evidence]
+
+
+def test_transformers_accepts_and_damages_as_our_own_loop_does_and_ends_at_the_best(tmp_path):
+    trainer = hugging(tmp_path, arguments={"max_steps": 40}, **RATCHET)
+    ratchet = callback_of(trainer).ratchet
+    own = by_hand(ratchet.scores)
+    assert len(ratchet.scores) == 10
+    assert ratchet.accepted == own.accepted
+    assert {True, False} == set(ratchet.accepted)
+    assert units(ratchet) == units(own)
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(ratchet.best, rel=1e-6)
+    assert len(ratchet.scores) == 10  # an evaluation after the training is no score
+
+
+def test_a_transformers_run_with_the_ratchet_resumes_to_the_same_bits(tmp_path):
+    short = {"max_steps": 40}
+    whole = hugging(tmp_path, arguments=short, **RATCHET)
+    again = hugging(tmp_path, arguments=short, resume=str(tmp_path / "checkpoint-20"), **RATCHET)
+    assert callback_of(again).ratchet.scores == callback_of(whole).ratchet.scores
+    assert units(callback_of(again).ratchet) == units(callback_of(whole).ratchet)
+    assert same_weights(whole.model, again.model)
+
+
+def test_lightning_accepts_and_damages_as_our_own_loop_does_and_ends_at_the_best(tmp_path):
+    trainer, module = lit(tmp_path, epochs=10, network="net", **RATCHET)
+    ratchet = callback_of(trainer).ratchet
+    own = by_hand(ratchet.scores)
+    assert len(ratchet.scores) == 10
+    assert ratchet.accepted == own.accepted
+    assert {True, False} == set(ratchet.accepted)
+    assert units(ratchet) == units(own)
+    (scored,) = trainer.validate(module, validation_loader(), verbose=False)
+    assert scored["val_loss"] == pytest.approx(ratchet.best, rel=1e-6)
+
+
+def test_a_lightning_run_with_the_ratchet_resumes_to_the_same_bits(tmp_path):
+    trainer, whole = lit(tmp_path / "whole", epochs=8, network="net", **RATCHET)
+    checkpoint = str(tmp_path / "whole" / "epoch=4.ckpt")
+    resumed, again = lit(tmp_path / "again", epochs=8, network="net", checkpoint=checkpoint, **RATCHET)
+    assert callback_of(resumed).ratchet.scores == callback_of(trainer).ratchet.scores
+    assert units(callback_of(resumed).ratchet) == units(callback_of(trainer).ratchet)
+    assert same_weights(whole, again)
+
+
+def test_a_lightning_step_that_does_not_call_the_network_is_told_in_a_sentence(tmp_path):
+    with pytest.raises(InputError, match=r'calls: RatchetCallback\(…, network="…"\), one of net'):
+        lit(tmp_path, epochs=1, **RATCHET)
 
 
 def _perforatedai() -> str | None:

@@ -46,15 +46,14 @@ def rows(count: int, seed: int) -> list[dict[str, torch.Tensor]]:
     return [{"x": one, "labels": one[:3].argmax()} for one in x]
 
 
-def fit_transformers(network, folder, *, resume=None, arguments=None, **growth):
-    """The trainer after `train`; `growth` goes to the callback."""
+def fit_transformers(network, folder, *, resume=None, arguments=None, callback="GrowthCallback", **settings):
+    """The trainer after `train`; `settings` go to the callback."""
     from transformers import Trainer, TrainingArguments
 
-    from frustration.loops.transformers import GrowthCallback
+    from frustration.loops import transformers as adapters
 
-    settings = TrainingArguments(
+    training = TrainingArguments(
         output_dir=str(folder),
-        max_steps=160,
         eval_strategy="steps",
         eval_steps=4,
         save_steps=4,
@@ -64,10 +63,10 @@ def fit_transformers(network, folder, *, resume=None, arguments=None, **growth):
         use_cpu=True,
         disable_tqdm=True,
         seed=0,
-        **{"save_strategy": "steps", **(arguments or {})},
+        **{"max_steps": 160, "save_strategy": "steps", **(arguments or {})},
     )
-    trainer = Trainer(network, settings, train_dataset=rows(64, 1), eval_dataset=rows(32, 2))
-    trainer.add_callback(GrowthCallback(trainer, "eval_loss", maximize=False, **growth))
+    trainer = Trainer(network, training, train_dataset=rows(64, 1), eval_dataset=rows(32, 2))
+    trainer.add_callback(getattr(adapters, callback)(trainer, "eval_loss", maximize=False, **settings))
     trainer.train(resume_from_checkpoint=resume)
     return trainer
 
@@ -105,20 +104,22 @@ def validation_loader():
     return _loader(32, 2)
 
 
-def fit_lightning(module, folder, *, metric="val_loss", checkpoint=None, **growth):
-    """The trainer after `fit`; `growth` goes to the callback."""
+def fit_lightning(
+    module, folder, *, metric="val_loss", checkpoint=None, callback="GrowthCallback", epochs=60, **settings
+):
+    """The trainer after `fit`; `settings` go to the callback."""
     import lightning
     from lightning.pytorch.callbacks import ModelCheckpoint
 
-    from frustration.loops.lightning import GrowthCallback
+    from frustration.loops import lightning as adapters
 
-    callback = GrowthCallback(metric, maximize=False, **growth)
+    hears = getattr(adapters, callback)(metric, maximize=False, **settings)
     keep = ModelCheckpoint(Path(folder), filename="{epoch}", save_top_k=-1, every_n_epochs=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
-            max_epochs=60,
-            callbacks=[callback, keep],
+            max_epochs=epochs,
+            callbacks=[hears, keep],
             accelerator="cpu",
             logger=False,
             enable_progress_bar=False,

@@ -11,6 +11,7 @@ ratchet.restore()                               # the Last Known Good
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -110,6 +111,11 @@ class Ratchet:
         self._remembered = self.companions.state()
 
     @property
+    def has_trained(self) -> bool:
+        """Whether the network has been called in training, which is how its units are found."""
+        return self._call is not None
+
+    @property
     def lkg(self) -> Mapping[str, Tensor]:
         """The tensors of the Last Known Good, by name."""
         return self._lkg
@@ -143,6 +149,34 @@ class Ratchet:
             improved=improved,
             why="accepted" if accepted else "discarded",
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What to save beside the network and its optimizer, between two loops; `torch.save` takes it."""
+        return {
+            "loop": self.loop,
+            "scores": list(self.scores),
+            "accepted": list(self.accepted),
+            "evidence": copy.deepcopy(self.evidence),
+            "best": self.best,
+            "base_score": self._base_score,
+            "lkg": dict(self._lkg),
+            "base": dict(self._base),
+            "remembered": self._remembered,
+            "call": self._call,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """What `state_dict` returned; call this after the optimizer was handed over.
+
+        The network is the base of the next loop again.
+        """
+        self.loop, self.best, self._base_score = state["loop"], state["best"], state["base_score"]
+        self.scores, self.accepted = list(state["scores"]), list(state["accepted"])
+        self.evidence = copy.deepcopy(state["evidence"])
+        self._lkg, self._base = dict(state["lkg"]), dict(state["base"])
+        self._remembered, self._call = state["remembered"], state["call"]
+        self._due, self._steps, self._now = True, 0, {}
+        restore(self.network, dict(self._base))
 
     def _next_loop(self, accepted: bool) -> None:
         if not accepted:

@@ -1,6 +1,7 @@
-"""Growth in the stock `Trainer` of transformers: no fork, no change to the model.
+"""Growth and ablation in the stock `Trainer` of transformers: no fork, no change to the model.
 
 trainer.add_callback(GrowthCallback(trainer, "eval_loss", maximize=False, n_epochs_to_switch=5))
+trainer.add_callback(RatchetCallback(trainer, "eval_loss", maximize=False, mode="hidden"))
 
 The trainer has to evaluate regularly (`eval_strategy`). Ask for more epochs than the schedule of growth
 needs: the callback stops the training.
@@ -8,8 +9,9 @@ needs: the callback stops the training.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -18,10 +20,104 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from frustration.errors import InputError
 from frustration.loops.growth import Growth
 from frustration.loops.library import Grower, LibraryGrowth
+from frustration.loops.ratchet import Ratchet
 
 
-class GrowthCallback(TrainerCallback):
+class _ScoreCallback(TrainerCallback):
+    """Hears the score of each evaluation of a training, and keeps a state in the trainer's checkpoints."""
+
+    file: ClassVar[str]
+
+    def __init__(self, trainer: Trainer, metric: str) -> None:
+        self.trainer, self.metric = trainer, metric
+        self._training = False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._training = True
+        saved = self._beside(args, state)
+        resumes = saved.exists()  # the trainer resumes from that checkpoint
+        self._begin(state, torch.load(saved, weights_only=True) if resumes else None)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._training = False
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        kept = self._kept()
+        if kept is not None:
+            torch.save(kept, self._beside(args, state))
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **given: Any,
+    ) -> None:
+        metrics: dict[str, float] = given["metrics"]
+        if self.metric not in metrics:
+            raise InputError(f'"{self.metric}" is not among the metrics: {", ".join(sorted(metrics))}')
+        if self._training and state.global_step:  # before or after the training it is no score
+            self._scored(float(metrics[self.metric]), state, control)
+
+    def _beside(self, args: TrainingArguments, state: TrainerState) -> Path:
+        """Where the state is kept: in the trainer's own checkpoint of this step."""
+        return Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / self.file
+
+    def _begin(self, state: TrainerState, kept: Mapping[str, Any] | None) -> None:
+        raise NotImplementedError
+
+    def _kept(self) -> dict[str, Any] | None:
+        raise NotImplementedError
+
+    def _scored(self, score: float, state: TrainerState, control: TrainerControl) -> None:
+        raise NotImplementedError
+
+
+class RatchetCallback(_ScoreCallback):
+    """Ablation with the ratchet: an evaluation accepts the network or takes it back, then it is damaged.
+
+    At the end of the training the network is the Last Known Good.
+    """
+
+    file = "ratchet.pt"
+
+    def __init__(self, trainer: Trainer, metric: str, **settings: Any) -> None:
+        """`settings` are those of `Ratchet`: `mode="hidden"`, `maximize=False`, `seed`, `optimizer`."""
+        super().__init__(trainer, metric)
+        self.ratchet = Ratchet(_model(trainer), **settings)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        super().on_train_end(args, state, control)
+        self.ratchet.restore()
+
+    def _begin(self, state: TrainerState, kept: Mapping[str, Any] | None) -> None:
+        optimizer, scheduler = self.trainer.optimizer, self.trainer.lr_scheduler
+        assert optimizer is not None
+        self.ratchet.set_optimizer(  # what accelerate wraps
+            getattr(optimizer, "optimizer", optimizer), getattr(scheduler, "scheduler", scheduler)
+        )
+        if kept is not None:
+            self.ratchet.load_state_dict(kept)
+
+    def _kept(self) -> dict[str, Any]:
+        return self.ratchet.state_dict()
+
+    def _scored(self, score: float, state: TrainerState, control: TrainerControl) -> None:
+        self.ratchet.add_score(score)
+
+
+class GrowthCallback(_ScoreCallback):
     """Tells the growth each evaluation's score, and gives the trainer a new optimizer when it has grown."""
+
+    file = "growth.pt"
 
     def __init__(
         self,
@@ -41,49 +137,25 @@ class GrowthCallback(TrainerCallback):
                 "load_best_model_at_end=True would load a checkpoint of another size once the network has "
                 "grown; leave it out: at the end the network is the best one"
             )
-        self.trainer, self.metric = trainer, metric
+        super().__init__(trainer, metric)
         self.growth = growth or Growth(_model(trainer), maximize=maximize, **settings)
-        self._training = False
         self._since = 0
         """The step at which the present optimizer and its schedule began."""
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._training = True
-        saved = _beside(args, state)
-        if isinstance(self.growth, Growth) and saved.exists():  # the trainer resumes from that checkpoint
-            kept = torch.load(saved, weights_only=True)
+    def _begin(self, state: TrainerState, kept: Mapping[str, Any] | None) -> None:
+        if isinstance(self.growth, Growth) and kept is not None:
             self.growth.load_state_dict(kept["growth"])
             self._since = kept["since"]
             self._resume_schedule(state)
         self._tell_library()
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._training = False
+    def _kept(self) -> dict[str, Any] | None:
+        if not isinstance(self.growth, Growth):
+            return None
+        return {"growth": self.growth.state_dict(), "since": self._since}
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        if isinstance(self.growth, Growth):
-            kept = {"growth": self.growth.state_dict(), "since": self._since}
-            torch.save(kept, _beside(args, state))
-
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **given: Any,
-    ) -> None:
-        metrics: dict[str, float] = given["metrics"]
-        if self.metric not in metrics:
-            raise InputError(f'"{self.metric}" is not among the metrics: {", ".join(sorted(metrics))}')
-        if not self._training or not state.global_step:  # before or after the training it is no score
-            return
-        outcome = self.growth.add_score(float(metrics[self.metric]))
+    def _scored(self, score: float, state: TrainerState, control: TrainerControl) -> None:
+        outcome = self.growth.add_score(score)
         if outcome.grown:
             self._new_optimizer(state)
         control.should_training_stop |= outcome.complete
@@ -120,11 +192,6 @@ class GrowthCallback(TrainerCallback):
     def _tell_library(self) -> None:
         if isinstance(self.growth, LibraryGrowth) and self.trainer.optimizer is not None:
             self.growth.set_optimizer(self.trainer.optimizer)
-
-
-def _beside(args: TrainingArguments, state: TrainerState) -> Path:
-    """Where the state of growth is kept: in the trainer's own checkpoint of this step."""
-    return Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / "growth.pt"
 
 
 def _model(trainer: Trainer) -> nn.Module:
