@@ -32,6 +32,7 @@ COMMANDS = {
         "put dendrites into a training script; debug, repair, analyze one",
     ),
     "ablate": ("commands.perforate", "ablate", "put ablation with a ratchet into a training script"),
+    "completion": ("commands.completion", "main", "a script that lets a shell complete all of this"),
     "make-architecture-table": (
         "original.commands",
         "architecture_table",

@@ -15,6 +15,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -134,6 +135,8 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-[0-9.]")  # -1e-3 is a bad value, not a flag
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        if _wanted.get():
+            raise _FoundError(self)
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             raise InputError(self._about_unknown(unknown[0]))
@@ -169,6 +172,28 @@ class Parser(argparse.ArgumentParser):
         flag = word.partition("=")[0]
         hint = did_you_mean(flag.replace("_", "-"), self._option_string_actions)
         return f"there is no flag {flag}{hint}; see {self.prog} --help"
+
+
+_wanted: ContextVar[bool] = ContextVar("wanted", default=False)
+
+
+class _FoundError(Exception):
+    """The parser that `parser_of` looks for."""
+
+    def __init__(self, parser: Parser) -> None:
+        self.parser = parser
+
+
+def parser_of(command: Callable[[Sequence[str]], int], words: Sequence[str]) -> Parser:
+    """The parser that a command reads its line with: it is called, and stopped before it reads."""
+    token = _wanted.set(True)
+    try:
+        command(words)
+    except _FoundError as found:
+        return found.parser
+    finally:
+        _wanted.reset(token)
+    raise ValueError(f"{command} reads no flags")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
