@@ -48,6 +48,7 @@ LOADED = {
     ("any_network", "engine.module.shape"),  # and a problem the shape of its network
     ("integration.end", "integration.plain"),  # parts of one edit name the type of the whole
     ("integration.loop_edits", "integration.plain"),
+    ("integration.half_done", "integration.loop_edits"),
     ("integration.inline", "integration.loop"),
 }
 """Pairs that look for each other at run time."""
