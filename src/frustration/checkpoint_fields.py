@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from frustration.errors import InputError
 from frustration.protocols import AnyShape
-from frustration.record_reading import SCORE, SESSION, check_numerics
+from frustration.record_reading import SCORE, SESSION, SHARED, check_numerics
 from frustration.sealed import CheckpointError
 from frustration.typed import (
     FLAG,
@@ -19,7 +19,6 @@ from frustration.typed import (
     check,
     check_all,
     parse,
-    real,
     whole,
 )
 
@@ -39,25 +38,23 @@ TEXTS: Final[Table] = {
     **dict.fromkeys(("format", "sha256", "dataset", *DESCRIPTION), TEXT),
     **dict.fromkeys((*FORM, "problem", "dendrites", "forward_function"), TEXT.optional()),
 }
+KEPT: Final[Table] = {
+    **SHARED,
+    "bounty_loop": whole().or_null(),  # 0 in what other programs left
+    "base_accuracy": SCORE.or_null(),
+    "failures": whole(),
+    "patience": whole(),
+    "ended": FLAG,
+    "unscored": FLAG,
+}
+"""What a checkpoint keeps of a trial as it is, under the names of its fields."""
 STATE: Final[Table] = {
     "spec": OBJECT,
     "features": whole(),
     "classes": whole(),
-    "loop": whole(),
-    "base_accuracy": SCORE.or_null(),
-    "bounty": SCORE.or_null(),
-    "bounty_loop": whole().or_null(),
-    "failures": whole(),
-    "patience": whole(),
+    **KEPT,
     "runner_up": OBJECT.or_null(),
     "steps": whole().or_null(),
-    "seconds": real(0),
-    "numerics": OBJECT,
-    "past_numerics": LIST,
-    "continued": FLAG,
-    "ended": FLAG,
-    "unscored": FLAG,
-    "test_accuracy": SCORE.or_null(),
     "history": LIST,
     "memory": OBJECT.optional(),
     "growth": OBJECT.optional(),

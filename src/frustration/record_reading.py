@@ -69,21 +69,25 @@ LOOP: Final[Table] = {
     "evidence": OBJECT.optional(),
     **{name: whole().or_null().optional() for name in GROWN},
 }
-RECORD: Final[Table] = {
-    "record_schema": whole(1),
-    "id": TEXT,
-    "spec": OBJECT,
+SHARED: Final[Table] = {
     "loop": whole(),
     "bounty": SCORE.or_null(),
     "bounty_loop": whole(1).or_null(),
     "test_accuracy": SCORE.or_null(),
-    "inert": LIST,
-    "parameters": whole(),
-    "flops": whole(),
     "seconds": real(0),
     "numerics": OBJECT,
     "past_numerics": LIST,
     "continued": FLAG,
+}
+"""What a trial, its checkpoint and its record have in common, under one name."""
+RECORD: Final[Table] = {
+    "record_schema": whole(1),
+    "id": TEXT,
+    "spec": OBJECT,
+    **SHARED,
+    "inert": LIST,
+    "parameters": whole(),
+    "flops": whole(),
     "sessions": LIST.optional(),
     "ended_early": FLAG.optional(),
     "growth": OBJECT.or_null().optional(),
@@ -141,26 +145,15 @@ class RecordFields:
     """Whether it came with a digest, which agrees."""
 
     def record(self) -> TrialRecord:
-        names = (
-            "loop",
-            "bounty",
-            "bounty_loop",
-            "test_accuracy",
-            "parameters",
-            "flops",
-            "seconds",
-            "numerics",
-            "continued",
-        )
+        same = {name: self.fields[name] for name in (*SHARED, "parameters", "flops")}
         return TrialRecord(
             spec=self.spec,
             curve=tuple(LoopEntry(**entry) for entry in self.fields["curve"]),
-            past_numerics=tuple(self.fields["past_numerics"]),
             ended_early=self.fields.get("ended_early", False),
             growth=self.fields.get("growth"),
             twin_of=self.fields.get("twin_of"),
             sessions=tuple(Session(**session) for session in self.fields.get("sessions", ())),
-            **{name: self.fields[name] for name in names},
+            **same | {"past_numerics": tuple(same["past_numerics"])},
         )
 
 

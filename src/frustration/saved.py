@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from frustration.architecture import Architecture
-from frustration.checkpoint_fields import LKG_FORMAT, read_description, read_state
+from frustration.checkpoint_fields import KEPT, LKG_FORMAT, read_description, read_state
 from frustration.curve_file import NOTHING_KEPT, CurveEnd, CurveLines, entries_of, new_lines, read_curve
 from frustration.engine.growth.make import growth_from_dict
 from frustration.engine.population import OptimizerState
@@ -149,21 +149,9 @@ def pack_resume(trial: Trial) -> Checkpoint:
         "spec": trial.spec.to_dict(),
         "features": trial.shape.form[1],
         "classes": trial.shape.form[2],
-        "loop": trial.loop,
-        "base_accuracy": trial.base_accuracy,
-        "bounty": trial.bounty,
-        "bounty_loop": trial.bounty_loop,
-        "failures": trial.failures,
-        "patience": trial.patience,
+        **{name: getattr(trial, name) for name in KEPT},
         "runner_up": {"accuracy": runner_up.accuracy, "loop": runner_up.loop} if runner_up else None,
         "steps": trial.moments.steps if trial.moments and "steps" in trial.moments.numbers else None,
-        "seconds": trial.seconds,
-        "numerics": trial.numerics,
-        "past_numerics": trial.past_numerics,
-        "continued": trial.continued,
-        "ended": trial.ended,
-        "unscored": trial.unscored,
-        "test_accuracy": trial.test_accuracy,
         "history": [vars(session) for session in trial.sessions],
         "curve": end.to_dict(),
     }
@@ -231,26 +219,14 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector], curve: Path) -> Sa
         shape=shape,
         base=lkg if base is None else base,
         lkg=lkg,
-        loop=state["loop"],
-        base_accuracy=state["base_accuracy"],
-        bounty=state["bounty"],
-        bounty_loop=state["bounty_loop"],
         moments=moments,
-        failures=state["failures"],
-        patience=state["patience"],
         runner_up=RunnerUp(network=best, **state["runner_up"]) if best is not None else None,
         growth=growth,
         stopped=state.get("stopped", False),
         curve=entries,
         kept=end,
-        seconds=state["seconds"],
-        numerics=state["numerics"],
-        past_numerics=state["past_numerics"],
         sessions=_sessions(state["history"]),
-        continued=state["continued"],
-        ended=state["ended"],
-        unscored=state["unscored"],
-        test_accuracy=state["test_accuracy"],
+        **{name: state[name] for name in KEPT},
     )
     subject, features, classes = shape.form
     return Saved(

@@ -17,6 +17,7 @@ from frustration.engine.population import Epoch, OptimizerState, Order
 from frustration.modes import EpochSettings, Evidence, LoopContext, Segment
 from frustration.protocols import AnyNetwork, AnyShape, Vector
 from frustration.record import LoopEntry, TrialRecord
+from frustration.record_reading import SHARED
 from frustration.spec import TrialSpec
 from frustration.streams import Streams
 from frustration.treatment import Session
@@ -261,18 +262,11 @@ class Trial:
     def record(self) -> TrialRecord:
         return TrialRecord(
             spec=self.spec,
-            loop=self.loop,
             curve=tuple(self.curve),
-            bounty=self.bounty,
-            bounty_loop=self.bounty_loop,
-            test_accuracy=self.test_accuracy,
             parameters=self.lkg.shape.parameters,
             flops=self.lkg.shape.flops,
-            seconds=self.seconds,
-            numerics=self.numerics,
-            past_numerics=tuple(self.past_numerics),
             sessions=tuple(self.sessions),
-            continued=self.continued,
+            **{name: getattr(self, name) for name in SHARED} | {"past_numerics": tuple(self.past_numerics)},
             ended_early=self.stopped,
             # The schedule's best and the strict best may be two networks; tables are about the latter.
             growth={"added": most(self.lkg.shape), **self.growth.summary()} if self.growth else None,
