@@ -7,6 +7,7 @@ from study_kit import ran, tiny
 
 from frustration.architecture import Architecture
 from frustration.commands.study import main
+from frustration.integration.results import runs_in
 from frustration.metric import Metric
 from frustration.report.protocol import (
     AS_LARGE,
@@ -170,3 +171,24 @@ def test_a_metric_has_its_own_words_and_its_own_better_side():
     assert "-2.00 nats of test loss" in against_control
     assert "Compression cost 3.00 nats" in given_back
     assert "given back: +2.00 by B" in given_back
+
+
+def test_a_study_exports_the_library_s_three_columns_and_they_are_read_as_the_library_s_are(
+    equal_stores, tmp_path
+):
+    store, _ = equal_stores
+    words = [str(store.root), "--best-scores", str(tmp_path), "--results", str(tmp_path)]
+    assert main(["export", *words]) == 0
+    folders = {path.parent.parent.name for path in tmp_path.rglob("t000_best_test_scores.csv")}
+    (dendrites,) = (name for name in folders if name.startswith("dendrites"))
+    first = tmp_path / "1x2" / dendrites / "t000" / "t000_best_test_scores.csv"
+    assert first.read_text().splitlines()[0] == "Param Counts,Max Valid Scores,Test Scores"
+    runs = runs_in(tmp_path / "1x2" / dendrites)
+    treated = [r for r in store.records() if r.spec.label.startswith("dendrites")]
+    for run, record in zip(runs, sorted(treated, key=lambda r: r.spec.trial), strict=True):
+        sizes = run.final.architectures
+        assert [one.parameters for one in sizes] == sorted({entry.parameters for entry in record.curve})
+        assert 100 * max(one.score for one in sizes) == pytest.approx(record.bounty)
+        (tested,) = (one for one in sizes if "Test Scores" in one.extra)
+        assert 100 * tested.extra["Test Scores"] == pytest.approx(record.test_accuracy)
+        assert tested.parameters == record.parameters

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands import study_flags as flags
 from frustration.commands.study_tables import complain
 
 if TYPE_CHECKING:
+    from frustration.record import TrialRecord
     from frustration.study.store import Store
 
+BEST = ("Param Counts", "Max Valid Scores", "Test Scores")
+"""The columns of perforatedai's best_test_scores.csv: a row for every size of the network."""
 AXES = ("architecture", "mode", "trial", "dataset", "train_fraction", "learning_rate", "seed")
 CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bounty", "adopted", "diverged")
 
 
 def run_export(arguments: list[str]) -> int:
     options = flags.export_parser().read(arguments)
-    from frustration.files import write_atomically
+    from frustration.files import make_folder, write_atomically
     from frustration.sinks import csv_text
 
     store = flags.open_store(options)
+    if options.best_scores is not None:
+        for path, text in _best_scores(store, options.best_scores):
+            make_folder(path.parent)
+            write_atomically(path, text.encode())
+        return 0
     rows = _curve_rows(store) if options.curves else _trial_rows(store)
     text = csv_text(rows)
     if options.output is None:
@@ -46,3 +55,31 @@ def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
         who = [spec.id, str(spec.architecture), spec.label, spec.trial, *axes]
         for entry in record.curve:
             yield [*who, *(getattr(entry, name) for name in CURVE)]
+
+
+def _best_scores(store: Store, folder: Path) -> Iterator[tuple[Path, str]]:
+    """(file, content) for every trial, each in a folder of its own, as perforatedai leaves them."""
+    from frustration.request import IN_FILE_NAMES
+    from frustration.sinks import csv_text
+
+    for record in store.records(complain):
+        cell = folder / record.spec.architecture.safe / record.spec.label.translate(IN_FILE_NAMES)
+        run = f"t{record.spec.trial:03d}"
+        yield cell / run / f"{run}_best_test_scores.csv", csv_text([BEST, *_best_rows(record)])
+
+
+def _best_rows(record: TrialRecord) -> Iterator[Sequence[Any]]:
+    """Parameters, best validation score, and that network's test score, which is known of the LKG alone.
+
+    Accuracies are shares here, as the library has them.
+    """
+    metric, best = record.spec.metric, dict[int, tuple[int, float]]()
+    for entry in record.curve:
+        size, score = entry.parameters or record.parameters, entry.accuracy
+        if score is None or entry.diverged:
+            continue
+        if size not in best or metric.beats(score, best[size][1]):
+            best[size] = entry.loop, score
+    for size, (loop, score) in sorted(best.items()):
+        test = record.test_accuracy if loop == record.bounty_loop else None
+        yield size, metric.for_schedule(score), None if test is None else metric.for_schedule(test)

@@ -121,6 +121,12 @@ def export_parser() -> Parser:
     result = Parser("study export", "All trials of a study as CSV, one row each.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     result.add_argument("--curves", action="store_true", help="one row for every loop of every trial")
+    result.add_argument(
+        "--best-scores",
+        type=Path,
+        metavar="DIR",
+        help="a best_test_scores.csv for every trial, with perforatedai's columns",
+    )
     result.add_argument("--output", type=Path, metavar="FILE", help="where to (default: stdout)")
     add_common(result)
     return result
