@@ -9,9 +9,11 @@ from html.parser import HTMLParser
 
 import pytest
 from figure_kit import SHAPES, probe, read_and_analyse, reported, six_modes
-from report_kit import study
+from report_kit import effects, study
 from synthetic import write_study
+from test_report_metrics import ERROR, scored, written
 
+from frustration.report.analysis import analyse
 from frustration.report.figures import draw_all
 from frustration.report.html import write
 from frustration.report.html.images import BUDGET
@@ -420,3 +422,26 @@ def test_a_study_with_several_settings_shows_one_at_a_time(open_page, tmp_path):
     page.locator("#filter-setting").select_option(index=1)
     assert len(visible(page, "table-cells", 1)) == 4
     assert set(first).isdisjoint(visible(page, "table-cells", 1))
+
+
+def test_charts_are_in_the_unit_of_the_setting_that_is_shown(open_page, tmp_path):
+    """A problem of which lower is better, beside an architecture."""
+    results = written(
+        tmp_path / "s", ERROR, scored(ERROR, 0.02, 0.0001, hidden=0.004), beside=effects(hidden=-1.0)
+    )
+    file = write(results, analyse(results), [], tmp_path / "page.html")
+    page = open_page(file)
+    page.select_option("#filter-setting", index=0)
+    assert "difference to control (points)" in page.locator("#chart-effects .drawing").inner_html()
+    assert "validation accuracy (%)" in page.locator("#chart-curves .drawing").inner_html()
+    page.select_option("#filter-setting", index=1)
+    page.select_option("#curves-architecture", label="made_up:Mine")
+    assert "(points)" not in page.locator("#chart-effects .drawing").inner_html()
+    assert "validation mean squared error" in page.locator("#chart-curves .drawing").inner_html()
+    assert "LKG test score" in page.locator("#chart-cost .drawing").inner_html()
+    assert "(%)" not in page.locator("#chart-cost .drawing").inner_html()
+    (worse,) = page.locator("#chart-effects title").all_text_contents()
+    assert "made_up:Mine hidden: +0.00" in worse
+    assert "worse" in worse
+    page.select_option("#map-metric", value="difference")
+    assert "worse" in page.locator("#chart-map title").first.text_content()

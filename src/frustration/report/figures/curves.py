@@ -52,8 +52,8 @@ def learning_curves(given: FigureInput) -> Iterator[Figure]:
     for page in range(pages):
         chosen = order[page * size : (page + 1) * size]
         columns = 4 if len(order) > 6 else min(len(chosen), 3 if len(chosen) != 4 else 2)
-        rows = panels.legend_rows(given.labels)
         width = style.PAGE if columns > 1 else 4.2
+        rows = panels.legend_rows(given.labels, width)
         figure, axes = panels.grid(
             len(chosen), columns=columns, height=1.1 if columns == 4 else 1.9, width=width, legend_rows=rows
         )
@@ -126,7 +126,7 @@ def acceptance(given: FigureInput) -> Iterator[Figure]:
         return
     labels = tuple(label for label in given.labels if any(cell.label == label for cell in ratchet))
     order = [a for f in given.families for a in f.members if any(c.architecture == a for c in ratchet)]
-    rows = panels.legend_rows(labels)
+    rows = panels.legend_rows(labels, style.PAGE if len(order) > 1 else 4.2)
     if len(order) <= FEW:
         figure, axes = panels.grid(
             len(order), columns=3 if len(order) > 2 else 2, height=1.7, legend_rows=rows,

@@ -9,7 +9,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from frustration.metric import POINTS
+from frustration.metric import POINTS, Metric
 from frustration.report.figures import style
 from frustration.report.figures.families import short
 from frustration.report.figures.inputs import Figure, FigureInput
@@ -21,6 +21,8 @@ MOST: Final = 40
 ROW: Final = 0.2
 """Inches."""
 TICKS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+LETTERS: Final = 36
+"""Of a head, at most."""
 IDLE: Final = ("inert", "mostly inert", "identical")
 
 
@@ -41,14 +43,14 @@ def forest(given: FigureInput) -> Iterator[Figure]:
     axes.axvline(0.0, color=style.QUIET, linewidth=0.8, zorder=1)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(f"difference to control ({_unit(given)})", labelpad=2)
-    _scale(axes, [one for _, one in rows])
+    _scale(axes, [one for _, one in rows], given.metric)
     yield Figure(
         name=name,
         title=title,
         caption=f"Mean difference of the {given.metric_name} of each treatment to its control, with its 95 % "
-        f"interval. Filled: above or below control by exact tests, all verdicts together at "
-        f"{given.analysis.alpha:g}; hollow: not distinguished; grey: inert, in all trials or in most. The "
-        "scale is even below a point and logarithmic beyond.",
+        f"interval.{given.direction} Filled: better or worse than control by exact tests, all verdicts "
+        f"together at {given.analysis.alpha:g}; hollow: not distinguished; grey: inert, in all trials or in "
+        "most. The scale is even near zero and logarithmic beyond.",
         figure=figure,
     )
 
@@ -64,7 +66,7 @@ def _draw(axes: Axes, given: FigureInput, own: Sequence[Topic]) -> list[float]:
     for topic in own:
         against = "at equal size, vs" if topic.kind == "size" else "vs"
         places.append(at)
-        words.append(f"{topic.treatment} {against} {topic.control.replace('`', '')}")
+        words.append(_fitting(topic.treatment, f" {against} {topic.control.replace('`', '')}"))
         heads.append(True)
         for one in topic.comparisons:
             at += 1.0
@@ -78,6 +80,12 @@ def _draw(axes: Axes, given: FigureInput, own: Sequence[Topic]) -> list[float]:
     for label, head in zip(axes.get_yticklabels(), heads, strict=True):
         label.set_fontweight("bold" if head else "normal")
     return places
+
+
+def _fitting(treatment: str, behind: str) -> str:
+    """A head that has room at the left; knobs go first."""
+    room = LETTERS - len(behind)
+    return (treatment if len(treatment) <= room else f"{treatment[: room - 1]}…") + behind
 
 
 def _mark(axes: Axes, given: FigureInput, one: Comparison, at: float) -> None:
@@ -99,18 +107,21 @@ def _mark(axes: Axes, given: FigureInput, one: Comparison, at: float) -> None:
     )
 
 
-def _scale(axes: Axes, rows: Sequence[Comparison]) -> None:
+def _scale(axes: Axes, rows: Sequence[Comparison], metric: Metric) -> None:
+    """What is not counted in points is measured in a tenth of the largest effect."""
     ends = [
         abs(end)
         for one in rows
         for end in (one.difference.low, one.difference.value, one.difference.high)
         if math.isfinite(end)
     ]
-    most = max(0.1, *ends) * 1.15
-    axes.set_xscale("asinh", linear_width=1.0)
-    axes.set_xlim(-most, most)
+    largest = max(ends)
+    unit = 1.0 if metric.in_points or not largest else 10.0 ** math.floor(math.log10(largest / 10))
+    most = max(0.1, largest / unit) * 1.15
+    axes.set_xscale("asinh", linear_width=unit)
+    axes.set_xlim(-most * unit, most * unit)
     far = [tick for tick in TICKS if tick <= most]
-    ticks = [tick for tick in far if tick >= 1.0] if most >= 3.0 else far
+    ticks = [tick * unit for tick in far if tick >= 1.0 or most < 3.0]
     axes.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0.0, *ticks]))
     axes.xaxis.set_minor_locator(FixedLocator([]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}" if value else "0"))
