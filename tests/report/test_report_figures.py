@@ -46,7 +46,8 @@ def test_every_figure_is_drawn_once_as_png_and_svg_or_left_out_with_a_reason(six
             assert figure.caption.endswith(".")
             for file in figure.files:
                 assert file.stat().st_size > 2_000
-    assert {name for name, figure in six.items() if figure.left_out} == {"fault-tolerance", "dendrites"}
+    left_out = {name for name, figure in six.items() if figure.left_out}
+    assert left_out == {"fault-tolerance", "dendrites", "effects"}  # 45 effects are too many for one picture
 
 
 def test_no_figure_is_wider_than_a_page_and_none_is_blank(six):

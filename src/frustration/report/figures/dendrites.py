@@ -20,9 +20,9 @@ from frustration.report.figures.quartiles import quartiles
 from frustration.report.results import Cell
 
 _MOST = 6
-LONGEST = 20
-"""Letters of a label above a panel; of longer ones, the treatment without its knobs."""
 """Cells drawn at most: a row of three panels each."""
+_LONGEST = 20
+"""Letters of a label above a panel; of longer ones, the treatment without its knobs."""
 
 
 def dendrites_over_time(given: FigureInput) -> Iterator[Figure]:
@@ -46,7 +46,7 @@ def dendrites_over_time(given: FigureInput) -> Iterator[Figure]:
         _scores(scores, cell, look, given)
         _parameters(parameters, cell, look)
         _best_of_each(best, cell, look, given.metric)
-        label = cell.label if len(cell.label) <= LONGEST else cell.program
+        label = cell.label if len(cell.label) <= _LONGEST else cell.program
         panels.mark_panel(scores, f"{short(cell.architecture)}  {label}")
         panels.mark_panel(parameters, "parameters")
         panels.mark_panel(best, "best score per architecture")
