@@ -25,7 +25,7 @@ from frustration.commands import main
 sys.path.append(str(Path(__file__).parents[1] / "cloud"))
 import launch_kit
 from cloud_study import PLACE, plan_of_nothing
-from home_kit import BUCKET, FLAGS, Cloud
+from home_kit import BUCKET, FLAGS, Cloud, moto_job
 
 from frustration.cloud.place import Place
 
@@ -98,7 +98,7 @@ def _attack(tally: Tally, draw: random.Random, name: str) -> None:
                 with patch.context() as broken:
                     broken.setattr(BaseClient, "_make_api_call", goes_wrong)
                     code = main(words)
-                begun = _jobs(study)
+                begun = _running(study)
                 again = main(words) if launches else 0
         except Exception:  # whatever it is, a user would have seen a traceback
             tally.count("tracebacks", f"{what}: {traceback.format_exc(limit=-3)}")
@@ -106,8 +106,8 @@ def _attack(tally: Tally, draw: random.Random, name: str) -> None:
     sentence = said.getvalue()
     if "Traceback" in sentence or "unexpected " in sentence or "\x1b" in sentence:
         tally.count("tracebacks", f"{what}: {sentence}")
-    elif launches and (again or _jobs(study) != JOBS or (code == 0 and begun != JOBS)):
-        tally.count("believed", f"{what}: {begun} jobs, {_jobs(study)} after another launch: {sentence}")
+    elif launches and (again or _running(study) != JOBS or (code == 0 and begun != JOBS)):
+        tally.count("believed", f"{what}: {begun} jobs, {_running(study)} after another launch: {sentence}")
     elif code and sentence.strip():
         tally.count("noticed", what)
     elif len(asked) <= place:
@@ -116,10 +116,14 @@ def _attack(tally: Tally, draw: random.Random, name: str) -> None:
         tally.count("believed" if lost else "harmless", f"{what} at {asked[place]}: {sentence}")
 
 
-def _jobs(study: str) -> int:
-    """How many jobs the service has of a study."""
+def _running(study: str) -> int:
+    """How many jobs the service has of a study; from now on they run, and do not end without an archive."""
     prefix = Place(BUCKET, "frustration", study).job_prefix
     found = boto3.client("sagemaker").list_training_jobs(NameContains=prefix, MaxResults=100)
+    for name in (one["TrainingJobName"] for one in found["TrainingJobSummaries"]):
+        job = moto_job(name)
+        job.training_job_status, job.secondary_status = "InProgress", "Training"
+        job.training_end_time = None
     return len(found["TrainingJobSummaries"])
 
 
