@@ -179,3 +179,45 @@ def test_weights_and_biases_keeps_a_run_per_trial_offline_without_credentials(tm
     assert any(key.startswith("evidence/hidden/") for line in seen for key in line)
     assert 0 < float(summary["test_accuracy"]) < 100
     assert config["architecture"] == '"[1*2]"'
+
+
+@pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="the package wandb is not there")
+def test_weights_and_biases_says_where_its_runs_are_and_how_to_send_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert run_train(tmp_path, "--tracker", "wandb") == 0
+    folder = tmp_path / "models" / "wandb"
+    assert f"the runs are in {folder}; `wandb sync {folder}/offline-run-*`" in capsys.readouterr().err
+    assert list(folder.glob("offline-run-*"))
+
+
+def test_mlflow_keeps_a_run_per_trial_with_its_curve(tmp_path, monkeypatch, capsys):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert run_train(tmp_path, "--trials", "2", "--tracker", "mlflow") == 0
+    said = capsys.readouterr().err
+    assert "mlflow ui --backend-store-uri" in said
+    assert "warning" not in said
+    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "models" / "mlruns").as_uri())
+    experiment = client.get_experiment_by_name("[1*2]")
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2
+    for run in runs:
+        assert run.data.params["label"] == "hidden"
+        assert 0 < run.data.metrics["final/test_accuracy"] < 100
+        steps = client.get_metric_history(run.info.run_id, "accuracy")
+        assert [one.step for one in steps] == [1, 2]
+        assert run.info.status == "FINISHED"
+        assert any(name.startswith("evidence/hidden/") for name in run.data.metrics)
+
+
+def test_tensorboard_keeps_a_folder_of_events_per_trial(tmp_path, capsys):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert run_train(tmp_path, "--trials", "2", "--tracker", "tensorboard") == 0
+    folder = tmp_path / "models" / "tensorboard"
+    assert f"tensorboard --logdir {folder}" in capsys.readouterr().err
+    folders = sorted(folder.iterdir())
+    assert len(folders) == 2
+    events = accumulators.EventAccumulator(str(folders[0])).Reload()
+    assert [one.step for one in events.Scalars("accuracy")] == [1, 2]
+    assert 0 < events.Scalars("final/test_accuracy")[0].value < 100

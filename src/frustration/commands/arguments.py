@@ -256,5 +256,5 @@ def add_tracker(group: argparse._ArgumentGroup) -> None:
         "--tracker",
         default="none",
         metavar="NAME",
-        help="also tell another program: wandb, or one that a package brings (default: none)",
+        help="also tell another program: wandb, mlflow, tensorboard, or one that a package brings (none)",
     )

@@ -6,6 +6,7 @@ arguments, that gives a `Tracker`. docs/trackers.md shows one.
 
 from __future__ import annotations
 
+import importlib
 import queue
 import sys
 import threading
@@ -20,12 +21,14 @@ from frustration.trackers.base import Run, Tracker
 
 ENTRY_POINTS = "frustration.trackers"
 NONE = "none"
+BUILT_IN = {"mlflow": "MlflowTracker", "tensorboard": "TensorBoardTracker", "wandb": "WandbTracker"}
+"""Name, which is its module's, and class."""
 END_SECONDS = 60.0
 """How long the end of a run waits for its tracker."""
 
 
 def tracker_names() -> list[str]:
-    return sorted({"wandb", *(entry.name for entry in entry_points(group=ENTRY_POINTS))} - {NONE})
+    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))} - {NONE})
 
 
 def tracker_named(name: str) -> Tracker:
@@ -37,10 +40,10 @@ def tracker_named(name: str) -> Tracker:
             except Exception as error:  # somebody else's code; what it raises is said, and nothing has begun
                 raise InputError(f"--tracker {name}: {entry.value} cannot be used: {error}") from None
             return tracker
-    if name == "wandb":
-        from frustration.trackers.wandb import WandbTracker
-
-        return WandbTracker()
+    if name in BUILT_IN:
+        kind = getattr(importlib.import_module(f"{__name__}.{name}"), BUILT_IN[name])
+        built_in: Tracker = kind()
+        return built_in
     known = [NONE, *tracker_names()]
     raise InputError(f"there is no tracker {name}{did_you_mean(name, known)}; there are {', '.join(known)}")
 
@@ -85,6 +88,8 @@ class TrackerThread:
         self._thread.join(END_SECONDS)
         if self._thread.is_alive():
             self._warn(f"the tracker {self._name} has not taken everything after {END_SECONDS:.0f} seconds")
+        elif where := getattr(self._tracker, "where", ""):
+            print(where, file=sys.stderr, flush=True)
 
     def _work(self) -> None:
         while call := self._calls.get():

@@ -15,12 +15,15 @@ from frustration.errors import InputError
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
 from frustration.trackers.base import Run
+from frustration.trackers.numbers import last_line, loops, name_of, outcome
 
 PROJECT = "frustration-engine"
 
 
 class WandbTracker:
     """WANDB_PROJECT, WANDB_ENTITY, WANDB_MODE and WANDB_API_KEY are obeyed."""
+
+    where = ""
 
     def __init__(self) -> None:
         try:
@@ -41,30 +44,26 @@ class WandbTracker:
 
     def trial(self, record: TrialRecord) -> None:
         with self._open(record.spec) as run:
-            best: float | None = None
-            for entry in record.curve:
-                if entry.new_bounty:
-                    best = entry.accuracy
-                run.log(_numbers({**entry.to_dict(), "bounty": best}), step=entry.loop)
-            run.summary.update(
-                {
-                    "bounty": record.bounty,
-                    "bounty_loop": record.bounty_loop,
-                    "test_accuracy": record.test_accuracy,
-                    "accepted": sum(entry.accepted for entry in record.curve),
-                    "inert": list(record.inert),
-                    "parameters": record.parameters,
-                    "seconds": record.seconds,
-                }
-            )
+            for step, found in loops(record):
+                run.log(found, step=step)
+            run.summary.update(outcome(record))
+            self._say_where(run)
 
     def failed(self, spec: TrialSpec, traceback: str) -> None:
         run = self._open(spec)
-        run.summary["error"] = (traceback.strip().splitlines() or ["an unknown error"])[-1]
+        run.summary["error"] = last_line(traceback)
         run.finish(exit_code=1)
 
     def end(self, interrupted: bool) -> None:
         pass
+
+    def _say_where(self, run: Any) -> None:
+        assert self._run is not None
+        if run.offline:
+            folder = self._run.folder / "wandb"
+            self.where = f"wandb: the runs are in {folder}; `wandb sync {folder}/offline-run-*` sends them"
+        else:
+            self.where = f"wandb: {run.project_url}"
 
     def _open(self, spec: TrialSpec) -> Any:
         assert self._run is not None
@@ -85,7 +84,7 @@ class WandbTracker:
         return wandb.init(
             project=os.environ.get("WANDB_PROJECT") or PROJECT,
             group=self._run.name,
-            name=f"{spec.architecture} {spec.label} t{spec.trial}",
+            name=name_of(spec),
             id=spec.id,
             resume="allow",
             config={**spec.to_dict(), "architecture": str(spec.architecture), "label": spec.label},
@@ -94,17 +93,6 @@ class WandbTracker:
             reinit="create_new",
             settings=settings,
         )
-
-
-def _numbers(fields: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """What can be drawn: `{"evidence": {"hidden": {"units": 1}}}` is {"evidence/hidden/units": 1.0}."""
-    numbers: dict[str, float] = {}
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            numbers |= _numbers(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float) and name != "loop":
-            numbers[f"{prefix}{name}"] = float(value)
-    return numbers
 
 
 def _has_credentials() -> bool:
