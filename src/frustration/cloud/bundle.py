@@ -12,10 +12,10 @@ import io
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from frustration.cloud.clients import code_of, spoken
 from frustration.cloud.place import Place
@@ -38,64 +38,58 @@ Files = Mapping[str, bytes]
 """Content by name, relative to the folder in S3."""
 
 
-class Wheels(Protocol):
+@dataclass(frozen=True)
+class Wheels:
     """What a container installs, from files and without an index."""
 
-    @property
-    def identity(self) -> bytes:
-        """Stands for the wheels in the digest of the code."""
+    identity: bytes
+    """Stands for the wheels in the digest of the code; known without having them."""
+    gather: Callable[[Callable[[str], None]], Iterable[Path]]
+    """Their paths; what takes long is said."""
 
     def files(self, say: Callable[[str], None]) -> dict[str, bytes]:
         """Content by name."""
+        return _contents(self.gather(say))
 
 
-@dataclass(frozen=True)
-class GivenWheels:
+def given_wheels(paths: Sequence[Path]) -> Wheels:
     """Those that the user has gathered."""
-
-    paths: tuple[Path, ...]
-
-    @property
-    def identity(self) -> bytes:
-        return digest(self.files()).encode()
-
-    def files(self, say: Callable[[str], None] = lambda text: None) -> dict[str, bytes]:
-        return {f"wheels/{path.name}": path.read_bytes() for path in self.paths}
+    return Wheels(digest(_contents(paths)).encode(), lambda say: paths)
 
 
-@dataclass(frozen=True)
-class LockedWheels:
-    """Those that wheels.txt pins by their hashes, for one Python ("3.12")."""
+def locked_wheels(python: str) -> Wheels:
+    """Those that wheels.txt pins by their hashes, for one Python ("3.12"): from the cache or, once, from the
+    package index."""
+    identity = f"{python}\n{WHEELS.read_text('utf-8')}".encode()
+    folder = users_cache() / "frustration" / "wheels" / hashlib.sha256(identity).hexdigest()[:DIGITS]
 
-    python: str
-
-    @property
-    def identity(self) -> bytes:
-        """Known without having them."""
-        return f"{self.python}\n{WHEELS.read_text('utf-8')}".encode()
-
-    def files(self, say: Callable[[str], None] = lambda text: None) -> dict[str, bytes]:
-        """From the cache or, once, from the package index."""
-        folder = _cache() / hashlib.sha256(self.identity).hexdigest()[:DIGITS]
+    def gather(say: Callable[[str], None]) -> Iterable[Path]:
         wanted = sum(1 for line in WHEELS.read_text("utf-8").splitlines() if "==" in line)
         if len(list(folder.glob("*.whl"))) != wanted:
-            say(f"downloading {wanted} wheels for Python {self.python}, once")
-            self._download(folder)
-        return GivenWheels(tuple(sorted(folder.glob("*.whl")))).files()
+            say(f"downloading {wanted} wheels for Python {python}, once")
+            _download(folder, python)
+        return sorted(folder.glob("*.whl"))
 
-    def _download(self, folder: Path) -> None:
-        make_folder(folder)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        command += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", self.python]
-        command += [word for platform in PLATFORMS for word in ("--platform", platform)]
-        command += ["--dest", str(folder), "--requirement", str(WHEELS)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            why = (done.stderr.strip().splitlines() or ["pip does not say why"])[-1]
-            raise FrustrationError(
-                f"the wheels for the container cannot be had ({why}); give a folder that holds them with "
-                f"--wheels DIR, or --wheels none if the image has filelock, numpy and safetensors"
-            )
+    return Wheels(identity, gather)
+
+
+def _contents(wheels: Iterable[Path]) -> dict[str, bytes]:
+    return {f"wheels/{path.name}": path.read_bytes() for path in wheels}
+
+
+def _download(folder: Path, python: str) -> None:
+    make_folder(folder)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", python]
+    command += [word for platform in PLATFORMS for word in ("--platform", platform)]
+    command += ["--dest", str(folder), "--requirement", str(WHEELS)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["pip does not say why"])[-1]
+        raise FrustrationError(
+            f"the wheels for the container cannot be had ({why}); give a folder that holds them with "
+            f"--wheels DIR, or --wheels none if the image has filelock, numpy and safetensors"
+        )
 
 
 def code_files() -> dict[str, bytes]:
@@ -176,7 +170,3 @@ def _put_once(s3: Any, place: Place, key: str, content: bytes) -> int:
                 return 0
             raise
     return 1
-
-
-def _cache() -> Path:
-    return users_cache() / "frustration" / "wheels"

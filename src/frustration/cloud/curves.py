@@ -8,15 +8,15 @@ once, and where two lines about it do not agree, both the trial and the loop are
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from frustration.sinks import csv_text
 
+WHO = ("job", "id", "architecture", "mode", "trial", "target")
 FIELDS = ("loop", "accuracy", "loss", "accepted", "lkg_accuracy", "lkg_loop")
-HEAD = ("job", "id", "architecture", "mode", "trial", "target", *FIELDS)
 
 
 @dataclass(kw_only=True)
@@ -40,22 +40,29 @@ class LoggedTrial:
     """Loops that two lines tell differently."""
 
     @property
-    def reached(self) -> int:
-        return max(self.loops, default=0)
+    def state(self) -> str:
+        return "failed" if self.failure else "ended" if self.ended else "cut off"
 
-    @property
-    def gaps(self) -> int:
-        """Loops before the last one that no line tells of."""
-        return self.reached - len(self.loops)
-
-    @property
-    def bounty(self) -> tuple[float, int] | None:
-        """Best accuracy that any line tells of, with its loop."""
+    def to_dict(self) -> dict[str, Any]:
+        """A row of the table; `loops_missing` are those before the last one that no line tells of."""
         known = [(one["accuracy"], -loop) for loop, one in self.loops.items() if one["accuracy"] is not None]
-        if not known:
-            return None
-        accuracy, loop = max(known)
-        return accuracy, -loop
+        bounty, loop = max(known, default=(None, 0))
+        reached = max(self.loops, default=0)
+        return {
+            "job": self.job,
+            "id": self.id,
+            "architecture": self.architecture,
+            "mode": self.mode,
+            "trial": self.trial,
+            "state": self.state,
+            "loops": reached,
+            "target": self.target,
+            "loops_missing": reached - len(self.loops),
+            "bounty": bounty,
+            "bounty_loop": -loop if known else None,
+            "test_accuracy": self.test_accuracy,
+            "failure": self.failure or None,
+        }
 
 
 @dataclass(kw_only=True)
@@ -64,9 +71,12 @@ class Logged:
 
     trials: dict[tuple[str, str], LoggedTrial] = field(default_factory=dict)
     """By (job, id)."""
-    lines: int = 0
     damaged: int = 0
     """Lines that began like an object of ours and were none."""
+
+    def in_order(self, unfinished_only: bool = False) -> list[LoggedTrial]:
+        wanted = (one for one in self.trials.values() if not (unfinished_only and one.ended))
+        return sorted(wanted, key=lambda one: (one.job, one.architecture, one.mode, one.trial))
 
 
 def read(folders: Iterable[Path]) -> Logged:
@@ -81,7 +91,6 @@ def read(folders: Iterable[Path]) -> Logged:
 
 
 def _take(found: Logged, job: str, line: str) -> None:
-    found.lines += 1
     at = line.find("{")
     if at < 0 or '"type"' not in line:
         return
@@ -100,7 +109,11 @@ def _take(found: Logged, job: str, line: str) -> None:
             target=int(event["target"]),
         )
         if kind == "loop":
-            _loop(trial, event)
+            loop = int(event["loop"])
+            row = {name: _number(event[name]) for name in FIELDS}
+            row |= {"loop": loop, "accepted": bool(event["accepted"])}
+            if trial.loops.setdefault(loop, row) != row:
+                trial.disagreeing.add(loop)
         elif kind == "trial":
             trial.ended, trial.test_accuracy = True, _number(event["test_accuracy"])
         else:
@@ -111,32 +124,23 @@ def _take(found: Logged, job: str, line: str) -> None:
     found.trials[key] = trial
 
 
-def _loop(trial: LoggedTrial, event: dict[str, Any]) -> None:
-    row = {name: _number(event[name]) if name != "accepted" else bool(event[name]) for name in FIELDS}
-    loop = int(event["loop"])
-    before = trial.loops.setdefault(loop, row)
-    if before != row:
-        trial.disagreeing.add(loop)
-
-
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def rows(found: Logged) -> Iterator[dict[str, Any]]:
-    """One for every loop of every trial, in order."""
-    for trial in in_order(found):
-        who = {name: getattr(trial, name) for name in HEAD[: len(HEAD) - len(FIELDS)]}
-        for loop in sorted(trial.loops):
-            yield {**who, **trial.loops[loop], "loop": loop}
+def to_csv(trials: Iterable[LoggedTrial]) -> str:
+    """A row for every loop of every trial."""
+    rows = [
+        [
+            *(getattr(trial, name) for name in WHO),
+            *(one[name] for name in FIELDS[:-1]),
+            _whole(one["lkg_loop"]),
+        ]
+        for trial in trials
+        for _, one in sorted(trial.loops.items())
+    ]
+    return csv_text([(*WHO, *FIELDS), *rows])
 
 
-def in_order(found: Logged) -> list[LoggedTrial]:
-    return sorted(found.trials.values(), key=lambda one: (one.job, one.architecture, one.mode, one.trial))
-
-
-def to_csv(found: Logged) -> str:
-    each = (
-        {**row, "lkg_loop": "" if row["lkg_loop"] is None else int(row["lkg_loop"])} for row in rows(found)
-    )
-    return csv_text([HEAD, *([row[name] for name in HEAD] for row in each)])
+def _whole(value: float | None) -> int | str:
+    return "" if value is None else int(value)

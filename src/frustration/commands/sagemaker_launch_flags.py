@@ -175,17 +175,17 @@ def is_published_grid(study: Study) -> bool:
 
 def wheels(options: argparse.Namespace, settings: Settings) -> Wheels:
     """What the container installs."""
-    from frustration.cloud.bundle import GivenWheels, LockedWheels
+    from frustration.cloud.bundle import given_wheels, locked_wheels
     from frustration.cloud.instances import image_of, python_of
 
     if options.wheels == "none":
-        return GivenWheels(())
+        return given_wheels(())
     if options.wheels:
         found = sorted(Path(options.wheels).glob("*.whl"))
         if not found:
             raise InputError(f"--wheels {options.wheels}: there is no wheel in that folder")
-        return GivenWheels(tuple(found))
-    return LockedWheels(python_of(image_of(settings)))
+        return given_wheels(found)
+    return locked_wheels(python_of(image_of(settings)))
 
 
 def jobs_table(place: Place, tasks: Sequence[Task]) -> str:

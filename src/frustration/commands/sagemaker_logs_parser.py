@@ -37,7 +37,7 @@ def _parser() -> Parser:
 
 
 def _parse(options: argparse.Namespace) -> int:
-    from frustration.cloud.curves import in_order, read, to_csv
+    from frustration.cloud.curves import read, to_csv
     from frustration.files import write_atomically
 
     folder = _folder(options)
@@ -45,11 +45,10 @@ def _parse(options: argparse.Namespace) -> int:
     if not jobs:
         raise InputError(f"{folder} holds no logs; sagemaker-get-training-logs fetches them")
     found = read(jobs)
-    if options.unfinished:
-        found.trials = {key: trial for key, trial in found.trials.items() if not trial.ended}
+    trials = found.in_order(options.unfinished)
     output = options.output or folder / "curves.csv"
-    write_atomically(output, to_csv(found).encode())
-    table = [_row(trial) for trial in in_order(found)]
+    write_atomically(output, to_csv(trials).encode())
+    table = [trial.to_dict() for trial in trials]
     if options.json:
         print(json.dumps(table, indent=1))
     else:
@@ -57,7 +56,7 @@ def _parse(options: argparse.Namespace) -> int:
     print(f"wrote {output}", file=sys.stderr)
     if found.damaged:
         print(f"{found.damaged:,} lines begin like results and cannot be read", file=sys.stderr)
-    for trial in in_order(found):
+    for trial in trials:
         if trial.disagreeing:
             loops = ", ".join(map(str, sorted(trial.disagreeing)[:5]))
             print(f"{trial.job}: trial {trial.id}: its starts tell loop {loops} differently", file=sys.stderr)
@@ -71,26 +70,6 @@ def _folder(options: argparse.Namespace) -> Path:
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; sagemaker-get-training-logs makes it")
     return folder
-
-
-def _row(trial: Any) -> dict[str, Any]:
-    bounty, loop = trial.bounty or (None, None)
-    state = "failed" if trial.failure else "ended" if trial.ended else "cut off"
-    return {
-        "job": trial.job,
-        "id": trial.id,
-        "architecture": trial.architecture,
-        "mode": trial.mode,
-        "trial": trial.trial,
-        "state": state,
-        "loops": trial.reached,
-        "target": trial.target,
-        "loops_missing": trial.gaps,
-        "bounty": bounty,
-        "bounty_loop": loop,
-        "test_accuracy": trial.test_accuracy,
-        "failure": trial.failure or None,
-    }
 
 
 def _say(table: list[dict[str, Any]], jobs: int) -> None:
