@@ -118,3 +118,33 @@ def test_a_study_ends_with_the_sentences_of_its_report(tmp_path, monkeypatch, ca
     assert answer
     assert all(sentence.replace("`", "") in ending for sentence in answer)
     assert ending.index(answer[0].replace("`", "")) < ending.index("LKG test %")
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        (["--epochs", "3"], "(did you mean --meta-loops?)"),
+        (["--learning-rate", "1"], "(did you mean --lr?)"),
+        (["--version"], "`frustration --version` prints it"),
+        (["--ablation-mode", "psa"], "hidden, output and full"),
+        (["--ablation-mode", "none,dropout"], "two modes are compared as none dropout"),
+    ],
+)
+def test_what_others_call_it_gets_a_hint(flags, hint, capsys):
+    from frustration.commands.train import main as train
+
+    assert train(flags) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_a_study_without_a_file_takes_rates_data_sets_and_a_seed(tmp_path, capsys):
+    from frustration.commands.study_flags import run_parser, study_and_store
+
+    grid = ["--architectures", "[1*2]", "--modes", "none", "hidden", "--results", str(tmp_path)]
+    options = run_parser().read([*grid, "--lr", "1e-3", "3e-3", "--seed", "5", "--dataset", "mnist"])
+    study, _ = study_and_store(options)
+    assert (study.learning_rates, study.seed, study.datasets) == ((1e-3, 3e-3), 5, ("mnist",))
+    other, _ = study_and_store(run_parser().read(grid))
+    assert study.name != other.name
+    preset, _ = study_and_store(run_parser().read(["quickstart", "--lr", "3e-3", "--results", str(tmp_path)]))
+    assert preset.learning_rates == (3e-3,)

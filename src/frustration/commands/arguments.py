@@ -118,6 +118,20 @@ def _output_fails() -> bool:
     return False
 
 
+MEANT = {
+    "--epochs": "--meta-loops",
+    "--loops": "--meta-loops",
+    "--learning-rate": "--lr",
+    "--mode": "--ablation-mode",
+    "--modes": "--ablation-mode",
+    "--ablation-mode": "--modes",
+    "--arch": "--architectures",
+    "--architecture": "--arch",
+    "--architectures": "--arch",
+}
+"""What other programs, or another command of ours, call a flag."""
+
+
 class Parser(argparse.ArgumentParser):
     """A command line whose errors are one sentence: the flag, the value, and what is accepted."""
 
@@ -170,7 +184,11 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             return f'unexpected argument "{word}"; see {self.prog} --help'
         flag = word.partition("=")[0]
-        hint = did_you_mean(flag.replace("_", "-"), self._option_string_actions)
+        if flag == "--version":
+            return "there is no flag --version here; `frustration --version` prints it"
+        meant = MEANT.get(flag, "")
+        known = self._option_string_actions
+        hint = f" (did you mean {meant}?)" if meant in known else did_you_mean(flag.replace("_", "-"), known)
         return f"there is no flag {flag}{hint}; see {self.prog} --help"
 
 

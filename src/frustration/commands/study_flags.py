@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, add_tracker, add_wide, whole
+from frustration.commands.arguments import Parser, add_tracker, add_wide, real, whole
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from frustration.study.definition import Study
     from frustration.study.store import Store
 
+FIELDS = {
+    "trials": "trials",
+    "meta_loops": "meta_loops",
+    "lr": "learning_rates",
+    "dataset": "datasets",
+    "seed": "seed",
+}
+"""Flags of `study run` that say a field of the study."""
 RUN_EXAMPLES = """\
 examples:
   study run                          the preset quickstart, a minute or two on two cores
@@ -43,6 +52,11 @@ def run_parser() -> Parser:
     group.add_argument("--modes", nargs="+", metavar="MODE", help="train --help explains them")
     group.add_argument("--trials", type=whole(1), metavar="N", help="trials in every cell of the grid")
     group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial")
+    group.add_argument(
+        "--lr", nargs="+", type=real(0.0, above=True), metavar="X", help="learning rates, an axis of the grid"
+    )
+    group.add_argument("--dataset", nargs="+", metavar="NAME", help="data sets, an axis of the grid")
+    group.add_argument("--seed", type=whole(0, 2**63 - 1), metavar="N", help="of all random draws")
     group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
     add_engine(result)
     result.add_argument("--retry", action="store_true", help="also run again what has failed")
@@ -190,13 +204,13 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
     from frustration.study.store import Store
 
     study, store = _named(options)
-    changes = {
-        name: value
-        for name in ("trials", "meta_loops")
-        if (value := getattr(options, name)) is not None and study is not None
+    changes: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for flag, name in FIELDS.items()
+        if (value := getattr(options, flag)) is not None
     }
     if study is None:
-        study = _of_flags(options)
+        study = _of_flags(options, changes)
     else:
         if options.architectures:
             from frustration.study.architecture_sets import architectures
@@ -229,7 +243,7 @@ def _problems(options: argparse.Namespace) -> tuple[ProblemReference, ...]:
     return tuple(ProblemReference.parse(text) for text in options.problems or ())
 
 
-def _of_flags(options: argparse.Namespace) -> Study:
+def _of_flags(options: argparse.Namespace, fields: Mapping[str, Any]) -> Study:
     """A quick study."""
     from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study
@@ -243,7 +257,6 @@ def _of_flags(options: argparse.Namespace) -> Study:
         architectures=architectures(options.architectures or [], Path()),
         problems=_problems(options),
         modes=tuple(options.modes),
-        trials=options.trials or Study.trials,
-        meta_loops=options.meta_loops or Study.meta_loops,
+        **fields,
     )
     return quick_name(study)

@@ -96,7 +96,10 @@ class Program:
             if closed and segment.last is not None and segment.last < segment.first:
                 raise ModeError(f'mode "{self}": "{segment}" ends before it begins')
             if not closed and number < len(self.segments) - 1:
-                raise ModeError(f'mode "{self}": only the last range may be left open, not "{segment}"')
+                alone = all(one.first == 1 and one.last is None for one in self.segments)
+                hint = f"; two modes are compared as {segment} {self.segments[-1]}, combined with +"
+                hint = hint if alone else ""
+                raise ModeError(f'mode "{self}": only the last range may be left open, not "{segment}"{hint}')
             due = (segment.last or 0) + 1
         if len(self.segments) > 1 and any(m.widens for s in self.segments for m in s.components):
             raise ModeError(f'mode "{self}": a network cannot change its width from one range to the next')

@@ -82,4 +82,6 @@ def mode_named(name: str) -> type[Mode]:
         raise ModeError(f'the mode "{name}" cannot be used: {unusable[name]}')
     if name in modes:
         return modes[name]
+    if name.lower() == "psa":
+        raise ModeError('"psa" is a family of modes: hidden, output and full; name one of them')
     raise ModeError(f'there is no mode "{name}"{did_you_mean(name, modes)}; modes are {", ".join(modes)}')

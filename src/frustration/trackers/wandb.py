@@ -30,8 +30,8 @@ class WandbTracker:
             import wandb
         except ImportError:
             raise InputError(
-                "--tracker wandb needs the package wandb, which is not installed: scripts/bootstrap --extra "
-                'tracking, or pip install "frustration-engine[tracking]"'
+                "--tracker wandb needs the package wandb, which is not installed: "
+                'pip install "frustration-engine[tracking]"'
             ) from None
         self._wandb: Any = wandb
         self._run: Run | None = None
