@@ -24,6 +24,7 @@ from frustration.report.figures.labels import label_points
 from frustration.report.figures.mode_style import KNOWN, looks_of
 from frustration.report.figures.pareto import undominated
 from frustration.report.html import write
+from frustration.report.report import Report
 from frustration.study.architecture_sets import SETS
 
 PAPER = SETS["paper-98"]
@@ -146,7 +147,7 @@ def test_trials_that_diverged_cost_nothing_but_themselves(tmp_path):
     figures = {figure.name: figure for figure in draw_all(results, analysis, tmp_path / "figures")}
     assert not figures["ablation-effect"].left_out
     assert not figures["learning-curves"].left_out
-    page = write(results, analysis, list(figures.values()), tmp_path / "page.html").read_text()
+    page = write(Report(results, analysis), list(figures.values()), tmp_path / "page.html").read_text()
     assert "NaN" not in page[page.index('id="payload"') :].split("</script>")[0]
 
 

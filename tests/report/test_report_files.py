@@ -14,7 +14,7 @@ from frustration.report.exports import curves_csv, trials_csv
 from frustration.report.latex import architecture_table, latex_files
 from frustration.report.markdown import report_markdown
 from frustration.report.reading import read_study
-from frustration.report.sentences import plain_sentences
+from frustration.report.report import Report
 from frustration.report.tables import all_tables
 from frustration.report.writing import write_text
 from frustration.sinks import latex
@@ -28,7 +28,7 @@ def grid():
 def test_every_table_compiles_under_pdflatex(tmp_path):
     shapes = [ONE.of_widths([width]) for width in range(20, 36)]  # 48 rows: a table that breaks over pages
     results = read(tmp_path / "s", study("none", "hidden", "decay", architectures=shapes), hidden=-1.0)
-    for name, content in latex_files(analyse(results)).items():
+    for name, content in latex_files(Report(results, analyse(results))).items():
         (tmp_path / name).write_text(content)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -46,7 +46,8 @@ def test_any_text_can_be_set(tmp_path):
 
 
 def test_tables_use_booktabs_and_no_vertical_rules(tmp_path):
-    for name, content in latex_files(analysed(tmp_path / "s", grid())).items():
+    results = read(tmp_path / "s", grid())
+    for name, content in latex_files(Report(results, analyse(results))).items():
         if name != "report.tex":
             assert all(rule in content for rule in (r"\toprule", r"\midrule", r"\bottomrule")), name
             assert r"\hline" not in content
@@ -89,7 +90,7 @@ def test_all_loops_are_in_the_csv_with_the_numbers_of_their_records(tmp_path):
 def test_the_markdown_has_every_table_and_every_row_of_it(tmp_path):
     results = read(tmp_path / "s", grid())
     analysis = analyse(results)
-    text = report_markdown(results, analysis, plain_sentences(results, analysis))
+    text = report_markdown(Report(results, analysis))
     for table in all_tables(analysis):
         section = text.split(f"## {table.title}\n")[1].split("\n## ")[0]
         rows = [line for line in section.splitlines() if line.startswith("|")]
@@ -106,7 +107,7 @@ def test_every_table_has_as_many_cells_as_headers(tmp_path):
 def test_a_report_written_twice_is_the_same_to_the_byte(tmp_path):
     results = read(tmp_path / "s", grid())
     for name in ("a", "b"):
-        write_text(results, analyse(results), tmp_path / name)
+        write_text(Report(results, analyse(results)), tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert len(files) > 15
     assert all((tmp_path / "a" / one).read_bytes() == (tmp_path / "b" / one).read_bytes() for one in files)

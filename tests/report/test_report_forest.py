@@ -10,6 +10,7 @@ from frustration.report.html.forest import MOST, forest
 from frustration.report.html.page import render
 from frustration.report.html.payload import Names
 from frustration.report.reading import read_study
+from frustration.report.report import Report
 
 
 def drawn(root, grid, reached):
@@ -57,7 +58,7 @@ def test_every_treatment_names_its_control_and_many_architectures_share_a_row(tm
 
 def test_the_first_screen_is_three_sentences_then_the_plot_then_cost(tmp_path):
     results = read_study(write_study(tmp_path / "s", study("none", "hidden"), effects(hidden=-2.0)).root)
-    page = render(results, analyse(results), [], tmp_path / "report.html")
+    page = render(Report(results, analyse(results)), [], tmp_path / "report.html")
     order = ['<div class="short">', '<table class="forest"', '<div class="costs">', 'id="filters"']
     places = [page.index(part) for part in order]
     assert places == sorted(places)

@@ -16,7 +16,7 @@ from frustration.report.compare import compare, compare_sentences, compare_table
 from frustration.report.exports import trials_csv
 from frustration.report.markdown import report_markdown
 from frustration.report.reading import read_study
-from frustration.report.sentences import plain_sentences
+from frustration.report.report import Report
 from frustration.report.tables import all_tables
 from frustration.report.writing import write_all
 from frustration.study.definition import Study
@@ -106,7 +106,7 @@ def of_problem(spec, reached: float) -> dict:
 
 def text_of(results, **options) -> str:
     analysis = analyse(results, **options)
-    return report_markdown(results, analysis, plain_sentences(results, analysis))
+    return report_markdown(Report(results, analysis))
 
 
 @pytest.fixture(scope="module")

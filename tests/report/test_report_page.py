@@ -19,6 +19,7 @@ from frustration.report.html import write
 from frustration.report.html.images import BUDGET
 from frustration.report.html.page import SCRIPTS
 from frustration.report.html.templates import asset, data, marked
+from frustration.report.report import Report
 from frustration.report.results import Failure, Skipped
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -41,7 +42,7 @@ def page_file(tmp_path_factory):
         definition=f'name = "{NASTY}"',
     )
     figures = draw_all(results, analysis, root / "report" / "figures")
-    return write(results, analysis, figures, root / "report" / "report.html")
+    return write(Report(results, analysis), figures, root / "report" / "report.html")
 
 
 # What needs no browser
@@ -93,7 +94,9 @@ def test_names_from_a_study_never_become_markup(page_file, outline):
 
 def test_the_same_results_give_the_same_bytes(tmp_path):
     results, analysis = reported(tmp_path / "study", study())
-    pages = [write(results, analysis, [], tmp_path / name).read_bytes() for name in ("a.html", "b.html")]
+    pages = [
+        write(Report(results, analysis), [], tmp_path / name).read_bytes() for name in ("a.html", "b.html")
+    ]
     assert pages[0] == pages[1]
 
 
@@ -125,7 +128,7 @@ def test_images_stay_within_their_budget(page_file):
 
 def test_a_study_of_one_trial_has_a_page(tmp_path):
     results, analysis = reported(tmp_path / "study", study("none", trials=1, meta_loops=1))
-    content = write(results, analysis, [], tmp_path / "page.html").read_text()
+    content = write(Report(results, analysis), [], tmp_path / "page.html").read_text()
     assert "no treatment stands beside a control" in content
 
 
@@ -416,7 +419,7 @@ def test_it_prints_everything_unfolded_and_nothing_to_click(open_page):
 def test_a_study_with_several_settings_shows_one_at_a_time(open_page, tmp_path):
     grid = study("none", "hidden", architectures=SHAPES[:2], learning_rates=(1e-4, 1e-3), trials=3)
     results, analysis = reported(tmp_path / "study", grid)
-    page = open_page(write(results, analysis, [], tmp_path / "page.html"))
+    page = open_page(write(Report(results, analysis), [], tmp_path / "page.html"))
     assert len(visible(page, "table-cells", 1)) == 4
     first = visible(page, "table-cells", 1)
     page.locator("#filter-setting").select_option(index=1)

@@ -220,11 +220,11 @@ def _say_skipped(results: StudyResults) -> None:
 
 def _print(results: StudyResults, options: argparse.Namespace) -> None:
     from frustration.report.analysis import analyse
-    from frustration.report.sentences import plain_sentences
+    from frustration.report.report import Report
     from frustration.report.tables import main_table
 
     analysis = analyse(results, alpha=options.alpha, margin=_margin(options), control=options.control)
-    plain = plain_sentences(results, analysis)
+    plain = Report(results, analysis).plain
     table = main_table(analysis)
     _say([], [table])
     parts = (plain.answer, plain.about, plain.helps, plain.power_notes, (*plain.costs, *plain.warnings))

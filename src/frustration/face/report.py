@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from frustration.face import frames
 from frustration.face.pages import html
+from frustration.report import report as content
 from frustration.report.analysis import analyse
-from frustration.report.findings import Analysis
 from frustration.report.results import StudyResults
-from frustration.report.sentences import Plain, plain_sentences
 from frustration.report.table import Table
 from frustration.report.tables import main_table
 
@@ -26,11 +25,9 @@ LEFT_OUT: Final = ("95 % interval", "parameters", "CPU time")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
+class Report(content.Report):
     """Computed from records alone, once; `write` puts the page and its files on disk."""
 
-    results: StudyResults
-    analysis: Analysis
     folder: Path
     """Where `write` puts it unless told otherwise."""
     notes: tuple[str, ...] = ()
@@ -40,11 +37,6 @@ class Report:
     def of(cls, results: StudyResults, folder: Path, notes: tuple[str, ...] = (), **settings: Any) -> Report:
         """`settings` are those of `analyse`: alpha, margin, control."""
         return cls(results=results, analysis=analyse(results, **settings), folder=folder, notes=notes)
-
-    @property
-    def plain(self) -> Plain:
-        """All sentences, part by part."""
-        return plain_sentences(self.results, self.analysis)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -86,9 +78,9 @@ class Report:
 
     def write(self, folder: str | Path | None = None, *, figures: bool = True) -> Path:
         """Page, text, tables, figures and CSV; returns the page to open."""
-        from frustration.report.writing import write_analysis
+        from frustration.report.writing import write_files
 
-        return write_analysis(self.results, self.analysis, Path(folder or self.folder), figures=figures)
+        return write_files(self, Path(folder or self.folder), figures=figures)
 
     def __str__(self) -> str:
         return "\n".join([*self.sentences, *self.notes]).replace("`", "")

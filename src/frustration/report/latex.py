@@ -8,10 +8,10 @@ from typing import Final
 from frustration.architecture import Architecture
 from frustration.original.tables import plain_name
 from frustration.references import ProblemReference
-from frustration.report.findings import Analysis, Group
+from frustration.report.findings import Group
 from frustration.report.formatting import amount, digits_of
+from frustration.report.report import Report
 from frustration.report.table import Table
-from frustration.report.tables import all_tables
 from frustration.sinks import latex
 
 LONG: Final = 30
@@ -26,9 +26,10 @@ DOCUMENT: Final = r"""\documentclass[10pt]{article}
 """
 
 
-def latex_files(analysis: Analysis) -> dict[str, str]:
+def latex_files(report: Report) -> dict[str, str]:
     """Name -> content: a file for each table, and report.tex, which holds them all and compiles by itself."""
-    files = {f"{table.name}.tex": latex_table(table) for table in all_tables(analysis)}
+    files = {f"{table.name}.tex": latex_table(table) for table in report.tables}
+    analysis = report.analysis
     if analysis.groups:
         plain = [g.architecture for g in analysis.groups if not isinstance(g.architecture, ProblemReference)]
         if plain:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from frustration.report.findings import Analysis
+from frustration.report.report import Report
 from frustration.report.results import StudyResults
 from frustration.report.sentences import Plain
 from frustration.report.table import Table
-from frustration.report.tables import all_tables
 from frustration.sinks import markdown
 
 ANSWER = "The answer"
@@ -23,13 +22,11 @@ have passed.
 docs/statistics.md says what is computed and how well the intervals cover."""
 
 
-def report_markdown(results: StudyResults, analysis: Analysis, plain: Plain) -> str:
+def report_markdown(report: Report) -> str:
     """The whole document."""
-    parts = [f"# Report: {markdown(results.name)}", *_sentences(plain)]
-    parts += [
-        f"## {table.title}\n\n{markdown(table.note)}\n\n{pipes(table)}" for table in all_tables(analysis)
-    ]
-    parts += _rest(results)
+    parts = [f"# Report: {markdown(report.results.name)}", *_sentences(report.plain)]
+    parts += [f"## {table.title}\n\n{markdown(table.note)}\n\n{pipes(table)}" for table in report.tables]
+    parts += _rest(report.results)
     parts.append(f"## How to read this\n\n{METHODS}")
     return "\n\n".join(parts) + "\n"
 

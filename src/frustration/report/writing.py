@@ -12,13 +12,12 @@ from frustration.original.published import read_trials_file
 from frustration.original.tables import original_files
 from frustration.report.analysis import ALPHA, MARGIN, analyse
 from frustration.report.exports import curves_csv, trials_csv
-from frustration.report.findings import Analysis
 from frustration.report.latex import latex_files
 from frustration.report.markdown import report_markdown
 from frustration.report.names import PAGE, REPORT
 from frustration.report.reading import read_study
+from frustration.report.report import Report
 from frustration.report.results import StudyResults
-from frustration.report.sentences import plain_sentences
 from frustration.report.sessions import holds_sessions, read_sessions
 from frustration.study.store import Store
 
@@ -63,30 +62,30 @@ def write_all(
 ) -> Path:
     """Text, tables, CSV, figures and the page; returns the page (or, without figures, report.md)."""
     analysis = analyse(results, alpha=alpha, margin=margin, control=control)
-    return write_analysis(results, analysis, folder, figures=figures)
+    return write_files(Report(results, analysis), folder, figures=figures)
 
 
-def write_analysis(results: StudyResults, analysis: Analysis, folder: Path, *, figures: bool = True) -> Path:
+def write_files(report: Report, folder: Path, *, figures: bool = True) -> Path:
     """The same of what is analysed already."""
-    write_text(results, analysis, folder)
+    write_text(report, folder)
     if not figures:
         return folder / REPORT
     from frustration.report import html
     from frustration.report.figures import draw_all
 
-    drawn = draw_all(results, analysis, folder / "figures")
-    html.write(results, analysis, drawn, folder / PAGE)
+    drawn = draw_all(report.results, report.analysis, folder / "figures")
+    html.write(report, drawn, folder / PAGE)
     return folder / PAGE
 
 
-def write_text(results: StudyResults, analysis: Analysis, folder: Path) -> None:
+def write_text(report: Report, folder: Path) -> None:
     """All that needs no drawing."""
     make_folder(folder)
-    plain = plain_sentences(results, analysis)
-    files = {REPORT: report_markdown(results, analysis, plain), "trials.csv": trials_csv(results)}
+    results = report.results
+    files = {REPORT: report_markdown(report), "trials.csv": trials_csv(results)}
     if results.runs is None:
         files |= original_files(results)
-    files |= {f"latex/{name}": content for name, content in latex_files(analysis).items()}
+    files |= {f"latex/{name}": content for name, content in latex_files(report).items()}
     for name, content in files.items():
         make_folder((folder / name).parent)
         write_atomically(folder / name, content.encode())

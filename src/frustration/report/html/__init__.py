@@ -1,4 +1,4 @@
-"""One self-contained HTML page for a study: `write(results, analysis, figures, path)`.
+"""One self-contained HTML page for a study: `write(report, figures, path)`.
 
 page      what stands where            payload  the numbers that the page's script draws and filters
 charts    charts drawn by the page     images   figures inside the page, within a budget
@@ -13,13 +13,12 @@ from pathlib import Path
 
 from frustration.files import write_atomically
 from frustration.report.figures.drawn import DrawnFigure
-from frustration.report.findings import Analysis
-from frustration.report.results import StudyResults
+from frustration.report.report import Report
 
 
-def write(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFigure], path: Path) -> Path:
+def write(report: Report, figures: Sequence[DrawnFigure], path: Path) -> Path:
     """Write the page to `path`. It opens offline and asks for nothing from anywhere."""
     from frustration.report.html.page import render
 
-    write_atomically(path, render(results, analysis, figures, path).encode())
+    write_atomically(path, render(report, figures, path).encode())
     return path

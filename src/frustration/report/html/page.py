@@ -20,10 +20,10 @@ from frustration.report.html.forest import forest
 from frustration.report.html.images import gallery
 from frustration.report.html.payload import MOST_TRIALS, Names, payload
 from frustration.report.html.templates import At, asset, data, drawn
+from frustration.report.report import Report
 from frustration.report.results import StudyResults
-from frustration.report.sentences import Plain, plain_sentences
+from frustration.report.sentences import Plain
 from frustration.report.table import Table, place_of
-from frustration.report.tables import all_tables
 
 SCRIPTS: Final = ("tables.js", "drawing.js", "charts.js", "map.js", "start.js")
 """In this order they are one script."""
@@ -43,11 +43,10 @@ class Section:
     """(title, text as it is)"""
 
 
-def render(results: StudyResults, analysis: Analysis, figures: Sequence[DrawnFigure], path: Path) -> str:
+def render(report: Report, figures: Sequence[DrawnFigure], path: Path) -> str:
     """The whole page as one text; `path` is where it will lie, so that links to other files hold."""
+    results, analysis, plain, tables = report.results, report.analysis, report.plain, report.tables
     names = Names(results)
-    tables = all_tables(analysis)
-    plain = plain_sentences(results, analysis)
     script = "\n".join(asset(name) for name in SCRIPTS)
     sections = (
         Section("charts", "Charts", charts.all_charts(results, analysis)),
