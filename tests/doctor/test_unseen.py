@@ -175,3 +175,25 @@ def test_an_expression_that_is_too_deep_for_the_parser_is_answered_with_its_line
 
 def test_a_long_list_is_not_deep():
     assert Script("x = [" + "-1, " * 5000 + "]\n").module.body
+
+
+def test_a_best_one_that_is_kept_in_the_other_branch_turns_the_direction():
+    worse = "    if vloss > best:\n        wait = 1\n    else:\n        best = vloss\n"
+    assert "maximizing_score=False" in report(HEAD + LOOP.replace("val_loss", "vloss") + worse).after
+
+
+def test_a_network_made_beside_another_value_is_found():
+    text = report(HEAD.replace("net = Net()", "net, number = Net(), 3") + LOOP).after
+    assert text.index("net, number = Net(), 3") < text.index("net = UPA.perforate_model(net")
+
+
+def test_a_linear_layer_behind_a_transposed_convolution_has_its_own_axis():
+    text = HEAD.replace("nn.Linear(4, 8)", "nn.Conv1d(4, 8, 1)").replace(
+        "torch.relu(self.body(x))", "self.body(x).transpose(1, 2)"
+    )
+    assert "net.head.set_this_output_dimensions([-1, -1, 0])" in report(text + LOOP).after
+
+
+def test_layers_of_other_packages_are_told():
+    text = "from torch_geometric.nn import GCNConv\n" + HEAD.replace("nn.Linear(4, 8)", "GCNConv(4, 8)")
+    assert "GCNConv of torch_geometric" in told(text + LOOP, "configuration")

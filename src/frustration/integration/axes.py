@@ -198,6 +198,12 @@ class _Reader:
             if len(sizes) == 1 and isinstance(sizes[0], (cst.Tuple, cst.List)):
                 return len(sizes[0].elements)
             return None if any(a.star for a in call.args) else len(sizes) or None
+        if name == "permute":
+            return (
+                len(sizes[0].elements) if sizes and isinstance(sizes[0], cst.Tuple) else len(sizes) or first
+            )
+        if name == "transpose" and first is None and {self.script.code(size) for size in sizes} == {"1", "2"}:
+            return 3
         if name == "flatten":
             start = self.script.code(sizes[0]) if sizes else "0"
             return int(start) + 1 if start.isdigit() and len(sizes) == 1 else None

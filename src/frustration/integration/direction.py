@@ -47,6 +47,8 @@ def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] 
         if re.match(r"(max|min)\(", other):  # the last few, as in `loss > max(losses[-3:])`: no best
             continue
         greater = isinstance(operator, (cst.GreaterThan, cst.GreaterThanEqual))
+        if _kept_otherwise(script, node, other):  # `if loss > best: wait += 1`, `else: best = loss`
+            greater = not greater
         return greater == (sides[0] == score), f"line {script.line(node)} compares it with {other}"
     for call, name in script.calls(within):
         arguments = [script.code(a.value) for a in call.args]
@@ -55,6 +57,14 @@ def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] 
         if last(name) == "step" and arguments == [score] and (mode := plateau_mode(script)):
             return mode == "max", f"ReduceLROnPlateau follows it with mode={mode}"
     return None
+
+
+def _kept_otherwise(script: Script, comparison: cst.Comparison, best: str) -> bool:
+    """Whether a condition keeps a new best one only where it does not hold."""
+    node = script.parent(comparison)
+    if not isinstance(node, cst.If) or not isinstance(node.orelse, cst.Else):
+        return False
+    return best in script.targets(node.orelse) and best not in script.targets(node.body)
 
 
 def by_calls(script: Script, function: cst.FunctionDef, depth: int = 1) -> tuple[bool, str] | None:

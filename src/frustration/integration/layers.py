@@ -154,12 +154,20 @@ def _by_kind(
     images = bool(made & CONVOLUTIONS or _IMAGE_MODELS.search(text))
     sequence = bool(made & SEQUENCE or _SEQUENCE_MODELS.search(text))
     if images and not sequence:
-        return Layers(
+        layers = Layers(
             "images",
             "convolutions: channels are the second axis",
             ["Conv1d", "Conv2d", "Conv3d", "Linear"],
             [-1, 0, -1, -1],
         )
+        axes = _axes(script, root, False)
+        layers.deep = [path for path in axes.known(3) if "*" not in path]
+        if others := [path for path in (*axes.known(3), *axes.known(4)) if path not in layers.deep]:
+            layers.doubts.append(
+                f"{', '.join(others)} sees more axes than [batch, features]: `frustration perforate dry-run` "
+                "measures them, and --layers names those that get dendrites"
+            )
+        return layers
     if sequence:
         attends = re.search(r"transformer|attention", text, re.I) is not None
         axes = _axes(script, root, attends or bool(made & (SEQUENCE - {"Embedding", "EmbeddingBag"})))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -142,8 +143,8 @@ def _find_creation(script: Script, parts: Parts) -> None:
     parts.wrappings = [call for call, _ in script.calls() if is_wrapping(script, call, parts.model)]
     makers = [
         (script.statement(value), unmoved(value))
-        for names, value in script.assignments()
-        if names == [parts.model] and _creates(script, parts, value)
+        for value in _values(script, parts.model)
+        if _creates(script, parts, value)
     ]
     near = [m for m in makers if script.scope(m[0]) is scope] or [
         m for m in makers if script.scope(m[0]) is None
@@ -169,6 +170,15 @@ def _find_creation(script: Script, parts: Parts) -> None:
     ]
     parts.made = _climbed(script, parts, statement)
     parts.created = _last_change(script, parts, parts.made)
+
+
+def _values(script: Script, name: str) -> Iterator[cst.BaseExpression]:
+    """What a name is given, also in `net, data = Net(), data.to(device)`."""
+    for names, value in script.assignments():
+        if names == [name]:
+            yield value
+        elif name in names and isinstance(value, cst.Tuple) and len(value.elements) == len(names):
+            yield value.elements[names.index(name)].value
 
 
 def _creates(script: Script, parts: Parts, value: cst.BaseExpression) -> bool:

@@ -155,6 +155,8 @@ class Plain:
     def _configuration(self) -> None:
         place = self._place
         if place is None:
+            reason = "the layers are not known before it is known where the network is made"
+            self.add(hand("configuration", reason, self.script.line(self.parts.optimizer)))
             return
         if "set_fastpath_enabled(False)" in self.script.text.replace(" ", ""):
             self.layers.fast_path = False

@@ -202,10 +202,11 @@ def _test_set(script: Script, loop: TrainingLoop) -> Iterator[Step]:
     )
     text += "".join(f.code for f in script.functions.values() if evaluates(f) and f.name in text)
     tests = re.search(
-        r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?iter)\b", text
+        r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?(iter|idx|mask))\b",
+        text,
     )
     other = re.search(
-        r"\b(val|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter))?\b|\bdev_?(loader|data\w*|set|dl|iter)",
+        r"\b([xX]_)?(val|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|\bdev_?(loader|data\w*|set|dl|iter)",
         text.replace(".eval()", ""),
     )
     if tests and not other:
