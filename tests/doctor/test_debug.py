@@ -182,3 +182,16 @@ def test_the_settings_known_here_are_those_of_the_installed_library():
     config = globals_of_pai.PAIConfig()
     missing = [name for name in SETTINGS if not hasattr(config, f"get_{name}")]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        "import perforatedai.pb_globals as PBG\nPBG.switchMode = PBG.doingHistory\n",
+        "from perforatedai import pb_globals as PBG\nPBG.switchMode = PBG.doingHistory\nPBG.x = 1\n",
+    ],
+)
+def test_a_repair_of_an_attribute_with_an_old_mode_is_made_once(old):
+    text = repair_script(Script(old)).after
+    assert "set_switch_mode(PBG.DOING_HISTORY)" in text
+    assert repair_script(Script(text)).after == text

@@ -68,15 +68,10 @@ class Framework:
         add_imports(self.draft, wanted)
         self.add("imports", line + 1, "what the callback and the configuration need", wanted)
 
-    def refused(self) -> bool:
-        """Whether no callback does what was asked; the report then says so."""
-        if self.library or self.own.callback:
-            return False
-        self.report.refused = (
-            f"there is no callback of {self.own.calls[0]} for {self.report.kind}: it needs a loop of your "
-            "own (docs/loops.md)"
-        )
-        return True
+    @property
+    def grows(self) -> bool:
+        """Whether the network gets other parameters, and says itself when it is complete."""
+        return bool(self.own.complete)
 
     @property
     def has_callback(self) -> bool:
@@ -85,7 +80,7 @@ class Framework:
 
     def callback(self, arguments: str, network: str, better: bool) -> str:
         """The making of the callback."""
-        options = self.own.options.format(maximize=better)
+        options = self.own.options.format(maximize=better, mode=self.wishes.mode)
         if self.library:
             options = f"growth=LibraryGrowth({network}, maximize={better})"
         return f"{self.own.callback}({arguments}, {options})"

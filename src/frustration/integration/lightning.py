@@ -24,8 +24,6 @@ def is_lightning(script: Script) -> bool:
 def lightning(script: Script, wishes: Wishes) -> Report:
     report = Report(str(script.path or ""), "Lightning", wishes.described, script.text, script.text)
     work = Framework(script, wishes, report)
-    if work.refused():
-        return report
     trainers = [c for c, n in script.calls() if last(n) == "Trainer"]
     fits = [c for c, n in script.calls() if last(n) == "fit" and c.args]
     if script.called("LightningCLI") or not trainers or not fits:
@@ -74,7 +72,10 @@ def _callback(work: Framework, call: cst.Call, network: str, metric: str, better
         for step in ("end", "score", "optimizer", "scheduler", "rebuild"):
             work.add(step, line, "by the callback")
         return
-    made = work.callback(f'"{metric}"', network, better)
+    called = f'"{metric}"'
+    if not work.grows and (inner := _called(script)):
+        called += f', network="{inner}"'
+    made = work.callback(called, network, better)
     given = script.argument(call, "callbacks")
     text = script.exact(given) if given is not None else "[]"
     if text.startswith("["):
@@ -82,13 +83,27 @@ def _callback(work: Framework, call: cst.Call, network: str, metric: str, better
         joined = f"[{made}]" if inside == "]" else f"[{made}, {inside}"
     else:
         joined = f"[{made}, *({text} or [])]" if " " in text else f"[{made}, *{text}]"
-    work.draft.replaced[id(call)] = set_keywords(call, {"callbacks": joined, "max_epochs": "-1"})
-    work.add("end", line, "growth says when it is complete", ["max_epochs=-1"])
+    ends = {"max_epochs": "-1"} if work.grows else {}
+    work.draft.replaced[id(call)] = set_keywords(call, {"callbacks": joined, **ends})
+    if work.grows:
+        work.add("end", line, "growth says when it is complete", ["max_epochs=-1"])
+    else:
+        work.add("end", line, "the Trainer ends the training; the callback then restores the best network")
     work.add("score", line, f"the callback reports {metric} after every validation", [f"callbacks={joined}"])
     work.add("optimizer", line, "the callback registers it when training begins", [f"callbacks={joined}"])
     work.add("rebuild", line, "the callback asks configure_optimizers again", [f"callbacks={joined}"])
     if re.search(r"[Ss]chedul|LR\(|^$", _optimizers(script)):
         work.add("scheduler", line, "configure_optimizers makes it anew", [f"callbacks={joined}"])
+
+
+def _called(script: Script) -> str:
+    """The one module of the LightningModule that its training_step calls; empty: the module itself."""
+    for function in script.all(cst.FunctionDef):
+        if function.name.value == "training_step":
+            names = [script.code(call.func) for call, _ in script.calls(function.body)]
+            inner = {n[5:] for n in names if re.fullmatch(r"self\.(model|net|network|encoder|backbone)", n)}
+            return inner.pop() if len(inner) == 1 and "self" not in names else ""
+    return ""
 
 
 def _optimizers(script: Script) -> str:

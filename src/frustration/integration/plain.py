@@ -155,8 +155,8 @@ class Plain:
     def _configuration(self) -> None:
         place = self._place
         if place is None:
-            reason = "the layers are not known before it is known where the network is made"
-            self.add(hand("configuration", reason, self.script.line(self.parts.optimizer)))
+            line = self.script.line(self.parts.optimizer)
+            self.add(hand("configuration", "where the network is made is not known, nor its layers", line))
             return
         if "set_fastpath_enabled(False)" in self.script.text.replace(" ", ""):
             self.layers.fast_path = False
@@ -220,29 +220,13 @@ class Plain:
         if len(parts.models) > 1 and not self.wishes.model:
             names = ", ".join(parts.models)
             reason = f"{parts.optimizer_name} trains several networks ({names}): which of them is to grow?"
-            self.add(
-                Step(
-                    "model",
-                    "undecided",
-                    reason,
-                    script.line(parts.optimizer),
-                    "option",
-                    option="--model-variable",
-                )
-            )
+            line = script.line(parts.optimizer)
+            self.add(Step("model", "undecided", reason, line, "option", option="--model-variable"))
             return
         if not parts.model or (parts.created is None and parts.enters is None):
             reason = f"where the network ({parts.model or 'unknown'}) is made was not found"
-            self.add(
-                Step(
-                    "model",
-                    "undecided",
-                    reason,
-                    script.line(parts.optimizer),
-                    "option",
-                    option="--model-variable",
-                )
-            )
+            line = script.line(parts.optimizer)
+            self.add(Step("model", "undecided", reason, line, "option", option="--model-variable"))
             return
         if self.wishes.target == "perforatedai":
             self._perforate()

@@ -120,7 +120,8 @@ class _Renamer(cst.CSTTransformer):
         setting = SETTINGS_RENAMED.get(attribute, snake(attribute))
         if setting not in SETTINGS:
             return updated_node
-        call = f"{owner.partition('.')[0]}.pc.set_{setting}({self.script.exact(assign.value)})"
+        value = cst.Module([]).code_for_node(cst.ensure_type(updated_node.body[0], cst.Assign).value)
+        call = f"{owner.partition('.')[0]}.pc.set_{setting}({value})"
         self.done.append(f"{target} = ... -> {call.partition('(')[0]}(...)")
         return updated_node.with_changes(body=[cst.Expr(cst.parse_expression(call))])
 

@@ -31,9 +31,9 @@ class Own:
     ends: str
     """With {variable}: what is called after the loop; empty: nothing."""
     callback: str
-    """The callback's class in `frustration.loops.lightning` and `.transformers`; empty: there is none."""
+    """The callback's class in `frustration.loops.lightning` and `.transformers`."""
     options: str
-    """The callback's arguments behind the metric, with {maximize}."""
+    """The callback's arguments behind the metric, with {maximize} and {mode}."""
     calls: tuple[str, ...]
     """The names by which an edited script is known again."""
 
@@ -60,9 +60,9 @@ RATCHET: Final = Own(
     grown="",
     complete="",
     ends="{variable}.restore()  # the Last Known Good network",
-    callback="",
-    options="",
-    calls=("Ratchet",),
+    callback="RatchetCallback",
+    options='mode="{mode}", maximize={maximize}',
+    calls=("Ratchet", "RatchetCallback"),
 )
 LIBRARY_GROWTH: Final = "from frustration.loops.library import LibraryGrowth"
 """The library's tracker with the face of `Growth`, for the callbacks."""

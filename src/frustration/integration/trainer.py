@@ -40,8 +40,6 @@ def trainer(script: Script, wishes: Wishes) -> Report:
         str(script.path or ""), "transformers Trainer", wishes.described, script.text, script.text
     )
     work = Framework(script, wishes, report)
-    if work.refused():
-        return report
     call = _trainers(script)[0]
     statement = script.statement(call)
     line = script.line(statement)
@@ -98,12 +96,9 @@ def _arguments(work: Framework, call: cst.Call, statement: cst.BaseStatement) ->
         ),
         None,
     )
-    wanted = {
-        "eval_strategy": '"epoch"',
-        "num_train_epochs": EPOCHS,
-        "save_strategy": '"no"',
-        "load_best_model_at_end": "False",
-    }
+    wanted = {"eval_strategy": '"epoch"'}
+    if work.grows:
+        wanted |= {"num_train_epochs": EPOCHS, "save_strategy": '"no"', "load_best_model_at_end": "False"}
     if making is not None:
         _keywords(work, making, wanted)
         return
@@ -122,13 +117,15 @@ def _arguments(work: Framework, call: cst.Call, statement: cst.BaseStatement) ->
     }
     lines = [f"{name}.{key} = {value}  # {why[key]}" for key, value in wanted.items()]
     line = script.line(statement)
-    if f"{name}.num_train_epochs = {EPOCHS}" in script.text:
-        work.add("end", line, "the arguments have no end of their own")
-        work.add("saving", line, "no checkpoint of another shape is loaded")
+    if all(text.partition("  #")[0] in script.text for text in lines):
+        work.add("end", line, "the arguments evaluate after every epoch")
+        if work.grows:
+            work.add("saving", line, "no checkpoint of another shape is loaded")
         return
     work.draft.before(statement, "\n".join(lines))
     work.add("end", line, "evaluation after every epoch, and no end of its own", lines[:2])
-    work.add("saving", line, "no checkpoint of another shape is loaded", lines[2:])
+    if work.grows:
+        work.add("saving", line, "no checkpoint of another shape is loaded", lines[2:])
 
 
 def _keywords(work: Framework, making: cst.Call, wanted: dict[str, str]) -> None:
@@ -149,6 +146,8 @@ def _keywords(work: Framework, making: cst.Call, wanted: dict[str, str]) -> None
         ("end", ("eval_strategy", "num_train_epochs")),
         ("saving", ("save_strategy", "load_best_model_at_end")),
     ):
+        if not work.grows and step == "saving":
+            continue
         lines = [f"{key}={todo[key]}" for key in keys if key in todo]
         why = {
             "end": "evaluation after every epoch, and no end of its own",
