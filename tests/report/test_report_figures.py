@@ -229,3 +229,15 @@ def test_svg_files_are_whole_and_carry_no_scripts(six):
                 content = file.read_text()
                 assert content.rstrip().endswith("</svg>")
                 assert not re.search(r"<script|href=\"http", content)
+
+
+def test_the_modes_of_the_quickstart_have_at_most_two_purples():
+    from matplotlib.colors import rgb_to_hsv, to_rgb
+
+    from frustration.report.figures.mode_style import looks_of
+    from frustration.study.presets import preset
+
+    looks = looks_of(preset("quickstart").modes)
+    hues = {mode: rgb_to_hsv(to_rgb(look.colour)) for mode, look in looks.items()}
+    purples = [mode for mode, (hue, saturation, _) in hues.items() if 0.75 < hue < 0.97 and saturation > 0.2]
+    assert len(purples) <= 2, purples

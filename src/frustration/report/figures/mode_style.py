@@ -45,11 +45,11 @@ KNOWN: Final = {
     "reset": Look("#332288", "#9A8CE8", "<", _DASHDOT),
 }
 _SPARE: Final = (
-    Look("#AA4499", "#D17BC3", ">", _LONG),
+    Look("#5C4033", "#B08D7C", ">", _LONG),  # brown before purples: beside noise and plain it is no third one
     Look("#117733", "#4FB573", "8", _LONG),
-    Look("#CC6677", "#E58A99", "H", _SHORT),
     Look("#B8860B", "#DDB347", "s", _SHORT),
-    Look("#5C4033", "#B08D7C", "D", _DOTS),
+    Look("#CC6677", "#E58A99", "H", _SHORT),
+    Look("#AA4499", "#D17BC3", "D", _DOTS),
 )
 
 
