@@ -63,13 +63,18 @@ def minimum_detectable_effect(
         return math.inf
     if _checked(sd) == 0.0:
         return 0.0
+    return _detectable_shift(n, fraction(alpha, "alpha"), wanted, paired) * sd
+
+
+@functools.lru_cache(maxsize=4096)
+def _detectable_shift(n: int, alpha: float, wanted: float, paired: bool) -> float:
+    """The same in standard deviations: one number for all comparisons of as many trials."""
     if _is_exact(n, paired):
-        needed = float(np.quantile(_needed_shifts(n, fraction(alpha, "alpha"), paired), wanted))
-        return max(0.0, needed) * sd
+        return max(0.0, float(np.quantile(_needed_shifts(n, alpha, paired), wanted)))
     high = 1.0
     while _power(high, n, alpha, paired) < wanted:
         high *= 2.0
-    return max(0.0, bisect(lambda shift: _power(shift, n, alpha, paired) - wanted, 0.0, high)) * sd
+    return max(0.0, bisect(lambda shift: _power(shift, n, alpha, paired) - wanted, 0.0, high))
 
 
 def trials_needed(
