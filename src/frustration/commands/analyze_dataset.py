@@ -44,7 +44,6 @@ def parser() -> Parser:
         "--list", action="store_true", help="all data sets: licence, where found or how to get them"
     )
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    result.add_argument("-h", "--help", action="help", help="show this and end")
     return result
 
 

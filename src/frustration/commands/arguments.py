@@ -149,6 +149,8 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-[0-9.]")  # -1e-3 is a bad value, not a flag
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        # The last flag of all: below those of the command, whatever groups it has.
+        self._action_groups[-1].add_argument("-h", "--help", action="help", help="show this and end")
         if _wanted.get():
             raise _FoundError(self)
         options, unknown = self.parse_known_args(arguments)

@@ -49,7 +49,6 @@ def _parser(command: str) -> Parser:
         "--model-dir", type=Path, default=Path("models"), metavar="PATH", help="default: models/"
     )
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    result.add_argument("-h", "--help", action="help", help="show this and end")
     return result
 
 

@@ -37,7 +37,6 @@ def _completion(arguments: list[str]) -> int:
     parser.add_argument(
         "command", nargs="?", default=UMBRELLA, metavar="COMMAND", help="whose words (default: frustration)"
     )
-    parser.add_argument("-h", "--help", action="help", help="show this and end")
     options = parser.read(arguments)
     if options.shell is None:
         raise InputError(f"name a shell: {', '.join(SHELLS)}")

@@ -18,7 +18,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _examine(arguments: list[str]) -> int:
     parser = Parser(NAME, "Say which backend trains on this machine and why, and measure it.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-h", "--help", action="help", help="show this and end")
     options = parser.read(arguments)
     from frustration.engine.doctor import diagnose
 

@@ -95,7 +95,6 @@ def parser(intervention: Intervention) -> Parser:
     result.add_argument("--model-variable", default="", metavar="NAME", help="the network: net, self.model")
     result.add_argument("--optimizer-variable", default="", metavar="NAME", help="its optimizer")
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    result.add_argument("-h", "--help", action="help", help="show this and end")
     return result
 
 
@@ -201,7 +200,6 @@ def _parser(verb: str, about: str, usage: str) -> Parser:
     result.usage = f"{NAME} {verb} {usage}"
     result.add_argument("--json", action="store_true", help="the same as JSON")
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    result.add_argument("-h", "--help", action="help", help="show this and end")
     return result
 
 

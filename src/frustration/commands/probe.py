@@ -63,7 +63,6 @@ def parser() -> Parser:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
     )
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    result.add_argument("-h", "--help", action="help", help="show this and end")
     return result
 
 

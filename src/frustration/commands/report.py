@@ -149,7 +149,6 @@ def _add_common(parser: Parser, output: str) -> None:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies are (results/)"
     )
     parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-    parser.add_argument("-h", "--help", action="help", help="show this and end")
 
 
 def _report(arguments: list[str]) -> int:

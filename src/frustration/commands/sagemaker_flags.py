@@ -48,7 +48,6 @@ def finished(parser: Parser, place: bool = True) -> Parser:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
     )
     parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-    parser.add_argument("-h", "--help", action="help", help="show this and end")
     names = [
         f"[{action.metavar}]" if action.nargs in ("?", "*") else str(action.metavar)
         for action in parser._get_positional_actions()

@@ -150,7 +150,6 @@ def presets_parser() -> Parser:
     result = Parser("study presets", "The studies that come with the package; with a name, its TOML.")
     result.add_argument("name", nargs="?", metavar="NAME")
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    result.add_argument("-h", "--help", action="help", help="show this and end")
     return result
 
 
@@ -189,7 +188,6 @@ def add_common(result: Parser) -> None:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
     )
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    result.add_argument("-h", "--help", action="help", help="show this and end")
 
 
 def open_store(options: argparse.Namespace) -> Store:

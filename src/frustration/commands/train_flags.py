@@ -208,7 +208,6 @@ def _add_run(result: Parser) -> None:
     add_wide(group)
     group.add_argument("--debug", action="store_true", help="say more on stderr; errors with a traceback")
     group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data lies in memory")
-    group.add_argument("-h", "--help", action="help", help="show this and end")
 
 
 def _more_help() -> str:

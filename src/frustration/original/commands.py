@@ -204,7 +204,6 @@ def _add_output(parser: Parser) -> None:
 
 def _end(parser: Parser) -> Parser:
     parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-    parser.add_argument("-h", "--help", action="help", help="show this and end")
     return parser
 
 

@@ -43,7 +43,6 @@ def _parser() -> Parser:
         help=f"where {SCRIPT} is written (default: reproduction/)",
     )
     parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-    parser.add_argument("-h", "--help", action="help", help="show this and end")
     return parser
 
 
