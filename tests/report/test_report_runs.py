@@ -156,3 +156,10 @@ def test_the_command_says_what_it_lacks(tmp_path, capsys):
     assert "needs --treatment COLUMN and --score COLUMN" in capsys.readouterr().err
     assert main(["--from-csv", "r.csv", "quickstart"]) == 2
     assert "--from-csv FILE" in capsys.readouterr().err
+
+
+def test_small_scores_have_ticks_on_their_own_scale(tmp_path):
+    axes = report(table(tmp_path / "r.csv")).plot().figure.axes[0]
+    low, high = axes.get_xlim()
+    assert high < 0.2
+    assert sum(low < tick < high for tick in axes.get_xticks()) >= 3
