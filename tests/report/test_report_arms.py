@@ -1,5 +1,7 @@
 """Networks that grow are compared where they have cost as much, with their parameters beside them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from report_kit import made, specs_of, study
@@ -95,8 +97,9 @@ def test_parameters_stand_beside_test_accuracy(tmp_path):
 def test_the_first_screen_tells_what_growth_won_over_the_widened_network(tmp_path):
     analysis = grown(tmp_path)
     (sentence,) = arms_sentences(analysis)
-    assert "within equal training FLOPs, `dendrites` (300 parameters) differs from `wide@1`" in sentence
-    assert "(200 parameters) by +7.00" in sentence
+    assert "within equal training FLOPs, `dendrites` (300 parameters) minus `wide@1`" in sentence
+    assert "(200 parameters) is +7.00" in sentence
+    assert sentence.endswith(", which is no verdict.")
     assert analysis.groups[0].at_equal_size["dendrites"].finding == "better"
     assert next(answer(analysis)) == (
         "At equal parameters, `dendrites` is above `wide@1` by 10.00 points in `[1*32]`."
@@ -114,3 +117,10 @@ def test_training_flops_follow_the_network_of_each_loop(tmp_path):
     cells = {one.label: one for one in grown(tmp_path).groups[0].cells.values()}
     assert cells["dendrites"].training_flops == 2 * 1000 + 4 * 3000
     assert np.isclose(cells["none"].training_flops, 6000)
+
+
+def test_of_growth_that_most_trials_lack_nothing_is_said_within_equal_flops(tmp_path):
+    analysis = grown(tmp_path)
+    (arms,) = analysis.arms
+    few = tuple(replace(one, inert=one.n // 2 + 1) if one.grows else one for one in arms.arms)
+    assert list(arms_sentences(replace(analysis, arms=(replace(arms, arms=few),)))) == []

@@ -24,7 +24,8 @@ def arms_sentences(analysis: Analysis) -> Iterator[str]:
     for arms in analysis.arms:
         reference = next(arm for arm in arms.arms if arm.label == arms.reference)
         for arm in arms.arms:
-            if arm.grows and arm is not reference and arm.against_flops is not None:
+            mostly_inert = 2 * arm.inert > arm.n
+            if arm.grows and arm is not reference and arm.against_flops is not None and not mostly_inert:
                 yield _arm(arms, arm, reference, arm.against_flops)
         if arms.reached is None:
             yield f"In {code(str(arms.architecture))}, nothing grew within {arms.epochs} epochs."
@@ -33,8 +34,9 @@ def arms_sentences(analysis: Analysis) -> Iterator[str]:
 def _arm(arms: Arms, arm: Arm, reference: Arm, difference: Estimate) -> str:
     return (
         f"In {code(str(arms.architecture))}, within equal training FLOPs, {code(arm.label)} "
-        f"({amount(arm.parameters)} parameters) differs from {code(reference.label)} "
-        f"({amount(reference.parameters)} parameters) by {_by(difference, arms.setting.metric)}."
+        f"({amount(arm.parameters)} parameters) minus {code(reference.label)} "
+        f"({amount(reference.parameters)} parameters) is {_by(difference, arms.setting.metric)}, "
+        "which is no verdict."
     )
 
 
