@@ -155,6 +155,10 @@ class Problem(_FrozenDataclasses):
         """Names of the layers on which dendrites grow; None: every trained one, of a LoRA pair the second."""
         return None
 
+    def copies_frozen(self) -> bool:
+        """Whether a dendrite may have frozen weights, redrawn, where a layer of `growable` has some."""
+        return False
+
     def widened(self, parameters: int) -> Problem | None:
         """The problem with a plain network of about so many parameters, for `wide@K`; None: there is none."""
         return None

@@ -8,20 +8,24 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import tiny_problem
 
 FLAGS = [
-    *("--problem", f"{tiny_problem.__file__}:TinyCNN", "--set", "noise=0.1"),
     *("--ablation-mode", "hidden", "plain", "dendrites:switch_mode=every:max_dendrites=2", "--trials", "1"),
     *("--until", "8", "--lr", "1e-2", "--batch-size", "8", "--threads", "1", "--json"),
 ]
-TIMES = 3
+KILLED = {
+    "cnn": (3, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--set", "noise=0.1"]),
+    "lora-whole": (1, ["--problem", "language:Adapter", "--set", "samples=64", "layers=whole"]),
+}
+"""How often, and what."""
 
 
-def start(model_dir: Path) -> subprocess.Popen:
+def start(model_dir: Path, problem: list[str]) -> subprocess.Popen:
     paths = os.pathsep.join([str(Path(tiny_problem.__file__).parent), *sys.path])
     return subprocess.Popen(
-        [sys.executable, "-m", "frustration", "train", *FLAGS, "--model-dir", str(model_dir)],
+        [sys.executable, "-m", "frustration", "train", *problem, *FLAGS, "--model-dir", str(model_dir)],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -43,11 +47,13 @@ def records(model_dir: Path) -> dict:
     return found
 
 
-def test_it_ends_in_the_same_bits(tmp_path):
-    whole = start(tmp_path / "whole")
+@pytest.mark.parametrize("name", KILLED)
+def test_it_ends_in_the_same_bits(name, tmp_path):
+    times, problem = KILLED[name]
+    whole = start(tmp_path / "whole", problem)
     assert whole.wait(300) == 0, whole.stderr.read()
-    for kill in range(TIMES):
-        run = start(tmp_path / "killed")
+    for kill in range(times):
+        run = start(tmp_path / "killed", problem)
         before, deadline = loops(tmp_path / "killed"), time.monotonic() + 120
         while run.poll() is None and loops(tmp_path / "killed") < before + 3 + kill:
             assert time.monotonic() < deadline
@@ -55,7 +61,7 @@ def test_it_ends_in_the_same_bits(tmp_path):
         assert run.poll() is None, run.stderr.read()
         run.send_signal(signal.SIGKILL)
         run.wait()
-    last = start(tmp_path / "killed")
+    last = start(tmp_path / "killed", problem)
     assert last.wait(300) == 0, last.stderr.read()
     expected, found = records(tmp_path / "whole"), records(tmp_path / "killed")
     assert len(expected) == 3

@@ -14,6 +14,8 @@ _OWN = "is set by the backend perforatedai itself; nothing else would run unatte
 _FIXED = "is kept at the library's default"
 
 OLD_NAMES: Final[dict[str, str]] = {
+    "apply_pb_grads": _LICENSED,
+    "apply_pb_zero": _LICENSED,
     "p_epochs_to_switch": _LICENSED,
     "cap_at_n": _LICENSED,
     "dendrite_update_mode": _LICENSED,

@@ -47,6 +47,7 @@ class LiveLayout(Layout):
             self.units = Units(network, lambda: self.problem.loss(network, call))
         self.unit_layers = list(self.units.all)
         self.axes, self.growing, self.own, self.own_buffers, self.width = {}, [], {}, {}, {}
+        self.frozen = {}
 
     def build(self, seed: int) -> nn.Module:
         return self.network

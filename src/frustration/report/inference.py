@@ -12,7 +12,7 @@ from torch import Tensor
 
 from frustration.engine.module.data import data_of
 from frustration.engine.module.layers import tensors_of
-from frustration.engine.module.shape import ModuleNetwork
+from frustration.engine.module.shape import ModuleNetwork, ModuleShape
 from frustration.engine.one_thread import one_thread
 from frustration.probes.latency import latency, peak_memory
 from frustration.probes.networks import load_network, module_of
@@ -71,10 +71,19 @@ def _of_problem(spec: TrialSpec, path: Path) -> Inference:
     def run(_: Tensor) -> object:
         return problem.infer(module, sample)
 
+    if network.shape not in _costs:  # a shape costs what it costs, whatever its weights are
+        held = [*parameters, *tensors_of(sample)]
+        nothing = torch.zeros(0)
+        _costs[network.shape] = latency(run, nothing).median, float(peak_memory(run, nothing, held))
+    seconds, memory = _costs[network.shape]
     batches = data.batches(part, np.arange(len(data.parts[part])), spec.batch_size)
     return Inference(
-        seconds={1: latency(run, torch.zeros(0)).median},
-        memory={1: float(peak_memory(run, torch.zeros(0), [*parameters, *tensors_of(sample)]))},
+        seconds={1: seconds},
+        memory={1: memory},
         parameters=sum(parameter.numel() for parameter in parameters) if frozen else 0,
         scores=problem.further_scores(module, batches),
     )
+
+
+_costs: dict[ModuleShape, tuple[float, float]] = {}
+"""Seconds and bytes of problems' networks, in this process."""

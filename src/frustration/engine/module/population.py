@@ -77,7 +77,7 @@ class ModulePopulation:
     def _parameters(self, slot: int) -> list[nn.Parameter]:
         """Those that are trained, in the order of the vector."""
         named = dict(self.networks[slot].named_parameters())
-        return [named[name] for name in self.shape.names if name in named]
+        return [named[name] for name in self.shape.names if name in named and named[name].requires_grad]
 
     @one_thread()
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:

@@ -71,15 +71,18 @@ class Layout:
         self.growing = list(library_order(self.network, axes))
         self.own: dict[str, Named] = {}
         self.own_buffers: dict[str, Named] = {}
+        self.frozen: dict[str, Tensor] = {}
+        """Weights of layers that grow which are not trained: a dendrite has copies of its own, redrawn."""
         for name in self.growing:
             module = self.network.get_submodule(name)
             frozen = [n for n, p in module.named_parameters() if not p.requires_grad]
-            if frozen:
+            if frozen and not self.problem.copies_frozen():
                 raise ProblemError(
                     f"problem {self.reference}: {name} has frozen weights ({frozen[0]}), which a dendrite "
                     f"would copy; let `growable` name a layer inside it that is trained whole"
                 )
             self.own[name] = {n: tuple(p.shape) for n, p in module.named_parameters()}
+            self.frozen |= {f"{name}.{own}": module.get_parameter(own).detach() for own in frozen}
             self.own_buffers[name] = {n: tuple(b.shape) for n, b in statistics_of(module)}
         self.width = {name: _width(self.network.get_submodule(name)) for name in self.growing}
 
@@ -159,7 +162,9 @@ class ModuleShape:
         for layer, count in counts.items():
             for k in range(count):
                 inside = f"{layer}.dendrites.{k}."
-                trained |= {inside + name: shape for name, shape in layout.own[layer].items()}
+                for name, shape in layout.own[layer].items():
+                    kind = statistics if f"{layer}.{name}" in layout.frozen else trained
+                    kind[inside + name] = shape
                 statistics |= {inside + name: shape for name, shape in layout.own_buffers[layer].items()}
             pairs = count * (count - 1) // 2
             trained |= {f"{layer}.tops": (count, layout.width[layer])} if count else {}
@@ -324,7 +329,12 @@ class ModuleNetwork:
         return {name: count for name, count in self.shape.counts.items() if count}
 
     def _views(self, parts: Sequence[Slice]) -> list[Vector]:
-        return [self._tensors[part.name][part.index] for part in parts if part.name in self._tensors]
+        found = ((part, self._tensors.get(self._place(part.name))) for part in parts)
+        return [tensor[part.index] for part, tensor in found if tensor is not None]
+
+    def _place(self, name: str) -> str:
+        """A tensor's name here: units know of dendrites on their layer, and not of those around it."""
+        return name if name in self._tensors else self.shape.renamed(name)
 
     @functools.cached_property
     def _tensors(self) -> dict[str, Vector]:
@@ -333,7 +343,11 @@ class ModuleNetwork:
     def own(self, layer: int) -> list[Vector]:
         name = self.shape.layout.growing[layer]
         inside = f"{name}.neuron." if self.shape.counts[name] else f"{name}."
-        return [self._tensors[inside + own] for own in self.shape.layout.own[name]]
+        frozen = {own: t.float().numpy() for own, t in self.shape.layout.frozen.items()}
+        return [
+            frozen[f"{name}.{own}"] if f"{name}.{own}" in frozen else self._tensors[inside + own]
+            for own in self.shape.layout.own[name]
+        ]
 
     def with_dendrite(self, values: Mapping[int, Sequence[Vector]], function: str) -> ModuleNetwork:
         layout = self.shape.layout
