@@ -35,6 +35,11 @@ HEADER = ("run", "dendrites", "parameters", "best validation", "gain", "gain per
 
 def analyze(folder: Path, control: Path | None = None) -> Analysis:
     """Reads the run in a folder, or the runs in its folders; `control` is an ordinary wider network."""
+    from frustration.integration.own_records import analyze_own, read_own
+
+    own = read_own(folder)
+    if own is not None:
+        return analyze_own(own)
     runs = runs_in(folder)
     result = Analysis(runs)
     for run in runs:

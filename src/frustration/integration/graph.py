@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frustration.errors import InputError
 from frustration.files import write_atomically
 from frustration.integration.results import Run
 
 
 def draw(runs: list[Run], path: Path) -> None:
     """Writes the figure as PNG."""
+    if not runs:
+        raise InputError("the four panels are of the library's files; `frustration report` draws a study's")
     import io
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
