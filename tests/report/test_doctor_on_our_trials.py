@@ -4,6 +4,7 @@ import pytest
 from report_kit import made, study
 from test_report_arms import grown
 
+import frustration
 from frustration.commands.perforate import main
 from frustration.errors import InputError
 from frustration.integration.analyze import analyze
@@ -28,3 +29,10 @@ def test_what_is_missing_for_an_answer_is_said(tmp_path, capsys):
     assert "no network has grown" in capsys.readouterr().out
     with pytest.raises(InputError, match="frustration report"):
         draw(analyze(tmp_path / "s").runs, tmp_path / "graph.png")
+
+
+def test_what_train_kept_is_read_too(tmp_path):
+    usual = {"train_fraction": 0.02, "threads": 1, "model_dir": tmp_path}
+    frustration.train("[1*2]", ["none", "hidden"], trials=2, until=1, **usual)
+    found = analyze(tmp_path)
+    assert sorted(row[0].split(": ")[1] for row in found.rows) == ["hidden (n = 2)", "none (n = 2)"]

@@ -16,18 +16,11 @@ if TYPE_CHECKING:
 
 def read_own(folder: Path) -> StudyResults | None:
     """The trials in a folder; None where it holds none of ours."""
-    if not folder.is_dir():
-        return None
-    if (folder / "study.toml").is_file():
-        from frustration.report.reading import read_study
+    from frustration.report.sessions import holds_sessions
+    from frustration.report.writing import study_named
 
-        return read_study(folder)
-    if not any(folder.rglob("*.json")) or any(folder.glob("*.csv")):
-        return None
-    from frustration.report.sessions import read_sessions
-
-    found = read_sessions(folder)
-    return found if found.cells else None
+    ours = (folder / "study.toml").is_file() or holds_sessions(folder)
+    return study_named(str(folder), folder) if ours else None
 
 
 def analyze_own(results: StudyResults) -> Analysis:
