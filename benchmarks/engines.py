@@ -110,7 +110,7 @@ class BackendEngine:
         ]
         backend = backend_named(name, "cpu")
         groups = plan([Trial.fresh(spec, shape) for spec in specs], backend)
-        groups = groups[: -(-len(MODES) // len(groups[0].trials))]
+        groups = groups[: -(-len(MODES) // len(groups[0].members))]
         self.networks = sum(len(group.members) for group in groups)
         self.populations = [
             (backend.population(shape, group.layout, data, plain.BATCH_SIZE), self._epochs(group, data))
