@@ -23,7 +23,6 @@ from frustration.errors import InputError
 from frustration.modes import ModeError, mode_named, mode_names
 from frustration.modes.base import LoopContext
 from frustration.references import ProblemReference
-from frustration.report.rows import Identities, Unusable
 from frustration.saved import pack_lkg
 from frustration.streams import Streams
 from frustration.testing.trials import same_bits, scores
@@ -387,9 +386,3 @@ def test_a_simple_mlp_given_as_a_problem_equals_the_reference_backend_to_the_bit
             assert scores(trial) == scores(theirs), spec.label
             if not theirs.lkg.shape.grown:
                 assert same_bits(trial.lkg.vector, theirs.lkg.vector)
-
-
-def test_a_report_says_that_it_cannot_compare_scores_of_which_lower_is_better():
-    spec = TrialSpec.of(Regression().reference(), "none").to_dict()
-    with pytest.raises(Unusable, match=r"mean squared error\) lower is better"):
-        Identities().of(spec)

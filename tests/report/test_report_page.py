@@ -432,7 +432,7 @@ def test_charts_are_in_the_unit_of_the_setting_that_is_shown(open_page, tmp_path
     results = written(
         tmp_path / "s", ERROR, scored(ERROR, 0.02, 0.0001, hidden=0.004), beside=effects(hidden=-1.0)
     )
-    file = write(results, analyse(results), [], tmp_path / "page.html")
+    file = write(Report(results, analyse(results)), [], tmp_path / "page.html")
     page = open_page(file)
     page.select_option("#filter-setting", index=0)
     assert "difference to control (points)" in page.locator("#chart-effects .drawing").inner_html()

@@ -8,7 +8,7 @@ from study_kit import bits, ran
 from frustration.report.analysis import analyse
 from frustration.report.markdown import report_markdown
 from frustration.report.reading import read_study
-from frustration.report.sentences import plain_sentences
+from frustration.report.report import Report
 from frustration.runners.events import LoopDone
 from frustration.study.presets import preset
 from frustration.study.verify import verify
@@ -46,6 +46,6 @@ def test_cut_off_and_gone_on_with_it_ends_in_the_same_bits_and_verifies(tmp_path
 
     results = read_study(store.root)
     analysis = analyse(results)
-    text = report_markdown(results, analysis, plain_sentences(results, analysis))
+    text = report_markdown(Report(results, analysis))
     assert "7 trials are finished: 1 architecture, 7 treatments" in text
     assert "`early-stop:n_epochs_to_switch=5`" in text

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from frustration.errors import InputError
-from frustration.integration.results import Run, runs_in
+from frustration.integration.results import Analysis, Run, runs_in
 
 PATIENCE = 10
 """Epochs without a new best before growth, where the configuration does not say."""
@@ -18,16 +17,6 @@ DECAYED = 0.01
 """A learning rate of this share of the first no longer trains a new dendrite."""
 OVERFITTED = 0.1
 """Share of the training score by which validation is behind."""
-
-
-@dataclass
-class Analysis:
-    """The tables and sentences for one folder."""
-
-    runs: list[Run]
-    rows: list[tuple[str, ...]] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
 
 
 HEADER = ("run", "dendrites", "parameters", "best validation", "gain", "gain per 1,000 parameters")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from frustration.integration.analyze import Analysis
+from frustration.integration.results import Analysis
 
 if TYPE_CHECKING:
     from frustration.report.results import Cell, StudyResults

@@ -172,3 +172,13 @@ def runs_in(folder: Path) -> list[Run]:
     if not found:
         raise InputError(f"{folder} holds no run: neither CSV files of perforatedai nor folders with them")
     return found
+
+
+@dataclass
+class Analysis:
+    """The tables and sentences for one folder."""
+
+    runs: list[Run]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
