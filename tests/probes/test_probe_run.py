@@ -232,7 +232,7 @@ def test_a_flipped_bit_in_a_probe_is_noticed_and_one_without_a_digest_is_read(st
     content = path.read_bytes()
     for place in range(0, len(content) - 1, 97):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        with pytest.raises(ProbeFileError, match="is torn|is not a probe that this version writes"):
+        with pytest.raises(ProbeFileError, match=r"is torn|is not a probe that this version writes"):
             files.read(trial_id)
     older = json.loads(content)
     del older["sha256"]
