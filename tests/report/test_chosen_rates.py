@@ -1,9 +1,12 @@
 """A study says beforehand how its report is made: what is asked, beside what, and at which learning rate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from frustration.errors import InputError
+from frustration.metric import Metric
 from frustration.report.analysis import analyse
 from frustration.report.chosen_rates import choose_rates
 from frustration.report.reading import read_study
@@ -90,6 +93,15 @@ def test_each_arm_is_taken_at_the_rate_that_validation_prefers(folder):
         assert cell.learning_rate == best.setting.learning_rate
         assert np.array_equal(cell.test_accuracy, best.test_accuracy)
     assert {cell.learning_rate for cell in chosen.cells} == {1e-2}
+
+
+def test_where_lower_is_better_the_lowest_score_is_preferred(folder):
+    every = read_study(run(STUDY, folder).root)
+    error = Metric("error", "", "lower")
+    cells = [replace(cell, setting=replace(cell.setting, problem_metric=error)) for cell in every.cells]
+    for cell in choose_rates(replace(every, cells=tuple(cells))).cells:
+        rivals = [one for one in every.cells if one.label == cell.label]
+        assert cell.learning_rate == min(rivals, key=lambda one: one.bounty.mean()).setting.learning_rate
 
 
 def test_a_rate_that_is_half_run_is_not_chosen(folder):

@@ -18,10 +18,12 @@ def choose_rates(results: StudyResults) -> StudyResults:
         anywhere = replace(cell.setting, learning_rate=None)
         arms.setdefault((anywhere, cell.architecture, cell.label), []).append(cell)
     chosen = [
-        replace(_best(cells), setting=setting, chosen_rate=_best(cells).setting.learning_rate)
+        replace(best, setting=setting, chosen_rate=best.learning_rate)
         for (setting, _, _), cells in arms.items()
+        for best in [_best(cells)]
     ]
-    return replace(results, cells=tuple(chosen), rates=_rates(results))
+    rates = tuple(sorted({cell.learning_rate for cell in results.cells}))
+    return replace(results, cells=tuple(chosen), rates=rates)
 
 
 def chosen_sentences(results: StudyResults) -> Iterator[str]:
@@ -46,13 +48,10 @@ def _best(cells: list[Cell]) -> Cell:
     """Among those with most trials: a rate that is half run is not compared with one that is done."""
     most = max(cell.n for cell in cells)
     whole = sorted((cell for cell in cells if cell.n == most), key=lambda cell: cell.learning_rate)
-    return max(whole, key=_mean_bounty)
+    return max(whole, key=_merit)
 
 
-def _mean_bounty(cell: Cell) -> float:
+def _merit(cell: Cell) -> float:
+    """The mean bounty, higher being better whatever the metric."""
     known = cell.bounty[np.isfinite(cell.bounty)]
-    return float(known.mean()) if known.size else float("-inf")
-
-
-def _rates(results: StudyResults) -> tuple[float, ...]:
-    return tuple(sorted({cell.learning_rate for cell in results.cells}))
+    return cell.setting.metric.sign * float(known.mean()) if known.size else float("-inf")
