@@ -11,9 +11,9 @@ from frustration.runners.events import TrialDone
 from frustration.spec import TrialSpec
 from frustration.streams import Stream
 from frustration.study.definition import Study
-from frustration.study.run import Twins, prepare, run_study
+from frustration.study.run import prepare, run_study
 from frustration.study.store import Store
-from frustration.study.twins import twin, twins_among
+from frustration.study.twins import Twins, twin, twins_among
 from frustration.study.verify import verify
 
 TWINS = [

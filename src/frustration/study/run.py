@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import IO
 
 from frustration.dataset import load
@@ -21,10 +20,8 @@ from frustration.engine.group import Group, lay_out, work_left, write_numerics
 from frustration.engine.growth.protocol import ExternalSchedule
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
-from frustration.files import read_file, try_lock
+from frustration.files import try_lock
 from frustration.protocols import AnyShape
-from frustration.record import TrialRecord
-from frustration.record_reading import RecordError
 from frustration.references import HELD
 from frustration.runners.events import StudyEvent, StudyStart, TrialDone, TrialFailed
 from frustration.runners.keeper import StudyKeeper
@@ -35,7 +32,7 @@ from frustration.spec import TrialSpec
 from frustration.study import manifest
 from frustration.study.definition import Study
 from frustration.study.store import Store
-from frustration.study.twins import twin_record, twins_among
+from frustration.study.twins import Twins, twins_among
 
 
 @dataclass(frozen=True)
@@ -95,46 +92,6 @@ def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
         (name, fraction): data.part(problems.get(name, name), fraction).digest
         for name, fraction in study.data_axes()
     }
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Trials that are not trained, by the id of the one that is trained in their place."""
-
-    by_control: Mapping[str, Sequence[Planned]]
-
-    @property
-    def all(self) -> Iterator[Planned]:
-        return chain.from_iterable(self.by_control.values())
-
-    def settle(self, store: Store) -> None:
-        """Keep those whose control has come to its end, here or in another process."""
-        done, failed = store.ids()
-        for control_id in self.by_control.keys() & done:
-            if any(planned.spec.id not in done for planned in self.by_control[control_id]):
-                with contextlib.suppress(RecordError):  # whoever reads the study is told of it
-                    self.finish(store, store.record(control_id))
-        if self.by_control.keys() & failed:
-            for failure in store.failures():
-                self.fail(store, failure["id"], failure["traceback"])
-
-    def finish(self, store: Store, control: TrialRecord) -> list[TrialRecord]:
-        """Keep the twins of a finished trial, networks and all."""
-        twins = self.by_control.get(control.spec.id, ())
-        records = [twin_record(planned.spec, planned.shape, control) for planned in twins]
-        network = store.network_path(control.spec.id)
-        for record in records:
-            if network.exists():
-                store.write_network(record.spec.id, read_file(network))
-            store.write_record(record)
-        return records
-
-    def fail(self, store: Store, control_id: str, traceback: str) -> list[str]:
-        """Keep that what ended a trial would have ended its twins, too."""
-        twins = self.by_control.get(control_id, ())
-        for planned in twins:
-            store.write_failure(planned.spec.id, planned.spec.to_dict(), traceback)
-        return [planned.spec.id for planned in twins]
 
 
 def plan_study(

@@ -7,19 +7,65 @@ the other is made from the control's. It says so in `twin_of`; `verify` trains i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from frustration.dendrites.draws import draw_numerics
+from frustration.engine.group import Member
 from frustration.engine.growth.make import begin_growth
 from frustration.engine.trial import size_of
-from frustration.modes import EpochSettings, Mode, Program, Segment, mode_named
+from frustration.files import read_file
+from frustration.modes import EpochSettings, Evidence, Mode, Program, Segment, mode_named
 from frustration.protocols import AnyShape
 from frustration.record import LoopEntry, TrialRecord
+from frustration.record_reading import RecordError
 from frustration.spec import TrialSpec
+from frustration.study.store import Store
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Trials that are not trained, by the id of the one that is trained in their place."""
+
+    by_control: Mapping[str, Sequence[Member]]
+
+    @property
+    def all(self) -> Iterator[Member]:
+        return chain.from_iterable(self.by_control.values())
+
+    def settle(self, store: Store) -> None:
+        """Keep those whose control has come to its end, here or in another process."""
+        done, failed = store.ids()
+        for control_id in self.by_control.keys() & done:
+            if any(planned.spec.id not in done for planned in self.by_control[control_id]):
+                with contextlib.suppress(RecordError):  # whoever reads the study is told of it
+                    self.finish(store, store.record(control_id))
+        if self.by_control.keys() & failed:
+            for failure in store.failures():
+                self.fail(store, failure["id"], failure["traceback"])
+
+    def finish(self, store: Store, control: TrialRecord) -> list[TrialRecord]:
+        """Keep the twins of a finished trial, networks and all."""
+        twins = self.by_control.get(control.spec.id, ())
+        records = [twin_record(planned.spec, planned.shape, control) for planned in twins]
+        network = store.network_path(control.spec.id)
+        for record in records:
+            if network.exists():
+                store.write_network(record.spec.id, read_file(network))
+            store.write_record(record)
+        return records
+
+    def fail(self, store: Store, control_id: str, traceback: str) -> list[str]:
+        """Keep that what ended a trial would have ended its twins, too."""
+        twins = self.by_control.get(control_id, ())
+        for planned in twins:
+            store.write_failure(planned.spec.id, planned.spec.to_dict(), traceback)
+        return [planned.spec.id for planned in twins]
 
 
 def twin(spec: TrialSpec) -> TrialSpec | None:
@@ -44,10 +90,18 @@ def twins_among(specs: Iterable[TrialSpec]) -> dict[str, str]:
 def twin_record(spec: TrialSpec, shape: AnyShape, control: TrialRecord) -> TrialRecord:
     """The record that training the trial would have left, from that of its twin."""
     grows = spec.program.grows
+    size: Mapping[str, Any] = size_of(shape) if grows else {}
+    said = {segment.first: _said(segment, spec) for segment in spec.program.segments}
+
+    def entry(one: LoopEntry) -> LoopEntry:
+        segment = spec.program.at(one.loop)
+        evidence = {**one.evidence, **said[segment.first]}
+        return replace(one, mode=segment.label(), evidence=evidence, **size)
+
     return replace(
         control,
         spec=spec,
-        curve=tuple(_entry(spec, shape, entry) for entry in control.curve),
+        curve=tuple(map(entry, control.curve)),
         seconds=0.0,
         numerics=control.numerics | (draw_numerics() if grows and "vector" not in control.numerics else {}),
         growth=_growth(spec, shape, control) if grows else None,
@@ -71,17 +125,15 @@ def _idle(mode: Mode, segment: Segment, spec: TrialSpec) -> bool:
     return mode.idle(EpochSettings(learning_rate=spec.learning_rate), spec.meta_loops)
 
 
-def _entry(spec: TrialSpec, shape: AnyShape, entry: LoopEntry) -> LoopEntry:
-    """The loop as a trial sees it whose idle components said what they did: nothing."""
-    segment = spec.program.at(entry.loop)
+def _said(segment: Segment, spec: TrialSpec) -> dict[str, Evidence]:
+    """What the idle components of a segment say of every loop: that they did nothing."""
     settings = EpochSettings(learning_rate=spec.learning_rate)
-    evidence = dict(entry.evidence)
+    found = {}
     for mode in segment.components:
         settings = mode.training(settings)
         if _idle(mode, segment, spec) and (said := mode.training_evidence(settings)):
-            evidence[mode.name] = said
-    size: Mapping[str, Any] = size_of(shape) if spec.program.grows else {}
-    return replace(entry, mode=segment.label(), evidence=evidence, **size)
+            found[mode.name] = said
+    return found
 
 
 def _growth(spec: TrialSpec, shape: AnyShape, control: TrialRecord) -> dict[str, Any]:
