@@ -23,7 +23,7 @@ from frustration.references import ProblemReference
 from frustration.report.analysis import ALPHA, MARGIN
 from frustration.report.results import StudyResults
 from frustration.report.runs import Columns, read_runs, rows_of_arrays, runs_of
-from frustration.report.writing import results_of
+from frustration.report.writing import default_folder, results_of
 from frustration.request import Request
 from frustration.runners.events import SessionEvent, StudyEvent
 from frustration.runners.stopping import Stopper
@@ -256,12 +256,11 @@ def report(
             treatment=_columns(treatment), score=score or "", pair=_columns(pair), group=_columns(group)
         )
         found = _runs(source, columns, better=better, unit=unit, margin=margin, control=control)
-        return Report.of(found, Path(results) / found.name / "report", **settings)
-    if isinstance(source, Outcome | Study):
+    elif isinstance(source, Outcome | Study):
         return source.report(**settings)
-    found = results_of(str(source), Path(results))
-    folder = Path(results) / found.name if found.published else found.source
-    return Report.of(found, folder / "report", **settings)
+    else:
+        found = results_of(str(source), Path(results))
+    return Report.of(found, default_folder(found, Path(results)), **settings)
 
 
 def compare(

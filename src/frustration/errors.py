@@ -1,4 +1,4 @@
-"""The two ways in which a command ends badly, the exit code of each, and the hint at what was meant."""
+"""The two ways in which a command ends badly, the exit code of each, and how both are put into words."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean hidden?)`, or nothing where no known name is near."""
     near = nearest(word, known)
     return f" (did you mean {near}?)" if near else ""
+
+
+def last_line(traceback: str) -> str:
+    """What went wrong, without where."""
+    return (traceback.strip().splitlines() or ["an unknown error"])[-1]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from frustration.errors import last_line
 from frustration.sinks import csv_text
 
 WHO = ("job", "id", "architecture", "mode", "trial", "target")
@@ -117,7 +118,7 @@ def _take(found: Logged, job: str, line: str) -> None:
         elif kind == "trial":
             trial.ended, trial.test_accuracy = True, _number(event["test_accuracy"])
         else:
-            trial.failure = (str(event["traceback"]).strip().splitlines() or ["an unknown error"])[-1]
+            trial.failure = last_line(str(event["traceback"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         found.damaged += 1
         return

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.engine.group import those
-from frustration.errors import FrustrationError, InputError
+from frustration.errors import FrustrationError, InputError, last_line
 from frustration.files import make_folder, write_atomically
 from frustration.original.cloud_forms import COMPREHENSIVE, RESULTS, comprehensive_text, results_text
 from frustration.record import TrialRecord
@@ -225,7 +225,7 @@ def _failures(store: Store) -> tuple[str, str]:
     """The last line of the first failure with the count, and all tracebacks."""
     failures: list[dict[str, Any]] = store.failures()
     tracebacks = [failure["traceback"] for failure in failures]
-    last = (tracebacks[0].strip().splitlines() or ["an unknown error"])[-1] if tracebacks else "unknown"
+    last = last_line(tracebacks[0]) if tracebacks else "unknown"
     return f"{len(failures)} trials failed, the first with: {last}", "\n".join(tracebacks)
 
 

@@ -165,7 +165,7 @@ def _report(arguments: list[str]) -> int:
     if options.to_terminal:
         _print(results, options)
         return 0
-    folder = options.output or _default_folder(results, options)
+    folder = options.output or writing.default_folder(results, options.results)
     page = writing.write_all(
         results,
         folder,
@@ -200,12 +200,6 @@ def _margin(options: argparse.Namespace) -> float:
     from frustration.report.analysis import MARGIN
 
     return MARGIN if options.margin is None else float(options.margin)
-
-
-def _default_folder(results: StudyResults, options: argparse.Namespace) -> Path:
-    elsewhere = results.published or results.runs is not None
-    root: Path = options.results / results.name if elsewhere else results.source
-    return root / "report"
 
 
 def _say_skipped(results: StudyResults) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import INTERRUPTED
 from frustration.commands.printing import say_all
-from frustration.commands.study_tables import last_line
+from frustration.errors import last_line
 
 if TYPE_CHECKING:
     from frustration.study.store import Store

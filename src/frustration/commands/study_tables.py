@@ -148,11 +148,6 @@ def _failed_cells(store: Store) -> Iterable[tuple[Any, ...]]:
         yield (str(spec.architecture), spec.dataset, spec.train_fraction, spec.learning_rate, spec.label)
 
 
-def last_line(traceback: str) -> str:
-    """What went wrong, without where."""
-    return (traceback.strip().splitlines() or ["an unknown error"])[-1]
-
-
 def plan_table(study: Study, estimate: Estimate) -> Table:
     """Core time per architecture, in the study's order."""
     table = plain_table("architecture", "trials", "core time", "share %")

@@ -12,9 +12,7 @@ from frustration import session
 from frustration.face import frames
 from frustration.face.pages import html
 from frustration.face.report import Report
-from frustration.files import read_file
 from frustration.record import TrialRecord
-from frustration.record_reading import RecordError, finished_record
 from frustration.report.reading import read_study
 from frustration.report.sessions import results_of_records
 from frustration.study import definition
@@ -111,13 +109,7 @@ class Study(_Shown):
         return tuple(self._records())
 
     def _records(self) -> Iterator[TrialRecord]:
-        store = Store(self.root)
-        for trial_id in sorted(store.ids()[0]):
-            try:
-                found = finished_record(read_file(store.record_path(trial_id)))
-            except (OSError, RecordError):
-                continue
-            yield found.record()
+        return Store(self.root).records(complain=lambda sentence: None)
 
     def report(self, **settings: Any) -> Report:
         """Tests of what was compared; `settings` are alpha, margin and control. It counts as a look."""

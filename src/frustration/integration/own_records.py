@@ -56,10 +56,10 @@ def analyze_own(results: StudyResults) -> Analysis:
 
 def _differences(cell: Cell, other: Cell) -> np.ndarray:
     """Test scores of the same trials, above 0 where the first arm is better, (trials,)."""
-    sign = cell.setting.metric.sign
-    both, here, there = np.intersect1d(cell.trial, other.trial, return_indices=True)
-    values: np.ndarray = sign * (cell.test_accuracy[here] - other.test_accuracy[there])
-    return values[np.isfinite(values)] if len(both) else values
+    from frustration.report.comparisons import paired_values
+
+    pair = paired_values(cell.trial, cell.test_accuracy, other.trial, other.test_accuracy, paired=True)
+    return np.empty(0) if pair is None else cell.setting.metric.sign * pair.differences
 
 
 def _row(cell: Cell, network: str, gained: np.ndarray | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from frustration.architecture import Architecture
-from frustration.errors import InputError
+from frustration.errors import InputError, last_line
 from frustration.files import read_file
 from frustration.record_reading import RecordError, finished_record, read_failure, read_spec
 from frustration.report.chosen_rates import choose_rates
@@ -141,7 +141,7 @@ def _failures(
             architecture=str(architecture),
             label=identity.label,
             trial=spec.trial,
-            cause=(found["traceback"].strip().splitlines() or ["an unknown error"])[-1],
+            cause=last_line(found["traceback"]),
         )
 
 

@@ -40,6 +40,12 @@ def study_named(name: str, results: Path) -> StudyResults:
     return usable(read_study(Store.open(name, results).root))
 
 
+def default_folder(results: StudyResults, root: Path) -> Path:
+    """Where a report goes: beside the records, or where there is none of ours, into the folder of studies."""
+    elsewhere = results.published or results.runs is not None
+    return (root / results.name if elsewhere else results.source) / "report"
+
+
 def usable(results: StudyResults) -> StudyResults:
     """The same results, or InputError where there is nothing to report."""
     if results.trials:

@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from frustration.errors import InputError
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
+
+
+def not_installed(package: str, extra: str) -> InputError:
+    """The sentence about a tracker whose package is missing."""
+    return InputError(
+        f"--tracker {package} needs the package {package}, which is not installed: "
+        f'pip install "frustration-engine[{extra}]"'
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ import os
 import time
 from typing import Any
 
-from frustration.errors import InputError
+from frustration.errors import last_line
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
-from frustration.trackers.base import Run
-from frustration.trackers.numbers import last_line, loops, name_of, numbers, outcome
+from frustration.trackers.base import Run, not_installed
+from frustration.trackers.numbers import loops, name_of, numbers, outcome, settings_of
 
 AT_ONCE = 1000
 """Metrics that MLflow takes in one call."""
@@ -34,10 +34,7 @@ class MlflowTracker:
             from mlflow import MlflowClient
             from mlflow.entities import Metric
         except ImportError:
-            raise InputError(
-                "--tracker mlflow needs the package mlflow, which is not installed: "
-                'pip install "frustration-engine[mlflow]"'
-            ) from None
+            raise not_installed("mlflow", extra="mlflow") from None
         self._client_class: Any = MlflowClient
         self._metric: Any = Metric
 
@@ -81,7 +78,6 @@ class MlflowTracker:
     def _open(self, spec: TrialSpec) -> str:
         tags = {"trial_id": spec.id, "mlflow.runName": name_of(spec), "mlflow.user": "frustration"}
         run_id: str = self._client.create_run(self._experiment, tags=tags).info.run_id
-        fields = {**spec.to_dict(), "architecture": str(spec.architecture), "label": spec.label}
-        for name, value in fields.items():
+        for name, value in settings_of(spec).items():
             self._client.log_param(run_id, name, str(value)[:LONGEST])
         return run_id

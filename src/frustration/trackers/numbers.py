@@ -1,4 +1,4 @@
-"""What trackers say of a trial: numbers of each loop, and what it came to."""
+"""What trackers say of a trial: its settings, numbers of each loop, and what it came to."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def outcome(record: TrialRecord) -> dict[str, Any]:
     }
 
 
+def settings_of(spec: TrialSpec) -> dict[str, Any]:
+    """What a trial is."""
+    return {**spec.to_dict(), "architecture": str(spec.architecture), "label": spec.label}
+
+
 def name_of(spec: TrialSpec) -> str:
     return f"{spec.architecture} {spec.label} t{spec.trial}"
-
-
-def last_line(traceback: str) -> str:
-    return (traceback.strip().splitlines() or ["an unknown error"])[-1]

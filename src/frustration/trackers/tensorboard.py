@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from frustration.errors import InputError
+from frustration.errors import last_line
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
-from frustration.trackers.base import Run
-from frustration.trackers.numbers import last_line, loops, name_of, numbers, outcome
+from frustration.trackers.base import Run, not_installed
+from frustration.trackers.numbers import loops, name_of, numbers, outcome
 
 
 class TensorBoardTracker:
@@ -21,10 +21,7 @@ class TensorBoardTracker:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise InputError(
-                "--tracker tensorboard needs the package tensorboard, which is not installed: "
-                'pip install "frustration-engine[tensorboard]"'
-            ) from None
+            raise not_installed("tensorboard", extra="tensorboard") from None
         self._writer: Any = SummaryWriter
 
     def start(self, run: Run) -> None:

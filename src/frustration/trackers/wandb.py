@@ -11,11 +11,11 @@ import netrc
 import os
 from typing import Any
 
-from frustration.errors import InputError
+from frustration.errors import last_line
 from frustration.record import LoopEntry, TrialRecord
 from frustration.spec import TrialSpec
-from frustration.trackers.base import Run
-from frustration.trackers.numbers import last_line, loops, name_of, outcome
+from frustration.trackers.base import Run, not_installed
+from frustration.trackers.numbers import loops, name_of, outcome, settings_of
 
 PROJECT = "frustration-engine"
 
@@ -29,10 +29,7 @@ class WandbTracker:
         try:
             import wandb
         except ImportError:
-            raise InputError(
-                "--tracker wandb needs the package wandb, which is not installed: "
-                'pip install "frustration-engine[tracking]"'
-            ) from None
+            raise not_installed("wandb", extra="tracking") from None
         self._wandb: Any = wandb
         self._run: Run | None = None
 
@@ -87,7 +84,7 @@ class WandbTracker:
             name=name_of(spec),
             id=spec.id,
             resume="allow",
-            config={**spec.to_dict(), "architecture": str(spec.architecture), "label": spec.label},
+            config=settings_of(spec),
             dir=str(self._run.folder),
             mode=os.environ.get("WANDB_MODE") or ("online" if _has_credentials() else "offline"),
             reinit="create_new",

@@ -16,7 +16,8 @@ from frustration.commands.progress.meter import Clock, Pace, elapsed_and_left
 from frustration.commands.progress.pictures import bar, modes_table
 from frustration.commands.progress.show import Show
 from frustration.commands.progress.view import View
-from frustration.commands.study_tables import last_line, main_table
+from frustration.commands.study_tables import main_table
+from frustration.errors import last_line
 from frustration.report.formatting import many, score
 from frustration.runners.events import LoopDone, StudyEvent, StudyStart, TrialDone, TrialFailed
 from frustration.runners.json_lines import JsonLines

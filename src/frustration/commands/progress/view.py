@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from frustration.commands.printing import in_terminal, output, say
 from frustration.commands.progress.show import E, O, Show
+from frustration.runners.json_lines import write
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -53,7 +53,7 @@ class JsonView(View[E, O]):
 
     def _print(self, fields: dict[str, Any] | None) -> None:
         if fields is not None:
-            print(json.dumps(fields, allow_nan=False), flush=True)
+            write(**fields)
 
 
 class PlainView(View[E, O]):
