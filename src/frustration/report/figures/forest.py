@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from frustration.metric import POINTS, Metric
+from frustration.report.effect_scale import TICKS, ends, state_of, unit_of
 from frustration.report.figures import style
 from frustration.report.figures.families import short
 from frustration.report.figures.inputs import Figure, FigureInput
@@ -20,10 +20,8 @@ MOST: Final = 40
 """Rows; more are for the page's own chart and for the map."""
 ROW: Final = 0.2
 """Inches."""
-TICKS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 LETTERS: Final = 36
 """Of a head, at most."""
-IDLE: Final = ("inert", "mostly inert", "identical")
 
 
 def forest(given: FigureInput) -> Iterator[Figure]:
@@ -90,17 +88,17 @@ def _fitting(treatment: str, behind: str) -> str:
 
 def _mark(axes: Axes, given: FigureInput, one: Comparison, at: float) -> None:
     look = given.looks[one.treatment]
-    idle, found = one.finding in IDLE, one.finding in ("better", "worse")
-    colour = style.NOTHING if idle else look.colour
-    low, high = one.difference.low, one.difference.high
-    if math.isfinite(low) and math.isfinite(high):
+    state = state_of(one)
+    colour = style.NOTHING if state == "idle" else look.colour
+    low, value, high = ends(one)
+    if high > low:
         axes.plot([low, high], [at, at], color=colour, linewidth=1.2, solid_capstyle="butt", zorder=2)
     axes.plot(
-        [one.difference.value],
+        [value],
         [at],
         marker=look.marker,
         markersize=5.0,
-        markerfacecolor=colour if found or idle else "white",
+        markerfacecolor="white" if state == "open" else colour,
         markeredgecolor=colour,
         markeredgewidth=1.0,
         zorder=3,
@@ -108,15 +106,8 @@ def _mark(axes: Axes, given: FigureInput, one: Comparison, at: float) -> None:
 
 
 def _scale(axes: Axes, rows: Sequence[Comparison], metric: Metric) -> None:
-    """What is not counted in points is measured in a tenth of the largest effect."""
-    ends = [
-        abs(end)
-        for one in rows
-        for end in (one.difference.low, one.difference.value, one.difference.high)
-        if math.isfinite(end)
-    ]
-    largest = max(ends)
-    unit = 1.0 if metric.in_points or not largest else 10.0 ** math.floor(math.log10(largest / 10))
+    largest = max(abs(end) for one in rows for end in ends(one))
+    unit = unit_of(largest, metric)
     most = max(0.1, largest / unit) * 1.15
     axes.set_xscale("asinh", linear_width=unit)
     axes.set_xlim(-most * unit, most * unit)

@@ -1,7 +1,4 @@
-"""The forest plot of the first screen: every effect with its interval, drawn without a script.
-
-The scale is that of asinh: it is even below a point, and an effect of -24 points hides none of -0.05.
-"""
+"""The forest plot of the first screen: every effect with its interval, drawn without a script."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from typing import Final
 from markupsafe import Markup
 
 from frustration.metric import ACCURACY, POINTS, Metric
+from frustration.report.effect_scale import TICKS, ends, state_of, unit_of
 from frustration.report.findings import Analysis, Comparison
 from frustration.report.formatting import DASH, digits_of, many, points, with_interval
 from frustration.report.html.payload import Names
@@ -22,8 +20,6 @@ from frustration.report.table import of_metric
 
 MOST: Final = 16
 """From more rows on, the architectures of a treatment share one."""
-TICKS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-_IDLE: Final = ("inert", "mostly inert", "identical")
 
 
 @dataclass(frozen=True)
@@ -81,8 +77,7 @@ def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:
     several = len({topic.setting for topic in every}) > 1
     shown = [topic for topic in every if topic.setting.metric == metric]
     first = metric == every[0].setting.metric
-    ends = [end for topic in shown for one in topic.comparisons for end in _ends(one)]
-    scale = _Scale(max(abs(end) for end in ends), metric)
+    scale = _Scale(max(abs(end) for topic in shown for one in topic.comparisons for end in ends(one)), metric)
     return Plot(
         name="forest-title" if first else f"forest-{names.settings[shown[0].setting]}-title",
         unit=POINTS if metric == ACCURACY else of_metric(metric),
@@ -91,21 +86,11 @@ def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:
     )
 
 
-def _ends(one: Comparison) -> tuple[float, float, float]:
-    bounded = math.isfinite(one.difference.low) and math.isfinite(one.difference.high)
-    value = one.difference.value
-    return (one.difference.low, value, one.difference.high) if bounded else (value, value, value)
-
-
 class _Scale:
-    """Differences -> percent of the width, zero in the middle.
-
-    What is not counted in points is measured in a tenth of the largest effect.
-    """
+    """Differences -> percent of the width, zero in the middle."""
 
     def __init__(self, most: float, metric: Metric) -> None:
-        tenth = 10.0 ** math.floor(math.log10(most / 10)) if most else 1.0
-        self._unit = 1.0 if metric.in_points else tenth
+        self._unit = unit_of(most, metric)
         self._most = math.asinh(max(0.1, most / self._unit))
 
     def at(self, value: float) -> float:
@@ -139,7 +124,7 @@ def _effects(topic: Topic, scale: _Scale, names: Names, several: bool, each: boo
 def _row(one: Comparison, scale: _Scale) -> Row:
     note = f" · {one.verdict}" if one.idle or one.finding in ("n too small", "identical") else ""
     effect = with_interval(one.difference, metric=one.setting.metric)
-    return Row(str(one.architecture), f"{effect}{note}", list(_marks([one], scale)), _state(one))
+    return Row(str(one.architecture), f"{effect}{note}", list(_marks([one], scale)), state_of(one))
 
 
 def _joint(topic: Topic, scale: _Scale) -> Row:
@@ -155,14 +140,8 @@ def _joint(topic: Topic, scale: _Scale) -> Row:
     return Row(many(len(topic.comparisons), "architecture"), counted, marks)
 
 
-def _state(one: Comparison) -> str:
-    if one.finding in _IDLE:
-        return "idle"
-    return "found" if one.finding in ("better", "worse") else "open"
-
-
 def _marks(comparisons: Sequence[Comparison], scale: _Scale, alone: bool = True) -> Iterator[Mark]:
     for one in comparisons:
-        low, value, high = _ends(one)
+        low, value, high = ends(one)
         interval = (scale.at(low), scale.at(high)) if alone and high > low else None
-        yield Mark(_state(one), scale.at(value), 5 if alone else 3, interval)
+        yield Mark(state_of(one), scale.at(value), 5 if alone else 3, interval)
