@@ -17,68 +17,30 @@ import lzma
 import random
 import re
 import sys
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from compare_with_published import MODES, PUBLISHED
 
 from frustration.architecture import Architecture
 from frustration.dataset import load
 from frustration.engine.backends import backend_named, choose
-from frustration.engine.group import Group, write_numerics
-from frustration.engine.loop import train_group
-from frustration.engine.trial import Trial
 from frustration.record import TrialRecord
+from frustration.report.chance_level import MNIST
 from frustration.spec import TrialSpec
 from frustration.statistics.regimes import regime
 from frustration.study.presets import preset
 from frustration.study.store import Store
+from frustration.study.verify import train_alone
 
 ROWS = Path(__file__).parents[1] / "results/published/paper-98.csv.xz"
 PAGE = Path(__file__).parents[1] / "docs/replication.md"
 BEGIN, END = "<!-- tables: scripts/replication.py -->", "<!-- end of tables -->"
-ZERO_R = 11.02
-"""Of validation: percent correct of always naming the largest class."""
 GPU_HOURS = 869.5
 """Billed for the published grid, on T4s."""
-PUBLISHED = {
-    "[1*64]": {
-        "none": 96.74,
-        "decay": 96.78,
-        "dropout": 96.98,
-        "full": 95.46,
-        "hidden": 95.81,
-        "output": 94.65,
-    },
-    "[1*32]": {
-        "none": 95.49,
-        "decay": 95.47,
-        "dropout": 95.61,
-        "full": 93.04,
-        "hidden": 93.80,
-        "output": 93.00,
-    },
-    "[1*2048]": {
-        "none": 98.25,
-        "decay": 98.21,
-        "dropout": 98.20,
-        "full": 98.11,
-        "hidden": 98.19,
-        "output": 97.89,
-    },
-    "[18*18]": {
-        "none": 10.48,
-        "decay": 10.22,
-        "dropout": 10.18,
-        "full": 11.20,
-        "hidden": 10.11,
-        "output": 18.87,
-    },
-}
-"""Mean bounties that the authors of the grid printed, percent."""
 
 
 @dataclass(frozen=True)
@@ -172,15 +134,14 @@ def _published(by_cell: dict[tuple[str, str], list[Row]]) -> Iterator[str]:
     yield ""
     yield "Mean bounty of ten trials, percent: ours, and the published one in brackets."
     yield ""
-    modes = list(next(iter(PUBLISHED.values())))
-    yield f"| network | {' | '.join(modes)} |"
-    yield "|---" * (len(modes) + 1) + "|"
-    for architecture, means in PUBLISHED.items():
+    yield f"| network | {' | '.join(MODES)} |"
+    yield "|---" * (len(MODES) + 1) + "|"
+    for architecture, cells_of_paper in PUBLISHED.items():
         cells = [
-            f"{_mean(by_cell[architecture, mode], 'bounty'):.2f} ({means[mode]:.2f})"
+            f"{_mean(by_cell[architecture, mode], 'bounty'):.2f} ({mean:.2f})"
             if by_cell.get((architecture, mode))
-            else f"not run ({means[mode]:.2f})"
-            for mode in modes
+            else f"not run ({mean:.2f})"
+            for mode, (mean, _) in zip(MODES, cells_of_paper, strict=True)
         ]
         yield f"| `{architecture}` | {' | '.join(cells)} |"
 
@@ -192,7 +153,7 @@ def _regimes(by_cell: dict[tuple[str, str], list[Row]], done: Sequence[str]) -> 
         bounties = {
             m: np.array([r.bounty for r in rows]) for (a, m), rows in by_cell.items() if a == architecture
         }
-        label = regime(bounties, ZERO_R).label
+        label = regime(bounties, MNIST.zero_r_validation).label
         counts[label] += 1
         accuracies[label] += [_mean(by_cell[architecture, "none"], "test_accuracy")]
     yield "### By regime"
@@ -254,11 +215,7 @@ def verify(count: int, seed: int, most_seconds: float, say: Callable[[str], None
             dataset_digest=data.digest,
             meta_loops=study.meta_loops,
         )
-        trial = Trial.fresh(spec, spec.shape(data.features, data.classes))
-        group = Group.of(("f",), {0: trial})
-        write_numerics(group, backend)
-        train_group(group, backend, data, lambda trial, entry: None, threading.Event())
-        same = Row.of(trial.record()).result == row.result
+        same = Row.of(train_alone(spec, data, backend)).result == row.result
         differing += not same
         what = "the same bits" if same else "OTHER BITS"
         say(f"{number}/{len(drawn)} {row.architecture} {row.mode} trial {row.trial}: {what}")

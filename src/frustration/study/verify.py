@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import statistics
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from frustration.errors import InputError
 from frustration.metric import Metric
 from frustration.record import LoopEntry, TrialRecord
 from frustration.runners.work import Data
+from frustration.spec import TrialSpec
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.statistics.results import Estimate, Significance
 from frustration.study.code_changes import code_changed
@@ -129,7 +131,7 @@ def verify(
 
 
 def _check(record: TrialRecord, data: Data, backend: Backend) -> Check:
-    again = _again(record, data, backend)
+    again = train_alone(record.spec, data.of(record.spec), backend, record.numerics.get("group"))
     before, now = (one.curve[0].loss for one in (record, again))
     apart = abs(before - now) / abs(before) if before and now is not None else None
     return Check(
@@ -145,15 +147,15 @@ def _check(record: TrialRecord, data: Data, backend: Backend) -> Check:
     )
 
 
-def _again(record: TrialRecord, data: Data, backend: Backend) -> TrialRecord:
-    """The same trial, alone, in its own slot of a group of the recorded shape."""
-    split = data.of(record.spec)
-    shape = record.spec.shape(split.features, split.classes)
-    trial = Trial.fresh(record.spec, shape)
-    place = record.numerics.get("group", {"runs": ["f" if not trial.keeps_moments else "p"], "slot": 0})
+def train_alone(
+    spec: TrialSpec, data: Any, backend: Backend, place: Mapping[str, Any] | None = None
+) -> TrialRecord:
+    """A trial from its beginning to its end, by itself, in its own slot of a group of the recorded shape."""
+    trial = Trial.fresh(spec, spec.shape(data.features, data.classes))
+    place = place or {"runs": ["p" if trial.keeps_moments else "f"], "slot": 0}
     group = Group.of(place["runs"], {place["slot"]: trial})
     write_numerics(group, backend)
-    train_group(group, backend, split, lambda trial, entry: None, threading.Event())
+    train_group(group, backend, data, lambda trial, entry: None, threading.Event())
     return trial.record()
 
 
