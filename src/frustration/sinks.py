@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -99,6 +100,14 @@ def console(width: int | None = None, **options: Any) -> Console:
 
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
     return FencedConsole(file=sys.stdout, width=width, **plain | options)
+
+
+# ---------------------------------------------------------------- programs
+
+
+def print_json_line(**fields: Any) -> None:
+    """One object a line, at once."""
+    print(json.dumps(fields, allow_nan=False), flush=True)
 
 
 # ---------------------------------------------------------------- files

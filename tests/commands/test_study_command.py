@@ -20,13 +20,13 @@ from rich.console import Console
 
 from frustration.commands import main as frustration
 from frustration.commands.progress import study as study_progress
-from frustration.commands.progress.board import Board
 from frustration.commands.progress.study import Onlooker, StudyShow
 from frustration.commands.progress.view import LiveView
 from frustration.commands.study import main
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
 from frustration.record_reading import read_record
+from frustration.runners.board import Board
 from frustration.runners.events import LoopDone, StudyStart, TrialFailed
 from frustration.study import manifest
 from frustration.study.architecture_sets import SETS

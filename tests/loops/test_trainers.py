@@ -141,14 +141,18 @@ def units(ratchet) -> list:
     return [entry.get("hidden", {}).get("units") for entry in ratchet.evidence]
 
 
-def test_transformers_accepts_and_damages_as_our_own_loop_does_and_ends_at_the_best(tmp_path):
-    trainer = hugging(tmp_path, arguments={"max_steps": 40}, **RATCHET)
-    ratchet = callback_of(trainer).ratchet
+def check_it_went_as_by_hand(ratchet) -> None:
     own = by_hand(ratchet.scores)
     assert len(ratchet.scores) == 10
     assert ratchet.accepted == own.accepted
     assert {True, False} == set(ratchet.accepted)
     assert units(ratchet) == units(own)
+
+
+def test_transformers_accepts_and_damages_as_our_own_loop_does_and_ends_at_the_best(tmp_path):
+    trainer = hugging(tmp_path, arguments={"max_steps": 40}, **RATCHET)
+    ratchet = callback_of(trainer).ratchet
+    check_it_went_as_by_hand(ratchet)
     assert trainer.evaluate()["eval_loss"] == pytest.approx(ratchet.best, rel=1e-6)
     assert len(ratchet.scores) == 10  # an evaluation after the training is no score
 
@@ -165,11 +169,7 @@ def test_a_transformers_run_with_the_ratchet_resumes_to_the_same_bits(tmp_path):
 def test_lightning_accepts_and_damages_as_our_own_loop_does_and_ends_at_the_best(tmp_path):
     trainer, module = lit(tmp_path, epochs=10, network="net", **RATCHET)
     ratchet = callback_of(trainer).ratchet
-    own = by_hand(ratchet.scores)
-    assert len(ratchet.scores) == 10
-    assert ratchet.accepted == own.accepted
-    assert {True, False} == set(ratchet.accepted)
-    assert units(ratchet) == units(own)
+    check_it_went_as_by_hand(ratchet)
     (scored,) = trainer.validate(module, validation_loader(), verbose=False)
     assert scored["val_loss"] == pytest.approx(ratchet.best, rel=1e-6)
 

@@ -2,11 +2,11 @@
 
 import tiny_problem
 
-from frustration.commands.progress.board import Board
 from frustration.commands.study import main as study
 from frustration.commands.train import main as train
 from frustration.record import LoopEntry
 from frustration.references import ProblemReference
+from frustration.runners.board import Board
 from frustration.runners.events import LoopDone, StudyStart
 from frustration.spec import TrialSpec
 

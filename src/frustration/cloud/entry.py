@@ -21,8 +21,9 @@ from frustration.errors import FrustrationError, InputError, last_line
 from frustration.files import make_folder, write_atomically
 from frustration.original.cloud_forms import COMPREHENSIVE, RESULTS, comprehensive_text, results_text
 from frustration.record import TrialRecord
-from frustration.runners.json_lines import JsonLines, write
+from frustration.runners.json_lines import JsonLines
 from frustration.runners.stopping import Stopper
+from frustration.sinks import print_json_line
 from frustration.spec import TrialSpec
 from frustration.study.definition import Study
 from frustration.study.store import Store
@@ -83,7 +84,7 @@ def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
         restore(base / "checkpoints", store, wanted, task.study.networks)
         with Mirror(store, base / "checkpoints", task.checkpoint_seconds):
             outcome = run_study(mine, store, emit=observe, stop=stopper.event)
-        write(type="end", **outcome.to_dict())
+        print_json_line(type="end", **outcome.to_dict())
         deliver(store, [spec for spec in mine.specs if store.is_done(spec.id)], base / "model")
         if outcome.interrupted:
             return STOPPED

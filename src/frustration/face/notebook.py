@@ -9,6 +9,7 @@ from html import escape
 from typing import Any, Protocol
 
 from frustration.report.formatting import seconds
+from frustration.runners.board import Board
 from frustration.runners.events import (
     LoopDone,
     SessionEvent,
@@ -36,73 +37,59 @@ def in_notebook() -> bool:
 
 
 class NotebookProgress:
-    """Trials and loops done, time left, and the best of each mode, redrawn twice a second."""
+    """Trials and loops done, time left, and the mean bounty of each mode, redrawn twice a second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, handle: Handle | None = None) -> None:
         self._clock, self._handle = clock, handle
-        self._began, self._drawn = clock(), float("-inf")
-        self._target: dict[str, int] = {}
-        self._loops: dict[str, int] = {}
-        self._label: dict[str, str] = {}
-        self._bounties: dict[str, dict[str, float]] = {}
-        self._done: set[str] = set()
-        self._failed = 0
-        self._before = 0
+        self._drawn = float("-inf")
+        self._board: Board | None = None
 
     def tell(self, event: SessionEvent | StudyEvent) -> None:
-        if isinstance(event, SessionStart | StudyStart):
-            self._start(event)
-        elif isinstance(event, LoopDone):
-            self._loops[event.trial_id] = event.entry.loop
-            if event.bounty is not None:
-                label = self._label.get(event.trial_id, "")
-                self._bounties.setdefault(label, {})[event.trial_id] = event.bounty
-        elif isinstance(event, TrialDone):
-            self._finish(event.trial_id)
-        elif isinstance(event, TrialFailed):
-            self._failed += 1
-            self._finish(event.trial_id)
+        match event:
+            case SessionStart() | StudyStart():
+                self._board = self._begun(event)
+            case LoopDone() if self._board:
+                self._board.loop_done(event)
+            case TrialDone() if self._board:
+                self._board.trial_done(event)
+            case TrialFailed() if self._board:
+                self._board.mark_finished((), [event.trial_id])
         if self._clock() - self._drawn >= SECONDS_BETWEEN:
             self._draw()
 
     def end(self) -> None:
         """The last state stays."""
-        if self._target:
+        if self._board:
             self._draw()
 
     @property
     def share(self) -> float:
         """Of all loops, from 0 to 1."""
-        total = sum(self._target.values())
-        return sum(self._loops.values()) / total if total else 1.0
+        return self._board.meter.share if self._board else 1.0
 
     @property
     def text(self) -> str:
         """`7 of 16 trials, 12 s left; mean bounty so far: none 95.20, hidden 93.81`."""
-        failed = f" ({self._failed} failed)" if self._failed else ""
-        said = f"{len(self._done)} of {len(self._target)} trials{failed}"
-        spent, new = self._clock() - self._began, sum(self._loops.values()) - self._before
-        left = sum(self._target.values()) - sum(self._loops.values())
-        if new and left:
-            said += f", {seconds(spent * left / new)} left"
-        means = [f"{label} {sum(found.values()) / len(found):.4g}" for label, found in self._bounties.items()]
+        board = self._board
+        if board is None:
+            return ""
+        said = f"{board.over} of {board.total} trials" + (
+            f" ({len(board.failed)} failed)" if board.failed else ""
+        )
+        said += f", {seconds(left)} left" if (left := board.meter.left) else ""
+        curves = {mode.label: mode.curve(board.settings.names) for mode in board.modes.values()}
+        means = [f"{label} {curve[-1]:.4g}" for label, curve in curves.items() if curve]
         return said + (f"; mean bounty so far: {', '.join(means[:8])}" if means else "")
 
-    def _start(self, event: SessionStart | StudyStart) -> None:
-        self._target = {spec.id: spec.meta_loops for spec in event.specs}
-        self._label = {spec.id: spec.label for spec in event.specs}
-        if isinstance(event, SessionStart):
-            self._loops = {spec.id: loop for spec, loop in zip(event.specs, event.loops, strict=True)}
+    def _begun(self, start: SessionStart | StudyStart) -> Board:
+        """Every loop costs the same, and those that were done before are part of the whole."""
+        board = Board(start.specs, {spec.id: float(spec.meta_loops) for spec in start.specs}, self._clock, {})
+        if isinstance(start, StudyStart):
+            board.mark_finished(start.done, start.failed, opening=True)
         else:
-            for trial_id in event.done | event.failed:
-                if trial_id in self._target:
-                    self._finish(trial_id)
-        self._before = sum(self._loops.values())
-        self._began = self._clock()
-
-    def _finish(self, trial_id: str) -> None:
-        self._done.add(trial_id)
-        self._loops[trial_id] = self._target.get(trial_id, 0)
+            for spec, loops in zip(start.specs, start.loops, strict=True):
+                board.advance(spec.id, loops, None, opening=True)
+        return board
 
     def _draw(self) -> None:
         self._drawn = self._clock()

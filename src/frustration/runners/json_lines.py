@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from frustration.runners.events import (
     TrialDone,
     TrialFailed,
 )
+from frustration.sinks import print_json_line
 from frustration.spec import TrialSpec
 
 
@@ -43,16 +43,11 @@ class JsonLines:
 
     def tell(self, event: SessionEvent | StudyEvent) -> None:
         """Write an event."""
-        write(**self.of(event))
+        print_json_line(**self.of(event))
 
     def result(self, record: TrialRecord) -> dict[str, Any]:
         """What a trial came to."""
         return {**result_fields(record), **self._more(record)}
-
-
-def write(**fields: Any) -> None:
-    """One object, at once."""
-    print(json.dumps(fields, allow_nan=False), flush=True)
 
 
 def who(spec: TrialSpec) -> dict[str, Any]:

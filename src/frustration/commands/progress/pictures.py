@@ -13,11 +13,11 @@ from frustration.commands.tables import plain_table
 from frustration.report.formatting import DASH, number, score
 
 if TYPE_CHECKING:
-    from frustration.commands.progress.board import Board
-    from frustration.commands.progress.tally import ModeTally
     from frustration.metric import Metric
     from frustration.record import LoopEntry
+    from frustration.runners.board import Board
     from frustration.runners.events import LoopDone
+    from frustration.runners.tally import ModeTally
 
 SPARKS = "▁▂▃▄▅▆▇█"
 SO_FAR, SPARK_WIDTH = "bounty so far", 13

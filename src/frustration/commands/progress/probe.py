@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from frustration.commands.probe_table import table
-from frustration.commands.progress.meter import Clock, Meter, Pace, elapsed_and_left
 from frustration.commands.progress.pictures import bar
 from frustration.commands.progress.show import Show
 from frustration.probes.events import Event, Measured, NotMeasured
 from frustration.probes.read import read_probes
 from frustration.probes.run import Outcome, Start
 from frustration.report.formatting import many
+from frustration.runners.meter import Clock, Meter, Pace, elapsed_and_left
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

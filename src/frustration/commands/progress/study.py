@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from frustration.commands.progress.board import Board
-from frustration.commands.progress.meter import Clock, Pace, elapsed_and_left
 from frustration.commands.progress.pictures import bar, modes_table
 from frustration.commands.progress.show import Show
 from frustration.commands.progress.view import View
 from frustration.commands.study_tables import main_table
 from frustration.errors import last_line
 from frustration.report.formatting import many, score
+from frustration.runners.board import Board
 from frustration.runners.events import LoopDone, StudyEvent, StudyStart, TrialDone, TrialFailed
 from frustration.runners.json_lines import JsonLines
+from frustration.runners.meter import Clock, Pace, elapsed_and_left
 from frustration.study import manifest
 from frustration.study.run import StudyOutcome, digests, load_data
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from frustration.commands.printing import in_terminal, output, say
 from frustration.commands.progress.show import E, O, Show
-from frustration.runners.json_lines import write
+from frustration.sinks import print_json_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -53,7 +53,7 @@ class JsonView(View[E, O]):
 
     def _print(self, fields: dict[str, Any] | None) -> None:
         if fields is not None:
-            write(**fields)
+            print_json_line(**fields)
 
 
 class PlainView(View[E, O]):

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from frustration.commands.progress.meter import Clock, Meter
-from frustration.commands.progress.tally import ModeTally
 from frustration.metric import ACCURACY, Metric
 from frustration.references import ProblemReference
+from frustration.runners.meter import Clock, Meter
+from frustration.runners.tally import ModeTally
 
 if TYPE_CHECKING:
     from frustration.runners.events import LoopDone, SessionStart, StudyStart, TrialDone
