@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED
@@ -27,13 +28,14 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
         from frustration.commands.progress.study import StudyShow
         from frustration.commands.progress.view import view_of
         from frustration.runners.events import StudyEvent
+        from frustration.study.pilot import chosen_rates
         from frustration.study.run import prepare, run_study
         from frustration.trackers import TrackerThread
 
         store.check(study)
         engine = _engine(options)
         trail = TrackerThread(options.tracker, store.root)
-        prepared = prepare(study, options.backend, options.device)
+        prepared = prepare(study, options.backend, options.device, rates=partial(chosen_rates, study, store))
         _warn(prepared, options, store)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
@@ -86,11 +88,17 @@ def _engine(options: argparse.Namespace) -> Engine:
 def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
+    from frustration.study.pilot import chosen_rates, first_rates
     from frustration.study.run import prepare
 
     store.check(study)
     _engine(options)  # refuses here what the run would refuse
-    prepared = prepare(study, options.backend, options.device)
+    prepared = prepare(
+        study,
+        options.backend,
+        options.device,
+        rates=lambda specs: chosen_rates(study, store, specs) or first_rates(specs),
+    )
     _warn(prepared, options, store)
     done = store.ids()[0]
     missing = len({spec.id for spec in prepared.specs} - done)

@@ -102,7 +102,9 @@ def _numbers(lines: Sequence[Mapping[str, Any]], study: Study, metric: Metric) -
     accepted = sum(line["accepted"] for line in lines)
     every = sum(line.get("loops", line["meta_loops"]) for line in lines)
     return [
-        str(len(lines)) if len(lines) == study.trials else f"{len(lines)}/{study.trials}",
+        str(len(lines))
+        if len(lines) in (study.trials, study.analysis.pilot)
+        else f"{len(lines)}/{study.trials}",
         spread([line["bounty"] for line in lines], metric),
         mean(loops),
         spread([line["test_accuracy"] for line in lines], metric),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from frustration.architecture import Architecture
 from frustration.report.results import Cell, Setting, StudyResults
+from frustration.study.pilot import best_rate
 
 
 def choose_rates(results: StudyResults) -> StudyResults:
@@ -31,9 +30,10 @@ def chosen_sentences(results: StudyResults) -> Iterator[str]:
     if not results.rates:
         return
     among = ", ".join(f"{rate:g}" for rate in results.rates)
+    pilot = f" in the first {results.plan.pilot} trials" if results.plan.pilot else ""
     yield (
-        f"Each arm is taken at the learning rate whose mean bounty on validation is best, of {among}; tests "
-        f"and accuracies are of the test set, which had no say in it."
+        f"Each arm is taken at the learning rate whose mean bounty on validation is best{pilot}, of {among}; "
+        f"tests and accuracies are of the test set, which had no say in it."
     )
     for rate in results.rates:
         arms = [cell for cell in results.cells if cell.chosen_rate == rate]
@@ -47,11 +47,6 @@ def chosen_sentences(results: StudyResults) -> Iterator[str]:
 def _best(cells: list[Cell]) -> Cell:
     """Among those with most trials: a rate that is half run is not compared with one that is done."""
     most = max(cell.n for cell in cells)
-    whole = sorted((cell for cell in cells if cell.n == most), key=lambda cell: cell.learning_rate)
-    return max(whole, key=_merit)
-
-
-def _merit(cell: Cell) -> float:
-    """The mean bounty, higher being better whatever the metric."""
-    known = cell.bounty[np.isfinite(cell.bounty)]
-    return cell.setting.metric.sign * float(known.mean()) if known.size else float("-inf")
+    whole = {cell.learning_rate: cell for cell in cells if cell.n == most}
+    bounties = {rate: map(float, cell.bounty) for rate, cell in whole.items()}
+    return whole[best_rate(bounties, cells[0].setting.metric)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from frustration.errors import InputError
@@ -20,6 +20,8 @@ class AnalysisPlan:
     """The mode that is set beside all others."""
     choose_rate: bool = False
     """Whether each arm is taken at the learning rate that is best for it on validation."""
+    pilot: int = 0
+    """Trials of every arm at all rates; later ones are run at the rate that these chose. 0: all."""
 
     @classmethod
     def read(cls, table: Any) -> Self:
@@ -36,11 +38,18 @@ class AnalysisPlan:
             raise InputError(f"control is a mode, not {shown(control)}")
         if not isinstance(choose := table.get("choose_rate", False), bool):
             raise InputError(f"choose_rate is true or false, not {shown(choose)}")
-        return cls(questions=tuple(questions), control=control, choose_rate=choose)
+        if type(pilot := table.get("pilot", 0)) is not int or pilot < 0:
+            raise InputError(f"pilot is a number of trials, not {shown(pilot)}")
+        return cls(questions=tuple(questions), control=control, choose_rate=choose, pilot=pilot)
 
     def to_table(self) -> dict[str, Any]:
         """What differs from an empty plan."""
-        said = {"questions": list(self.questions), "control": self.control, "choose_rate": self.choose_rate}
+        said = {
+            "questions": list(self.questions),
+            "control": self.control,
+            "choose_rate": self.choose_rate,
+            "pilot": self.pilot,
+        }
         return {key: value for key, value in said.items() if value}
 
     def check(self, modes: Sequence[str], rates: Sequence[float]) -> None:
@@ -50,13 +59,15 @@ class AnalysisPlan:
                 raise InputError(f'[analysis] names "{mode}", which is none of the modes')
         if self.choose_rate and len(rates) < 2:
             raise InputError("[analysis] is to choose among learning rates, and the study has one")
+        if self.pilot and not self.choose_rate:
+            raise InputError("[analysis] has a pilot, which chooses learning rates: choose_rate = true")
 
     def labelled(self, labels: Mapping[str, str]) -> Self:
         """The same with the labels of treatments in the place of modes as they were written."""
-        return type(self)(
+        return replace(
+            self,
             questions=tuple(labels.get(mode, mode) for mode in self.questions),
             control=labels.get(self.control, self.control) if self.control else None,
-            choose_rate=self.choose_rate,
         )
 
 

@@ -112,11 +112,12 @@ class Study:
 
     @property
     def size(self) -> int:
-        """How many trials the grid has."""
-        fractions = len(self.train_fractions) * len(self.learning_rates)
+        """How many trials are run of the grid."""
         problems = set(map(str, self.problems))
         data = sum(1 if subject in problems else len(self.datasets) for subject, _ in self.cells)
-        return data * fractions * self.trials
+        everywhere = min(self.analysis.pilot or self.trials, self.trials)
+        an_arm = everywhere * len(self.learning_rates) + self.trials - everywhere
+        return data * len(self.train_fractions) * an_arm
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:

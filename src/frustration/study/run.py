@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO
 
 from frustration.dataset import load
@@ -31,6 +32,7 @@ from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.study import manifest
 from frustration.study.definition import Study
+from frustration.study.pilot import Rates, chosen_rates, due
 from frustration.study.store import Store
 from frustration.study.twins import Twins, twins_among
 
@@ -55,6 +57,8 @@ class Prepared:
     groups: list[Group[Planned]]
     twins: Twins
     """The trials that are in no group, because their numbers are those of another."""
+    rates: Rates | None = None
+    """What the pilot of the study has chosen; None before its end, and of a study without one."""
 
     @property
     def specs(self) -> tuple[TrialSpec, ...]:
@@ -95,12 +99,11 @@ def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
 
 
 def plan_study(
-    study: Study, data: Data, backend: Backend, twins: bool = True
+    specs: Sequence[TrialSpec], data: Data, backend: Backend, twins: bool = True
 ) -> tuple[list[Group[Planned]], Twins]:
     """All groups of a study, the costliest first, whatever is done already; and who needs none."""
     by_backend: dict[str, list[Planned]] = {}
     by_control: dict[str, list[Planned]] = {}
-    specs = list(study.specs(digests(study, data)))
     # Where another program decides about growth, only it knows what that program computes.
     twin_of = twins_among(specs) if twins and not isinstance(backend, ExternalSchedule) else {}
     for spec in specs:
@@ -126,17 +129,35 @@ def serving(spec: TrialSpec, backend: Backend) -> Backend:
 
 
 def prepare(
-    study: Study, backend: str | None = None, device: str | None = None, *, twins: bool = True
+    study: Study,
+    backend: str | None = None,
+    device: str | None = None,
+    *,
+    twins: bool = True,
+    rates: Callable[[Sequence[TrialSpec]], Rates | None] = lambda specs: None,
 ) -> Prepared:
     """Everything that comes before training; nothing is written. `twins`: spare trials that are another's
-    computation, which takes a store that all trials come to."""
+    computation, which takes a store that all trials come to. `rates`: what the pilot chose."""
     name, place = choose(backend, device)
     data = load_data(study)
     for spec in replace(study, trials=1).specs(study.no_digests()):
         if spec.problem:  # what an architecture cannot be given is refused when the study is read
             spec.check(classes=0)
-    groups, spared = plan_study(study, data, backend_named(name, place), twins)
-    return Prepared(study=study, data=data, backend=name, device=place, groups=groups, twins=spared)
+    specs = list(study.specs(digests(study, data)))
+    chosen = rates(specs) if study.analysis.pilot else None
+    groups, spared = plan_study(due(study, specs, chosen), data, backend_named(name, place), twins)
+    return Prepared(
+        study=study, data=data, backend=name, device=place, groups=groups, twins=spared, rates=chosen
+    )
+
+
+def after_pilot(prepared: Prepared, store: Store) -> Prepared | None:
+    """What comes after the trials of `prepared`; None where nothing does, or the pilot is not at its end."""
+    study = prepared.study
+    if not study.analysis.pilot or prepared.rates is not None:
+        return None
+    more = prepare(study, prepared.backend, prepared.device, rates=partial(chosen_rates, study, store))
+    return None if more.rates is None else more
 
 
 def run_study(
@@ -156,8 +177,12 @@ def run_study(
     """
     if any(problem.source == HELD for problem in prepared.study.problems):
         workers = 1  # no other process has it
+    stop = stop or threading.Event()
     with engine or LocalEngine() as place:
-        return _run_on(place, prepared, store, workers, retry, emit, stop or threading.Event())
+        outcome = _run_on(place, prepared, store, workers, retry, emit, stop)
+        if not stop.is_set() and (more := after_pilot(prepared, store)):
+            outcome = _run_on(place, more, store, workers, False, emit, stop)
+    return outcome
 
 
 def _run_on(

@@ -65,7 +65,10 @@ class TrackerThread:
         if self._tracker is None:
             return
         if isinstance(event, SessionStart | StudyStart):
+            begun = bool(self._specs)  # the trials after a study's pilot are the same run
             self._specs = {spec.id: spec for spec in event.specs}
+            if begun:
+                return
             name = event.name if isinstance(event, StudyStart) else str(event.specs[0].architecture)
             run = Run(name=name, folder=self._folder, specs=event.specs)
             self._calls.put(lambda tracker: tracker.start(run))

@@ -22,6 +22,7 @@ from frustration.runners.events import LoopDone, StudyEvent, StudyStart, TrialDo
 from frustration.runners.json_lines import JsonLines
 from frustration.runners.meter import Clock, Pace, elapsed_and_left
 from frustration.study import manifest
+from frustration.study.pilot import chosen_rates, due
 from frustration.study.run import StudyOutcome, digests, load_data
 
 if TYPE_CHECKING:
@@ -170,9 +171,10 @@ class Onlooker:
         self._store = store
         study = store.study()
         done, failed = store.ids()
+        specs = list(study.specs(digests(study, load_data(study))))
         self.start = StudyStart(
             name=study.name,
-            specs=tuple(study.specs(digests(study, load_data(study)))),
+            specs=tuple(due(study, specs, chosen_rates(study, store, specs))),
             done=frozenset(done),
             failed=frozenset(failed),
             backend="",
