@@ -3,7 +3,7 @@
 python scripts/replication.py tables                     the tables of docs/replication.md, made anew
 python scripts/replication.py tables --check             whether they are those of the rows
 python scripts/replication.py verify 60                  train so many of the rows again, to the bit
-python scripts/replication.py keep results/paper-98      write the rows of a study's finished trials
+python scripts/replication.py keep results/paper-98      keep the rows of a study, its manifest and report
 """
 
 from __future__ import annotations
@@ -23,20 +23,23 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from compare_with_published import MODES, PUBLISHED
+from compare_with_published import MODES, PUBLISHED, compare
 
 from frustration.architecture import Architecture
 from frustration.dataset import load
 from frustration.engine.backends import backend_named, choose
 from frustration.record import TrialRecord
 from frustration.report.chance_level import MNIST
+from frustration.report.writing import write_study
 from frustration.spec import TrialSpec
 from frustration.statistics.regimes import regime
+from frustration.study.manifest import manifest_path
 from frustration.study.presets import preset
 from frustration.study.store import Store
 from frustration.study.verify import train_alone
 
 ROWS = Path(__file__).parents[1] / "results/published/paper-98.csv.xz"
+MANIFEST, REPORT = ROWS.with_name("paper-98.manifest.json"), ROWS.with_name("paper-98.html")
 PAGE = Path(__file__).parents[1] / "docs/replication.md"
 BEGIN, END = "<!-- tables: scripts/replication.py -->", "<!-- end of tables -->"
 GPU_HOURS = 869.5
@@ -91,7 +94,7 @@ def read_rows(path: Path = ROWS) -> list[Row]:
 
 
 def keep(root: Path) -> str:
-    """Write the rows of the study's finished trials."""
+    """Write the rows of the study's finished trials, its manifest and the page of its report."""
     study = preset("paper-98")
     order = {str(architecture): at for at, architecture in enumerate(reversed(study.architectures))}
     rows = sorted(
@@ -104,6 +107,8 @@ def keep(root: Path) -> str:
     writer.writerows(map(asdict, rows))
     ROWS.parent.mkdir(parents=True, exist_ok=True)
     ROWS.write_bytes(lzma.compress(text.getvalue().encode(), preset=9))
+    MANIFEST.write_bytes(manifest_path(root).read_bytes())
+    REPORT.write_bytes(write_study(root).read_bytes())
     return f"{len(rows):,} rows, {ROWS.stat().st_size:,} bytes"
 
 
@@ -144,6 +149,15 @@ def _published(by_cell: dict[tuple[str, str], list[Row]]) -> Iterator[str]:
             for mode, (mean, _) in zip(MODES, cells_of_paper, strict=True)
         ]
         yield f"| `{architecture}` | {' | '.join(cells)} |"
+    errors = [
+        abs(one.difference) / one.standard_error
+        for architecture, cells_of_paper in PUBLISHED.items()
+        for mode, (mean, std) in zip(MODES, cells_of_paper, strict=True)
+        if (rows := by_cell.get((architecture, mode)))
+        for one in [compare(mode, [row.bounty for row in rows], mean, std)]
+    ]
+    yield ""
+    yield f"The largest of these {len(errors)} differences is {max(errors):.1f} standard errors."
 
 
 def _regimes(by_cell: dict[tuple[str, str], list[Row]], done: Sequence[str]) -> Iterator[str]:

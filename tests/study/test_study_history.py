@@ -58,6 +58,8 @@ def test_a_merged_study_was_looked_at_as_often_as_its_parts_were(tmp_path):
     for _ in range(2):
         merge(both, [here, there])
         assert [look.done for look in manifest.looks(both.root)] == [8, 12]
+    trained = [run for store in (here, there) for run in manifest.read(manifest.manifest_path(store.root))]
+    assert manifest.read(manifest.manifest_path(both.root)) == trained, "nor is it forgotten who trained them"
 
 
 def test_an_older_manifest_knows_of_no_look_and_a_damaged_one_says_that_it_may_have_known(tmp_path):

@@ -100,12 +100,12 @@ def keep_look(root: Path, trials: int, done: int) -> None:
 
 
 def keep_history_of(root: Path, others: Sequence[Path]) -> None:
-    """Add the extensions and looks of studies whose trials were merged into this one."""
+    """Add the runs, extensions and looks of studies whose trials were merged into this one."""
     with _changed(manifest_path(root)) as content:
         for theirs in [_content(manifest_path(other)) for other in others]:
-            for name in HISTORIES:
+            for name in ("runs", *HISTORIES):
                 content[name] += [one for one in theirs[name] if one not in content[name]]
-                content[name].sort(key=lambda one: one["when"])
+                content[name].sort(key=lambda one: str(one.get("when", "")))
             content["lost"] |= theirs["lost"]
 
 
