@@ -5,7 +5,7 @@
 #   docker run --user "$(id -u):$(id -g)" -v "$PWD/results:/frustration/results" frustration
 #
 # A mirror of packages: --build-arg PIP_INDEX_URL=ADDRESS, and PIP_EXTRA_INDEX_URL for builds of torch.
-FROM python:3.12-slim
+FROM python:3.11-slim
 
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ make \

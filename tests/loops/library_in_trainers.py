@@ -1,4 +1,4 @@
-"""`python library_in_trainers.py transformers|lightning`: perforatedai grows a network in a stock trainer.
+"""`python library_in_trainers.py transformers|lightning|ratchet`: perforatedai's networks in stock trainers.
 
 A process of its own, because the library keeps its state in module globals. Prints a line of JSON.
 """
@@ -44,6 +44,14 @@ class Scored(LibraryGrowth):
 
 def main(which: str) -> None:
     torch.manual_seed(0)
+    if which == "ratchet":
+        network, _ = perforate(Net(), ["first", "second"])
+        short = {"max_steps": 40, "save_strategy": "no"}
+        settings = {"callback": "RatchetCallback", "mode": "hidden:dose=3", "seed": 3, "arguments": short}
+        ratchet = fit_transformers(network, "out", **settings).callback_handler.callbacks[-1].ratchet
+        units = [entry.get("hidden", {}).get("units") for entry in ratchet.evidence]
+        print(json.dumps({"scores": ratchet.scores, "accepted": ratchet.accepted, "units": units}))
+        return
     if which == "transformers":
         network, growth = perforate(Net(), ["first", "second"])
         growth = Scored(growth)

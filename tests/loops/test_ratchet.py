@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from frustration.engine.module.units import Units
 from frustration.errors import InputError
-from frustration.loops import Ratchet
+from frustration.loops import Growth, Ratchet
 from frustration.modes import ModeError
 
 
@@ -197,6 +197,50 @@ def test_masked_the_optimizer_forgets_the_unit_that_was_taken_and_nothing_else(p
     }
     expected = {(f"{layer}.weight", unit) for layer, unit in taken if before[f"{layer}.weight"][unit].any()}
     assert forgot == (expected if policy == "persist-masked" else set())
+
+
+def test_mixed_precision_accumulated_gradients_and_a_scheduler_need_nothing_special():
+    network = cnn()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    scaler = torch.amp.GradScaler("cpu")
+    ratchet = Ratchet(network, mode="hidden:dose=2")
+    ratchet.set_optimizer(optimizer, scheduler)
+    for score in (0.3, 0.2, 0.4, 0.1):
+        network.train()
+        optimizer.zero_grad()
+        base = states(network)
+        for part in (slice(0, 12), slice(12, 24)):
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = functional.cross_entropy(network(X[part]), Y[part]) / 2
+            scaler.scale(loss).backward()
+        damaged = states(network)
+        scaler.step(optimizer)
+        scaler.update()
+        scheduler.step()
+        assert not same(damaged, states(network))  # the step is taken with the scaler's gradients
+        if ratchet.loop:
+            assert not same(base, damaged)
+        ratchet.add_score(score, test=score / 2)
+    assert ratchet.accepted == [True, False, True, False]
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-2 * 0.5**4)  # fresh moments, the same schedule
+    taken = [entry["hidden"]["units"] for entry in ratchet.evidence[1:]]
+    assert all(len(units) == 2 for units in taken)  # once a loop, not once a batch
+    assert ratchet.extra == [{"test": score / 2} for score in (0.3, 0.2, 0.4, 0.1)]
+
+
+def test_a_network_that_grows_under_the_ratchet_is_refused_in_a_sentence():
+    network = cnn()
+    ratchet = Ratchet(network)
+    growth = Growth(network, switch_mode="every", max_dendrites=1)
+    step(network, torch.optim.SGD(network.parameters(), lr=0.1))
+    ratchet.add_score(0.1)
+    while not growth.add_score(0.1).grown:
+        pass
+    with pytest.raises(InputError, match=r"in `train`, as dendrites\+hidden"):
+        ratchet.add_score(0.2)
+    with pytest.raises(InputError, match=r"in `train`, as dendrites\+hidden"):
+        network.train()(X)
 
 
 def test_where_lower_is_better_a_lower_score_is_accepted():

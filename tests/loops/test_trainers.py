@@ -195,19 +195,38 @@ def _perforatedai() -> str | None:
         return None
 
 
-@pytest.mark.skipif(_perforatedai() is None, reason="perforatedai has no wheel for this platform")
-@pytest.mark.parametrize("trainer", ["transformers", "lightning"])
-def test_the_library_grows_in_the_same_callback(trainer, tmp_path):
+needs_perforatedai = pytest.mark.skipif(
+    _perforatedai() is None, reason="perforatedai has no wheel for this platform"
+)
+
+
+def with_the_library(what, folder):
     script = Path(__file__).with_name("library_in_trainers.py")
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(script.parent), *sys.path]),
         "HF_HUB_OFFLINE": "1",
     }
     run = subprocess.run(
-        [sys.executable, str(script), trainer], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [sys.executable, str(script), what], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    came = json.loads(run.stdout.splitlines()[-1])
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@needs_perforatedai
+@pytest.mark.parametrize("trainer", ["transformers", "lightning"])
+def test_the_library_grows_in_the_same_callback(trainer, tmp_path):
+    came = with_the_library(trainer, tmp_path)
     assert came["actions"].count("grow") >= 1
     assert came["actions"][-1] == "end"
     assert came["held"]
+
+
+@needs_perforatedai
+def test_the_ratchet_damages_what_the_library_has_perforated_as_it_damages_the_bare_network(tmp_path):
+    came = with_the_library("ratchet", tmp_path)
+    own = by_hand(came["scores"])
+    assert came["accepted"] == own.accepted
+    assert {True, False} == set(came["accepted"])
+    bare = [[[f"{layer}.main_module", unit] for layer, unit in taken] for taken in units(own)[1:]]
+    assert came["units"][1:] == bare

@@ -1,5 +1,6 @@
 """Calibration, representation, latency and memory against hand-computed cases."""
 
+import itertools
 import time
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from frustration.probes.calibration import binned, calibration, expected_calibration_error
 from frustration.probes.forward import Images
-from frustration.probes.latency import LEAST_RUNS, latency, peak_memory
+from frustration.probes.latency import LEAST_RUNS, in_turns, latency, peak_memory
 from frustration.probes.representation import effective_rank, representation
 from frustration.simple_mlp import SimpleMLP
 
@@ -128,6 +129,28 @@ def test_latency_grows_with_the_batch():
     with torch.inference_mode():
         one, many = (latency(module, torch.zeros(size, 784), 0.05) for size in (1, 1024))
     assert one.median < many.median
+
+
+def test_times_taken_in_turns_are_the_least_of_cpu_time_whatever_slows_a_while_of_it():
+    order = []
+
+    def work(name, amount, waits=0.0):
+        order.append(name)
+        time.sleep(waits)
+        slow = 20 if len(order) < 30 else 1  # the first rounds meet a busy machine
+        return sum(range(slow * amount))
+
+    found = in_turns(
+        {
+            "one": lambda: work("one", 20_000),
+            "three": lambda: work("three", 60_000),
+            "sleeps": lambda: work("sleeps", 20_000, waits=0.001),
+        }
+    )
+    assert 2 < found["three"] / found["one"] < 4
+    assert found["sleeps"] / found["one"] < 2  # waiting is no CPU time
+    changes = sum(before != after for before, after in itertools.pairwise(order))
+    assert changes >= 3 * 20 - 1
 
 
 @pytest.mark.parametrize("batch", [1, 256])

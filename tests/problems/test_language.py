@@ -1,10 +1,13 @@
 """LoRA on a causal language model: a frozen base for all trials, ablated ranks and rows, grown adapters."""
 
 import dataclasses
+import pydoc_data.topics
+import shutil
 import threading
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from frustration import TrialSpec
@@ -106,6 +109,96 @@ def test_an_adapter_is_merged_and_a_grown_one_is_refused_in_a_sentence():
     assert torch.allclose(before, after, atol=1e-4)
     with pytest.raises(InputError, match="cannot be merged into its base"):
         merge(shape.with_dendrites((1,) * len(shape.dendrites)).module())
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A model and its tokenizer in a folder, trained on pages of Python's help; other pages are the text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    pages = [text for _, text in sorted(pydoc_data.topics.topics.items())][:20]
+    known, other = "\n".join(pages[:16]), "\n".join(pages[16:])
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=letters, show_progress=False)
+    tokenizer.train_from_iterator([known], trainer)
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    assert wrapped.decode(wrapped(other)["input_ids"]) == other
+    torch.manual_seed(0)
+    network = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(wrapped),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=32,
+        )
+    )
+    tokens = wrapped(known)["input_ids"]
+    pieces = torch.tensor(tokens[: len(tokens) // 32 * 32]).view(-1, 32)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    for _ in range(3):
+        for batch in torch.randperm(len(pieces)).split(16):
+            optimizer.zero_grad()
+            network(input_ids=pieces[batch], labels=pieces[batch]).loss.backward()
+            optimizer.step()
+    folder = tmp_path_factory.mktemp("own")
+    network.save_pretrained(folder / "model")
+    wrapped.save_pretrained(folder / "model")
+    (folder / "other.txt").write_text(other, "utf-8")
+    return folder
+
+
+def adapter(own, **fields) -> Adapter:
+    return Adapter(model=str(own / "model"), text=str(own / "other.txt"), tokens=32, **fields)
+
+
+def test_a_text_is_cut_into_pieces_in_its_order(own):
+    from transformers import AutoTokenizer
+
+    parts = adapter(own).data()
+    pieces = torch.cat([parts.train, parts.validation, parts.test])
+    assert pieces.shape[1] == 32
+    assert [round(len(part) / len(pieces), 1) for part in (parts.train, parts.validation)] == [0.8, 0.1]
+    text = (own / "other.txt").read_text("utf-8")
+    said = AutoTokenizer.from_pretrained(own / "model").decode(pieces.flatten())
+    assert text.startswith(said)
+    assert len(said) > 0.99 * len(text)
+
+
+@pytest.mark.parametrize("layers", ["lora_B", "whole"])
+def test_adapters_of_a_model_in_a_folder_learn_a_text_and_grow(own, layers):
+    problem = adapter(own, layers=layers, targets="q_proj,v_proj,lm_head")
+    trial = trained(problem, GROWS, loops=4)
+    assert trial.base.shape.grown
+    assert trial.curve[-1].loss < trial.curve[0].loss - 0.1
+    assert any(entry.evidence["hidden"]["units"] for entry in trained(problem, "hidden", 2).curve[1:])
+
+
+def test_another_text_and_another_model_are_other_trials(own, tmp_path):
+    before = adapter(own).digest()
+    (tmp_path / "other.txt").write_text((own / "other.txt").read_text("utf-8")[200:], "utf-8")
+    assert dataclasses.replace(adapter(own), text=str(tmp_path / "other.txt")).digest() != before
+    changed = tmp_path / "model"
+    shutil.copytree(own / "model", changed)
+    weights = safetensors.torch.load_file(changed / "model.safetensors")
+    weights["lm_head.weight"][0, 0] += 1
+    safetensors.torch.save_file(weights, changed / "model.safetensors", {"format": "pt"})
+    assert dataclasses.replace(adapter(own), model=str(changed)).digest() != before
+
+
+def test_a_text_too_short_to_split_is_told_in_a_sentence(own, tmp_path):
+    (tmp_path / "short.txt").write_text("a b c")
+    with pytest.raises(InputError, match="too few to split"):
+        dataclasses.replace(adapter(own), text=str(tmp_path / "short.txt")).data()
+    with pytest.raises(InputError, match="cannot read the text"):
+        dataclasses.replace(adapter(own), text=str(tmp_path / "none.txt")).data()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import csv
 import json
 import random
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from rouge_score import rouge_scorer
@@ -12,6 +14,7 @@ from frustration.commands.study import main
 from frustration.errors import InputError
 from frustration.problems import summaries
 from frustration.problems.dialogues import dialogues, made_up
+from frustration.problems.pretrained import pretrained as pretrained_network
 from frustration.problems.rouge import rouge
 from frustration.problems.summaries import Summaries
 
@@ -115,6 +118,52 @@ def test_files_in_samsum_s_form_are_read_by_folder_or_by_name(samsum, monkeypatc
     assert dialogues("samsum", 0) == by_folder
 
 
+WRITTEN = [
+    {
+        "id": "13818513",
+        "dialogue": 'Amanda: I baked  cookies. \r\nJerry: Sure, "ok"!\u2028',
+        "summary": "Ünï, 1.",
+    },
+    {"id": "13828807", "dialogue": "", "summary": "problem with visualization of the content"},
+    {"id": "13728867", "dialogue": "Olivia: 🙂\nOliver: Great", "summary": "They, \nboth."},
+]
+"""As published: ids, CR and LF, quotes, emoji, and one dialogue that is empty."""
+
+
+def as_json(folder, part):
+    (folder / f"{part}.json").write_text(json.dumps(WRITTEN, ensure_ascii=False), "utf-8-sig")
+
+
+def as_jsonl(folder, part):
+    lines = [json.dumps(row, ensure_ascii=False) for row in WRITTEN]
+    (folder / f"{part}.jsonl").write_text("\n".join(lines), "utf-8")
+
+
+def as_csv(folder, part):
+    with (folder / f"{part}.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, ["id", "dialogue", "summary"])
+        table.writeheader()
+        table.writerows(WRITTEN)
+
+
+def as_parquet(folder, part):
+    (folder / "data").mkdir(exist_ok=True)
+    for number, rows in enumerate((WRITTEN[:2], WRITTEN[2:])):
+        shard = folder / "data" / f"{part}-0000{number}-of-00002.parquet"
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), shard)
+
+
+@pytest.mark.parametrize("written", [as_json, as_jsonl, as_csv, as_parquet])
+def test_every_form_in_which_samsum_is_published_is_read_alike(written, tmp_path):
+    for part in ("train", "validation" if written is as_parquet else "val", "test"):
+        written(tmp_path, part)
+    expected = [(row["dialogue"], row["summary"]) for row in WRITTEN if row["dialogue"]]
+    found = dialogues(str(tmp_path), 0)
+    assert {part: [tuple(one) for one in rows] for part, rows in found.items()} == dict.fromkeys(
+        ("train", "validation", "test"), expected
+    )
+
+
 def test_what_is_no_such_file_is_told_in_a_sentence(samsum):
     with pytest.raises(InputError, match="install the package datasets"):
         dialogues("no-such-folder", 0)
@@ -122,7 +171,7 @@ def test_what_is_no_such_file_is_told_in_a_sentence(samsum):
     with pytest.raises(InputError, match="every entry has a dialogue and a summary"):
         dialogues(str(samsum), 0)
     (samsum / "train.json").unlink()
-    with pytest.raises(InputError, match=r"has no train.json, train.jsonl or train.csv"):
+    with pytest.raises(InputError, match=r"has no train.json, train.jsonl, train.csv or train.parquet"):
         dialogues(str(samsum), 0)
 
 
@@ -156,7 +205,7 @@ def test_other_pretrained_weights_are_another_trial(pretrained, samsum):
     fields = {"model": str(pretrained), "dataset": str(samsum)}
     before = Summaries(**fields).digest()
     with torch.no_grad():
-        next(summaries._pretrained(str(pretrained)).parameters())[0, 0] += 1
+        next(pretrained_network(str(pretrained), summaries.SEQUENCES).parameters())[0, 0] += 1
     assert Summaries(**fields).digest() != before
 
 

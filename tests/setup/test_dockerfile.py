@@ -1,6 +1,6 @@
 """The Dockerfile copies what is there, keeps secrets out, and what a run writes is writable for any user.
 
-It is read here, not built: a build wants a daemon.
+It is read here, not built: a build downloads a base image, and docs/install.md says how it was built.
 """
 
 import fnmatch

@@ -155,8 +155,8 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _read_parquet(path: Path, reference: Reference) -> tuple[Table, NDArray[Any]]:
-    """As `_read_csv`."""
+def read_parquet(path: Path) -> Any:
+    """The pyarrow table of a file."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -169,9 +169,14 @@ def _read_parquet(path: Path, reference: Reference) -> tuple[Table, NDArray[Any]
         raise DatasetError(f"{path} cannot be read: there is no such file")
     try:
         # As a file, and not as a folder whose names are columns.
-        read = pyarrow.parquet.ParquetFile(path).read()
+        return pyarrow.parquet.ParquetFile(path).read()
     except pyarrow.ArrowException as error:
         raise DatasetError(f"{path} is not a Parquet file: {error}") from None
+
+
+def _read_parquet(path: Path, reference: Reference) -> tuple[Table, NDArray[Any]]:
+    """As `_read_csv`."""
+    read = read_parquet(path)
     header = list(read.column_names)
     label, part, features = _columns(header, reference, path)
 

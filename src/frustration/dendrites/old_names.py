@@ -11,6 +11,9 @@ _LICENSED = (
 _WHICH = "chooses layers by class or path; here it is layers=all, layers=hidden or numbers, as in 0;2"
 _FILES = "says which files the library writes: --library-files, --library-graphs and --library-saves do here"
 _OWN = "is set by the backend perforatedai itself; nothing else would run unattended"
+_CALL = (
+    "is a call on the library's tracker, not a setting; in a loop of your own it is frustration.loops.Growth."
+)
 _FIXED = "is kept at the library's default"
 
 OLD_NAMES: Final[dict[str, str]] = {
@@ -63,6 +66,10 @@ OLD_NAMES: Final[dict[str, str]] = {
     "global_candidates": "above 1 ends in a debugger in 3.2.9; there is one candidate",
     "initialize_pai": "is called perforate_model since 3.2.0; here nothing has to be called",
     "perforate_model": "is a function of the library, not a setting; here nothing has to be called",
+    "add_validation_score": f"{_CALL}add_score(score)",
+    "add_extra_score": f"{_CALL}add_score(score, name=value)",
+    "optimizer_instance": f"{_CALL}set_optimizer(optimizer)",
+    "setup_optimizer": f"{_CALL}set_optimizer(optimizer)",
     "DOING_TRIALS": "does not exist; growth every N epochs is switch_mode=fixed with fixed_switch_num=N",
     "DOING_HISTORY": "is a value; write switch_mode=history",
     "DOING_FIXED_SWITCH": "is a value; write switch_mode=fixed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -17,6 +17,11 @@ from frustration.references import HELD, ProblemReference
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 """What a network was called with."""
+
+GROWN: Final = (
+    "the ratchet damages networks that have not grown; ablation and growth of one network run in `train`, "
+    "as dendrites+hidden"
+)
 
 _NOBODYS = ProblemReference(
     path="loops:Live", version=1, fields=(), metric=Metric(), label="this network", source=HELD
@@ -36,7 +41,7 @@ class LiveLayout(Layout):
 
     def __init__(self, network: nn.Module, call: Call) -> None:
         if dendrites_of(network):
-            raise InputError("the network has dendrites; let the ratchet find its units before it grows")
+            raise InputError(GROWN)
         self.reference, self.problem = _NOBODYS, _Forward()  # type: ignore[assignment]
         self.network, self.batch = network, call
         self.trained = {n: tuple(p.shape) for n, p in network.named_parameters() if p.requires_grad}

@@ -25,7 +25,7 @@ from frustration.engine.module.population import Dropout
 from frustration.engine.module.shape import ModuleShape
 from frustration.engine.population import Epoch
 from frustration.errors import InputError
-from frustration.loops.live import Call, candidate_of, detached, shape_of_live
+from frustration.loops.live import GROWN, Call, candidate_of, detached, shape_of_live
 from frustration.loops.optimizers import Companions
 from frustration.loops.outcome import Outcome
 from frustration.metric import Metric
@@ -77,12 +77,15 @@ class Ratchet:
         self.loop = 0
         """Loops completed."""
         self.scores: list[float] = []
+        self.extra: list[dict[str, float]] = []
+        """Scores that decide nothing, one table per call of `add_score`."""
         self.evidence: list[dict[str, Evidence]] = []
         """What was really done, loop by loop."""
         self.accepted: list[bool] = []
         self.best: float | None = None
         self._base_score: float | None = None
         self._lkg = self._base = snapshot(network)
+        self._parameters = {name for name, _ in network.named_parameters()}
         self._remembered: dict[str, Any] | None = None
         self._shape: ModuleShape | None = None
         self._call: Call | None = None
@@ -124,8 +127,12 @@ class Ratchet:
         """Make the network the Last Known Good."""
         restore(self.network, dict(self._lkg))
 
-    def add_score(self, score: float) -> Outcome:
-        """Judge the loop that ends here; then the network is the base of the next loop, undamaged."""
+    def add_score(self, score: float, **extra: float) -> Outcome:
+        """Judge the loop that ends here; then the network is the base of the next loop, undamaged.
+
+        `extra` scores, such as `test=0.91`, are kept and decide nothing.
+        """
+        self._check_form()
         self.loop += 1
         segment = self.program.at(self.loop)
         finite = math.isfinite(score)
@@ -140,6 +147,7 @@ class Ratchet:
             if accepted:
                 self._base, self._base_score = kept, score
         self.scores.append(float(score))
+        self.extra.append(extra)
         self.accepted.append(accepted)
         self.evidence.append({name: done for name, done in self._now.items() if done})
         self._next_loop(accepted)
@@ -155,6 +163,7 @@ class Ratchet:
         return {
             "loop": self.loop,
             "scores": list(self.scores),
+            "extra": list(self.extra),
             "accepted": list(self.accepted),
             "evidence": copy.deepcopy(self.evidence),
             "best": self.best,
@@ -172,6 +181,7 @@ class Ratchet:
         """
         self.loop, self.best, self._base_score = state["loop"], state["best"], state["base_score"]
         self.scores, self.accepted = list(state["scores"]), list(state["accepted"])
+        self.extra = list(state["extra"])
         self.evidence = copy.deepcopy(state["evidence"])
         self._lkg, self._base = dict(state["lkg"]), dict(state["base"])
         self._remembered, self._call = state["remembered"], state["call"]
@@ -204,6 +214,7 @@ class Ratchet:
 
     def intervene(self) -> dict[str, Evidence]:
         """Treat the network for the loop that begins; called by itself at the first training step."""
+        self._check_form()
         loop = self.loop + 1
         segment = self.program.at(loop)
         self._due = False
@@ -228,6 +239,10 @@ class Ratchet:
                 self.companions.forget_where({name: now[name] != old for name, old in before.items()})
         self._begin_epoch(settings)
         return self._now
+
+    def _check_form(self) -> None:
+        if {name for name, _ in self.network.named_parameters()} != self._parameters:
+            raise InputError(GROWN)
 
     def _begin_epoch(self, settings: EpochSettings) -> None:
         if self.companions is not None:

@@ -7,11 +7,12 @@ another precision. Times on a machine that does other work are too long; the qua
 from __future__ import annotations
 
 import gc
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +20,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 Forward = Callable[[Tensor], object]
+Key = TypeVar("Key")
 
 LEAST_RUNS = 30
+ROUNDS = 20
+TURN = 2_000_000
+"""Nanoseconds for which one of several is run before the next has its turn."""
 WARM_UP = 0.25
 """Share of the measuring time that is spent before it, on passes that are not counted."""
 
@@ -76,6 +81,24 @@ def _synchronizer(device: torch.device) -> Callable[[], None]:
     if device.type == "mps":
         return torch.mps.synchronize
     return lambda: None
+
+
+def in_turns(runs: Mapping[Key, Callable[[], object]]) -> dict[Key, float]:
+    """The least CPU time of one run of each, in seconds, of this thread.
+
+    They are run in turns, some milliseconds each, in many rounds: other work slows all of them alike, and
+    the least of many times is the one that was disturbed least.
+    """
+    least = dict.fromkeys(runs, math.inf)
+    for _ in range(ROUNDS):
+        for key, run in runs.items():
+            began = before = time.thread_time_ns()
+            while before - began < TURN:
+                run()
+                now = time.thread_time_ns()
+                least[key] = min(least[key], (now - before) * 1e-9)
+                before = now
+    return least
 
 
 def peak_memory(forward: Forward, batch: Tensor, held: Iterable[Tensor] = ()) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -86,32 +87,61 @@ def _folder(dataset: str) -> Path | None:
 
 
 def _of_files(folder: Path) -> dict[str, list[Dialogue]]:
-    """`train`, `val` or `validation`, and `test`, each as .json, .jsonl or .csv."""
+    """`train`, `val` or `validation`, and `test`, as .json, .jsonl, .csv or .parquet, whole or in shards."""
     found: dict[str, list[Dialogue]] = {}
     for part, names in _FILES.items():
-        paths = [folder / f"{name}.{kind}" for name in names for kind in ("json", "jsonl", "csv")]
-        path = next((one for one in paths if one.exists()), None)
-        if path is None and part != "test":
-            raise ProblemError(f"{folder} has no {paths[0].name}, {paths[1].name} or {paths[2].name}")
-        found[part] = _read(path) if path else []
+        paths = [folder / f"{name}.{kind}" for name in names for kind in _READERS]
+        present = [path for path in paths if path.exists()][:1] or _shards(folder, names)
+        if not present and part != "test":
+            few, last = ", ".join(path.name for path in paths[:3]), paths[3].name
+            raise ProblemError(f"{folder} has no {few} or {last}")
+        found[part] = [dialogue for path in present for dialogue in _read(path)]
     return found
+
+
+def _shards(folder: Path, names: Iterable[str]) -> list[Path]:
+    """As the hub stores a part: train-00000-of-00001.parquet, often in a folder `data`."""
+    return sorted(
+        path
+        for name in names
+        for place in (folder, folder / "data")
+        for path in place.glob(f"{name}-*-of-*.parquet")
+    )
 
 
 def _read(path: Path) -> list[Dialogue]:
     try:
-        text = read_file(path).decode("utf-8")
-        rows: Iterable[Any]
-        if path.suffix == ".csv":
-            rows = csv.DictReader(text.splitlines(keepends=True))
-        elif path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            rows = json.loads(text)
-        return [Dialogue(str(row["dialogue"]), str(row["summary"])) for row in rows]
+        return list(_of_rows(_READERS[path.suffix.removeprefix(".")](path)))
     except (ValueError, KeyError, TypeError) as error:
         raise ProblemError(
             f"{path} is no list of dialogues: every entry has a dialogue and a summary ({error!r})"
         ) from None
+
+
+def _of_rows(rows: Iterable[Any]) -> Iterator[Dialogue]:
+    """Entries without a dialogue or without a summary, of which SAMSum has one, are left out."""
+    for row in rows:
+        if row["dialogue"] and row["summary"]:
+            yield Dialogue(str(row["dialogue"]), str(row["summary"]))
+
+
+def _text(path: Path) -> str:
+    return read_file(path).decode("utf-8-sig")
+
+
+def _rows_of_parquet(path: Path) -> Any:
+    from frustration.dataset.tables import read_parquet
+
+    return read_parquet(path).to_pylist()
+
+
+_READERS: Final[dict[str, Callable[[Path], Any]]] = {
+    "json": lambda path: json.loads(_text(path)),
+    "jsonl": lambda path: [json.loads(line) for line in _text(path).split("\n") if line.strip()],
+    "csv": lambda path: csv.DictReader(io.StringIO(_text(path), newline="")),
+    "parquet": _rows_of_parquet,
+}
+"""The rows of a file, by its ending."""
 
 
 def _of_the_hub(dataset: str) -> dict[str, list[Dialogue]]:
@@ -123,7 +153,4 @@ def _of_the_hub(dataset: str) -> dict[str, list[Dialogue]]:
             f"one, or install the package datasets, which can download it"
         ) from None
     whole = datasets.load_dataset(_ON_THE_HUB.get(dataset, dataset))
-    return {
-        part: [Dialogue(str(row["dialogue"]), str(row["summary"])) for row in whole.get(part, ())]
-        for part in _FILES
-    }
+    return {part: list(_of_rows(whole.get(part, ()))) for part in _FILES}

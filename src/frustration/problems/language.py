@@ -23,8 +23,10 @@ import frustration
 from frustration.engine.module.dendritic import dendrites_of
 from frustration.engine.module.probe import seeded
 from frustration.files import expanded, read_file
+from frustration.problems.pretrained import pretrained
 from frustration.references import ProblemError
 
+CAUSAL = "AutoModelForCausalLM"
 NO_TARGET = -100
 WORDS, LENGTH = 16, 8
 SHARES = (0.8, 0.1, 0.1)
@@ -52,7 +54,7 @@ class Adapter(frustration.Problem):
     def build(self) -> nn.Module:
         from peft import LoraConfig, get_peft_model
 
-        base = _pretrained(self.model) if self.model else _made_base()
+        base = pretrained(self.model, CAUSAL) if self.model else _made_base()
         targets = [name.strip() for name in self.targets.split(",")]
         config = LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=targets)
         network: nn.Module = get_peft_model(copy.deepcopy(base), config)
@@ -75,7 +77,7 @@ class Adapter(frustration.Problem):
         parts = self.data()
         for part in (parts.train, parts.validation, parts.test):
             whole.update(part.numpy().tobytes())
-        base = _pretrained(self.model) if self.model else None
+        base = pretrained(self.model, CAUSAL) if self.model else None
         for name, tensor in (base.state_dict() if base is not None else {}).items():
             whole.update(name.encode())
             whole.update(tensor.contiguous().view(torch.uint8).numpy().data)
@@ -122,9 +124,7 @@ class Adapter(frustration.Problem):
             content = read_file(path).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ProblemError(f"cannot read the text {path}: {error}") from None
-        from transformers import AutoTokenizer
-
-        numbers = AutoTokenizer.from_pretrained(self.model)(content)["input_ids"]
+        numbers = pretrained(self.model, "AutoTokenizer")(content)["input_ids"]
         count = len(numbers) // self.tokens
         return torch.tensor(numbers[: count * self.tokens]).view(count, self.tokens)
 
@@ -173,17 +173,3 @@ def _made_base() -> nn.Module:
             optimizer.step()
     base: nn.Module = network
     return base
-
-
-@functools.cache
-def _pretrained(model: str) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    place = expanded(Path(model))
-    try:
-        return AutoModelForCausalLM.from_pretrained(str(place) if place.is_dir() else model)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ProblemError(
-            f'the model "{model}" is neither a folder here nor to be had from the hub: {first}'
-        ) from None

@@ -10,9 +10,7 @@ import copy
 import dataclasses
 import functools
 import hashlib
-import logging
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -20,9 +18,11 @@ from torch import Tensor, nn
 
 import frustration
 from frustration.problems.dialogues import MADE_UP, Dialogue, dialogues
+from frustration.problems.pretrained import pretrained
 from frustration.problems.rouge import rouge
 from frustration.references import ProblemError
 
+SEQUENCES = "AutoModelForSeq2SeqLM"
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 NO_TARGET = -100
 """A label that the loss leaves out."""
@@ -56,7 +56,7 @@ class Summaries(frustration.Problem):
         from transformers import T5Config, T5ForConditionalGeneration
 
         if self.model:
-            return _shortened(_pretrained(self.model), self.layers)
+            return _shortened(pretrained(self.model, SEQUENCES), self.layers)
         heads = max(1, self.width // 16)
         fields: dict[str, Any] = {
             "vocab_size": len(self.tokenizer),
@@ -85,7 +85,7 @@ class Summaries(frustration.Problem):
         for name, part in self._texts.items():
             whole.update(repr((name, [tuple(one) for one in part])).encode())
         if self.model:
-            for name, tensor in _pretrained(self.model).state_dict().items():
+            for name, tensor in pretrained(self.model, SEQUENCES).state_dict().items():
                 whole.update(name.encode())
                 whole.update(tensor.contiguous().view(torch.uint8).numpy().data)
         return whole.hexdigest()
@@ -137,7 +137,7 @@ class Summaries(frustration.Problem):
     @property
     def tokenizer(self) -> Any:
         if self.model:
-            return _pretrained_tokenizer(self.model)
+            return pretrained(self.model, "AutoTokenizer")
         return _trained_tokenizer(self.dataset, self.dialogues, self.vocabulary)
 
     @property
@@ -183,32 +183,6 @@ def _trained_tokenizer(dataset: str, size: int, vocabulary: int) -> Any:
     tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, 1)])
     wrapped: Any = PreTrainedTokenizerFast
     return wrapped(tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, unk_token=UNKNOWN)
-
-
-@functools.cache
-def _pretrained_tokenizer(model: str) -> Any:
-    from transformers import AutoTokenizer
-
-    return _got(model, AutoTokenizer.from_pretrained)
-
-
-@functools.cache
-def _pretrained(model: str) -> Any:
-    """One in the process; whoever changes it takes a copy."""
-    from transformers import AutoModelForSeq2SeqLM
-
-    return _got(model, AutoModelForSeq2SeqLM.from_pretrained)
-
-
-def _got(model: str, get: Any) -> Any:
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    try:
-        return get(str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ProblemError(
-            f'the model "{model}" is neither a folder here nor to be had from the hub: {first}'
-        ) from None
 
 
 def _shortened(pretrained: nn.Module, layers: int) -> nn.Module:

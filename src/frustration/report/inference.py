@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from frustration.engine.module.data import data_of
 from frustration.engine.module.layers import tensors_of
-from frustration.engine.module.shape import ModuleNetwork, ModuleShape
+from frustration.engine.module.shape import ModuleNetwork
 from frustration.engine.one_thread import one_thread
-from frustration.probes.latency import latency, peak_memory
+from frustration.probes.latency import in_turns, peak_memory
 from frustration.probes.networks import load_network, module_of
 from frustration.saved import unpack_lkg
 from frustration.spec import TrialSpec
@@ -28,7 +28,7 @@ class Inference:
     """Of one network, on one thread."""
 
     seconds: Mapping[int, float]
-    """Median of a run, by samples in it."""
+    """Least CPU time of a run, by samples in it."""
     memory: Mapping[int, float]
     """Bytes of all tensors alive at once, weights included."""
     parameters: int = 0
@@ -37,26 +37,50 @@ class Inference:
     """A problem's further scores, on its test part."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """A network that can be run, and all of its inference but the time."""
+
+    runs: Mapping[int, Callable[[], object]]
+    """By samples in a run."""
+    memory: Mapping[int, float]
+    parameters: int = 0
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
 @one_thread()
-def inference(spec: TrialSpec, path: Path) -> Inference:
-    """Run the network in a file."""
+def inferences(networks: Mapping[str, tuple[TrialSpec, Path]]) -> dict[str, Inference]:
+    """Of several networks in files. Their runs are timed in turns, so that a busy machine slows all alike."""
     with torch.inference_mode():
-        return _of_problem(spec, path) if spec.problem else _of_mlp(path)
+        loaded = {
+            name: _of_problem(spec, path) if spec.problem else _of_mlp(path)
+            for name, (spec, path) in networks.items()
+        }
+        times = in_turns({(name, size): run for name in loaded for size, run in loaded[name].runs.items()})
+    return {
+        name: Inference(
+            seconds={size: times[name, size] for size in one.runs},
+            memory=one.memory,
+            parameters=one.parameters,
+            scores=one.scores,
+        )
+        for name, one in loaded.items()
+    }
 
 
-def _of_mlp(path: Path) -> Inference:
+def _of_mlp(path: Path) -> _Loaded:
     kept = load_network(path)
     module = module_of(kept)
     images = {size: torch.zeros(size, kept.shape.features) for size in BATCHES}
-    return Inference(
-        seconds={size: latency(module, batch).median for size, batch in images.items()},
+    return _Loaded(
+        runs={size: functools.partial(module, batch) for size, batch in images.items()},
         memory={
             size: float(peak_memory(module, batch, module.parameters())) for size, batch in images.items()
         },
     )
 
 
-def _of_problem(spec: TrialSpec, path: Path) -> Inference:
+def _of_problem(spec: TrialSpec, path: Path) -> _Loaded:
     assert spec.problem is not None
     network = unpack_lkg(path).lkg
     assert isinstance(network, ModuleNetwork)
@@ -67,23 +91,12 @@ def _of_problem(spec: TrialSpec, path: Path) -> Inference:
     (sample,) = data.batches(part, np.arange(1), 1)
     parameters = list(module.parameters())
     frozen = any(not parameter.requires_grad for parameter in parameters)
-
-    def run(_: Tensor) -> object:
-        return problem.infer(module, sample)
-
-    if network.shape not in _costs:  # a shape costs what it costs, whatever its weights are
-        held = [*parameters, *tensors_of(sample)]
-        nothing = torch.zeros(0)
-        _costs[network.shape] = latency(run, nothing).median, float(peak_memory(run, nothing, held))
-    seconds, memory = _costs[network.shape]
+    run = functools.partial(problem.infer, module, sample)
     batches = data.batches(part, np.arange(len(data.parts[part])), spec.batch_size)
-    return Inference(
-        seconds={1: seconds},
-        memory={1: memory},
+    held = [*parameters, *tensors_of(sample)]
+    return _Loaded(
+        runs={1: run},
+        memory={1: float(peak_memory(lambda _: run(), torch.zeros(0), held))},
         parameters=sum(parameter.numel() for parameter in parameters) if frozen else 0,
         scores=problem.further_scores(module, batches),
     )
-
-
-_costs: dict[ModuleShape, tuple[float, float]] = {}
-"""Seconds and bytes of problems' networks, in this process."""

@@ -8,7 +8,7 @@ dendrites took, trial by trial, and a wider one of as many parameters for as lon
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from frustration.metric import ACCURACY, PERCENT, Metric
 from frustration.record import TrialRecord
 from frustration.references import ProblemReference
 from frustration.report.formatting import points, spread
-from frustration.report.inference import Inference, inference
+from frustration.report.inference import Inference, inferences
 from frustration.spec import TrialSpec, subject_of
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.study.definition import Study
@@ -44,7 +44,7 @@ class Arm:
     flops: float
     """Of one forward pass of one sample."""
     latency: dict[int, float]
-    """Median seconds of what a user runs, by samples in it."""
+    """CPU seconds of what a user runs, by samples in it: median over the trials of the least of many runs."""
     memory: dict[int, float]
     """Bytes of all tensors that are alive at once in it, weights included."""
     seconds: float
@@ -121,44 +121,64 @@ def _records(store: Store, subject: str, mode: str) -> dict[int, TrialRecord]:
     return {record.spec.trial: record for record in sorted(found, key=lambda r: r.spec.trial)}
 
 
-def arms(
-    store: Store, equal: Store | None = None, measured: Callable[[str], None] = lambda name: None
-) -> list[Arm]:
-    """The arms of a finished study, and of the one at equal cost; networks are timed here and now."""
+@dataclass(frozen=True)
+class _Cell:
+    """What an arm consists of."""
+
+    name: str
+    subject: str
+    mode: str
+    kept: Mapping[int, tuple[TrialRecord, Store]]
+    """By trial, those that gave a network."""
+
+
+def _cell(name: str, subject: str, mode: str, every: Iterable[tuple[TrialRecord, Store]]) -> _Cell:
+    kept = {record.spec.trial: (record, at) for record, at in every if record.test_accuracy is not None}
+    if not kept:
+        raise FrustrationError(f"{name}: no trial gave a usable network; try a smaller --learning-rate")
+    return _Cell(name, subject, mode, kept)
+
+
+def _cells(store: Store, equal: Store | None) -> Iterator[_Cell]:
     cells = store.study().only
-    found = []
     for name, (subject, mode) in zip((BASELINE, TREATED, CONTROL), cells, strict=True):
-        measured(name)
         records = _records(store, subject, mode)
-        found.append(_arm(name, subject, mode, [(record, store) for record in records.values()]))
+        yield _cell(name, subject, mode, [(record, store) for record in records.values()])
     if equal is None:
-        return found
+        return
     subject = cells[1][0]
     modes = equal.study().modes
     by_mode = {mode: _records(equal, subject, mode) for mode in modes}
-    as_large = []
-    for trial, record in _records(store, *cells[1]).items():
-        size = _dendrites(record)  # B that has kept no dendrite is as large as C
-        as_large.append((by_mode.get(f"wide@{size}" if size else "plain", {}).get(trial), equal))
-    measured(AS_LONG)
-    found.append(_arm(AS_LONG, subject, "plain", [(r, equal) for r in by_mode["plain"].values()]))
+    yield _cell(AS_LONG, subject, "plain", [(record, equal) for record in by_mode["plain"].values()])
     if len(modes) > 1:
-        measured(AS_LARGE)
-        kept = [(record, store) for record, store in as_large if record is not None]
-        found.append(_arm(AS_LARGE, subject, " or ".join(modes[1:]), kept))
-    return found
+        as_large = []
+        for trial, record in _records(store, *cells[1]).items():
+            size = _dendrites(record)  # B that has kept no dendrite is as large as C
+            as_large.append(by_mode.get(f"wide@{size}" if size else "plain", {}).get(trial))
+        yield _cell(AS_LARGE, subject, " or ".join(modes[1:]), [(r, equal) for r in as_large if r])
 
 
-def _arm(name: str, subject: str, mode: str, every: Sequence[tuple[TrialRecord, Store]]) -> Arm:
-    kept = [(record, store) for record, store in every if record.test_accuracy is not None]
-    if not kept:
-        raise FrustrationError(f"{name}: no trial gave a usable network; try a smaller --learning-rate")
-    records = [record for record, _ in kept]
-    runs = [inference(record.spec, store.network_path(record.spec.id)) for record, store in kept]
+def arms(store: Store, equal: Store | None = None) -> list[Arm]:
+    """The arms of a finished study, and of the one at equal cost.
+
+    Their networks are timed here and now, in turns with those of the other arms in the same trial.
+    """
+    cells = list(_cells(store, equal))
+    runs: dict[str, list[Inference]] = {cell.name: [] for cell in cells}
+    for trial in sorted({trial for cell in cells for trial in cell.kept}):
+        pairs = {cell.name: cell.kept[trial] for cell in cells if trial in cell.kept}
+        networks = {name: (r.spec, at.network_path(r.spec.id)) for name, (r, at) in pairs.items()}
+        for name, run in inferences(networks).items():
+            runs[name].append(run)
+    return [_arm(cell, runs[cell.name]) for cell in cells]
+
+
+def _arm(cell: _Cell, runs: Sequence[Inference]) -> Arm:
+    records = [record for record, _ in cell.kept.values()]
     return Arm(
-        name=name,
-        architecture=subject,
-        mode=mode,
+        name=cell.name,
+        architecture=cell.subject,
+        mode=cell.mode,
         by_trial={r.spec.trial: r.test_accuracy for r in records if r.test_accuracy is not None},
         bounty=statistics.fmean(r.bounty for r in records if r.bounty is not None),
         parameters=statistics.fmean(r.parameters for r in records),
