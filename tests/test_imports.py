@@ -21,7 +21,7 @@ FLOORS = (
     ("sealed", "sealed_json", "dendrites"),
     ("modes",),
     ("spec", "treatment", "inert", "controls"),
-    ("record", "record_reading"),
+    ("record", "record_reading", "record_head"),
     ("curve_file", "checkpoint_fields"),
     ("any_network", "engine", "original.pickles"),
     ("loops", "saved"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import itemgetter
@@ -54,6 +54,21 @@ SPEC: Final[Table] = {
     "updates": TEXT.optional(),
     "loop_steps": whole(1).optional(),
     "problem": OBJECT.optional(),
+}
+PROBLEM: Final[Table] = {
+    "path": TEXT,
+    "version": whole(),
+    "fields": OBJECT,
+    "metric": OBJECT,
+    "label": TEXT,
+    "source": TEXT.or_null(),
+}
+METRIC: Final[Table] = {
+    "name": TEXT,
+    "unit": TEXT,
+    "better": TEXT,
+    "chance": real().or_null().optional(),
+    "margin": real().or_null().optional(),
 }
 LOOP: Final[Table] = {
     "loop": whole(1),
@@ -136,13 +151,38 @@ class RecordError(InputError):
 
 
 @dataclass(frozen=True)
-class RecordFields:
-    """The fields of a record, each of its type, with the spec that they describe."""
+class Columns:
+    """What lists need of a curve, one value a loop."""
+
+    loop: Sequence[int]
+    accuracy: Sequence[float | None]
+    accepted: Sequence[bool]
+    diverged: Sequence[bool]
+
+    @classmethod
+    def of(cls, curve: Sequence[Mapping[str, Any]]) -> Columns:
+        loop, accuracy, accepted = list(zip(*map(_COLUMNS, curve), strict=True)) or [()] * 3
+        return cls(loop, accuracy, accepted, [entry.get("diverged", False) for entry in curve])
+
+
+_COLUMNS = itemgetter("loop", "accuracy", "accepted")
+
+
+@dataclass(frozen=True)
+class RecordHead:
+    """A record without its curve, each field of its type, with the spec that they describe."""
 
     spec: TrialSpec
     fields: Mapping[str, Any]
+    columns: Columns
+    """Of the curve."""
     sealed: bool
     """Whether it came with a digest, which agrees."""
+
+
+@dataclass(frozen=True)
+class RecordFields(RecordHead):
+    """The whole record: `fields` has the curve too."""
 
     def record(self) -> TrialRecord:
         same = {name: self.fields[name] for name in (*SHARED, "parameters", "flops")}
@@ -159,7 +199,8 @@ class RecordFields:
 
 def fields_of(record: TrialRecord) -> RecordFields:
     """Of a record that was not read but made."""
-    return RecordFields(record.spec, record.to_dict(), sealed=True)
+    fields = record.to_dict()
+    return RecordFields(record.spec, fields, Columns.of(fields["curve"]), sealed=True)
 
 
 def read_record(content: bytes) -> RecordFields:
@@ -176,10 +217,15 @@ def read_record(content: bytes) -> RecordFields:
 def finished_record(content: bytes) -> RecordFields:
     """A record as studies have them: of a finished trial, its numbers in agreement with one another."""
     found = read_record(content)
+    check_of_study(found)
+    return found
+
+
+def check_of_study(found: RecordHead) -> None:
+    """Raise RecordError where studies cannot have such a record."""
     if found.fields["continued"]:
         raise RecordError("it came out of several sessions of train, which never enter a study")
-    _check_finished(found.fields, found.spec)
-    return found
+    _check_finished(found)
 
 
 def session_record(content: bytes) -> RecordFields:
@@ -191,7 +237,7 @@ def session_record(content: bytes) -> RecordFields:
             _check_treatment(session.treatment, found.fields["spec"])
     if record.mixed:
         raise RecordError(f"it is mixed, trained {told(record.phases)}")
-    _check_finished(found.fields, found.spec)
+    _check_finished(found)
     return found
 
 
@@ -225,10 +271,18 @@ def read_spec(fields: Any) -> TrialSpec:
 def _typed(fields: dict[str, Any], sealed: bool) -> RecordFields:
     if "curve" not in fields or "spec" not in fields:
         raise RecordError("it is not a record of a trial")
-    _check_schema("record", fields.get("record_schema"), RECORD_SCHEMA)
     curve = fields["curve"]
-    check({**fields, "curve": []}, RECORD, "the record")  # its loops are checked by columns
+    spec = typed_head({**fields, "curve": []})  # its loops are checked by columns
     check_all(curve, LOOP, "its curve")
+    if spec.metric.unit == PERCENT:
+        check_percent(chain.from_iterable(map(itemgetter("before", "damaged", "accuracy"), curve)))
+    return RecordFields(spec, fields, Columns.of(curve), sealed)
+
+
+def typed_head(fields: dict[str, Any]) -> TrialSpec:
+    """The spec of a record whose fields, an empty curve among them, are each of their type."""
+    _check_schema("record", fields.get("record_schema"), RECORD_SCHEMA)
+    check(fields, RECORD, "the record")
     check_texts(fields["inert"], "the list of its inert treatments")
     for numerics in (fields["numerics"], *fields["past_numerics"]):
         check_numerics(numerics)
@@ -237,18 +291,18 @@ def _typed(fields: dict[str, Any], sealed: bool) -> RecordFields:
         check(fields["growth"], GROWTH, "its growth")
         check_all(fields["growth"]["attempts"], ATTEMPT, "the attempts of its growth")
     spec = read_spec(fields["spec"])
-    if spec.metric.unit == PERCENT and not _is_percent(fields):
-        raise RecordError("one of its accuracies is no number from 0 to 100")
     if fields["id"] != spec.id:
         raise RecordError("its id is not that of its spec")
-    return RecordFields(spec, fields, sealed)
+    if spec.metric.unit == PERCENT:
+        check_percent((fields["bounty"], fields["test_accuracy"]))
+    return spec
 
 
-def _is_percent(fields: Mapping[str, Any]) -> bool:
-    scores = [fields["bounty"], fields["test_accuracy"]]
-    scores += chain.from_iterable(map(itemgetter("before", "damaged", "accuracy"), fields["curve"]))
+def check_percent(scores: Iterable[float | None]) -> None:
+    """Raise RecordError where an accuracy is no percentage."""
     known = [score for score in scores if score is not None]
-    return not known or (min(known) >= 0 and max(known) <= 100)
+    if known and not (min(known) >= 0 and max(known) <= 100):
+        raise RecordError("one of its accuracies is no number from 0 to 100")
 
 
 def _check_schema(what: str, found: Any, known: int) -> None:
@@ -283,26 +337,30 @@ def _spec(fields: dict[str, Any]) -> TrialSpec:
 
 @functools.lru_cache(maxsize=4096)
 def _first_spec(text: str) -> TrialSpec:
-    return TrialSpec.from_dict(check(json.loads(text), SPEC, "it"))
+    fields = check(json.loads(text), SPEC, "it")
+    if problem := fields.get("problem"):
+        check(check(problem, PROBLEM, "its problem")["metric"], METRIC, "the metric of its problem")
+    return TrialSpec.from_dict(fields)
 
 
-def _check_finished(fields: Mapping[str, Any], spec: TrialSpec) -> None:
-    curve = fields["curve"]
-    loops = len(curve)
+def _check_finished(found: RecordHead) -> None:
+    fields, spec, loops = found.fields, found.spec, len(found.columns.loop)
     ended = fields["loop"] >= spec.meta_loops or fields.get("ended_early", False)
-    whole = fields["loop"] == loops and [entry["loop"] for entry in curve] == list(range(1, loops + 1))
+    whole = fields["loop"] == loops and list(found.columns.loop) == list(range(1, loops + 1))
     if not ended or not whole:
         raise RecordError(f"it is not finished: it has {loops:,} of {spec.meta_loops:,} loops")
-    if (fields["bounty"], fields["bounty_loop"]) != _best(curve, spec.metric):
+    if (fields["bounty"], fields["bounty_loop"]) != _best(found.columns, spec.metric):
         raise RecordError("its bounty is not the best accuracy of its curve")
     if (fields["bounty"] is None) != (fields["test_accuracy"] is None):
         raise RecordError("it has a bounty without a test accuracy, or the other way round")
 
 
-def _best(curve: list[dict[str, Any]], metric: Metric) -> tuple[float | None, int | None]:
+def _best(columns: Columns, metric: Metric) -> tuple[float | None, int | None]:
     """The best score and the first loop that reached it."""
-    scored = [one for one in curve if one["accuracy"] is not None and not one.get("diverged", False)]
-    if not scored:
+    pairs = zip(columns.accuracy, columns.diverged, strict=True)
+    scores = [None if diverged else accuracy for accuracy, diverged in pairs]
+    known = [score for score in scores if score is not None]
+    if not known:
         return None, None
-    best = (max if metric.better == "higher" else min)(map(itemgetter("accuracy"), scored))
-    return best, next(one["loop"] for one in scored if one["accuracy"] == best)
+    best = (max if metric.better == "higher" else min)(known)
+    return best, columns.loop[scores.index(best)]

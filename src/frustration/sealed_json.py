@@ -42,15 +42,24 @@ def digest_of(line: str) -> str:
 
 def unseal(line: bytes, after: str = "") -> tuple[dict[str, Any], str | None]:
     """The object of a line and its digest, None if it has none; InputError if the two do not agree."""
-    end = _END.search(line, max(0, len(line) - _TAIL_BYTES))
-    if end and end[1].decode() != _digest(line[: end.start()], after):
-        raise InputError("its content does not agree with its digest: some bits have changed")
-    fields = parse(line[: end.start()] + b"}" if end else line)
+    text, digest = checked_text(line, after)
+    fields = parse(text + b"}" if digest else text)
     if not isinstance(fields, dict):
         raise InputError("it is not an object")
     if DIGEST in fields:
         raise InputError("its digest is not one that this program writes")
-    return fields, end[1].decode() if end else None
+    return fields, digest
+
+
+def checked_text(line: bytes, after: str = "") -> tuple[bytes, str | None]:
+    """The text before the digest of a line, which agrees, and the digest; all of a line that has none."""
+    end = _END.search(line, max(0, len(line) - _TAIL_BYTES))
+    if not end:
+        return line, None
+    text, digest = line[: end.start()], end[1].decode()
+    if digest != _digest(text, after):
+        raise InputError("its content does not agree with its digest: some bits have changed")
+    return text, digest
 
 
 def _digest(text: bytes, after: str) -> str:

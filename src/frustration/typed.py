@@ -67,7 +67,9 @@ class Kind:
             return False
         if kind in _NUMBERS:
             return bool(self.least <= value <= self.most)
-        return kind in (bool, type(None)) or (_are_texts([value]) if kind is str else _are_plain([value]))
+        if kind is str:
+            return _are_texts([value])
+        return kind in (bool, type(None)) or not value or _are_plain([value])
 
     def optional(self) -> Kind:
         """The same for a field that may be missing."""

@@ -97,7 +97,7 @@ def union(studies: Sequence[Study]) -> Study:
 
 def _results(store: Store, trial_id: str) -> dict[str, Any]:
     """A summary without what may differ between two runs of one trial."""
-    line = summary(store.fields(trial_id))
+    line = summary(store.head(trial_id))
     return {name: value for name, value in line.items() if name != "seconds"}
 
 

@@ -16,14 +16,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from frustration.checkpoint import CheckpointFiles
 from frustration.curve_file import SUFFIX as CURVE
 from frustration.errors import InputError
 from frustration.files import PARTIAL, in_turn, is_held, make_folder, read_file, write_atomically
 from frustration.record import TrialRecord
-from frustration.record_reading import RecordError, RecordFields, fields_of, finished_record, read_failure
+from frustration.record_head import finished_head
+from frustration.record_reading import (
+    RecordError,
+    RecordFields,
+    RecordHead,
+    fields_of,
+    finished_record,
+    read_failure,
+)
 from frustration.saved import Checkpoint
 from frustration.sealed import CheckpointError
 from frustration.sealed_json import seal, unseal
@@ -32,6 +40,7 @@ from frustration.study.definition import Study
 from frustration.study.summary import SUMMARY, summary
 from frustration.typed import check
 
+Head = TypeVar("Head", bound=RecordHead)
 FAILED = ".failed.json"
 RECORD = ".json"
 RESUME = ".resume.safetensors"
@@ -226,9 +235,16 @@ class Store:
 
     def fields(self, trial_id: str) -> RecordFields:
         """The record of a trial as it was read, without an object for every loop."""
+        return self._read(trial_id, finished_record)
+
+    def head(self, trial_id: str) -> RecordHead:
+        """The same as far as a line of a list needs it."""
+        return self._read(trial_id, finished_head)
+
+    def _read(self, trial_id: str, reader: Callable[[bytes], Head]) -> Head:
         path = self.record_path(trial_id)
         try:
-            found = finished_record(read_file(path))
+            found = reader(read_file(path))
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
         except RecordError as error:
@@ -260,10 +276,10 @@ class Store:
         return sealed, complaints
 
     def _seal(self, trial_id: str) -> bool:
-        found = self.fields(trial_id)
-        if not found.sealed:
-            write_atomically(self.record_path(trial_id), (seal(found.fields) + "\n").encode())
-        return not found.sealed
+        if self.head(trial_id).sealed:
+            return False
+        write_atomically(self.record_path(trial_id), (seal(self.fields(trial_id).fields) + "\n").encode())
+        return True
 
     def summaries(self, complain: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
         """One line for every finished trial, from the index; what it lacks is read and added.
@@ -275,7 +291,7 @@ class Store:
         added = []
         for trial_id in sorted(finished - set(lines)):
             with _told(complain):
-                found = self.fields(trial_id)
+                found = self.head(trial_id)
                 lines[trial_id] = summary(found)
                 added += [lines[trial_id]] if found.sealed else []  # what the index lists is sealed
         self._append_to_index(added)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import Any, Final
 
-from frustration.record_reading import SCORE, RecordFields
+from frustration.record_reading import SCORE, RecordHead
 from frustration.typed import LIST, TEXT, Table, real, whole
 
 SUMMARY: Final[Table] = {
@@ -33,7 +32,7 @@ SUMMARY: Final[Table] = {
 }
 
 
-def summary(found: RecordFields) -> dict[str, Any]:
+def summary(found: RecordHead) -> dict[str, Any]:
     """The line of a record."""
     spec, fields = found.spec, found.fields
     growth = fields.get("growth")
@@ -50,8 +49,8 @@ def summary(found: RecordFields) -> dict[str, Any]:
         "bounty": fields["bounty"],
         "bounty_loop": fields["bounty_loop"],
         "test_accuracy": fields["test_accuracy"],
-        "accepted": sum(map(itemgetter("accepted"), fields["curve"])),
-        "diverged": sum(entry.get("diverged", False) for entry in fields["curve"]),
+        "accepted": sum(found.columns.accepted),
+        "diverged": sum(found.columns.diverged),
         "inert": list(fields["inert"]),
         "loops": fields["loop"],
         "dendrites": growth["added"] if growth else None,
