@@ -178,7 +178,7 @@ def home_is_writable() -> bool:
 
 
 def set_up(options: argparse.Namespace) -> None:
-    """Leave a .venv in which torch can be imported; start it over if an old one cannot be mended."""
+    """Leave a .venv in which torch can be imported; start it over if an old one cannot be fixed."""
     need_disk(min(GIGABYTES.values()))
     starts = ["as it is", "empty"] if environment_fits() else ["empty"]
     for start in starts:

@@ -182,7 +182,7 @@ def progress(started: float) -> Callable[[SessionEvent], None]:
 
 
 def run(folder: Path, args: argparse.Namespace) -> None:
-    """Train every mode and trial to the published number of loops, going on from what the folder holds."""
+    """Train every mode and trial to the published number of loops, resuming from what the folder holds."""
     frustration.train(
         args.architecture,
         MODES,
@@ -201,7 +201,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     known = " or ".join(PUBLISHED)
     parser.add_argument("--architecture", default="[1*32]", help=f"{known} (default: [1*32])")
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--model-dir", type=Path, help="keep the checkpoints here, and go on from them")
+    place.add_argument("--model-dir", type=Path, help="keep the checkpoints here, and resume from them")
     place.add_argument(
         "--from", type=Path, dest="folder", help="train nothing; read the records in this folder"
     )

@@ -3,7 +3,7 @@
     apt-get install --no-install-recommends radosgw ceph-mon ceph-osd
     python scripts/test_s3.py [what pytest takes]
 
-Everything lies in a temporary folder and listens on loopback; what was started is ended by its process id.
+Everything is in a temporary folder and listens on loopback; what was started is ended by its process id.
 """
 
 from __future__ import annotations

@@ -262,7 +262,7 @@ def test_a_torn_file_is_refused_in_one_sentence_that_says_what_can_be_done(files
     with pytest.raises(FrustrationError, match="--fresh") as refusal:
         files.load()
     assert "\n" not in str(refusal.value)
-    assert ("training goes on from the LKG" in str(refusal.value)) == (which == "resume")
+    assert ("training resumes from the LKG" in str(refusal.value)) == (which == "resume")
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_policies_follow_a_slash(text, optimizer, acceptance):
         ("hidden:dose=nan", "dose=nan"),
         ("hidden:dose=two", "dose=two"),
         ("hidden:selector=best", "selectors are uniform, layer-then-unit, lowest-utility, highest-utility"),
-        ("dropout:p=1", "p=1: must lie in [0, 1)"),
+        ("dropout:p=1", "p=1: must be in [0, 1)"),
         ("dropout:p=nan", "p=nan"),
         ("decay:weight_decay=-1", "weight_decay=-1: must be a finite number, 0 or more"),
         ("decay:weight_decay=inf", "weight_decay=inf"),

@@ -146,7 +146,7 @@ def test_a_session_stopped_before_its_first_loop_is_known_and_finished(train):
     assert outcome.interrupted
     assert (loops(outcome), outcome.records[0].bounty) == ([0], None)
     outcome, notes = noted(train, "hidden", "cut", meta_loops=9)
-    assert "finishing what was begun: loop 0 of 4" in notes
+    assert "completing the interrupted session first: loop 0 of 4" in notes
     assert_same(outcome, train("hidden", "whole"))
 
 
@@ -171,7 +171,10 @@ def test_a_session_that_was_cut_off_is_finished_first_and_one_that_was_finished_
     cut_session(train, "none", after=2)
     outcome, notes = noted(train, "none")
     assert loops(outcome) == [4]
-    assert "finishing what was begun: loop 2 of 4; run it again to add --meta-loops more" in notes
+    assert (
+        "completing the interrupted session first: loop 2 of 4; run it again to add --meta-loops more"
+        in notes
+    )
     assert not outcome.records[0].continued
     outcome, notes = noted(train, "none", meta_loops=3)
     assert loops(outcome) == [7]
@@ -206,7 +209,7 @@ def test_trials_that_are_missing_are_brought_level(train):
     train(["none"], trials=1)
     outcome, notes = noted(train, ["none", "hidden"], trials=2, meta_loops=9)
     assert loops(outcome) == [4, 4, 4, 4]
-    assert "finishing what was begun: loops 0 to 4 of 4" in notes
+    assert "completing the interrupted session first: loops 0 to 4 of 4" in notes
     assert [record.continued for record in outcome.records] == [False] * 4
     assert loops(train(["none", "hidden"], trials=2, meta_loops=2)) == [6] * 4
 
@@ -218,7 +221,7 @@ def test_a_switch_of_mode_goes_on_from_the_lkg_and_says_so(train):
         "the last loop was the best: choose another rate"
     )
     outcome, notes = noted(train, "hidden", meta_loops=2, learning_rate=0.1)
-    assert 'going on from the LKG at loop 4 in mode "hidden"; the last session was in mode "plain"' in notes
+    assert 'resuming from the LKG at loop 4 in mode "hidden"; the last session was in mode "plain"' in notes
     (record,) = outcome.records
     assert [entry.mode for entry in record.curve] == ["plain"] * 4 + ["hidden"] * 2
     assert record.curve[4].before == bounty
@@ -288,7 +291,7 @@ def test_a_loop_over_learning_rates_never_gives_one_result_for_two_rates(train):
 def test_new_settings_that_are_asked_for_go_on_from_the_lkg_and_are_marked(before, after, difference, train):
     train("hidden", meta_loops=2, **before)
     outcome, notes = noted(train, "hidden", meta_loops=2, continue_with_new_settings=True, **after)
-    assert "going on from the LKG at loop 2" in notes
+    assert "resuming from the LKG at loop 2" in notes
     assert difference in notes
     assert loops(outcome) == [4]
     (record,) = outcome.records

@@ -17,5 +17,5 @@ class CallablePackage(types.ModuleType):
 
 
 def make_callable(package: str) -> None:
-    """For packages that importing puts in the place of the functions of their names."""
+    """For packages that importing puts in place of the functions of their names."""
     sys.modules[package].__class__ = CallablePackage

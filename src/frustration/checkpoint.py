@@ -86,7 +86,7 @@ class CheckpointFiles:
         return trial
 
     def state(self) -> dict[str, Any]:
-        """What the resume file says beside its tensors, which are not read; for a look, not to go on from."""
+        """What the resume file says beside its tensors, which are not read: to look at, not to resume."""
         try:
             return read_state(header_of(self.resume).get("state", ""))
         except CheckpointError as error:
@@ -123,7 +123,7 @@ class CheckpointFiles:
         except CheckpointError:
             return self._anew()
         return (
-            f"remove it ({self.removed_by(self.resume)}) and training goes on from the LKG in "
+            f"remove it ({self.removed_by(self.resume)}) and training resumes from the LKG in "
             f"{self.lkg.name}, or start anew with --fresh"
         )
 

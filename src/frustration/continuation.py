@@ -20,7 +20,7 @@ from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 from frustration.treatment import Session, changed_settings, differ
 
-EVERY_SCHEDULE_ENDED = "nothing to do: every schedule has come to its end; another mode goes on from the LKG"
+EVERY_SCHEDULE_ENDED = "nothing to do: every schedule has come to its end; another mode resumes from the LKG"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Resumption:
         if changed and not request.continue_with_new_settings:
             raise InputError(
                 f"{found.there} was trained with other settings ({', '.join(changed)}): name another "
-                f"--model-dir, start anew with --fresh, or go on under the new ones with "
+                f"--model-dir, start anew with --fresh, or continue under the new ones with "
                 f"--continue-with-new-settings, which is marked in the record"
             )
         return found
@@ -132,7 +132,7 @@ class Resumption:
         return Session(mode="another program", treatment={}, first_loop=1, target=self.loop)
 
     def _settle_numerics(self, trial: Trial, now: dict[str, Any], accepted: bool) -> None:
-        """Refuse to go on under other numerics, unless the user said so; then keep the old in the record."""
+        """Refuse to continue under other numerics unless the user agreed; then record the old ones."""
         before = {key: value for key, value in trial.numerics.items() if key != "group"}
         if not before or before == now:
             return
@@ -141,7 +141,7 @@ class Resumption:
         if not accepted:
             raise InputError(
                 f"{self.files.resume} was trained under other numerics ({differences}), so the same bits "
-                f"cannot be promised; go on all the same with --accept-numerics, and the record will say so"
+                f"cannot be promised; continue anyway with --accept-numerics, and the record will say so"
             )
         trial.past_numerics.append({**trial.numerics, "until_loop": trial.loop})
         trial.numerics = {}
@@ -198,7 +198,10 @@ def decide(found: Sequence[Resumption], request: Request) -> tuple[int, list[str
     furthest = max(one.target for one in found)
     if any(one.cut_off or (one.loop < furthest and not one.stopped) for one in found):
         at = f"loop {min(loops)}" if min(loops) == max(loops) else f"loops {min(loops)} to {max(loops)}"
-        notes.append(f"finishing what was begun: {at} of {furthest}; run it again to add --meta-loops more")
+        notes.append(
+            f"completing the interrupted session first: {at} of {furthest}; "
+            "run it again to add --meta-loops more"
+        )
         return furthest, notes
     if all(one.stopped for one in found):
         notes.append(EVERY_SCHEDULE_ENDED)
@@ -212,11 +215,11 @@ def _about_switch(one: Resumption) -> str | None:
     if one.saved is None or not one.switches:
         return None
     if one.last is None:
-        return f"{one.files.lkg} comes from another program: going on from its LKG after loop {one.loop}"
+        return f"{one.files.lkg} comes from another program: resuming from its LKG after loop {one.loop}"
     left = f", leaving {one.target - one.loop} of its loops undone" if one.loop < one.target else ""
     changed = one.changed_settings
     return (
-        f'going on from the LKG at loop {one.loop} in mode "{one.spec.label}"; '
+        f'resuming from the LKG at loop {one.loop} in mode "{one.spec.label}"; '
         f'the last session was in mode "{one.last.mode}"'
         + (f" with other settings ({', '.join(changed)})" if changed else "")
         + left

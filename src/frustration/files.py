@@ -24,7 +24,7 @@ PARTIAL = ".partial"
 
 
 _SWIFT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-"""How files are opened: a pipe in the place of one makes nobody wait."""
+"""How files are opened: a pipe in place of one makes nobody wait."""
 
 
 class StorageError(FrustrationError):
@@ -50,7 +50,7 @@ def users_cache() -> Path:
 
 
 def expanded(path: Path) -> Path:
-    """With the home folder in the place of `~`; StorageError where there is none."""
+    """With the home folder in place of `~`; StorageError where there is none."""
     try:
         return path.expanduser()
     except RuntimeError:

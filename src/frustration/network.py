@@ -42,7 +42,7 @@ FORWARD_FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
 
 @dataclass(frozen=True)
 class Shape:
-    """Where each layer of a SimpleMLP lies in a flat vector, the output layer last."""
+    """Where each layer of a SimpleMLP is in a flat vector, the output layer last."""
 
     architecture: Architecture
     features: int

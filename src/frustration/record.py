@@ -71,9 +71,9 @@ class TrialRecord:
 
     spec: TrialSpec
     loop: int
-    """Global: the loops that the network has behind it."""
+    """Global: loops completed."""
     curve: tuple[LoopEntry, ...]
-    """The loops that are known: of a trial that went on from its LKG alone, only those since then."""
+    """The loops that are known: of a trial that resumed from its LKG alone, only those since then."""
     bounty: float | None
     """Best validation accuracy, percent; None where no loop gave a finite network."""
     bounty_loop: int | None

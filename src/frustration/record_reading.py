@@ -1,7 +1,7 @@
 """Records as they are read: the type of every field, the digest, and whether the numbers agree.
 
 Everybody who reads a record reads it here: stores, reports, merges, exports, probes, archives. What is wrong
-with one is a RecordError, a sentence of one line, so that the others can go on.
+with one is a RecordError, a sentence of one line, so that the others can continue.
 """
 
 from __future__ import annotations

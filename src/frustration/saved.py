@@ -59,7 +59,7 @@ class Saved:
     bounty_loop: int | None
 
     def revive(self, spec: TrialSpec) -> Trial:
-        """A trial that goes on from here under a spec of the caller's."""
+        """A trial that resumes from here under a spec of the caller's."""
         if self.trial is not None:
             self.trial.spec = spec
             return self.trial
@@ -246,7 +246,7 @@ def _saved(state: dict[str, Any], tensors: dict[str, Vector], curve: Path) -> Sa
 
 
 def _curve(state: Any, path: Path) -> tuple[CurveEnd, list[LoopEntry]]:
-    """The curve and how much of it lies in its file: nothing where it is inside, as in older versions."""
+    """The curve and how much of it is in its file: nothing where it is inside, as in older versions."""
     try:
         if isinstance(state, list):
             return NOTHING_KEPT, entries_of(state)
@@ -257,7 +257,7 @@ def _curve(state: Any, path: Path) -> tuple[CurveEnd, list[LoopEntry]]:
 
 
 def unpack_lkg(path: Path) -> Saved:
-    """The LKG in any form that ever lay under this name: ours, bare safetensors, and two pickles."""
+    """The LKG in any form that was ever saved under this name: ours, bare safetensors, and two pickles."""
     content = read(path)
     if is_pickle(content):
         tensors, counts = unpickle(content)

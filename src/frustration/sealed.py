@@ -81,7 +81,7 @@ def is_ours(metadata: Mapping[str, str]) -> bool:
 
 
 def header_of(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file of which nothing else is read: for a look, not to go on from."""
+    """The metadata of a safetensors file of which nothing else is read: to look at, not to resume from."""
     try:
         with open_file(path) as file:
             length = int.from_bytes(file.read(8), "little")

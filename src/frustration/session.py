@@ -126,7 +126,7 @@ def _engine(request: Request, found: Sequence[Resumption]) -> tuple[tuple[str, s
     if request.backend is None and request.device is None and len(kept) == 1:
         with contextlib.suppress(InputError):  # a device that is gone: the numerics will say so
             before = choose(*kept.pop(), request.architecture)
-            return before, None if before == best else f"going on with the {before[0]} backend, as before"
+            return before, None if before == best else f"continuing with the {before[0]} backend, as before"
     return best, fallback(request.backend, best)
 
 

@@ -158,7 +158,7 @@ def _check_names(names: Collection[str], table: Table, what: str) -> None:
 
 
 def _within(numbers: Collection[float], least: float, most: float) -> bool:
-    """Whether all lie in a range; NaN lies in none."""
+    """Whether all are in a range; NaN is in none."""
     total = sum(numbers)
     return bool(least <= min(numbers) and max(numbers) <= most and total == total)
 

@@ -452,7 +452,7 @@ def test_several_studies_have_to_be_told_apart(cloud, plan, capsys):
     other = Place(BUCKET, "frustration", "other")
     cloud.launch(replace(plan, study=replace(plan.study, name="other")), other)
     assert main(FLAGS) == 2
-    assert "2 studies lie in s3://bench/frustration: away, other" in capsys.readouterr().err
+    assert "2 studies are in s3://bench/frustration: away, other" in capsys.readouterr().err
     assert main(["awayy", *FLAGS]) == 2
     assert "did you mean away?" in capsys.readouterr().err
 
@@ -472,7 +472,7 @@ def test_a_bucket_in_another_region_is_pointed_out(cloud, plan, names, trained, 
         Bucket="far", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     assert main(["away", "--region", "us-east-1", "--bucket", "far", "--results", str(tmp_path)]) == 2
-    assert "the bucket far lies in eu-west-1 but jobs run in us-east-1" in capsys.readouterr().err
+    assert "the bucket far is in eu-west-1 but jobs run in us-east-1" in capsys.readouterr().err
 
 
 def test_ctrl_c_leaves_whole_records_only_and_the_next_run_does_the_rest(

@@ -172,7 +172,7 @@ def test_a_study_that_grew_after_its_first_launch_is_whole_in_the_end(service, t
 
 
 def test_data_that_are_not_what_was_planned_with_end_the_job_with_a_reason(service, tmp_path):
-    """The failure reaches FailureReason; attempts end; mended, the same command goes on."""
+    """The failure reaches FailureReason; attempts end; fixed, the same command continues."""
     service.runs = False
     assert kit.launch(tmp_path, **LONG) == 0
     kit.come_to(service, "Failed")

@@ -1,4 +1,4 @@
-"""Logs come complete, go on after a kill, and give curves in which each loop counts once."""
+"""Logs come complete, continue after a kill, and give curves in which each loop counts once."""
 
 import csv
 import json

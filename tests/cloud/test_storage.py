@@ -1,4 +1,4 @@
-"""What lies in S3 is weighed by kind; only one study's is ever removed, listed first and asked for."""
+"""What is in S3 is weighed by kind; only one study's is ever removed, listed first and asked for."""
 
 import json
 
@@ -74,7 +74,7 @@ def test_an_empty_bucket_is_no_error(aws, capsys):
 
     Cloud()
     assert storage(FLAGS) == 0
-    assert "nothing lies in s3://bench/frustration/" in capsys.readouterr().out
+    assert "there is nothing in s3://bench/frustration/" in capsys.readouterr().out
 
 
 def test_clean_lists_and_removes_nothing_until_told(cloud, capsys, tmp_path):

@@ -59,7 +59,7 @@ def test_a_second_time_there_is_nothing_to_remove_and_that_is_no_error(models, c
     capsys.readouterr()
     assert main([]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("nothing to remove in models; other files lie there")
+    assert out.startswith("nothing to remove in models; other files are there")
     assert out.count("\n") == 1
 
 

@@ -158,7 +158,7 @@ def test_a_signal_ends_the_run_with_130_and_what_was_done_is_kept(tmp_path, numb
     assert (run.returncode, err) == (130, "")
     assert took < 5  # felt in a fraction of a second where the machine is free
     assert "interrupted: " in out
-    assert "to go on: the same command; " in out
+    assert "to continue: the same command; " in out
     kept = sorted(tmp_path.rglob("*_lkg.safetensors"))
     assert len(kept) == (3 if trials else 1)
     for path in kept:
@@ -277,5 +277,5 @@ def test_ctrl_c_in_a_terminal_leaves_it_tidy_and_says_what_is_safe(tmp_path):
     assert "Traceback" not in written
     shown = plain(written)
     assert re.search(r"interrupted: \d+ of 100000 loops are done and kept", shown)
-    assert "to go on: the same command" in shown
+    assert "to continue: the same command" in shown
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")

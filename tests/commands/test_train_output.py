@@ -287,7 +287,7 @@ def test_a_treatment_that_had_no_chance_yet_is_not_called_inert(tmp_path, capsys
     assert "inert" not in out
     assert re.search(r"^hidden +1/2 ", out, re.MULTILINE)
     assert "interrupted: 1 of 4 trials are finished, 1 begun; the 3 loops" in out
-    assert "to go on: the same command without --fresh; " in out
+    assert "to continue: the same command without --fresh; " in out
 
 
 def test_loops_before_the_resume_file_was_lost_count(tmp_path, capsys):
@@ -387,7 +387,7 @@ def test_flags_without_effect_are_remarked_and_accepted(train):
     code, _, err = train("--arch", "[1*2]", "--meta-loops", "1", *flags)
     assert code == 0
     remarks = err.splitlines()
-    assert "note: --num-workers has no use any more, because the data lies in memory" in remarks
+    assert "note: --num-workers has no use any more, because the data is in memory" in remarks
     for flag in ("--weight-decay", "--dropout", "--dose"):
         assert sum(remark.startswith(f"note: {flag} has no effect: ") for remark in remarks) == 1
     assert "(it belongs to decay)" in err
@@ -438,7 +438,7 @@ def test_signal_handlers_are_as_before_when_it_has_ended(train):
 
 
 def test_without_a_compiler_torch_serves_and_says_so(tmp_path):
-    """One line with the reason, and the training goes on."""
+    """One line with the reason, and the training continues."""
     program = Path(sys.executable).with_name("train")
     plain = {k: v for k, v in os.environ.items() if k != "CXX"}
     environment = {**plain, "PATH": str(tmp_path), "FRUSTRATION_CACHE": str(tmp_path / "cache")}

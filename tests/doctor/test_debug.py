@@ -160,7 +160,7 @@ WRONG = {
     "GPA.pc.max_dendrites = 3": "sets an attribute that nothing reads",
     "GPA.pc.set_switch_mode(GPA.pc.DOING_TRIALS)": "no switch mode DOING_TRIALS",
     'os.environ["PAITOKEN"] = "abcdefghijklmnop123456"': "a licence token is written here",
-    "try:\n    GPA.pc.set_silent(True)\nexcept Exception:\n    pass": "goes on without dendrites",
+    "try:\n    GPA.pc.set_silent(True)\nexcept Exception:\n    pass": "continues without dendrites",
 }
 
 

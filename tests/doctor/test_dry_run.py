@@ -67,7 +67,7 @@ def test_tied_frozen_and_unused_layers_are_left_out(tmp_path):
         "        return self.out(self.attention(x, x, x)[0])\n"
         "net = Net()\n"
         "net(torch.zeros(2, 3, dtype=torch.long)).sum().backward()\n"
-        "raise SystemExit('it went on')\n"
+        "raise SystemExit('it continued')\n"
     )
     layers = {layer.path: layer.excluded for layer in dry_run(tmp_path / "train.py", [])}
     assert layers[".free"] == ""

@@ -35,7 +35,7 @@ WRONG: tuple[Any, ...] = (
     float("inf"),
     -float("inf"),
 )
-"""Values in the place of others; what a field allows is found out by `differs`."""
+"""Values in place of others; what a field allows is found out by `differs`."""
 
 
 def records(count: int) -> Iterator[TrialRecord]:

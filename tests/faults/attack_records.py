@@ -41,7 +41,7 @@ def run(seed: int, count: int) -> Tally:
 
 
 def _on_record(tally: Tally, store: Store, draw: random.Random, name: str, content: bytes) -> None:
-    """Put the content in the place of a record; whatever the store says of it has to be what was there."""
+    """Put the content in place of a record; whatever the store says of it has to be what was there."""
     trial_id = min(store.ids()[0])
     path = store.record_path(trial_id)
     before = path.read_bytes()

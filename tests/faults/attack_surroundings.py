@@ -122,7 +122,7 @@ def _strange_locale(machine: Machine, draw: random.Random) -> None:
 
 
 def _no_file(machine: Machine, draw: random.Random) -> None:
-    """A pipe, a device, a folder or a link to itself in the place of a file."""
+    """A pipe, a device, a folder or a link to itself in place of a file."""
     files = [path for path in machine.folder.rglob("*") if path.is_file() and "cache" not in path.parts]
     places = [*files, *(machine.folder / "models" / name for name in (".lock", "mnist_lkg.safetensors"))]
     place = draw.choice(sorted(places))

@@ -1,4 +1,4 @@
-"""A damaged checkpoint is named in one sentence that says how to go on, and is never trained on or over."""
+"""A damaged checkpoint is named in one sentence that says how to continue, and is never used."""
 
 import random
 import re
@@ -242,7 +242,7 @@ def test_a_damaged_resume_file_says_how_to_go_on_from_the_lkg_and_that_works(mod
     assert code == 1
     assert str(files.resume) in sentence
     assert kept_bytes(model_dir) == before, "nothing is retrained over a damaged file"
-    advice = re.search(r"`poetry run (clean [^`]*)`.*goes on from the LKG", sentence)
+    advice = re.search(r"`poetry run (clean [^`]*)`.*resumes from the LKG", sentence)
     assert clean(shlex.split(advice[1])[1:]) == 0
     capsys.readouterr()
     saved = files.load()
@@ -262,7 +262,7 @@ def test_two_damaged_files_leave_a_new_start(model_dir, capsys, train_here):
     before = kept_bytes(model_dir)
     code, sentence = refused(capsys, *FLAGS, "--model-dir", str(model_dir))
     assert code == 1
-    assert "goes on from" not in sentence
+    assert "resumes from" not in sentence
     assert kept_bytes(model_dir) == before
     advice = re.search(r"--fresh.*`poetry run (clean [^`]*)`", sentence)
     assert clean(shlex.split(advice[1])[1:]) == 0

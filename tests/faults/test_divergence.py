@@ -22,7 +22,7 @@ def train(data, model_dir, mode, **settings):
 
 
 def vectors(trial):
-    """All weights and moments that a trial goes on from."""
+    """All weights and moments that a trial resumes from."""
     moments = [trial.moments.mean, trial.moments.square] if trial.moments else []
     networks = [trial.base, trial.lkg, *([trial.runner_up.network] if trial.runner_up else [])]
     return [*(network.vector for network in networks), *moments]

@@ -115,7 +115,7 @@ def many(mnist):
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_of_the_first_20_step_losses_agrees(case, many):
-    """Twenty epochs of one step each, every optimizer going on from where it was."""
+    """Twenty epochs of one step each, every optimizer resuming from where it was."""
     bench = Bench(*CASES[case], many)
     reference, stacked = (bench.population(b, kept=True) for b in (ReferenceBackend(), TorchBackend()))
     for step in range(STEPS):

@@ -79,7 +79,7 @@ def probed(store: Store, wanted: Wanted = QUICK, **how: Any) -> Outcome:
 
 
 def contents(store: Store, without: tuple[str, ...] = ("latency",)) -> dict[str, str]:
-    """What lies in every probe file, as text, without what was timed."""
+    """What is in every probe file, as text, without what was timed."""
     files, found = ProbeFiles(store.root), {}
     for trial_id in files.ids():
         content = files.read(trial_id)

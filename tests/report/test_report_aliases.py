@@ -1,4 +1,4 @@
-"""The original project's commands and functions go on working under their names."""
+"""The original project's commands and functions continue working under their names."""
 
 import importlib
 import tomllib

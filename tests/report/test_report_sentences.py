@@ -81,7 +81,7 @@ def test_what_is_missing_failed_or_passed_over_is_said(tmp_path):
     text = said(store, "warnings")
     assert "1 trial failed (ValueError: no)" in text
     assert "1 trial of the study is not there yet" in text
-    assert f"Passed over: {third.id}.json " in text
+    assert f"Skipped: {third.id}.json " in text
 
 
 def test_many_architectures_are_counted_and_not_listed(tmp_path):

@@ -117,7 +117,7 @@ def test_killed_twice_it_ends_complete_and_in_the_same_bits(tmp_path, longer, un
         emit=lambda event: loops.append(event.entry.loop) if isinstance(event, LoopDone) else None,
     )
     assert outcome.done == outcome.total == TOTAL
-    assert len(loops) < TOTAL * 12  # it went on from the checkpoints
+    assert len(loops) < TOTAL * 12  # it resumed from the checkpoints
     assert bits(store) == bits(uninterrupted)
     assert not list(work.glob("*.safetensors"))
 

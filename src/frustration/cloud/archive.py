@@ -1,6 +1,6 @@
 """model.tar.gz read as a stream: whatever it holds, nothing is unpacked by a path that it names.
 
-Archives come from a bucket, and what lies in a bucket is not to be trusted. One with a member that points
+Archives come from a bucket, and what is in a bucket is not to be trusted. One with a member that points
 outside, a link, a device, a name given twice, or more than a size or a count allows is refused as a whole;
 one that is cut short or whose checksum does not agree is damaged as a whole. Both are found out before
 anything is taken from it.
@@ -171,7 +171,7 @@ class _Bounded(io.RawIOBase):
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Forward only, by reading: what is passed over counts as well."""
+        """Forward only, by reading: what is skipped counts as well."""
         if whence != os.SEEK_SET or offset < self._at:
             raise HostileArchive("its members do not follow one another")
         while self._at < offset and self.read(min(CHUNK, offset - self._at)):

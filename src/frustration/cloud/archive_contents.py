@@ -39,7 +39,7 @@ class ArchiveContents:
     """What an archive held."""
 
     records: set[str] = field(default_factory=set)
-    """Ids of the trials whose records now lie in the store."""
+    """Ids of the trials whose records are now in the store."""
     failures: set[str] = field(default_factory=set)
     original: list[OriginalTrial] | None = None
     """What the original's files say, where there are any."""

@@ -1,7 +1,7 @@
 """What a container is given: the code of this package, the wheels that its image lacks, and the data.
 
 The code goes by an allow-list: what is not source of this package is never looked at, so no .env, no results
-and no repository can slip in. Everything lies in S3 under a digest of its content and is uploaded once.
+and no repository can slip in. Everything is stored in S3 under a digest of its content and is uploaded once.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def code_files() -> dict[str, bytes]:
 
 
 def data_files(datasets: Iterable[str]) -> dict[str, bytes]:
-    """The data channel: the files of the data sets as they lie on this machine."""
+    """The data channel: the files of the data sets as stored on this machine."""
     files: dict[str, bytes] = {}
     for name in datasets:
         if Reference.parse(name):

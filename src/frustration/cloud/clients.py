@@ -94,7 +94,7 @@ def bucket_remarks(s3: Any, settings: Settings) -> list[str]:
     remarks = []
     if region and region != settings.region:
         remarks.append(
-            f"the bucket {bucket} lies in {region} but jobs run in {settings.region}: "
+            f"the bucket {bucket} is in {region} but jobs run in {settings.region}: "
             f"SageMaker wants both in one region, and traffic between them is billed"
         )
     if _is_public(s3, bucket):

@@ -1,6 +1,6 @@
 """A training job from its beginning to its end: the same loop, specs, records and store as at home.
 
-Everything it needs to know lies in files: input/config/hyperparameters.json says which pack of which plan, or
+Everything it needs to know is in files: input/config/hyperparameters.json says which pack of which plan, or
 describes a small study itself. Values are read from there and never from a command line, since a shell may
 stand between the two. docs/sagemaker.md lists the parameters.
 """

@@ -13,7 +13,7 @@ NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 def read(path: Path) -> list[str]:
-    """The names, each once; empty lines and what follows a # are passed over."""
+    """The names, each once; empty lines and what follows a # are skipped."""
     try:
         lines = read_file(path).decode("utf-8").splitlines()
     except OSError as error:

@@ -2,7 +2,7 @@
 
 Three things make that safe. The plan is written by a conditional put, so all launchers mean the same packs. A
 job's name follows from its pack and attempt, and the service takes no name twice. And nothing is remembered
-here: every launch asks the service anew, so one that was broken off leaves nothing to be mended.
+here: every launch asks the service anew, so one that was broken off leaves nothing to be repaired.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Mirror:
             self._copy_or_say()
 
     def _copy_or_say(self) -> None:
-        """A disk that is full now may have room later, and results do not depend on it: training goes on."""
+        """A full disk does not stop training: it may have room later, and results do not depend on it."""
         try:
             self.copy()
         except (OSError, StorageError) as error:

@@ -1,6 +1,6 @@
-"""Where a study lies in S3, and how its jobs are called. docs/sagemaker.md draws it.
+"""Where a study is stored in S3, and how its jobs are called. docs/sagemaker.md draws it.
 
-Everything of one study lies under one prefix, so that sizes can be added up and all of it removed. Code and
+Everything of one study is under one prefix, so that sizes can be added up and all of it removed. Code and
 data are kept once for all studies, under digests of their content.
 """
 

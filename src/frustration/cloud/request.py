@@ -20,7 +20,7 @@ SERVICE_RETRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Uploaded:
-    """Digests under which code and data lie in S3."""
+    """Digests under which code and data are stored in S3."""
 
     code: str
     data: str

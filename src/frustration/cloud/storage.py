@@ -1,4 +1,4 @@
-"""What lies in S3, by what it is: one listing of everything, old versions and half-made uploads included."""
+"""What is in S3, by what it is: one listing of everything, old versions and half-made uploads included."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _usage_of(sizes: Callable[[], Iterable[int]]) -> Usage | None:
     from botocore.exceptions import ClientError
 
     usage = Usage()
-    with spoken("cannot list what lies in S3"):
+    with spoken("cannot list what is stored in S3"):
         try:
             for size in sizes():
                 usage.add(size)

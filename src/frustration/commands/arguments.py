@@ -163,7 +163,7 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def print_help(self, file: Any = None) -> None:
-        """Like argparse, but an output that takes nothing is not passed over in silence."""
+        """Like argparse, but an output that takes nothing is not skipped in silence."""
         print(self.format_help(), end="", file=file, flush=True)
 
     def error(self, message: str) -> NoReturn:

@@ -92,7 +92,7 @@ def _report(paths: Sequence[Path], directory: ModelDirectory, did: str) -> None:
         print(f"{did} {directory.shown(path)}")
     if not paths:
         left = sum(1 for _ in directory.left_by_runs())
-        others = f"; other files lie there ({left}): name them, or use --all" if left else ""
+        others = f"; other files are there ({left}): name them, or use --all" if left else ""
         print(f"nothing to remove in {directory.given}{others}")
 
 
@@ -178,7 +178,7 @@ class ModelDirectory:
     def _place(self, name: str) -> Path:
         """Where a name points to: by its own path, in the model directory, or there without `models/`.
 
-        `..` is taken out of the text, and not looked up: what is left has to lie in the model directory.
+        `..` is taken out of the text, and not looked up: what is left has to be in the model directory.
         """
         if not name or "\0" in name:
             raise InputError(f"{name!r} is not the name of a file")

@@ -25,8 +25,8 @@ examples:
   probe quickstart --draws 200                 more draws
   probe quickstart --dry-run                   what is missing; nothing is written
 
-Results lie in results/NAME/probes; docs/probes.md explains them. Ctrl-C ends cleanly, and the same command
-goes on from there."""
+Results are in results/NAME/probes; docs/probes.md explains them. Ctrl-C ends cleanly, and the same command
+resumes from there."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -205,7 +205,7 @@ def _margin(options: argparse.Namespace) -> float:
 def _say_skipped(results: StudyResults) -> None:
     """One sentence on stderr for each record that is not part of the report."""
     for skipped in results.skipped:
-        print(f"report: passed over: {skipped.path} {skipped.reason}", file=sys.stderr)
+        print(f"report: skipped: {skipped.path} {skipped.reason}", file=sys.stderr)
     for failure in results.failures:
         who = f"{failure.architecture} {failure.label}, trial {failure.trial}"
         print(f"report: failed, so in no test: {who}: {failure.cause}", file=sys.stderr)

@@ -125,9 +125,9 @@ def _uploads(s3: Any, bucket: str, prefix: str) -> list[dict[str, Any]]:
 def _remove(s3: Any, bucket: str, root: str, keys: list[str], uploads: list[dict[str, Any]]) -> None:
     from frustration.cloud.clients import CloudError, spoken
 
-    # The plan goes last: whoever breaks this off can go on with the same command.
+    # The plan goes last: whoever breaks this off can continue with the same command.
     keys.sort(key=lambda key: (key.removeprefix(root).startswith("plan"), key))
-    with spoken(f"cannot remove what lies in s3://{bucket}/{root}"):
+    with spoken(f"cannot remove what is in s3://{bucket}/{root}"):
         for upload in uploads:
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         for at in range(0, len(keys), AT_ONCE):

@@ -1,4 +1,4 @@
-"""sagemaker-estimate-storage: what lies in S3, by study and kind, and what it costs a month."""
+"""sagemaker-estimate-storage: what is stored in S3, by study and kind, and what it costs a month."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "sagemaker-estimate-storage"
 
 MORE = """\
 One listing counts everything under S3_PREFIX: archives, checkpoints, plans, code and data that studies
-share, whatever else lies there, old versions, and uploads that were never finished. The last two are easy
+share, whatever else is there, old versions, and uploads that were never finished. The last two are easy
 to overlook and are billed.
 
 The price of storage is yours to give: none comes with the program. A GiB is 2^30 bytes.
@@ -81,7 +81,7 @@ def _say(usage: StorageUsage, where: str, price: float | None) -> None:
 
     total = usage.total
     if not total.objects:
-        print(f"nothing lies in {where}")
+        print(f"there is nothing in {where}")
         return
     kinds = sorted(usage.kinds.items(), key=lambda item: -item[1].bytes)
     rows = [_row(study or "-", kind, part, total) for (study, kind), part in kinds]

@@ -134,7 +134,7 @@ class Cloud:
         return f"s3://{self.settings.bucket}/{self.settings.prefix}".rstrip("/")
 
     def studies(self) -> list[str]:
-        """The names of the studies that lie under the prefix."""
+        """The names of the studies that are under the prefix."""
         from frustration.cloud.download import folders
 
         return sorted(folders(self.s3, self.settings.bucket, f"{self.under}studies/"))
@@ -144,7 +144,7 @@ class Cloud:
         there = self.studies()
         if len(there) > 1:
             raise InputError(
-                f"{len(there)} studies lie in {self.where}: {', '.join(there)}; name one of them"
+                f"{len(there)} studies are in {self.where}: {', '.join(there)}; name one of them"
             )
         return there[0] if there else None
 
@@ -171,7 +171,7 @@ class Cloud:
 
 
 def named_study(options: argparse.Namespace, cloud: Cloud | None) -> Study:
-    """A file, a study in results/, a preset, or, if AWS is asked, one that lies in S3."""
+    """A file, a study in results/, a preset, or, if AWS is asked, one that is in S3."""
     from frustration.cloud.place import Place
     from frustration.cloud.plan import read_plan
     from frustration.study.definition import Study

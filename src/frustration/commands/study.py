@@ -42,7 +42,7 @@ def _help() -> str:
         [
             "usage: study COMMAND ...",
             "",
-            "A study is a grid of architectures x modes x trials. Its records lie in results/NAME.",
+            "A study is a grid of architectures x modes x trials. Its records are in results/NAME.",
             "",
             *lines,
             "",

@@ -32,7 +32,7 @@ examples:
   study run --architectures "[1*32]" "[4*4]" --modes none hidden --trials 4 --meta-loops 10
   study run quickstart               run again, it does what is missing and nothing else
 
-Several processes may run one study at once. Ctrl-C ends cleanly; the same command goes on from there."""
+Several processes may run one study at once. Ctrl-C ends cleanly; the same command resumes from there."""
 
 
 def run_parser() -> Parser:

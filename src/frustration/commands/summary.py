@@ -171,4 +171,4 @@ def what_is_safe(outcome: Outcome, fresh: bool) -> Iterator[str]:
     if any(record.curve or record.bounty is not None for record in records):
         yield where(outcome.files, records)
     again = "the same command without --fresh" if fresh else "the same command"
-    yield f"to go on: {again}; it goes on from there and ends in the same bits as without the break"
+    yield f"to continue: {again}; it resumes from there and ends in the same bits as without the break"

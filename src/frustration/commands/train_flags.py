@@ -25,7 +25,7 @@ modes are combined with "+", scheduled by loops with "@", and set with ":" and "
 
 examples:
   train --arch "[1*32]" --ablation-mode hidden
-      one network; run it again to go on for another 100 loops
+      one network; run it again to continue for another 100 loops
   train --arch "[1*32]" --ablation-mode none dropout hidden --trials 8 --meta-loops 10
       a paired comparison: three modes, the same eight starts and batch orders in each
   train --hidden-layers 64 32 --ablation-mode "hidden:dose=0.1" --until 200
@@ -33,7 +33,7 @@ examples:
   train --arch 4x4,2x8 --json > loops.jsonl
       brackets and stars are not needed; one JSON object per loop
 
-Ctrl-C ends a run cleanly; the same command goes on where it stopped. Exit codes: 0 done, 1 failure,
+Ctrl-C ends a run cleanly; the same command continues where it stopped. Exit codes: 0 done, 1 failure,
 2 something given cannot be used, 130 interrupted."""
 
 
@@ -173,7 +173,7 @@ def _add_run(result: Parser) -> None:
         metavar="PATH",
         help="where checkpoints lie and are resumed from (default: models/)",
     )
-    group.add_argument("--fresh", action="store_true", help="start anew, over what lies there")
+    group.add_argument("--fresh", action="store_true", help="start anew, over what is there")
     group.add_argument(
         "--continue-with-new-settings",
         action="store_true",
@@ -193,7 +193,7 @@ def _add_run(result: Parser) -> None:
     group.add_argument(
         "--accept-numerics",
         action="store_true",
-        help="go on although the checkpoint comes from another backend, device or version",
+        help="continue although the checkpoint comes from another backend, device or version",
     )
     add_tracker(group)
     group.add_argument(
@@ -207,7 +207,7 @@ def _add_run(result: Parser) -> None:
     group.add_argument("--json", action="store_true", help="print one JSON object per loop")
     add_wide(group)
     group.add_argument("--debug", action="store_true", help="say more on stderr; errors with a traceback")
-    group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data lies in memory")
+    group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data is in memory")
 
 
 def _more_help() -> str:
@@ -298,7 +298,7 @@ def remarks(options: argparse.Namespace, request: Request) -> Iterator[str]:
     elif given and not options.library_files:
         yield f"{given[0]} has no effect without --library-files PATH, where the files are to be kept"
     if options.num_workers is not None:
-        yield "--num-workers has no use any more, because the data lies in memory"
+        yield "--num-workers has no use any more, because the data is in memory"
     programs = [ModeChoice.parse(mode, request.knobs).program for mode in request.modes]
     chosen = {mode.name for program in programs for s in program.segments for mode in s.components}
     uses = {"dose": "dose", "selector": "selector", "weight_decay": "weight_decay", "dropout": "p"}

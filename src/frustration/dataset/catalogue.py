@@ -35,7 +35,7 @@ class Published:
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a data set, which lies in a folder as `name` or as `name`.gz."""
+    """One file of a data set, which is in a folder as `name` or as `name`.gz."""
 
     name: str
     part: Literal["train", "test"]

@@ -31,7 +31,7 @@ def loose_path(entry: Entry, file: DataFile, folder: Path) -> Path | None:
 
 
 def archive_in(entry: Entry, folder: Path) -> tuple[Published, Path] | None:
-    """The archive of the data set that lies in `folder`, if any."""
+    """The archive of the data set that is in `folder`, if any."""
     found = ((archive, folder / archive.name) for archive in entry.archives)
     return next(((archive, path) for archive, path in found if path.is_file()), None)
 
@@ -129,7 +129,7 @@ def _tar_members(raw: BufferedReader) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def verify_published(entry: Entry, published: Published, path: Path) -> None:
-    """Checks a published file that lies at `path` under any name; DatasetError says what is wrong."""
+    """Checks a published file that is at `path` under any name; DatasetError says what is wrong."""
     file = next((file for file in entry.files if file.published == published), None)
     if file is None:
         with open_file(path) as raw:

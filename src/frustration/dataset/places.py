@@ -1,7 +1,7 @@
 """Where a data set's files may lie, and the folder that serves: found, or completed by a download.
 
 One rule: the first folder that holds any of the files is the folder. A damaged file there is an error, and
-missing ones are downloaded into it; nothing is mixed from two folders or passed over for a better one.
+missing ones are downloaded into it; nothing is mixed from two folders or skipped for a better one.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ class Schedule:
         return None
 
     def state(self) -> dict[str, Any]:
-        """Everything, as JSON values; `from_state` goes on from it."""
+        """Everything, as JSON values; `from_state` resumes from it."""
         return {
             **self.foreign,
             "settings": self.settings.to_dict(),
@@ -268,7 +268,7 @@ class Schedule:
         return new * (1.0 + margin) < old and new + raw < old
 
     def _switch_reason(self) -> str | None:
-        """Why this round is over; None where it goes on."""
+        """Why this round is over; None where it continues."""
         now, settings = self.now, self.settings
         if self.observed < settings.min_epochs_before_growth:
             return None

@@ -1,7 +1,7 @@
 """The settings of dendrite growth, under the names and with the defaults of perforatedai 3.2.9.
 
 Names that guides of other versions use, and that 3.2.9 does not have, are answered with what they are
-called now or why they are not there: the library itself prints a line and goes on without them.
+called now or why they are not there: the library itself prints a line and continues without them.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _thresholds(value: Any) -> Thresholds:
         parts = value if isinstance(value, (tuple, list)) else (value,)
     margins = Thresholds(_number(part) for part in parts)
     if not margins or not all(0 <= margin < 1 for margin in margins):
-        raise ValueError('must lie in [0, 1), one number or several as in "0.001;0.0001;0"')
+        raise ValueError('must be in [0, 1), one number or several as in "0.001;0.0001;0"')
     return margins
 
 

@@ -87,12 +87,12 @@ class Epoch:
     settings: EpochSettings
     dropout_key: int
     moments: OptimizerState | None
-    """Where the optimizer goes on from; None: it starts afresh."""
+    """Where the optimizer resumes from; None: it starts afresh."""
 
 
 class Population(Protocol):
-    """K networks in K slots. Weights go in and come out as flat vectors; a slot that is not trained
-    rests, and what lies in it afterwards is undefined."""
+    """K networks in K slots. Weights go in and come out as flat vectors; slots that are not
+    trained are left undefined."""
 
     def load(self, slot: int, weights: Vector) -> None:
         """Copy weights into a slot."""

@@ -88,12 +88,12 @@ class Trial:
     growth: Growth | None = None
     """What the growth of dendrites depends on, once it has begun."""
     external_schedule: ExternalSchedule | None = None
-    """Who decides about growth in the place of our own schedule, while a backend trains it."""
+    """An external schedule that replaces ours while a backend trains it."""
     stopped: bool = False
     """Its schedule has ended before its loops did."""
     curve: list[LoopEntry] = field(default_factory=list)
     kept: CurveEnd = NOTHING_KEPT
-    """How much of the curve lies in its file."""
+    """How much of the curve is in its file."""
     test_accuracy: float | None = None
     seconds: float = 0.0
     numerics: dict[str, Any] = field(default_factory=dict)

@@ -38,7 +38,7 @@ class Draft:
         self.inserted_before.setdefault(id(place), []).extend(statements(text, copies, comment))
 
     def replace(self, node: cst.CSTNode, text: str) -> None:
-        """Puts an expression in the place of another."""
+        """Puts an expression in place of another."""
         self.replaced[id(node)] = cst.parse_expression(text)
 
     def replace_statement(self, node: Statement, text: str) -> None:

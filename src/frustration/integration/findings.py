@@ -175,7 +175,7 @@ def _swallowed(script: Script) -> Iterator[Step]:
                 continue
             body = script.code(handler.body)
             if not re.search(r"\braise\b|exit", body):
-                reason = "a failure of the library is caught here, and the run goes on without dendrites"
+                reason = "a failure of the library is caught here, and the run continues without dendrites"
                 yield wrong("model", script.line(handler), reason)
 
 

@@ -216,7 +216,7 @@ class LoopEdits:
                 Step(
                     "scheduler",
                     "undecided",
-                    f"{name} cannot be made anew in the loop, where its settings have no name: it goes on "
+                    f"{name} cannot be made anew in the loop, where its settings have no name: it continues "
                     f"with the "
                     "old optimizer",
                     self.script.line(schedulers[0]),

@@ -29,7 +29,7 @@ class Repair:
     after: str
     done: list[str] = field(default_factory=list)
     left: list[Step] = field(default_factory=list)
-    """What names alone cannot mend."""
+    """What names alone cannot fix."""
 
 
 def repair(path: Path) -> Repair:

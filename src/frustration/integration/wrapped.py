@@ -61,7 +61,7 @@ def made_again(script: Script, parts: Parts, rebuild: Rebuild) -> list[str]:
     func = script.code(call.func)
     again = f"{func}_optimizers" if func.endswith(".setup") else func
     owner, _, method = func.rpartition(".")
-    if owner and method == "prepare":  # it would go on with the optimizers that it knows
+    if owner and method == "prepare":  # it would continue with the optimizers that it knows
         lines += [f"{owner}._optimizers.clear()", f"{owner}._schedulers.clear()"]
     lines.append(f"{rebuild.optimizer} = {again}({rebuild.optimizer})")
     for statement in parts.schedulers:

@@ -43,7 +43,7 @@ class Proposal:
 
 
 Controller = Callable[[Proposal], bool]
-"""Whether a dendrite that the schedule wants is added. Where it is not, training goes on as it is."""
+"""Whether a dendrite that the schedule wants is added. Where it is not, training continues unchanged."""
 
 
 class Growth:

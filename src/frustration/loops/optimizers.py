@@ -1,6 +1,6 @@
 """An optimizer and a scheduler that follow a network whose parameters change.
 
-Both are changed in place: a gradient scaler, a trainer or a wrapper that holds them goes on holding them.
+Both are changed in place: a gradient scaler, a trainer or a wrapper that holds them keeps holding them.
 """
 
 from __future__ import annotations

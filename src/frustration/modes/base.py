@@ -61,7 +61,7 @@ class Mode:
     damages: ClassVar[bool] = False
     """Whether `intervene` changes weights; only said here, and held to by the contract tests."""
     ratchet: ClassVar[bool] = True
-    """Whether the next candidate starts from the LKG; if not, training goes on from where it is."""
+    """Whether the next candidate starts from the LKG; if not, training continues from the current weights."""
     widens: ClassVar[bool] = False
     """Whether another network is trained than the one that was asked for."""
     insists: ClassVar[bool] = False
@@ -112,7 +112,7 @@ class Mode:
         return self.name + "".join(f":{knob}={_text(value)}" for knob, value in changed.items())
 
     def widened(self, shape: AnyShape) -> AnyShape:
-        """The network that is trained in the place of the one that was asked for."""
+        """The network that is trained in place of the one that was asked for."""
         return shape
 
     def check(self, shape: AnyShape) -> None:
@@ -150,7 +150,7 @@ def probability(text: Any) -> float:
     """A knob's value in [0, 1)."""
     value = float(text)
     if not 0 <= value < 1:
-        raise ValueError("must lie in [0, 1)")
+        raise ValueError("must be in [0, 1)")
     return value
 
 

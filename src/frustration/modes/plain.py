@@ -10,7 +10,7 @@ from frustration.modes.base import Mode
 
 @dataclass(frozen=True, kw_only=True)
 class Plain(Mode):
-    """No ratchet: training goes on from where it is, the optimizer kept; the LKG is the best snapshot."""
+    """Training without the ratchet: weights and optimizer are kept; the LKG is the best snapshot."""
 
     name: ClassVar[str] = "plain"
     control: ClassVar[bool] = True

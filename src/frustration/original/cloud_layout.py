@@ -161,7 +161,7 @@ class OriginalCollector:
         harvest = OriginalHarvest()
         try:
             known = known_to_service(self.sagemaker, self.bucket, self.prefix)
-        except CloudError as error:  # what lies in S3 can be read without
+        except CloudError as error:  # what is stored in S3 can be read without
             known = {}
             harvest.remarks.append(f"the states of the jobs are not known: {error}")
         jobs = {job.name: job for job in find(self.s3, self.bucket, self.prefix)}

@@ -1,6 +1,6 @@
 """A trials file of the original project, `psa_simplemlp_trials.md`, read as results.
 
-Its published form has a separator row that is one column short and says `-::-`: separators are passed over
+Its published form has a separator row that is one column short and says `-::-`: separators are skipped
 whatever they hold. Bounties alone, in percent; trials are not paired, for they had no seeds.
 """
 

@@ -108,7 +108,7 @@ def script(study: Study, model_dir: str) -> str:
         f"# {study.name}: {len(study.architectures)} architectures x {len(study.modes)} modes"
         f"{', of which some cells' if study.only else ''}, "
         f"{study.trials} trials each to meta-loop {study.meta_loops}: {len(every)} commands.",
-        "# Stops at the first failure. Run again, it goes on where it was: what is done takes a moment.",
+        "# Stops at the first failure. Run again, it continues where it was: what is done takes a moment.",
         "set -euo pipefail",
         "# In a checkout the commands run from its root; elsewhere, or without Poetry, train is called.",
         'checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)',

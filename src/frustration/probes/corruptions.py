@@ -83,7 +83,7 @@ def shift(bright: Tensor, stream: Stream) -> Callable[[float], Tensor]:
 
 
 def blur(bright: Tensor, stream: Stream) -> Callable[[float], Tensor]:
-    """Strength: standard deviation of a Gaussian, in pixels; beyond the border its last pixel goes on."""
+    """Strength: standard deviation of a Gaussian, in pixels; beyond the border its last pixel is repeated."""
     rows, columns = bright.shape[2:]
 
     def blurred(sigma: float) -> Tensor:

@@ -243,9 +243,9 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         if left > 0:
             yield f"{many(left, 'trial')} of the study {'is' if left == 1 else 'are'} not there yet."
     for skipped in results.skipped[:6]:
-        yield f"Passed over: {skipped.path.name} {skipped.reason}."
+        yield f"Skipped: {skipped.path.name} {skipped.reason}."
     if len(results.skipped) > 6:
-        yield f"Passed over: {len(results.skipped) - 6} more files, listed below."
+        yield f"Skipped: {len(results.skipped) - 6} more files, listed below."
     if results.published:
         decay = [cell for cell in results.cells if cell.label == "decay"]
         if decay:
@@ -256,7 +256,7 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
 
 
 def _unknown_chance(analysis: Analysis) -> Iterator[str]:
-    """Where networks that never learn cannot be told from others."""
+    """Where networks that never learn cannot be distinguished from others."""
     if analysis.runs:
         return
     unknown = [group for group in analysis.groups if group.learns is None]

@@ -67,7 +67,7 @@ def _rest(results: StudyResults) -> Iterator[str]:
         yield f"## {table.title}\n\n{table.note}\n\n{pipes(table)}"
     if results.skipped:
         lines = "\n".join(f"- {markdown(f'{one.path.name}: {one.reason}')}" for one in results.skipped)
-        yield f"## Passed over\n\n{lines}"
+        yield f"## Skipped\n\n{lines}"
     if results.manifest:
         yield "## Made with\n\n" + "\n".join(f"- {markdown(run_line(run))}" for run in results.manifest)
 

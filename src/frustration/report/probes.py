@@ -23,7 +23,7 @@ MEASURES: Final = {
     "effective rank": (("representation", "effective_rank"), True),
     "latency": (("latency", "median_us"), False),
 }
-"""Name -> (where it lies in a probe, whether more of it is better). docs/probes.md says what each is."""
+"""Name -> (where it is in a probe, whether more of it is better). docs/probes.md says what each is."""
 
 
 def compare_probes(

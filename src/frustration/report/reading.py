@@ -1,6 +1,6 @@
 """From the folder of a study to `StudyResults`: only the JSON is read, and nothing is believed that is torn.
 
-A record that cannot be used is named with one sentence and passed over; the rest is reported.
+A record that cannot be used is named with one sentence and skipped; the rest is reported.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from frustration.sinks import one_line
 USUAL_CONTROLS: Final = ("none", "control", "baseline", "plain", "default", "vanilla")
 """What a control is called where nobody says which one it is; else the first treatment of the table."""
 NO_SCORE: Final = ("", "nan", "none", "null", "n/a", "na", "-")
-"""What stands for a run that has none: it crashed, or goes on."""
+"""What stands for a run that has none: it crashed, or continues."""
 
 Row = Mapping[str, Any]
 

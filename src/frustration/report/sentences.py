@@ -242,7 +242,7 @@ def _is(topic: Topic, finding: str) -> str:
 
 
 def _left_over(rest: Sequence[Topic], several: bool, told: bool) -> Iterator[str]:
-    """What was not told from its control, and what did nothing."""
+    """What was not distinguished from its control, and what did nothing."""
     same = [
         _places(topic, several, "undecided", "n too small", "too few draws", "identical") for topic in rest
     ]

@@ -2,7 +2,7 @@
 
 This process, the driver, claims groups and gives each to a task. After every loop a task hands its
 checkpoints to the actor, an actor on the driver's node, and at the end records and networks; the actor puts
-them where a run on one machine would have. Whatever ends a task, its group goes on elsewhere from what the
+them where a run on one machine would have. Whatever ends a task, its group continues elsewhere from what the
 actor was last given. Nodes need this package, the same as here; the native engine is compiled on each.
 """
 
@@ -213,7 +213,7 @@ class RunningTasks:
         self.groups.finished(flight.group)
 
     def _reassign(self, reference: Any, why: str) -> None:
-        """A node or a worker is gone. What the actor was given counts, and goes on elsewhere."""
+        """A node or a worker is gone. What the actor was given counts, and continues elsewhere."""
         flight = self._under_way.pop(reference)
         # Should it be alive after all, nobody listens to it any more.
         import_ray().get(self.actor.dismiss.remote([flight.attempt]))

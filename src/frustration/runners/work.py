@@ -34,7 +34,7 @@ class Keeper(Protocol):
 
     @property
     def keeps_failures(self) -> bool:
-        """Whether an unexpected error is kept and the other trials go on; if not, it ends the run."""
+        """Whether an unexpected error is kept and the other trials continue; if not, it ends the run."""
 
     def fail(self, trial: Trial, traceback: str) -> None:
         """After an unexpected error of this trial, where failures are kept."""
@@ -160,7 +160,7 @@ def _do(work: Work, group: Group[Trial], emit: Emit, stop: threading.Event) -> N
         if about_all or not work.keeper.keeps_failures:
             raise
         if len(group.members) > 1:
-            # Whose error it was shows when each goes on alone, in its own slot and to the same bits.
+            # Whose error it was shows when each continues alone, in its own slot and to the same bits.
             for slot, trial in group.members.items():
                 _do(work, Group(group.layout, {slot: trial}), emit, stop)
             return

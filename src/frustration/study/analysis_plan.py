@@ -63,7 +63,7 @@ class AnalysisPlan:
             raise InputError("[analysis] has a pilot, which chooses learning rates: choose_rate = true")
 
     def labelled(self, labels: Mapping[str, str]) -> Self:
-        """The same with the labels of treatments in the place of modes as they were written."""
+        """The same with the labels of treatments in place of modes as they were written."""
         return replace(
             self,
             questions=tuple(labels.get(mode, mode) for mode in self.questions),

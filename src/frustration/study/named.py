@@ -29,7 +29,7 @@ def study_named(name: str, results: Path) -> tuple[Study, Store | None]:
 
 
 def quick_name(study: Study) -> Study:
-    """Named after what cannot change later, so that the same grid goes on with it."""
+    """Named after what cannot change later, so that the same grid continues with it."""
     nameless = replace(study, name="quick", trials=1)
     digest = hashlib.sha256(nameless.to_toml().encode()).hexdigest()
     return replace(study, name=f"quick-{digest[:8]}")

@@ -120,7 +120,7 @@ class Store:
         if not grows or study.trials < before.trials:
             raise InputError(
                 f"{self.root} holds a larger study of this name ({before.size:,} trials); "
-                f"`study run {study.name}` goes on with it, another --name makes a new one"
+                f"`study run {study.name}` continues with it, another --name makes a new one"
             )
 
     def study(self) -> Study:
@@ -199,7 +199,7 @@ class Store:
         return {trial_id for trial_id in names if not self.is_done(trial_id)}
 
     def under_way(self) -> list[tuple[str, int, float | None]]:
-        """Of every trial that is begun: its id, the loops behind it and its bounty, as far as it is kept."""
+        """Of every trial that is begun: its id, loops completed and its bounty, as far as it is kept."""
         found = []
         for trial_id in sorted(self.begun()):
             with contextlib.suppress(CheckpointError):  # finished meanwhile, or damaged
@@ -222,7 +222,7 @@ class Store:
                     path.unlink()
 
     def failures(self) -> list[dict[str, Any]]:
-        """What went wrong, by trial; a torn file says nothing and is passed over."""
+        """What went wrong, by trial; a torn file says nothing and is skipped."""
         found = []
         for trial_id in sorted(self.ids()[1]):
             with contextlib.suppress(OSError, RecordError):

@@ -99,7 +99,7 @@ class TrackerThread:
             try:
                 if self._tracker:
                     call(self._tracker)
-            except Exception as error:  # somebody else's code: whatever it is, training goes on
+            except Exception as error:  # somebody else's code: whatever it is, training continues
                 self._tracker = None
                 what = (str(error).strip().splitlines() or [""])[0]
                 self._warn(

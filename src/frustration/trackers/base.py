@@ -33,7 +33,7 @@ class Run:
 class Tracker(Protocol):
     """Is told of a run, in the order in which things happen, always from one and the same thread.
 
-    What it raises ends its part in the run, with a warning; the run goes on.
+    What it raises ends its part in the run, with a warning; the run continues.
     """
 
     def start(self, run: Run) -> None:

@@ -48,7 +48,7 @@ class Interruption:
 
 @dataclass
 class Service:
-    """The service; install() puts it in the place of moto's."""
+    """The service; install() puts it in place of moto's."""
 
     clients: dict[str, Any]
     quota: int = 100

@@ -80,7 +80,7 @@ class ProbeShow(Show[Start | Event, Outcome]):
         for problem in (*probes.problems, *outcome.notes):
             yield f"note: {problem}"
         if outcome.interrupted:
-            yield f"interrupted: {outcome.left:,} networks still lack something; the same command goes on"
+            yield f"interrupted: {outcome.left:,} networks still lack something; the same command continues"
         elif outcome.elsewhere:
             yield f"{outcome.elsewhere:,} networks are being measured by another process"
         yield f"probes: {self._store.root / 'probes'} ({outcome.done:,} networks done)"

@@ -21,7 +21,7 @@ class ExternalSchedule(Protocol):
     def take_over(
         self, schedule: GrowthSchedule, seed: int, network: AnyNetwork, saved: AnyNetwork | None
     ) -> LibrarySchedule:
-        """That program's schedule in the place of one of ours, where that one stands."""
+        """That program's schedule, which replaces one of ours, at the same point."""
 
     def close(self) -> None:
         """It is not needed any more."""

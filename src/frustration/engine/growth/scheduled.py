@@ -66,7 +66,7 @@ class ScheduledGrowth:
     def follow(
         self, loop: int, accuracy: float, score: float, network: AnyNetwork, accepted: bool
     ) -> GrowthOutcome:
-        if self.ended:  # before its range of loops is over: training goes on from the saved network
+        if self.ended:  # before its range of loops is over: training resumes from the saved network
             return GrowthOutcome()
         decision = self.schedule.observe(score)
         self.why = decision.why

@@ -19,7 +19,7 @@ class GrowthOutcome:
     """What a trial is to do after a loop."""
 
     network: AnyNetwork | None = None
-    """Puts itself in the place of the base, and the optimizer forgets; None: all goes on as it is."""
+    """Replaces the base and resets the optimizer; None: continue unchanged."""
     accuracy: float | None = None
     """Of that network, in percent, as it was when it was last scored."""
     ends: bool = False

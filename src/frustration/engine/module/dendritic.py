@@ -163,7 +163,7 @@ def dendrites_of(network: nn.Module) -> dict[str, int]:
 
 
 def put(network: nn.Module, name: str, module: nn.Module) -> None:
-    """Put a module in the place of that name."""
+    """Put a module in place of that name."""
     parent, _, own = name.rpartition(".")
     network.get_submodule(parent).register_module(own, module)
 

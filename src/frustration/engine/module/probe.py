@@ -55,7 +55,7 @@ class Probe:
             self._forward()
 
     def _survey(self, layer: Layer) -> bool:
-        """Who hears a layer, and whether they hear others too; false where its units cannot be told apart."""
+        """Who reads a layer, and whether they read others too; false if its units are indistinguishable."""
         everything = {layer.name: torch.ones(layer.width, dtype=torch.bool)}
         heard, layer.is_output = self._run(everything, NAN)
         layer.heard_by = {

@@ -171,7 +171,7 @@ class LibraryBackend:
     def take_over(
         self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
     ) -> LibrarySchedule:
-        """The library's own tracker in the place of a schedule that has just begun or was kept.
+        """The library's own tracker in place of a schedule that has just started or was kept.
 
         `seed` is that of its growth draws, `network` what is trained next, `saved` the schedule's saved one.
         Asked after `population`.
@@ -185,11 +185,13 @@ class LibraryBackend:
             )
         mirror = Schedule.from_state(schedule.state())  # not one that another process of the library holds
         if mirror.observed and STATE not in mirror.foreign:
-            raise LibraryError("this trial was begun by another backend; the library cannot go on with it")
+            raise LibraryError(
+                "this trial was started by another backend; the library cannot continue with it"
+            )
         if not mirror.observed and network.shape.grown:
             raise InputError(
                 "perforatedai starts from a network without dendrites, and this one has some; "
-                "--backend torch or native can go on from it"
+                "--backend torch or native can resume from it"
             )
         process = self._trainer.start(mirror.settings, seed)
         self._schedule = LibrarySchedule(mirror, process, self._trainer.shape, mirrored=self.licence is None)

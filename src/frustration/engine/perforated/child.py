@@ -59,7 +59,7 @@ def answer(
     held: dict[str, NDArray[Any]]
     try:
         message, held = handler(**request, **arrays)
-    except SystemExit as ending:  # the library ends its process where it cannot go on, with 0 as well
+    except SystemExit as ending:  # the library ends its process where it cannot continue, with 0 as well
         message, held = {"failed": f"the library ended its process with sys.exit({ending.code!r})"}, {}
     except Exception as error:  # the boundary of the process: whatever the library raised is reported
         message, held = (

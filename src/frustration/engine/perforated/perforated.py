@@ -128,7 +128,7 @@ class PerforatedNetwork:
         return [_dendrites(layer) for layer in self.layers]
 
     def parts(self) -> list[torch.Tensor]:
-        """All parameters that are used, in the order in which they lie in our flat vector."""
+        """All parameters that are used, in the order of our flat vector."""
         found: list[torch.Tensor] = []
         for layer in self.layers:
             if not hasattr(layer, "dendrite_module"):

@@ -69,7 +69,7 @@ class LibraryProcess:
         environment = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
         environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "Agg"}
         environment |= licence.environment() if licence else {}
-        # -P: not the modules that happen to lie in the folder.
+        # -P: not the modules that happen to be in the folder.
         program = [sys.executable, "-P", "-m", "frustration.engine.perforated.child"]
         try:
             self._process = subprocess.Popen(

@@ -131,7 +131,7 @@ class Trainee:
         mean: Vector | None = None,
         square: Vector | None = None,
     ) -> Reply:
-        """One epoch; the mean loss over its steps. AdamW goes on as it is, or from moments, or afresh."""
+        """Train one epoch; AdamW continues, starts from given moments, or afresh. Mean loss of the steps."""
         if self._guest:
             raise ValueError(
                 f"the library's network has {self.network.dendrites} dendrites per layer, and this one "

@@ -118,7 +118,7 @@ def _outer_labels(axes: Sequence[Axes], columns: int, x: str, y: str) -> None:
 
 
 def acceptance(given: FigureInput) -> Iterator[Figure]:
-    """How many candidates became the base, as training goes on."""
+    """How many candidates became the base, as training proceeds."""
     name, title = "acceptance", "Acceptance rate over loops"
     ratchet = [cell for cell in given.curved if not _accepts_all(cell)]
     if not ratchet:

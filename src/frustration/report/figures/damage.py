@@ -25,7 +25,7 @@ _MOST_LABELS: Final = 24
 
 
 def harm_and_recovery(given: FigureInput) -> Iterator[Figure]:
-    """Harm against recovery of each architecture and treatment, and harm as training goes on."""
+    """Harm against recovery of each architecture and treatment, and harm as training proceeds."""
     name, title = "harm-and-recovery", "Harm and recovery"
     damaging = [
         (cell, found.harm, found.recovery)

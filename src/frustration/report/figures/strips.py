@@ -1,6 +1,6 @@
 """Maps of architectures: each a column of tiles, families side by side, as many lines as the page needs.
 
-The published grid is a star in the plane of depth and width, where tiles would lie on top of each other and
+The published grid is a star in the plane of depth and width, where tiles would overlap and
 most of the page would be empty. Columns in families keep every number readable, for two architectures or
 a hundred.
 """

@@ -1,4 +1,4 @@
-"""Figures that lie inside the page: as small as a few colours make them, and no more than it can bear."""
+"""Figures embedded in the page: in few colours, so that they are small, and a limited number."""
 
 from __future__ import annotations
 

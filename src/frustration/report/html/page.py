@@ -135,7 +135,7 @@ def _trials(results: StudyResults, analysis: Analysis) -> list[Table]:
 
 
 def _about(results: StudyResults, analysis: Analysis) -> list[Table]:
-    """Inert treatments, failed trials, what was passed over."""
+    """Inert treatments, failed trials, what was skipped."""
     inert = [
         (place_of(analysis, group.setting, group.architecture), label, str(summary.cell.n))
         for group in analysis.groups
@@ -163,7 +163,7 @@ def _about(results: StudyResults, analysis: Analysis) -> list[Table]:
         ),
         Table(
             name="skipped",
-            title="Passed over",
+            title="Skipped",
             note="Files that could not be used. Everything else is reported.",
             headers=("file", "why"),
             rows=tuple((one.path.name, one.reason) for one in results.skipped),
