@@ -3,7 +3,7 @@
 ratchet = Ratchet(network, mode="hidden")
 ratchet.set_optimizer(optimizer)
 for loop in range(100):
-    train(network, optimizer)                   # the damage falls at the first training step
+    train(network, optimizer)                   # damage is applied at the first training step
     ratchet.add_score(validate(network))        # afterwards the network is the base of the next loop
 ratchet.restore()                               # the Last Known Good
 """

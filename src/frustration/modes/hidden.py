@@ -1,4 +1,4 @@
-"""`hidden`: persistent stochastic ablation of hidden units, root and branch."""
+"""`hidden`: persistent stochastic ablation of hidden units, with their outgoing weights."""
 
 from __future__ import annotations
 

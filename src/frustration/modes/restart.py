@@ -1,4 +1,4 @@
-"""`restart`: one more lottery ticket a loop, the control of *keeping* what was learnt."""
+"""`restart`: fresh weights every loop, the control for keeping what was learned."""
 
 from __future__ import annotations
 
