@@ -239,6 +239,30 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be_sent(idle, tmp_path, ca
     assert ACCOUNT not in json.dumps(said)
 
 
+def test_a_dry_run_needs_a_region_and_nothing_else_of_the_cloud(tmp_path):
+    """In a process without settings, credentials or a home folder, where a connection would fail."""
+    (tmp_path / "away.toml").write_text(kit.toml())
+    command = (
+        "import sys; from frustration.commands.sagemaker_launch import main; sys.exit(main(sys.argv[1:]))"
+    )
+    asked = ("away.toml", "--dry-run", "--wheels", "none", "--instance-type", "ml.g4dn.xlarge")
+
+    def said(*flags: str) -> subprocess.CompletedProcess:
+        surroundings = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        line = [sys.executable, "-c", command, *asked, *flags]
+        return subprocess.run(line, cwd=tmp_path, env=surroundings, capture_output=True, text=True)
+
+    done = said("--region", "us-east-1")
+    assert done.returncode == 0, done.stderr
+    assert "no bucket is given, so AWS was not asked" in done.stderr
+    for words in ("s3://BUCKET/frustration/studies/away/", "$0.7364", "nothing was launched"):
+        assert words in done.stdout
+    lacking = said()
+    assert lacking.returncode == 2
+    assert "the cloud settings lack AWS_REGION (such as us-east-1); write" in lacking.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["away.toml"]
+
+
 def test_a_dry_run_says_count_hours_dollars_and_what_a_gpu_would_have_to_do(idle, tmp_path, capsys):
     assert kit.launch(tmp_path, "--dry-run") == 0
     said = capsys.readouterr().out

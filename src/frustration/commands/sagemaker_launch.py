@@ -42,6 +42,9 @@ def _connect(options: argparse.Namespace, settings: Settings) -> Cloud | None:
     """None where a dry run cannot or must not ask AWS."""
     if options.offline:
         return None
+    if settings.bucket == flags.NO_BUCKET:
+        _note("no bucket is given, so AWS was not asked; shown as if nothing had been launched")
+        return None
     cloud = Cloud(settings=settings)
     try:
         cloud.say_remarks()

@@ -27,6 +27,8 @@ BATCH = Path("aws/sagemaker/current_batch_configurations.txt")
 PUBLISHED_GRID = "paper-98"
 CHECKPOINT_SECONDS = 60.0
 ROWS = 12
+NO_ROLE, NO_BUCKET = "arn:aws:iam::000000000000:role/ROLE", "BUCKET"
+"""What a dry run shows where none is given."""
 
 EXAMPLES = """\
 examples:
@@ -111,28 +113,17 @@ def _add_money(result: Parser) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """All settings; a dry run that asks AWS nothing gets by with a region."""
+    """All settings; a dry run needs a region only, which the price and the image follow from."""
+    from frustration.cloud.instances import is_gpu
     from frustration.cloud.settings import KEYS, Settings
 
     if options.offline and not options.dry_run:
         raise InputError("--offline is for --dry-run: nothing can be launched without asking AWS")
-    given = {name: getattr(options, name) for name in KEYS}
-    if not options.offline:
-        return _fitting(options, Settings.read(given, ("role", "region", "bucket"), options.env_file))
-    settings = _fitting(options, Settings.read(given, ("region",), options.env_file))
-    return replace(
-        settings,
-        role=settings.role or "arn:aws:iam::000000000000:role/ROLE",
-        bucket=settings.bucket or "BUCKET",
-    )
-
-
-def _fitting(options: argparse.Namespace, settings: Settings) -> Settings:
-    from frustration.cloud.instances import is_gpu
-
+    need = ("region",) if options.dry_run else ("role", "region", "bucket")
+    settings = Settings.read({name: getattr(options, name) for name in KEYS}, need, options.env_file)
     if options.device == "cuda" and not is_gpu(settings.instance_type):
         raise InputError(f"--device cuda: {settings.instance_type} has no GPU")
-    return settings
+    return replace(settings, role=settings.role or NO_ROLE, bucket=settings.bucket or NO_BUCKET)
 
 
 def study_of(options: argparse.Namespace, cloud: Cloud | None) -> Study:
