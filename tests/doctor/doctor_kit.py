@@ -63,6 +63,10 @@ EXPECTED: dict[str, Expected] = {
         "plain loop",
         {"parallel": "undecided", "saving": "undecided"},
         (
+            "    dendrite_rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0",
+            '    model = UPA.perforate_model(model, save_name=f"imagenet_ddp_dendrites_{dendrite_rank}", '
+            "maximizing_score=True)",
+            '    model._ddp_params_and_buffers_to_ignore = ["tracker_string"]  # its length differs',
             "        model = torch.nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)",
             "        network, restructured, training_complete = GPA.pai_tracker.add_validation_score(acc1, "
             'getattr(model, "module", model))',

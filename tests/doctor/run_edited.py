@@ -1,11 +1,13 @@
 """`python run_edited.py FOLDER...`: runs the script in each folder, and says which of them added dendrites.
 
 Torch and the library are imported once; every script is a fork of this process. Pictures are not drawn.
+A script in a folder `NAME@2` is run by two processes, which find each other at a free port of this machine.
 """
 
 import json
 import os
 import runpy
+import socket
 import sys
 from pathlib import Path
 
@@ -15,16 +17,29 @@ from perforatedai import utils_perforatedai
 PASSED = "Successfully added 3 dendrites"
 
 
-def child(folder: Path) -> None:
+def processes(folder: Path) -> int:
+    return int(folder.name.partition("@")[2] or 1)
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def child(folder: Path, rank: int, port: int) -> None:
     """In a process of its own: the script of a folder, as `python SCRIPT` would run it."""
     script = next(folder / name for name in ("main.py", "train.py") if (folder / name).exists())
-    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT)
+    log = os.open(folder / f"log{rank}.txt", os.O_WRONLY | os.O_CREAT)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.argv = [script.name]
+    if (size := processes(folder)) > 1:
+        sys.argv += ["--world-size", str(size)]
+        os.environ |= {"RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     runpy.run_path(str(script), run_name="__main__")
 
 
@@ -34,30 +49,33 @@ def main(folders: list[Path]) -> None:
         *given, **named, making_graphs=False
     )
     torch.set_num_threads(1)
-    running: dict[int, Path] = {}
+    running: dict[int, tuple[Path, int]] = {}
     outcome = {}
 
     def wait() -> None:
         pid, status = os.wait()
-        folder = running.pop(pid)
-        log = (folder / "log.txt").read_text(errors="replace")
-        outcome[folder.name] = {"status": os.waitstatus_to_exitcode(status), "passed": PASSED in log}
+        folder, rank = running.pop(pid)
+        log = (folder / f"log{rank}.txt").read_text(errors="replace")
+        name = f"{folder.name} rank {rank}" if processes(folder) > 1 else folder.name
+        outcome[name] = {"status": os.waitstatus_to_exitcode(status), "passed": PASSED in log}
         if PASSED not in log:
-            outcome[folder.name]["log"] = log[-2000:]
+            outcome[name]["log"] = log[-2000:]
 
     for folder in folders:
-        if len(running) == 2:
+        while running and len(running) + processes(folder) > 2:
             wait()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                child(folder)
-            except BaseException as error:
-                print(f"{type(error).__name__}: {error}", flush=True)
-                os._exit(1)
-            sys.stdout.flush()
-            os._exit(0)
-        running[pid] = folder
+        port = free_port()
+        for rank in range(processes(folder)):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    child(folder, rank, port)
+                except BaseException as error:
+                    print(f"{type(error).__name__}: {error}", flush=True)
+                    os._exit(1)
+                sys.stdout.flush()
+                os._exit(0)
+            running[pid] = (folder, rank)
     while running:
         wait()
     print(json.dumps(outcome))

@@ -24,6 +24,23 @@ def test_every_edited_script_trains_until_dendrites_are_added(tmp_path):
             folder.mkdir()
         (folder / ("train.py" if "/" in name else "main.py")).write_text(first(name).after)
         folders.append(folder)
+    assert grown(*folders) == {folder.name for folder in folders}
+
+
+def test_two_processes_add_dendrites_together(tmp_path):
+    pytest.importorskip("perforatedai", reason="perforatedai has no wheel for this Python or machine")
+    folder = tmp_path / "imagenet_ddp@2"
+    folder.mkdir()
+    (folder / "main.py").write_text(first("imagenet_ddp.py").after)
+    assert grown(folder) == {f"{folder.name} rank 0", f"{folder.name} rank 1"}
+    logs = [(folder / f"log{rank}.txt").read_text().splitlines() for rank in (0, 1)]
+    scores = [[line for line in log if "Acc@1" in line] for log in logs]
+    assert scores[0] == scores[1]
+    assert len(scores[0]) == 4
+
+
+def grown(*folders) -> set[str]:
+    """Runs the script of each folder; all have to end well, with dendrites."""
     environment = {name: value for name, value in os.environ.items() if name != "RANK"}
     done = subprocess.run(
         [sys.executable, str(RUNNER), *map(str, folders)],
@@ -34,8 +51,8 @@ def test_every_edited_script_trains_until_dendrites_are_added(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout.splitlines()[-1])
-    assert set(outcome) == {folder.name for folder in folders}
     assert {name: entry for name, entry in outcome.items() if not entry["passed"] or entry["status"]} == {}
+    return set(outcome)
 
 
 @pytest.mark.parametrize("target, question", [("growth", "growth.scores"), ("ratchet", "ratchet.accepted")])

@@ -197,3 +197,32 @@ def test_a_linear_layer_behind_a_transposed_convolution_has_its_own_axis():
 def test_layers_of_other_packages_are_told():
     text = "from torch_geometric.nn import GCNConv\n" + HEAD.replace("nn.Linear(4, 8)", "GCNConv(4, 8)")
     assert "GCNConv of torch_geometric" in told(text + LOOP, "configuration")
+
+
+def distributed(network: str, rest: str) -> str:
+    return (
+        "from torch.nn.parallel import DistributedDataParallel as DDP\n"
+        + HEAD.replace("net = Net()", network)
+        + LOOP.replace("for epoch", f"{rest}for epoch")
+    )
+
+
+def test_each_of_several_processes_has_a_folder_of_its_own():
+    text = report(distributed("net = Net()\nnet = DDP(net)", "")).after
+    assert 'os.environ.pop("RANK", None)' in text
+    assert "import os\n" in text
+    assert "{dendrite_rank}" in text
+    assert "dendrite_rank" not in report(HEAD + LOOP).after
+
+
+@pytest.mark.parametrize(
+    "network, rest, sentence",
+    [
+        ("net = Net()\nnet = DDP(net)", "rank = os.environ['RANK']\n", "RANK may be gone here"),
+        ("net = Net()\ndist.init_process_group()\nnet = DDP(net)", "", "here the processes get their ranks"),
+        ("net = DDP(Net())", "", "make the network in a line of its own: net._ddp_params"),
+    ],
+)
+def test_what_several_processes_need_beyond_the_edit_is_told(network, rest, sentence):
+    assert sentence in told(distributed(network, rest), "parallel")
+    assert sentence not in told(distributed("net = Net()\nnet = DDP(net)", ""), "parallel")

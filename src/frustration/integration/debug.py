@@ -60,8 +60,10 @@ def _place(script: Path, log: str) -> str:
 
 def _results_beside(script: Path, report: Report) -> Path | None:
     """The folder of results that the script names, if it is beside it."""
-    for name in re.findall(r"save_name\s*=\s*[\"'](\w+)[\"']", report.before):
+    for name in re.findall(r"save_name\s*=\s*f?[\"'](\w+)", report.before):
         folder: Path = script.parent / name
+        if not folder.is_dir():  # one for each process
+            folder = script.parent / f"{name}0"
         if folder.is_dir() and any(folder.glob("*cores.csv")):
             return folder
     return None

@@ -14,6 +14,7 @@ IMPORTS = {
     "upa": "from perforatedai import utils_perforatedai as UPA",
 }
 SLOW_PATH = "torch.backends.mha.set_fastpath_enabled(False)  # it ignores dendrites in evaluation"
+RANK = "dendrite_rank"
 HEADING = "Dendrites (perforatedai 3.2.9)"
 
 
@@ -85,14 +86,26 @@ def _list(names: list[str]) -> str:
 
 
 def perforation(
-    network: str, script: Script, present: Present, wishes: Wishes, better: bool | None, layers: Layers
+    network: str,
+    script: Script,
+    present: Present,
+    wishes: Wishes,
+    better: bool | None,
+    layers: Layers,
+    processes: bool = False,
 ) -> list[str]:
     """The line that wraps the layers, and those that correct the axis of single layers."""
-    upa = present.upa or "UPA"
+    upa, folder = present.upa or "UPA", f'"{save_name(script, wishes)}"'
+    if processes:
+        folder = f'f"{save_name(script, wishes)}_{{{RANK}}}"'
     lines = [
-        f'{network} = {upa}.perforate_model({network}, save_name="{save_name(script, wishes)}", '
+        f"{network} = {upa}.perforate_model({network}, save_name={folder}, "
         f"maximizing_score={better is not False})"
     ]
+    if processes:
+        lines.append(
+            f'{network}._ddp_params_and_buffers_to_ignore = ["tracker_string"]  # its length differs'
+        )
     for paths, axes, what in (
         (layers.flat, "[-1, 0]", "[batch, features]"),
         (layers.deep, "[-1, -1, 0]", "[batch, time, features]"),
@@ -101,6 +114,14 @@ def perforation(
             target = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", path)
             lines.append(f"{network}{target}.set_this_output_dimensions({axes})  # its output is {what}")
     return lines
+
+
+def ranks() -> list[str]:
+    """Lines of one of several processes: in a folder of its own, where it saves as a single one does."""
+    return [
+        f"{RANK} = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0",
+        'os.environ.pop("RANK", None)  # where it is set, the library saves in the first process only',
+    ]
 
 
 def register(present: Present, optimizer: str) -> str:

@@ -156,8 +156,8 @@ def _told(work: Framework) -> None:
         steps.append(hand("scheduler", reason, script.line(fits[0]) if fits else 0))
     for call in script.called("DDPStrategy", "FSDPStrategy", "DeepSpeedStrategy"):
         reason = (
-            "several processes: DDPStrategy(find_unused_parameters=True), all in one folder; sharded "
-            "parameters are not supported"
+            "several processes: DDPStrategy(find_unused_parameters=True), and for each a save_name of its "
+            "own, without RANK in the environment; sharded parameters are not supported"
         )
         steps.append(hand("parallel", reason, script.line(call)))
     for call, name in script.calls():
@@ -166,5 +166,8 @@ def _told(work: Framework) -> None:
         if last(name) == "Trainer" and re.search(
             r"devices\s*=\s*([2-9]|-1)|strategy\s*=\s*[\"']ddp", script.code(call)
         ):
-            reason = "several processes: strategy='ddp_find_unused_parameters_true', all in one folder"
+            reason = (
+                "several processes: strategy='ddp_find_unused_parameters_true', and for each a save_name of "
+                "its own, without RANK in the environment"
+            )
             steps.append(hand("parallel", reason, script.line(call)))

@@ -112,7 +112,7 @@ MESSAGES: tuple[Message, ...] = (
         r"No such file or directory: '.*best_model\.pt'|FileNotFoundError.*best_model",
         "nothing was saved: another rank than 0 (RANK is set) in a folder of its own, or another working "
         "directory",
-        "run all ranks in one folder, do not change the directory, and unset RANK for single processes",
+        "unset RANK, give each process a save_name of its own, and do not change the directory",
     ),
     _message(
         r"Need to call \.module when using add validation score",

@@ -17,7 +17,7 @@ from frustration.integration.own_edits import OwnEdits
 from frustration.integration.parts import DISTRIBUTED, Parts, find_parts
 from frustration.integration.present import Present, find_present
 from frustration.integration.refusals import adversarial, engine, without_optimizer
-from frustration.integration.remarks import remarks
+from frustration.integration.remarks import ranks_taken_too_early, remarks
 from frustration.integration.source import Script, Statement, last
 from frustration.integration.steps import Report, Step, hand
 from frustration.integration.targets import Wishes, own
@@ -127,6 +127,13 @@ class Plain:
                 wanted = [own(self.wishes.intervention).imports]
         else:
             wanted = [library.IMPORTS[k] for k in ("gpa", "upa") if not getattr(present, k)]
+            if self._processes:
+                known = self.script.imports
+                wanted += [
+                    f"import {name}"
+                    for name in ("os", "torch.distributed")
+                    if name.partition(".")[0] not in known
+                ]
         if not wanted:
             self.add(
                 Step(
@@ -144,6 +151,12 @@ class Plain:
             wanted,
             lambda: add_imports(self.draft, wanted),
         )
+
+    @property
+    def _processes(self) -> bool:
+        """Whether several processes are going to have these dendrites, each in a folder of its own."""
+        distributed = any(last(self.script.name(call.func)) in DISTRIBUTED for call in self.parts.wrappings)
+        return distributed and not self.present.perforated
 
     @property
     def _place(self) -> Statement | None:
@@ -234,7 +247,10 @@ class Plain:
     def _perforate(self) -> None:
         parts, script = self.parts, self.script
         network = parts.model
-        lines = library.perforation(network, script, self.present, self.wishes, self.better, self.layers)
+        lines = library.perforation(
+            network, script, self.present, self.wishes, self.better, self.layers, self._processes
+        )
+        ranks = library.ranks() if self._processes else []
         device = device_of(script, parts)
         place = parts.created or parts.enters
         assert place is not None
@@ -248,12 +264,18 @@ class Plain:
                 inner = script.exact(parts.inline)
                 text = lines[0].partition(" = ")[2].replace(f"({parts.model},", f"({inner},", 1)
                 self.draft.replace(parts.inline, text)
+                if ranks:
+                    self.draft.before(place, "\n".join(ranks))
+                    reason = f"make the network in a line of its own: {lines[1].partition('  #')[0]}"
+                    self.add(hand("parallel", reason, script.line(place)))
             elif parts.created is not None:
-                self.draft.after(place, "\n".join(lines))
+                self.draft.after(place, "\n".join([*ranks, *lines]))
             else:
-                self.draft.before(place, "\n".join(lines))
+                self.draft.before(place, "\n".join([*ranks, *lines]))
 
-        self.edit("model", script.line(place), reason, lines, write)
+        self.edit("model", script.line(place), reason, [*ranks, *lines], write)
+        if ranks:
+            self.report.steps += ranks_taken_too_early(script, place)
 
     def _direction(self) -> None:
         if self.score is None:

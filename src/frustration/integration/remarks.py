@@ -11,7 +11,7 @@ from frustration.integration.checkpoints import checkpoints
 from frustration.integration.loop import TrainingLoop, evaluates, evaluations
 from frustration.integration.optimizers import OPTIMIZERS, makes_optimizer, rebuilt
 from frustration.integration.parts import Parts
-from frustration.integration.source import Script, last
+from frustration.integration.source import Script, Statement, last
 from frustration.integration.steps import Step, hand
 
 PLANNED = re.compile(
@@ -72,8 +72,7 @@ def _processes(script: Script) -> Iterator[Step]:
         if last(name) == "init_process_group":
             yield hand(
                 "parallel",
-                "several processes: every rank has to report the same score, and all have to run in one "
-                "folder",
+                "several processes: every rank has to report the same score, so that all grow together",
                 script.line(call),
             )
         elif last(name) in ("FullyShardedDataParallel", "FSDP", "fully_shard"):
@@ -90,6 +89,20 @@ def _processes(script: Script) -> Iterator[Step]:
         yield hand(
             "parallel", "DeepSpeed owns the optimizer: its engine has to be initialized anew after growth"
         )
+
+
+def ranks_taken_too_early(script: Script, place: Statement) -> Iterator[Step]:
+    """Where each process has its folder by its rank: a rank that is not known yet, or is asked for again."""
+    for call, name in script.calls():
+        same = script.scope(call) is script.scope(place)
+        if last(name) == "init_process_group" and same and script.before(place, call):
+            reason = "here the processes get their ranks, and each needs its own before it has dendrites"
+            yield hand("parallel", reason, script.line(call))
+    end = script.last_line(place)
+    for node in script.all(cst.SimpleString):
+        if node.value.strip("\"'") == "RANK" and script.line(node) > end:
+            reason = "RANK may be gone here: the library's lines took it from the environment"
+            yield hand("parallel", reason, script.line(node))
 
 
 def _other_optimizers(script: Script, parts: Parts) -> Iterator[Step]:
