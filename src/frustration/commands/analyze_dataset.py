@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from frustration.commands.arguments import Parser, run
+from frustration.commands.arguments import run
+from frustration.commands.options import Options, argument, option
 from frustration.dataset.summary import listing, summary
 
 NAME = "analyze-dataset"
@@ -24,38 +24,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(NAME, _analyze, argv)
 
 
+class DatasetOptions(Options):
+    """class counts and ZeroR of every part of a data set, pixel density, where its files lie."""
+
+    command = NAME
+
+    names: tuple[str, ...] = argument(
+        "data sets, or files such as data.csv:label (default: mnist)", (), metavar="NAME"
+    )
+    folder: Path | None = option("look for the files here and nowhere else", read=Path, metavar="PATH")
+    json: bool = option("print JSON instead of tables", False)
+    all_sets: bool = option("all data sets: licence, where found or how to get them", False, flag="--list")
+
+
 def _analyze(arguments: list[str]) -> int:
-    options = parser().read(arguments)
-    report(options.names or ["mnist"], options)
+    report(DatasetOptions.read(arguments))
     return 0
 
 
-def parser() -> Parser:
-    """The command line."""
-    result = Parser(NAME, __doc__.partition(": ")[2])
-    result.add_argument(
-        "names", nargs="*", metavar="NAME", help="data sets, or files such as data.csv:label (default: mnist)"
-    )
-    result.add_argument(
-        "--folder", type=Path, metavar="PATH", help="look for the files here and nowhere else"
-    )
-    result.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    result.add_argument(
-        "--list", action="store_true", help="all data sets: licence, where found or how to get them"
-    )
-    result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return result
-
-
-def report(names: list[str], options: argparse.Namespace) -> None:
+def report(options: DatasetOptions) -> None:
     """Prints what the options ask for."""
-    if options.list:
+    if options.all_sets:
         sets: list[dict[str, Any]] = [dict(row) for row in listing(options.folder)]
     else:
-        sets = [summary(name, options.folder) for name in names]
+        sets = [summary(name, options.folder) for name in options.names or ("mnist",)]
     if options.json:
         print(json.dumps(sets, indent=2))
-    elif options.list:
+    elif options.all_sets:
         print(
             "\n\n".join(f"{row['name']}: {row['title']} ({row['licence']})\n  {row['where']}" for row in sets)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import re
@@ -10,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from frustration.architecture import Architecture, ArchitectureError
-from frustration.commands.arguments import Parser, run
+from frustration.commands.arguments import run
+from frustration.commands.options import Options, argument, option
 from frustration.errors import InputError, did_you_mean
 from frustration.files import LOCK, PARTIAL, StorageError, is_our_lock, locked
 
@@ -24,36 +24,42 @@ PLACEHOLDERS = ("README.md", ".gitignore", ".gitkeep")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `clean`; returns the exit code."""
-    return run("clean", lambda arguments: _clean(_parser("clean").read(arguments)), argv)
+    return run("clean", lambda arguments: _clean(CleanOptions.read(arguments)), argv)
 
 
 def main_all(argv: Sequence[str] | None = None) -> int:
     """The command `clean-all`: `clean --all`."""
-    return run("clean-all", lambda arguments: _clean(_parser("clean-all").read(["--all", *arguments])), argv)
+    return run("clean-all", lambda arguments: _clean(CleanAllOptions.read(["--all", *arguments])), argv)
 
 
-def _parser(command: str) -> Parser:
-    result = Parser(
-        command,
-        "Remove checkpoints from the model directory: the default one (mnist_lkg), those named, or all. "
-        "It asks nothing and lists what it removed.",
-        more=lambda: (
+class CleanOptions(Options):
+    """Remove checkpoints from the model directory: the default one (mnist_lkg), those named, or all. It asks
+    nothing and lists what it removed."""
+
+    command = "clean"
+
+    names: tuple[str, ...] = argument("files in it, with or without models/", (), metavar="FILE")
+    everything: bool = option("everything that runs have left there", False, flag="--all")
+    dry_run: bool = option("only list what would be removed", False)
+    model_dir: Path = option("default: models/", Path("models"), read=Path, metavar="PATH")
+
+    @classmethod
+    def more(cls) -> str:
+        return (
             "A checkpoint's LKG takes its resume file, curve and record with it, a resume file the curve.\n"
             "A folder is named to remove what runs have left in it. Other files are left alone unless named."
-        ),
-    )
-    result.add_argument("names", nargs="*", metavar="FILE", help="files in it, with or without models/")
-    result.add_argument("--all", action="store_true", help="everything that runs have left there")
-    result.add_argument("--dry-run", action="store_true", help="only list what would be removed")
-    result.add_argument(
-        "--model-dir", type=Path, default=Path("models"), metavar="PATH", help="default: models/"
-    )
-    result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return result
+        )
 
 
-def _clean(options: argparse.Namespace) -> int:
-    if options.all and options.names:
+class CleanAllOptions(CleanOptions):
+    __doc__ = CleanOptions.__doc__
+
+    command = "clean-all"
+    usage = "[flags]"
+
+
+def _clean(options: CleanOptions) -> int:
+    if options.everything and options.names:
         raise InputError(f"--all takes no file names, but here is {options.names[0]}")
     if not options.model_dir.exists():
         print(f"nothing to remove: {options.model_dir} is not there")
@@ -62,12 +68,12 @@ def _clean(options: argparse.Namespace) -> int:
         raise InputError(f"--model-dir {options.model_dir} is not a folder")
     directory = ModelDirectory(options.model_dir)
     if options.dry_run:
-        _report(directory.wanted(options.names, options.all), directory, "would remove")
+        _report(directory.wanted(options.names, options.everything), directory, "would remove")
         return 0
     with contextlib.ExitStack() as held:
         lock = directory.root / LOCK
         held.enter_context(locked(lock, _busy(options.model_dir)))
-        wanted = directory.wanted(options.names, options.all)
+        wanted = directory.wanted(options.names, options.everything)
         for inner in directory.folders_of(wanted):  # model directories inside this one
             if (inner / LOCK).is_file():
                 held.enter_context(locked(inner / LOCK, _busy(directory.shown(inner))))

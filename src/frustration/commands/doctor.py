@@ -6,7 +6,8 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from frustration.commands.arguments import Parser, run
+from frustration.commands.arguments import run
+from frustration.commands.options import Options, option
 
 NAME = "doctor"
 
@@ -15,10 +16,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(NAME, _examine, argv)
 
 
+class DoctorOptions(Options):
+    """Say which backend trains on this machine and why, and measure it."""
+
+    command = NAME
+
+    json: bool = option("print one JSON object", False)
+
+
 def _examine(arguments: list[str]) -> int:
-    parser = Parser(NAME, "Say which backend trains on this machine and why, and measure it.")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.read(arguments)
+    options = DoctorOptions.read(arguments)
     from frustration.engine.doctor import diagnose
 
     diagnosis = diagnose()

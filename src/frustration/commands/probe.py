@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import INTERRUPTED, Parser, run, whole
+from frustration.commands.arguments import INTERRUPTED, run, whole
+from frustration.commands.options import InResults, argument, option
 from frustration.errors import InputError
 from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
 
@@ -34,41 +33,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(NAME, _probe, argv)
 
 
-def parser() -> Parser:
-    result = Parser(
-        NAME,
-        "Measure what the kept networks of a study withstand: silenced units, noisy weights, corrupted "
-        "images; and their calibration, hidden layers, latency and memory. Nothing is trained.",
-        more=lambda: EXAMPLES,
-    )
-    result.usage = "probe STUDY [flags]"
-    result.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
-    result.add_argument(
-        "--what", nargs="+", metavar="MEASURE", help=f"{', '.join(MEASURES)} (default: all of them)"
-    )
-    result.add_argument(
-        "--draws",
-        type=whole(1, 10_000),
+class ProbeOptions(InResults):
+    """Measure what the kept networks of a study withstand: silenced units, noisy weights, corrupted images;
+    and their calibration, hidden layers, latency and memory. Nothing is trained."""
+
+    command = NAME
+    usage = "STUDY [flags]"
+
+    study: str | None = argument("a study in results/, or its folder", None, metavar="STUDY")
+    what: tuple[str, ...] = option(f"{', '.join(MEASURES)} (default: all of them)", (), metavar="MEASURE")
+    draws: int | None = option(
+        f"random draws of knock-outs; weight noise takes 1/{NOISE_SHARE} of them (default: {DRAWS})",
+        read=whole(1, 10_000),
         metavar="N",
-        help=f"random draws of knock-outs; weight noise takes 1/{NOISE_SHARE} of them (default: {DRAWS})",
     )
-    result.add_argument(
-        "--images", type=whole(1), metavar="N", help="only the first N test images (default: all)"
-    )
-    result.add_argument(
-        "--workers", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
-    )
-    result.add_argument("--dry-run", action="store_true", help="say what is missing; write nothing")
-    result.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
-    )
-    result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return result
+    images: int | None = option("only the first N test images (default: all)", read=whole(1), metavar="N")
+    workers: int | None = option("worker processes (default: one per CPU)", read=whole(1, 4096), metavar="N")
+    dry_run: bool = option("say what is missing; write nothing", False)
+
+    @classmethod
+    def more(cls) -> str:
+        return EXAMPLES
 
 
 def _probe(arguments: list[str]) -> int:
-    options = parser().read(arguments)
-    wanted = Wanted.of(options.what, options.draws, options.images)
+    options = ProbeOptions.read(arguments)
+    wanted = Wanted.of(options.what or None, options.draws, options.images)
     from frustration.study.store import Store
 
     if options.study is None:
@@ -79,7 +69,7 @@ def _probe(arguments: list[str]) -> int:
     return _dry_run(store, wanted) if options.dry_run else _watched(options, store, wanted)
 
 
-def _watched(options: argparse.Namespace, store: Store, wanted: Wanted) -> int:
+def _watched(options: ProbeOptions, store: Store, wanted: Wanted) -> int:
     """The run, with its events shown and signals obeyed."""
     from frustration.commands.progress.probe import ProbeShow
     from frustration.commands.progress.view import view_of
