@@ -99,7 +99,7 @@ def test_the_first_screen_tells_what_growth_won_over_the_widened_network(tmp_pat
     (sentence,) = arms_sentences(analysis)
     assert "within equal training FLOPs, `dendrites` (300 parameters) minus `wide@1`" in sentence
     assert "(200 parameters) is +7.00" in sentence
-    assert sentence.endswith(", which is no verdict.")
+    assert sentence.endswith(", which is not a verdict.")
     assert analysis.groups[0].at_equal_size["dendrites"].finding == "better"
     assert next(answer(analysis)) == (
         "At equal parameters, `dendrites` is above `wide@1` by 10.00 points in `[1*32]`."

@@ -82,7 +82,7 @@ def test_settings_that_both_have_are_compared_and_others_are_named(tmp_path):
     first = next(compare_sentences(report))
     assert "learning rate 0.0001, 0.001 in A, 0.0001 in B" in first
     assert "seed 0 in A, 4 in B" in first
-    assert "only what is alike is compared" in first
+    assert "only matching settings are compared" in first
     assert len(report.only_a) == 2
 
 

@@ -79,7 +79,7 @@ def test_a_study_of_one_architecture_and_one_mode_says_why_most_figures_are_miss
     left_out = {name for name, figure in figures.items() if figure.left_out}
     assert {"ablation-effect", "winning-mode", "instability", "design-space", "pareto"} <= left_out
     assert {"baseline", "learning-curves"}.isdisjoint(left_out)
-    assert figures["ablation-effect"].left_out == "no treatment stands beside a control"
+    assert figures["ablation-effect"].left_out == "no treatment has a control"
 
 
 def test_the_winning_mode_is_named_only_where_it_is_told_from_all_others(tmp_path):

@@ -58,7 +58,7 @@ def test_an_inert_treatment_is_named_with_the_reason_and_never_called_useless(tm
         "`decay` is inert in 1 architecture: its factor 1 - lr * weight_decay = 1 - 0.0001 * 0.0001"
         in said(store, "warnings")
     )
-    assert "`decay` is inert: it did nothing that `none` does not do, in every trial." in said(store)
+    assert "`decay` is inert: it did the same as `none` in every trial." in said(store)
     assert "nert: `decay` in `[1*32]` (8 of 8 trials)." in said(store, "answer")
 
 
@@ -80,7 +80,7 @@ def test_what_is_missing_failed_or_passed_over_is_said(tmp_path):
     store.record_path(third.id).write_text("{")
     text = said(store, "warnings")
     assert "1 trial failed (ValueError: no)" in text
-    assert "1 trial of the study is not there yet" in text
+    assert "1 trial of the study is not finished yet" in text
     assert f"Skipped: {third.id}.json " in text
 
 
@@ -97,7 +97,7 @@ def test_many_architectures_are_counted_and_not_listed(tmp_path):
 
 
 def test_time_that_is_shared_is_not_called_equal_cost(tmp_path):
-    assert "share their CPU time alike" in said(made(tmp_path / "s"), "costs")
+    assert "share their CPU time equally" in said(made(tmp_path / "s"), "costs")
 
 
 def test_dearer_treatments_are_told_by_how_much(tmp_path):

@@ -50,7 +50,7 @@ def test_the_report_is_written_beside_them_and_counts_no_look(kept, capsys):
     assert main([str(folder)]) == 0
     out, err = capsys.readouterr()
     assert out == f"report: {folder}/report/report.html\n"
-    assert "is in no test: it is mixed" in err
+    assert "is excluded from the tests: it is mixed" in err
     text = (folder / "report" / "report.md").read_text()
     assert "hidden" in text
     assert not (folder / "manifest.json").exists()

@@ -50,9 +50,7 @@ def test_what_plain_training_gives_is_not_credited_to_dendrites_that_never_grew(
     plain = plain_sentences(results, analysis)
     assert not re.search("raises|lowers|is above", " ".join((*plain.answer, *plain.helps)))
     assert "`dendrites` in `[1*32]` (8 of 9 trials)" in plain.answer[-1]
-    assert "`dendrites` is inert in 8 of 9 trials, so nothing is said of its difference to `plain`" in said(
-        store
-    )
+    assert "`dendrites` is inert in 8 of 9 trials, so its difference from `plain`" in said(store)
     assert "Beside `none`, which is not its control, `dendrites`: +" in said(store)
     row = last_row(comparisons_table(analysis))
     assert (row["treatment"], row["inert"], row["verdict"]) == ("dendrites", "8 of 9", "inert in 8 of 9")

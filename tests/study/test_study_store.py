@@ -187,7 +187,7 @@ def test_a_record_under_another_name_is_refused(tmp_path):
     other = "0" * 16
     store.record_path(other).parent.mkdir(exist_ok=True)
     store.record_path(other).write_bytes(store.record_path(record.spec.id).read_bytes())
-    with pytest.raises(InputError, match="does not hold the trial it is named after"):
+    with pytest.raises(InputError, match="does not contain the trial that it is named after"):
         store.record(other)
 
 

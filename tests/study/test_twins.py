@@ -157,4 +157,4 @@ def test_the_report_says_that_nothing_was_trained_twice(study, tmp_path, capsys)
     assert report_command([str(store.root), "--print"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "rounds to 1 in float32, so that no weight was ever changed by it" in text
-    assert "Its numbers are its control's: nothing was trained twice." in text
+    assert "Its numbers are copied from its control: nothing was trained twice." in text

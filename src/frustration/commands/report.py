@@ -208,7 +208,7 @@ def _say_skipped(results: StudyResults) -> None:
         print(f"report: skipped: {skipped.path} {skipped.reason}", file=sys.stderr)
     for failure in results.failures:
         who = f"{failure.architecture} {failure.label}, trial {failure.trial}"
-        print(f"report: failed, so in no test: {who}: {failure.cause}", file=sys.stderr)
+        print(f"report: failed, excluded from the tests: {who}: {failure.cause}", file=sys.stderr)
 
 
 def _print(results: StudyResults, options: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ class Report(content.Report):
     @property
     def sentences(self) -> tuple[str, ...]:
         """The answer, in at most three."""
-        return self.plain.answer or ("There is nothing to compare: no treatment stands beside a control.",)
+        return self.plain.answer or ("There is nothing to compare: no treatment has a control.",)
 
     @property
     def table(self) -> Table:

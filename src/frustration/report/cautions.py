@@ -1,4 +1,4 @@
-"""What a report says beside its findings: what could not have been found, costs, and what to beware of."""
+"""What a report adds to its findings: statistical power, costs, and warnings."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def _looks(analysis: Analysis) -> Iterator[str]:
     if len(analysis.looks) > 1:
         times = listed([str(n) for n in analysis.looks])
         yield (
-            f"{together}, over all looks. The study was looked at with {times} trials; each look spends its "
-            "own part of that, and p values are adjusted for it."
+            f"{together}, over all looks. The study was looked at with {times} trials; each look spends "
+            "part of it, and p values are adjusted for that."
         )
     elif analysis.paired and not analysis.runs:
         yield f"{together}, also if the study is extended and looked at again."
@@ -116,12 +116,12 @@ def costs(analysis: Analysis) -> Iterator[str]:
     if alike:
         known = any(math.isfinite(time) for pairs in ratios.values() for _, time in pairs)
         shared = (
-            " (Trials that are trained together share their CPU time alike, so it cannot tell "
-            "treatments of one group apart.)"
+            " (Trials that are trained together share their CPU time equally, so it cannot distinguish "
+            "treatments of one group.)"
         )
         names = listed(list(dict.fromkeys(alike)))
         verb = "costs" if len(set(alike)) == 1 else "cost"
-        what = "what control costs" if known else "as many training FLOPs as control"
+        what = "the same as control" if known else "as many training FLOPs as control"
         yield f"{names} {verb} {what}, within 1 %.{shared if known else ' CPU times are not known.'}"
     yield from _costs_of_networks(analysis)
 
@@ -199,7 +199,9 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     for name, count in inert.items():
         cell = next(cell for cell in results.cells if cell.label == name and cell.is_inert)
         yield f"{code(name)} is inert in {many(count, 'architecture')}: {_why(cell)}. It was not tested." + (
-            " Its numbers are its control's: nothing was trained twice." if cell.twins == cell.n else ""
+            " Its numbers are copied from its control: nothing was trained twice."
+            if cell.twins == cell.n
+            else ""
         )
     yield from _idle(analysis)
     stuck = [group for group in analysis.groups if group.learns is False]
@@ -207,7 +209,7 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         names = [code(str(group.architecture)) for group in stuck]
         yield (
             f"In {len(stuck)} of {many(len(analysis.groups), 'architecture')} no trial of any treatment "
-            f"beats chance ({listed(names)}): a difference there is one between networks that do not learn."
+            f"beats chance ({listed(names)}): differences there are between networks that do not learn."
         )
     if results.looks_lost:
         yield (
@@ -228,10 +230,10 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         )
     diverged = sum(int(cell.diverged.sum()) for cell in results.cells)
     if diverged:
-        yield f"The loss was not finite in {many(diverged, 'loop')}; they left no trace."
+        yield f"The loss was not finite in {many(diverged, 'loop')}; those epochs were discarded."
     lost = sum(int((~np.isfinite(cell.values(analysis.metric))).sum()) for cell in results.cells)
     if lost:
-        yield f"{many(lost, 'trial')} ended without a usable network, so no test has them."
+        yield f"{many(lost, 'trial')} ended without a usable network, so they are in no test."
     if results.failures:
         causes = Counter(failure.cause for failure in results.failures)
         yield (
@@ -241,7 +243,7 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     if results.expected is not None and results.trials < results.expected:
         left = results.expected - results.trials - len(results.failures) - len(results.skipped)
         if left > 0:
-            yield f"{many(left, 'trial')} of the study {'is' if left == 1 else 'are'} not there yet."
+            yield f"{many(left, 'trial')} of the study {'is' if left == 1 else 'are'} not finished yet."
     for skipped in results.skipped[:6]:
         yield f"Skipped: {skipped.path.name} {skipped.reason}."
     if len(results.skipped) > 6:
@@ -251,7 +253,7 @@ def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:
         if decay:
             yield (
                 "`decay` at the published settings multiplies weights by 1 - 1e-4 * 1e-4, which is 1 in "
-                "float32: what differs between it and `none` is chance."
+                "float32: any difference from `none` is chance."
             )
 
 

@@ -383,7 +383,9 @@ def _note(report: CompareReport) -> str:
 def compare_sentences(report: CompareReport) -> Iterator[str]:
     """What the comparison shows, a sentence each; what the two differ in comes first."""
     if report.differences:
-        compared = "; only what is alike is compared" if not any(m.settings for m in report.matches) else ""
+        compared = (
+            "; only matching settings are compared" if not any(m.settings for m in report.matches) else ""
+        )
         yield f"A and B differ: {'; '.join(report.differences)}{compared}."
     verdicts = {architecture: report.verdict(architecture) for architecture in report.architectures}
     alike = [a for a, verdict in verdicts.items() if verdict == "equivalent"]
@@ -393,7 +395,7 @@ def compare_sentences(report: CompareReport) -> Iterator[str]:
         f"Of {many(total, 'architecture')} that both have, {len(alike)} "
         f"{'is' if len(alike) == 1 else 'are'} equivalent in every treatment (within {report.within}), "
         f"{len(different)} {'differs' if len(different) == 1 else 'differ'} in at least one, and "
-        f"{total - len(alike) - len(different)} cannot be told."
+        f"{total - len(alike) - len(different)} are undecided."
     )
     if different:
         yield f"They differ in {listed([code(str(one)) for one in different])}."

@@ -13,13 +13,13 @@ from frustration.sinks import markdown
 
 ANSWER = "The answer"
 METHODS = """\
-Every claim rests on an exact test: sign flips of the differences where trials of one number share weights and
-batch orders, rank-sum permutations where they do not; where only some trials learn, how many do. Each
-treatment is compared with the control that its mode names. All verdicts about treatments are from one
-procedure, which holds its level for the whole report and over all looks at the study. Treatments that did
-nothing in most trials are not tested. A verdict of "n too small" means that no outcome of these trials could
-have passed.
-docs/statistics.md says what is computed and how well the intervals cover."""
+Every claim rests on an exact test. Where trials with the same number share weights and batch orders, it is
+sign flips of the differences; otherwise rank-sum permutations. Where only some trials learn, their number is
+tested. Each treatment is compared with the control that its mode names. All verdicts about treatments come
+from one procedure, which holds its level for the whole report and over all looks at the study. Treatments
+that did nothing in most trials are not tested. "n too small" means that no outcome of these trials could
+have been significant.
+docs/statistics.md explains what is computed and how well the intervals cover."""
 
 
 def report_markdown(report: Report) -> str:
@@ -36,10 +36,10 @@ def _sentences(plain: Plain) -> Iterator[str]:
         "answer": ANSWER,
         "about": "What was run",
         "helps": "Which interventions help",
-        "power_notes": "How surely",
-        "costs": "At what cost",
-        "withstand": "What the networks withstand",
-        "warnings": "Beware",
+        "power_notes": "Power and error rate",
+        "costs": "Cost",
+        "withstand": "Robustness",
+        "warnings": "Warnings",
     }
     for name, title in titles.items():
         if lines := getattr(plain, name):
@@ -59,7 +59,7 @@ def _rest(results: StudyResults) -> Iterator[str]:
         table = Table(
             name="failures",
             title="Failed trials",
-            note="They are in no test; `study retry` runs them again.",
+            note="They were excluded from the tests; `study retry` runs them again.",
             headers=("architecture", "treatment", "trial", "cause"),
             rows=tuple((one.architecture, one.label, str(one.trial), one.cause) for one in results.failures),
             left=(0, 1, 3),

@@ -82,7 +82,7 @@ def _record(path: Path, trial_id: str) -> Mapping[str, Any]:
         again = "" if error.newer else "; remove it, and `study run` trains that trial again"
         raise Unusable(f"cannot be used: {error}{again}", error.newer) from None
     if found.spec.id != trial_id:
-        raise Unusable("does not hold the trial it is named after")
+        raise Unusable("does not contain the trial that it is named after")
     return found.fields
 
 
@@ -94,7 +94,7 @@ def _definition(store: Store, skipped: list[Skipped]) -> tuple[Study | None, str
     except (OSError, UnicodeDecodeError) as error:
         skipped.append(Skipped(path=path, reason=f"cannot be read: {error}"))
     except InputError as error:  # such as a mode of a package that is not installed here
-        skipped.append(Skipped(path=path, reason=f"cannot be understood: {error}"))
+        skipped.append(Skipped(path=path, reason=f"is not valid: {error}"))
     return None, ""
 
 

@@ -36,7 +36,7 @@ def _arm(arms: Arms, arm: Arm, reference: Arm, difference: Estimate) -> str:
         f"In {code(str(arms.architecture))}, within equal training FLOPs, {code(arm.label)} "
         f"({amount(arm.parameters)} parameters) minus {code(reference.label)} "
         f"({amount(reference.parameters)} parameters) is {_by(difference, arms.setting.metric)}, "
-        "which is no verdict."
+        "which is not a verdict."
     )
 
 

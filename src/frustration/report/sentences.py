@@ -1,7 +1,7 @@
-"""The first screen of a report: plain sentences that follow from the verdicts and say no more.
+"""The first screen of a report: plain sentences that state the verdicts and no more.
 
-"Raises" and "lowers" stand only where a treatment differs from its own control; "is above" and "is below"
-where it differs from something that other causes set apart too. Everything else "cannot be distinguished".
+"Raises" and "lowers" mean a difference from the treatment's own control; "is above" and "is below" a
+difference that may have other causes, too. Everything else "cannot be distinguished".
 Names of treatments and architectures are in backticks, as in Markdown; nothing else is marked up.
 """
 
@@ -37,9 +37,9 @@ class Plain:
     helps: tuple[str, ...]
     """What each treatment does, with its test."""
     withstand: tuple[str, ...]
-    """What the kept networks withstand; each measure has an error rate of its own."""
+    """How robust the kept networks are; each measure has its own error rate."""
     power_notes: tuple[str, ...]
-    """What these trials could not have told."""
+    """What these trials could not have detected."""
     costs: tuple[str, ...]
     warnings: tuple[str, ...]
     """Inert treatments, networks that never learn, failed trials, skipped records."""
@@ -82,21 +82,21 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     yield from chosen_sentences(results)
     if results.plan.questions:
         asked_about = listed([code(label) for label in results.plan.questions])
-        yield f"The study asks about {asked_about}: these share the error rate, all else is exploration."
+        yield f"The study asks about {asked_about}: these share the error rate; the rest is exploration."
     how = "paired by trial number" if analysis.paired else "not paired, because these trials have no seeds"
     if analysis.metric == "test":
-        yield f"The headline is the {analysis.scores} of the LKG on test; it was chosen on validation."
+        yield f"The headline is the test {analysis.scores} of the LKG, which was selected on validation."
     else:
         yield (
-            f"The headline is the bounty, the best of many looks at validation: no {analysis.scores} on test "
-            "is known, and it flatters every treatment."
+            f"The headline is the bounty, the best of many validation scores: it is optimistic, "
+            f"but no test {analysis.scores} is known."
         )
     yield from _scores(analysis)
     baselines = sorted({group.control for group in analysis.groups if group.control})
     if baselines:
         yield (
             f"Each treatment is compared with its own control, {how}; "
-            f"{listed([code(one) for one in baselines])} stands beside it."
+            f"{listed([code(one) for one in baselines])} is shown beside it."
         )
     if results.extensions:
         yield f"Trials were added to this study {_times(results.extensions)}."
@@ -104,7 +104,7 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
 
 def _about_runs(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     yield from _scores(analysis)
-    how = "in pairs" if analysis.paired else "by ranks, for no column says which of them belong together"
+    how = "in pairs" if analysis.paired else "by ranks, because no column defines pairs"
     control = next((code(group.control) for group in analysis.groups if group.control), "nothing")
     yield f"Read from {results.source.name}; each treatment is compared with {control}, {how}."
 
@@ -189,8 +189,7 @@ def answer(analysis: Analysis) -> Iterator[str]:
     if told:
         yield f"Against its own control, {'; '.join(told)}."
     elif rest:
-        verb = "is no difference" if len(rest) == 1 else "is none of them"
-        yield f"{names}: there {verb} that these trials can tell from chance."
+        yield f"{names}: no difference from control can be distinguished from chance."
     left = list(_left_over(rest, several, bool(told)))
     if left:
         yield f"{'; '.join(left)}."
@@ -334,11 +333,11 @@ def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
     difference = change(one.difference.value, metric)
     evidence = _evidence(one.difference, metric, one.test.p, one.member.adjusted_p)
     if one.finding == "inert":
-        return f"{place}, {name} is inert: it did nothing that {control} does not do, in every trial."
+        return f"{place}, {name} is inert: it did the same as {control} in every trial."
     if one.finding == "mostly inert":
         return (
-            f"{place}, {name} is inert in {one.idle} of {many(one.difference.n, 'trial')}, so nothing is "
-            f"said of its difference to {control} ({difference})."
+            f"{place}, {name} is inert in {one.idle} of {many(one.difference.n, 'trial')}, so its "
+            f"difference from {control} ({difference}) is not judged."
         )
     if one.finding == "identical":
         return f"{place}, {name} and {control} agree in every trial."
@@ -369,7 +368,7 @@ def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
 
 
 def _success(one: Comparison, topic: Topic, part: str) -> str:
-    """Where only some trials learn, how many do is what is told."""
+    """Where only some trials learn, the sentence is about how many do."""
     x, m, y, n = one.successes or (0, 0, 0, 0)
     counts = (
         f"{x} of {many(m, 'trial')} learn under {code(one.treatment)}, {y} of {n} under {code(one.control)}"
@@ -378,7 +377,7 @@ def _success(one: Comparison, topic: Topic, part: str) -> str:
     verdict = {
         "better": "more than chance explains",
         "worse": "fewer than chance explains",
-        "undecided": "which chance explains too",
+        "undecided": "which chance can explain",
     }.get(one.finding, f"too few for a verdict, {one.member.verdict}")
     return f"In {code(str(one.architecture))}, {counts}: {verdict} ({evidence}){part}."
 

@@ -54,7 +54,7 @@ def _results(name: str, folder: Path, reads: Iterable[tuple[Path, Callable[[], b
             setting, architecture, identity = identities.of(record["spec"])
             row = Row.of(record)
         except (OSError, RecordError, Unusable) as error:
-            skipped.append(Skipped(path=path, reason=f"is in no test: {error}", newer=False))
+            skipped.append(Skipped(path=path, reason=f"is excluded from the tests: {error}", newer=False))
             continue
         key = setting, architecture, identity.label
         parts.setdefault(key, CellParts(setting, architecture, identity)).rows.append(row)

@@ -38,8 +38,8 @@ def dynamics_table(analysis: Analysis) -> Table:
         title="Harm, recovery, acceptance",
         note=(
             f"Accepted loops in percent. Harm: validation {analysis.scores} lost to an intervention; "
-            "recovery: what the epoch after it won back (means over loops, intervals over trials). "
-            "Late gain: what the last 20 % of the loops added to the bounty."
+            "recovery: what the next epoch regained (means over loops, intervals over trials). "
+            "Late gain: gain of the bounty in the last 20 % of the loops."
         ),
         headers=(
             "architecture",
@@ -98,9 +98,9 @@ def arms_table(analysis: Analysis) -> Table:
         title="Arms at equal epochs and at equal FLOPs",
         note=(
             f"Test {analysis.scores} is that of each trial's own final LKG, beside its parameters. Equal "
-            f"epochs and equal FLOPs compare the best validation {analysis.scores} within one budget, the "
-            "least that any trial spent that ran through; one that its own schedule ended keeps its best. "
-            f"Holm over the arms of an architecture. Budgets: {scale}."
+            f"epochs and equal FLOPs compare the best validation {analysis.scores} within one budget: the "
+            "smallest spent by any completed trial. A trial that stopped early by its own rule keeps its "
+            f"best. Holm over the arms of an architecture. Budgets: {scale}."
         ),
         headers=(
             "architecture",
@@ -151,9 +151,9 @@ def pareto_table(analysis: Analysis) -> Table:
         name="pareto",
         title=f"{analysis.scores.capitalize()} against cost",
         note=(
-            f"Cells that no other one as cheap surpasses in mean {analysis.headline}. Means alone decide "
-            "that; where intervals overlap, so may the truth. FLOPs: one forward pass of one sample; "
-            "training FLOPs: the same added up over the loops, per training image."
+            f"Pareto front: cells that no cell of equal or lower cost surpasses in mean {analysis.headline}. "
+            "Only means decide; overlapping intervals leave it open. FLOPs: one forward pass of one "
+            "sample; training FLOPs: their sum over the loops, per training image."
         ),
         headers=(
             "architecture",
@@ -204,8 +204,8 @@ def probes_table(analysis: Analysis) -> Table:
         name="probes",
         title="Fault tolerance, calibration, representation, latency",
         note=(
-            "Measured of the kept LKG networks; paired by trial number, Holm within each measure of an "
-            "architecture. docs/probes.md says what each measure is."
+            "Measured on the kept LKG networks; paired by trial number, Holm within each measure of an "
+            "architecture. docs/probes.md explains each measure."
         ),
         headers=(
             "architecture",

@@ -126,15 +126,15 @@ def comparisons_table(analysis: Analysis) -> Table:
         name="comparisons",
         title="Treatments against control",
         note=(
-            f"{'; '.join(methods)}; {ends}. p (adjusted): all verdicts about treatments hold "
-            f"{analysis.alpha:g} together; those about controls, likewise, among themselves. p (BH): "
-            f"Benjamini and Hochberg over this table, for exploration; {passed} of {len(explored)} pass, of "
-            f"which a share of {analysis.alpha:g} is expected to be false. Inert: trials in which nothing "
-            "was done, or that equal their control to the bit. Beside: the difference to "
-            f"{baselines}, where that is not the control. Cliff's delta and P(improvement) are "
-            "above 0 and 0.5 where the treatment is better. Smallest p: what these trials could have given "
-            f"at best. Equivalent: within {margins(analysis)}, each test at {analysis.alpha:g}. "
-            "Detectable: the true difference found with a power of 0.8. More trials: to find "
+            f"{'; '.join(methods)}; {ends}. p (adjusted): all verdicts about treatments share "
+            f"{analysis.alpha:g}, and those about controls have their own {analysis.alpha:g}. p (BH): "
+            f"Benjamini-Hochberg over this table, for exploration; {passed} of {len(explored)} pass, with an "
+            f"expected false-discovery rate of {analysis.alpha:g}. Inert: trials in which nothing "
+            "was done, or that equal their control to the bit. Beside: the difference from "
+            f"{baselines}, if that is not the control. Cliff's delta and P(improvement) are "
+            "above 0 and 0.5 if the treatment is better. Smallest p: the smallest that these trials could "
+            f"give. Equivalent: within {margins(analysis)}, each test at {analysis.alpha:g}. "
+            "Detectable: the true difference detected with 80 % power. More trials: to detect "
             f"{margins(analysis)} with that power.{what_scores_are(analysis)}"
         ),
         headers=(
@@ -194,11 +194,10 @@ def claims_table(analysis: Analysis) -> Table:
         title="Over architectures",
         note=(
             "Architectures that learn, and in which the treatment mostly acted. They share batch orders, so "
-            "all of them flip their sign together and n stays the number of trials; p adjusted as in the "
-            "table before. One effect: p of the hypothesis that all have the same; where it is small, the "
-            "average describes none of them. Wins: share of architectures that improve minus share that get "
-            "worse. "
-            "Better, worse, equivalent: in how many architectures."
+            "their signs flip together and n stays the number of trials; p is adjusted as in the previous "
+            "table. One effect: p of the hypothesis that all effects are equal; if it is small, the "
+            "average is misleading. Wins: share of architectures that improve minus share that get "
+            "worse. Better, worse, equivalent: numbers of architectures."
         ),
         headers=(
             "treatment",
@@ -267,7 +266,7 @@ def success_table(analysis: Analysis) -> Table:
     return Table(
         name="success",
         title="Cells in which only some trials learn",
-        note="Trials above chance by the headline, with Wilson's 95 % interval, and the mean of those alone.",
+        note="Trials whose headline beats chance, with Wilson's 95 % interval, and their mean.",
         headers=(
             "architecture",
             "treatment",
@@ -295,8 +294,8 @@ def regimes_table(analysis: Analysis) -> Table:
         name="regimes",
         title="Training regimes",
         note=(
-            "By the rules of the published paper and by those of its code, always on bounties; how "
-            "often the label comes out when trials are drawn again. Rules, in order: "
+            "By the rules of the published paper and by those of its code, always on bounties. Confidence: "
+            "how often resampled trials give the same label. Rules, in order: "
             f"{', '.join(RULES)}; else {UNKNOWN}."
         ),
         headers=(

@@ -252,7 +252,7 @@ class Store:
                 f"{path} is not a whole record ({error}); {self._anew(path)}", error.newer
             ) from None
         if found.spec.id != trial_id:
-            raise RecordError(f"{path} does not hold the trial it is named after; {self._anew(path)}")
+            raise RecordError(f"{path} does not contain the trial that it is named after; {self._anew(path)}")
         return found
 
     def _anew(self, path: Path) -> str:

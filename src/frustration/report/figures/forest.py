@@ -30,7 +30,7 @@ def forest(given: FigureInput) -> Iterator[Figure]:
     own = [topic for topic in topics(given.analysis) if topic.setting == given.setting]
     rows = [(topic, one) for topic in own for one in topic.comparisons]
     if not rows or len(rows) > MOST:
-        reason = "no treatment stands beside a control" if not rows else f"more than {MOST} effects"
+        reason = "no treatment has a control" if not rows else f"more than {MOST} effects"
         yield Figure(name=name, title=title, left_out=reason)
         return
     height = ROW * (len(rows) + len(own)) + 0.55

@@ -102,7 +102,7 @@ def effect(given: FigureInput) -> Iterator[Figure]:
     found = {(a, c.treatment): c for a, g in given.groups.items() for c in g.comparisons.values()}
     rows = tuple(label for label in given.labels if any(label == key[1] for key in found))
     if not found:
-        yield Figure(name=name, title=title, left_out="no treatment stands beside a control")
+        yield Figure(name=name, title=title, left_out="no treatment has a control")
         return
     values = np.abs([one.difference.value for one in found.values()])
     small = _small(values, given.metric)

@@ -113,13 +113,13 @@ def _at(results: StudyResults, analysis: Analysis, names: Names) -> At:
 
 
 def _boxes(plain: Plain) -> list[tuple[str, str, Sequence[str]]]:
-    """What stands below the answer and its plot: (class, title, sentences)."""
+    """The boxes below the answer and its plot: (class, title, sentences)."""
     return [
-        ("costs", "At what cost", plain.costs),
-        ("warnings", "Beware", plain.warnings),
+        ("costs", "Cost", plain.costs),
+        ("warnings", "Warnings", plain.warnings),
         ("helps", "Every comparison, with its test", plain.helps),
-        ("power_notes", "How surely", plain.power_notes),
-        ("withstand", "What the networks withstand", plain.withstand),
+        ("power_notes", "Power and error rate", plain.power_notes),
+        ("withstand", "Robustness", plain.withstand),
     ]
 
 
@@ -146,14 +146,14 @@ def _about(results: StudyResults, analysis: Analysis) -> list[Table]:
         Table(
             name="inert",
             title="Inert treatments",
-            note="Treatments that, by the trials' own records, never acted. They are in no family of tests.",
+            note="Treatments that never acted, by the trials' records. They were excluded from the tests.",
             headers=("architecture", "treatment", "trials"),
             rows=tuple(inert),
         ),
         Table(
             name="failures",
             title="Failed trials",
-            note="Trials that left an error instead of a record. They are in no test.",
+            note="Trials that ended with an error instead of a record. They were excluded from the tests.",
             headers=("architecture", "treatment", "trial", "cause", "id"),
             rows=tuple(
                 (one.architecture, one.label, "" if one.trial is None else str(one.trial), one.cause, one.id)
