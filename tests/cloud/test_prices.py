@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from frustration.cloud.prices import overrides, price, rate, table
+from frustration.cloud.prices import overrides, price, table
 from frustration.errors import InputError
 
 GPU = "ml.g4dn.xlarge"
@@ -21,23 +21,23 @@ def test_every_rate_of_the_table_is_dated_and_has_a_source():
 
 
 def test_the_published_rate_gives_the_published_dollars():
-    assert rate("us-east-1", GPU) == Decimal("0.7364")
-    assert round(Decimal("869.5") * rate("us-east-1", GPU)) == 640
+    assert price("us-east-1", GPU).usd_per_hour == Decimal("0.7364")
+    assert round(Decimal("869.5") * price("us-east-1", GPU).usd_per_hour) == 640
 
 
 @pytest.mark.parametrize("region,instance", [("us-east-1", "ml.c7i.large"), ("eu-west-1", GPU)])
 def test_an_unknown_type_or_region_is_an_error_that_says_how_to_give_it(region, instance):
     with pytest.raises(InputError, match=rf"{instance} in {region} is not known; give it with --price"):
-        rate(region, instance)
+        price(region, instance)
 
 
 def test_what_the_user_gives_wins_and_a_region_wins_over_all_regions(tmp_path):
     file = tmp_path / "prices.json"
     file.write_text(json.dumps({"prices": [{"instance": "ml.c7i.large", "usd_per_hour": 0.25}]}))
     given = overrides([f"{GPU}=0.5", f"eu-west-1/{GPU}=0.75"], file)
-    assert rate("us-east-1", GPU, given) == Decimal("0.5")
-    assert rate("eu-west-1", GPU, given) == Decimal("0.75")
-    assert rate("eu-west-1", "ml.c7i.large", given) == Decimal("0.25")
+    assert price("us-east-1", GPU, given).usd_per_hour == Decimal("0.5")
+    assert price("eu-west-1", GPU, given).usd_per_hour == Decimal("0.75")
+    assert price("eu-west-1", "ml.c7i.large", given).usd_per_hour == Decimal("0.25")
     assert price("us-east-1", GPU, given).source == "given by you"
 
 

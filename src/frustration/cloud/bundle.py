@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frustration.cloud.clients import code_of, spoken
+from frustration.cloud.clients import put_new
+from frustration.cloud.download import objects
 from frustration.cloud.place import Place
 from frustration.dataset.catalogue import entry_of
 from frustration.dataset.contents import archive_in, loose_path
@@ -128,15 +129,10 @@ def digest(files: Files) -> str:
 
 def upload(s3: Any, place: Place, folder: str, files: Files) -> int:
     """Put what is not there yet into `folder`, a key that ends with "/"; returns how many files were put."""
-    there: dict[str, int] = {}
-    with spoken(f"cannot list {place.uri(folder)}"):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=folder):
-            there |= {one["Key"]: one["Size"] for one in page.get("Contents", [])}
-    put = 0
-    for name, content in files.items():
-        if there.get(folder + name) != len(content):
-            put += _put_once(s3, place, folder + name, content)
-    return put
+    there = {one["Key"]: one["Size"] for one in objects(s3, place.bucket, folder)}
+    lacking = [name for name, content in files.items() if there.get(folder + name) != len(content)]
+    # Under this digest another launcher can only have put the same.
+    return sum(put_new(s3, place.bucket, folder + name, files[name]) for name in lacking)
 
 
 def _packed(package: Path) -> bytes:
@@ -156,17 +152,3 @@ def _packed(package: Path) -> bytes:
             member.size, member.mode = len(content), 0o644
             tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def _put_once(s3: Any, place: Place, key: str, content: bytes) -> int:
-    from botocore.exceptions import ClientError
-
-    with spoken(f"cannot write {place.uri(key)}"):
-        try:
-            s3.put_object(Bucket=place.bucket, Key=key, Body=content, IfNoneMatch="*")
-        except ClientError as error:
-            # Another launcher was faster; under this digest it can only have put the same.
-            if code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
-                return 0
-            raise
-    return 1

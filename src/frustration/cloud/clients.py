@@ -72,6 +72,21 @@ def spoken(what: str) -> Iterator[None]:
         raise CloudError(said(what, error)) from None
 
 
+def put_new(s3: Any, bucket: str, key: str, content: bytes, **more: str) -> bool:
+    """Write an object where there is none; False where there is one: another launcher was faster."""
+    from botocore.exceptions import ClientError
+
+    with spoken(f"cannot write s3://{bucket}/{key}"):
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*", **more)
+        except ClientError as error:
+            # 409: another conditional put of the same key is under way at this very moment.
+            if code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
+                return False
+            raise
+    return True
+
+
 def bucket_remarks(s3: Any, settings: Settings) -> list[str]:
     """What the user should know about the bucket; InputError if it is not there or not theirs to use."""
     from botocore.exceptions import ClientError

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from frustration.cloud.archive import LIMITS, ArchiveError, Limits
+from frustration.cloud.archive import ArchiveError
 from frustration.cloud.archive_contents import unpack
 from frustration.cloud.describe import describe
 from frustration.cloud.download import NoObject, fetch, folders
@@ -27,6 +26,7 @@ from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan, Pack
 from frustration.cloud.salvage import finished_in_checkpoints
 from frustration.cloud.settings import masked
+from frustration.errors import last_line
 from frustration.files import make_folder
 from frustration.study.merge import merge, union
 from frustration.study.store import Store
@@ -78,9 +78,6 @@ class Collection:
     def complete(self) -> bool:
         return all(outcome.good for outcome in self.outcomes)
 
-    def states(self) -> Counter[str]:
-        return Counter(outcome.state for outcome in self.outcomes)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -114,7 +111,6 @@ class Collector:
     plan: CloudPlan
     store: Store
     parallel: int = PARALLEL
-    limits: Limits = LIMITS
     observe: Callable[[Progress], None] = lambda progress: None
     stop: threading.Event = field(default_factory=threading.Event)
     _bytes: int = 0
@@ -188,10 +184,9 @@ class Collector:
                     archive,
                     arrived=lambda count: self._tell(count=count),
                     stop=self.stop,
-                    limit=self.limits.packed_bytes,
                 )
                 staging.create(self.plan.study)
-                parcel = unpack(archive, staging, belongs, self.limits)
+                parcel = unpack(archive, staging, belongs)
             except NoObject:
                 if job.status == "Completed":
                     fetched.absent.append(job.name)
@@ -252,13 +247,13 @@ class Collector:
         if last.status == GONE:
             return self._outcome(pack, MISSING, last.name, "the service knows the job no more")
         known = describe(self.sagemaker, last.name)
-        reason = known.reason.strip().splitlines()[0] if known and known.reason.strip() else ""
+        reason = known.why if known else ""
         state = STOPPED if last.status == "Stopped" else FAILED
         return self._outcome(pack, state, last.name, reason or "the service gives no reason")
 
     def _causes(self, failed: list[str]) -> str:
         lines = [
-            failure["traceback"].strip().splitlines()[-1]
+            last_line(failure["traceback"])
             for failure in self.store.failures()
             if failure["id"] in failed and failure["traceback"].strip()
         ]

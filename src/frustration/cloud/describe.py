@@ -43,6 +43,11 @@ class Facts:
     started: datetime | None
     ended: datetime | None
 
+    @property
+    def why(self) -> str:
+        """The first line of the reason."""
+        return next(iter(self.reason.strip().splitlines()), "")
+
 
 def describe(sagemaker: Any, name: str) -> Facts | None:
     """None where the service does not know the job (any more)."""

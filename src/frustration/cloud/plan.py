@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from frustration.cloud.clients import CloudError, code_of, spoken
+from frustration.cloud.clients import CloudError, code_of, put_new, spoken
 from frustration.cloud.place import Place
 from frustration.errors import InputError
 from frustration.spec import TrialSpec
@@ -153,24 +153,8 @@ def read_plan(s3: Any, place: Place) -> CloudPlan | None:
 
 def write_plan(s3: Any, place: Place, plan: CloudPlan, generation: int) -> bool:
     """Write a plan where there is none; False if another launcher was faster, whose plan then holds."""
-    from botocore.exceptions import ClientError
-
-    key = place.plan(generation)
-    with spoken(f"cannot write {place.uri(key)}"):
-        try:
-            s3.put_object(
-                Bucket=place.bucket,
-                Key=key,
-                Body=plan.to_json().encode(),
-                ContentType="application/json",
-                IfNoneMatch="*",
-            )
-        except ClientError as error:
-            # 409: another conditional put of the same key is under way at this very moment.
-            if code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
-                return False
-            raise
-    return True
+    content = plan.to_json().encode()
+    return put_new(s3, place.bucket, place.plan(generation), content, ContentType="application/json")
 
 
 def _get(s3: Any, place: Place, key: str) -> str | None:

@@ -45,11 +45,6 @@ class Price:
         }
 
 
-def rate(region: str, instance: str, overrides: Overrides | None = None) -> Decimal:
-    """US dollars an hour for one instance."""
-    return price(region, instance, overrides).usd_per_hour
-
-
 def price(region: str, instance: str, overrides: Overrides | None = None) -> Price:
     """The rate with its source: what the user gave for this region, for every region, then the table."""
     given = overrides or {}

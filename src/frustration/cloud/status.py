@@ -43,8 +43,7 @@ class PackState:
 
     @property
     def reason(self) -> str:
-        lines = self.facts.reason.strip().splitlines() if self.facts else []
-        return lines[0] if lines else ""
+        return self.facts.why if self.facts else ""
 
     def elapsed(self, now: datetime) -> float:
         """Seconds since the job was created."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from frustration.cloud.clients import code_of, spoken
 from frustration.cloud.download import objects
 
+T = TypeVar("T")
 DENIED = ("AccessDenied", "403", "NotImplemented", "MethodNotAllowed")
 ARCHIVE = "archives"
 CHECKPOINTS = "checkpoints"
@@ -60,8 +61,8 @@ def measure(
         kind = kind_of(one["Key"].removeprefix(prefix))
         usage.kinds.setdefault(kind, Usage()).add(one["Size"])
         progress(number)
-    usage.old_versions = _usage_of(lambda: _old_versions(s3, bucket, prefix + under))
-    usage.unfinished = _usage_of(lambda: _unfinished(s3, bucket, prefix + under))
+    usage.old_versions = _usage_of(_old_versions(s3, bucket, prefix + under))
+    usage.unfinished = _usage_of(_unfinished(s3, bucket, prefix + under))
     return usage
 
 
@@ -81,19 +82,22 @@ def kind_of(key: str) -> tuple[str, str]:
     return "", SHARED if key.startswith(("code/", "data/")) else OTHER
 
 
-def _usage_of(sizes: Callable[[], Iterable[int]]) -> Usage | None:
+def allowed(what: str, listing: Iterable[T]) -> list[T] | None:
+    """All of a listing of AWS; None where these credentials may not see it."""
     from botocore.exceptions import ClientError
 
-    usage = Usage()
-    with spoken("cannot list what is stored in S3"):
+    with spoken(f"cannot list {what}"):
         try:
-            for size in sizes():
-                usage.add(size)
+            return list(listing)
         except ClientError as error:
             if code_of(error) in DENIED:
                 return None
             raise
-    return usage
+
+
+def _usage_of(sizes: Iterable[int]) -> Usage | None:
+    found = allowed("what is stored in S3", sizes)
+    return None if found is None else Usage(objects=len(found), bytes=sum(found))
 
 
 def _old_versions(s3: Any, bucket: str, prefix: str) -> Iterator[int]:

@@ -42,6 +42,8 @@ def _parser() -> Parser:
 
 def _clean(options: argparse.Namespace) -> int:
     from frustration.cloud.download import objects
+    from frustration.cloud.storage import allowed
+    from frustration.cloud.storage import uploads as unfinished_uploads
 
     cloud = Cloud.of(options)
     s3, place = cloud.s3, cloud.place(options.study)
@@ -49,7 +51,8 @@ def _clean(options: argparse.Namespace) -> int:
         raise InputError(f'"{options.study}" is not the name of a study')
     root = place.root + ("checkpoints/" if options.checkpoints else "")
     found = [(one["Key"], one["Size"]) for one in objects(s3, place.bucket, root)]
-    uploads = _uploads(s3, place.bucket, root)
+    # Who may not see such uploads has none to remove.
+    uploads = allowed(f"uploads to {place.bucket}", unfinished_uploads(s3, place.bucket, root)) or []
     if not found and not uploads:
         print(f"nothing to remove in {place.uri(root)}")
         return 0
@@ -105,21 +108,6 @@ def _refuse_what_is_not_home(options: argparse.Namespace, s3: Any, place: Place,
             f"{place.uri(place.root)} holds archives and no plan that says what they are; --lose gives them "
             f"up. Nothing was removed"
         )
-
-
-def _uploads(s3: Any, bucket: str, prefix: str) -> list[dict[str, Any]]:
-    from botocore.exceptions import ClientError
-
-    from frustration.cloud.clients import code_of, spoken
-    from frustration.cloud.storage import DENIED, uploads
-
-    with spoken(f"cannot list uploads to {bucket}"):
-        try:
-            return list(uploads(s3, bucket, prefix))
-        except ClientError as error:
-            if code_of(error) in DENIED:
-                return []
-            raise
 
 
 def _remove(s3: Any, bucket: str, root: str, keys: list[str], uploads: list[dict[str, Any]]) -> None:

@@ -64,7 +64,7 @@ def _report(usage: StorageUsage, where: str, price: float | None) -> dict[str, A
         "usd_per_month": None if price is None else round(_gib(total) * price, 6),
         "usd_per_gib_month": price,
         "kinds": [
-            {"study": study or None, "kind": kind, "objects": part.objects, "bytes": part.bytes}
+            {"study": study or None, "kind": kind, **vars(part)}
             for (study, kind), part in sorted(usage.kinds.items())
         ],
         "old_versions": _as_json(usage.old_versions),
@@ -73,7 +73,7 @@ def _report(usage: StorageUsage, where: str, price: float | None) -> dict[str, A
 
 
 def _as_json(part: Usage | None) -> dict[str, int] | None:
-    return None if part is None else {"objects": part.objects, "bytes": part.bytes}
+    return None if part is None else vars(part)
 
 
 def _say(usage: StorageUsage, where: str, price: float | None) -> None:

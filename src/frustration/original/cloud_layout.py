@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.architecture import Architecture
-from frustration.cloud.archive import LIMITS, ArchiveError, Limits
+from frustration.cloud.archive import ArchiveError
 from frustration.cloud.archive_contents import unpack
 from frustration.cloud.clients import CloudError
 from frustration.cloud.collection import DAMAGED, DONE, FAILED, INCOMPLETE, MISSING, RUNNING, STOPPED
@@ -150,10 +150,7 @@ class OriginalCollector:
     """Where the cells' files go."""
     trials: int | None = None
     """How many a cell should have; None: as many as the fullest one has."""
-    wanted: frozenset[tuple[Architecture, str]] | None = None
-    """Cells; None: all that are there."""
     parallel: int = 8
-    limits: Limits = LIMITS
     observe: Callable[[int, int], None] = lambda done, total: None
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -166,11 +163,10 @@ class OriginalCollector:
             harvest.remarks.append(f"the states of the jobs are not known: {error}")
         jobs = {job.name: job for job in find(self.s3, self.bucket, self.prefix)}
         jobs |= {name: job for name in known if (job := parse(name))}
-        chosen = [job for job in jobs.values() if self.wanted is None or job.cell in self.wanted]
-        read, damaged = self._read(chosen, harvest)
+        read, damaged = self._read(jobs.values(), harvest)
         most = self.trials or max((len(trials) for trials in read.values()), default=0)
         by_cell: dict[tuple[Architecture, str], list[OriginalJob]] = {}
-        for job in sorted(chosen, key=lambda job: job.time):
+        for job in sorted(jobs.values(), key=lambda job: job.time):
             by_cell.setdefault(job.cell, []).append(job)
         for cell in _in_order(by_cell):
             outcome = self._judge(by_cell[cell], read, damaged, known, most)
@@ -215,8 +211,8 @@ class OriginalCollector:
         archive = folder / f"{job.name}.tar.gz"
         key = f"{under}{job.name}/output/model.tar.gz"
         try:
-            fetch(self.s3, self.bucket, key, archive, stop=self.stop, limit=self.limits.packed_bytes)
-            parcel = unpack(archive, Store(folder / job.name), lambda spec: False, self.limits)
+            fetch(self.s3, self.bucket, key, archive, stop=self.stop)
+            parcel = unpack(archive, Store(folder / job.name), lambda spec: False)
         except NoObject:
             return None, "", []
         except ArchiveError as error:
@@ -264,9 +260,8 @@ class OriginalCollector:
             if job.name in damaged:
                 return outcome(DAMAGED, job.name, damaged[job.name])
         if latest in known and known[latest].status in ("Failed", "Stopped"):
-            reason = known[latest].reason.strip().splitlines()
             state = FAILED if known[latest].status == "Failed" else STOPPED
-            return outcome(state, latest, reason[0] if reason else "the service gives no reason")
+            return outcome(state, latest, known[latest].why or "the service gives no reason")
         return outcome(MISSING, latest, "it left no model.tar.gz")
 
 
