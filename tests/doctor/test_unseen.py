@@ -167,10 +167,29 @@ def test_modules_are_found_in_the_folders_of_the_package_and_of_sys_path(tmp_pat
     assert "LSTM" in " ".join(step.reason for step in examine(moved).steps)
 
 
-@pytest.mark.parametrize("deep", ["a" + " + a" * 6000, "(" * 3000 + "a" + ")" * 3000, "a" + ".b()" * 3000])
+@pytest.mark.parametrize(
+    "deep",
+    [
+        "a" + " + a" * 6000,
+        "(" * 3000 + "a" + ")" * 3000,
+        "a" + ".b()" * 3000,
+        "(" + "lambda: " * 9000 + "a)",
+        "(" + "'a' " * 9000 + ")",
+    ],
+)
 def test_an_expression_that_is_too_deep_for_the_parser_is_answered_with_its_line(deep):
     with pytest.raises(InputError, match=r"line 2: an expression with more than 1000 operators"):
         Script(f"a = 1\nx = {deep}\n")
+
+
+@pytest.mark.parametrize("number", [3000, 100_000])
+def test_a_chain_of_elif_that_is_too_long_for_the_parser_is_answered_with_its_line(number):
+    with pytest.raises(InputError, match=r"line 2003: more than 1000 elif in one chain"):
+        Script("if a:\n    pass\n" + "elif a:\n    pass\n" * number)
+
+
+def test_many_short_chains_of_elif_are_read():
+    assert Script("if a:\n    pass\nelif b:\n    pass\n" * 1500).module.body
 
 
 def test_a_long_list_is_not_deep():

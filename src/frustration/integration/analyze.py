@@ -28,6 +28,11 @@ def analyze(folder: Path, control: Path | None = None) -> Analysis:
 
     own = read_own(folder)
     if own is not None:
+        if control is not None:
+            raise InputError(
+                f"{folder} holds trials of ours, whose control is an arm beside them (wide@1) and not a folder: "
+                "leave --control out"
+            )
         return analyze_own(own)
     runs = runs_in(folder)
     result = Analysis(runs)
@@ -220,6 +225,8 @@ def _control(runs: list[Run], control: Path | None, result: Analysis) -> None:
     best = [
         max(sign * one.score for one in run.final.architectures) for run in runs if run.final.architectures
     ]
+    if not best:
+        raise InputError(f"no run holds the scores of an architecture that {control} could be compared with")
     wide = [sign * run.final.architectures[0].score for run in others]
     size = others[0].final.architectures[0].parameters
     grown = max((one.parameters for run in runs for one in run.final.architectures), default=0)

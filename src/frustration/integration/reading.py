@@ -30,6 +30,10 @@ def parse(source: bytes | str, path: Path | None) -> MetadataWrapper:
                 f"{place}, line {line}: an expression with more than {DEEPEST} operators inside each other "
                 "is not read: take it apart"
             )
+        if line := _too_long_chain(text):
+            raise InputError(
+                f"{place}, line {line}: more than {DEEPEST} elif in one chain are not read: use a dictionary"
+            )
         return MetadataWrapper(cst.parse_module(source))
     except (cst.ParserSyntaxError, UnicodeDecodeError, SyntaxError, RecursionError) as error:
         raise InputError(_unreadable(error, place)) from None
@@ -50,20 +54,40 @@ def _decoded(source: bytes) -> str:
 
 def _too_deep(text: str) -> int:
     """The line of the first expression that is nested too deeply; 0: there is none."""
-    depths = [0]
+    depths, openers, before = [0], [""], 0
     for token in _tokens(text):
         if token.type == tokenize.NEWLINE or token.string == ";":
-            depths = [0]
+            depths, openers = [0], [""]
         elif token.string in ("(", "[", "{"):
             depths.append(1)
+            openers.append(token.string)
         elif token.string in (")", "]", "}"):
-            closed = depths.pop() if len(depths) > 1 else 0
+            closed = depths.pop() if len(depths) > 1 and openers.pop() else 0
             depths[-1] += 1 if closed else 0
-        elif token.string in (",", ":") and len(depths) > 1:
+        elif openers[-1] and (token.string == "," or (token.string == ":" and openers[-1] != "(")):
             depths[-1] = 1
-        elif token.type == tokenize.OP or token.string in _WORDS:
+        elif token.type == tokenize.OP or token.string in _WORDS or token.type == before == tokenize.STRING:
             depths[-1] += 1
+        before = before if token.type in (tokenize.NL, tokenize.COMMENT) else token.type
         if sum(depths) > DEEPEST:
+            return token.start[0]
+    return 0
+
+
+def _too_long_chain(text: str) -> int:
+    """The line at which chains of `elif` become too long; 0: nowhere. In the tree each is inside the last."""
+    chains, begins = [0], True
+    for token in _tokens(text):
+        if token.type == tokenize.INDENT:
+            chains.append(0)
+        elif token.type == tokenize.DEDENT:
+            chains.pop()
+        elif token.type in (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT):
+            begins = begins or token.type == tokenize.NEWLINE
+        elif begins:
+            begins = False
+            chains[-1] = chains[-1] + 1 if token.string == "elif" else 0
+        if sum(chains) > DEEPEST:
             return token.start[0]
     return 0
 
@@ -86,7 +110,7 @@ def _unreadable(error: Exception, place: str) -> str:
             f"{place}: byte {error.start} is not {error.encoding}; is an encoding declared in the first line?"
         )
     if isinstance(error, RecursionError):
-        return f"{place}: an expression in it is nested too deeply"
+        return f"{place}: an expression or a chain of elif in it is nested too deeply"
     return f"{place}: {error}"
 
 
