@@ -87,20 +87,49 @@ def test_no_growth_is_explained_by_epochs_and_patience(tmp_path):
     assert "the best that counts is 0.71 of epoch 3, 2 epochs before the end, and growth needs 10" in sentence
 
 
-def test_a_gain_over_several_runs_is_held_against_noise_between_seeds(tmp_path):
-    for seed, gained in enumerate([0.01, 0.012, 0.011, 0.009, 0.013, 0.01]):
-        folder = tmp_path / f"seed{seed}"
-        folder.mkdir()
-        (folder / f"seed{seed}_best_arch_scores.csv").write_text(
+def runs(folder, *gains, maximizing: bool = True) -> None:
+    """Runs of the library with other seeds: 100 parameters, then 210 and a gain."""
+    for seed, gained in enumerate(gains):
+        own = folder / f"seed{seed}"
+        own.mkdir(parents=True)
+        (own / f"seed{seed}_best_arch_scores.csv").write_text(
             f"Param Counts,Max Valid Scores\n100,{0.9 + seed / 100}\n210,{0.9 + seed / 100 + gained}\n"
         )
-        (folder / f"seed{seed}Scores.csv").write_text("Epochs,Validation Scores\n0,0.5\n1,0.6\n")
+        (own / f"seed{seed}Scores.csv").write_text("Epochs,Validation Scores\n0,0.5\n1,0.6\n")
+        (own / f"seed{seed}_config.json").write_text(json.dumps({"maximizing_score": maximizing}))
+
+
+def test_a_gain_over_several_runs_is_held_against_noise_between_seeds(tmp_path):
+    runs(tmp_path, 0.01, 0.012, 0.011, 0.009, 0.013, 0.01)
     said = " ".join(analyze(tmp_path).sentences)
     assert "6 runs: mean gain +0.01083" in said
     assert "p = 0.0312" in said
     assert "more than noise between seeds" in said
     control = tmp_path / "seed0"
     assert "control of 100 parameters" in " ".join(analyze(tmp_path, control).sentences)
+
+
+def test_what_one_run_and_no_control_cannot_say_is_said(tmp_path):
+    runs(tmp_path / "one", 0.01)
+    alone = " ".join(analyze(tmp_path / "one").sentences)
+    assert "one run: whether its gain is more than the noise of a seed cannot be said" in alone
+    assert "no control: dendrites add parameters, and an ordinary wider layer does that too" in alone
+    runs(tmp_path / "several", 0.02, -0.03, 0.03, -0.01)
+    said = " ".join(analyze(tmp_path / "several").sentences)
+    assert "4 runs: mean gain" in said
+    assert "not distinguishable from noise between seeds" in said
+    assert "no control: " in said
+
+
+def test_a_control_of_a_loss_is_better_where_it_is_lower(tmp_path):
+    runs(tmp_path / "grown", -0.1, -0.1, maximizing=False)
+    runs(tmp_path / "wide", 0.2, maximizing=False)
+    found = analyze(tmp_path / "grown", tmp_path / "wide")
+    said = " ".join(found.sentences)
+    assert "control of 100 parameters without dendrites: 0.9 (n = 1)" in said
+    assert "up to 210 parameters: 0.805 (n = 2), a difference of +0.095" in said
+    assert "no control" not in said
+    assert [row[4] for row in found.rows] == ["", "+0.1", "", "+0.1"]
 
 
 def test_the_graph_is_written_only_where_it_is_asked_for(tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from doctor_kit import EXPECTED, SCRIPTS, first
+
+from frustration.loops import Growth, Ratchet
 
 RUNNER = Path(__file__).with_name("run_edited.py")
 
@@ -71,3 +75,29 @@ def test_a_script_edited_for_our_own_loops_runs_to_its_end(tmp_path, target, que
     scores, kinds = map(int, done.stdout.splitlines()[-1].split())
     assert scores > 10
     assert kinds > 1
+
+
+@pytest.mark.parametrize("target, intervention", [("growth", Growth), ("ratchet", Ratchet)])
+@pytest.mark.parametrize("name, epochs", [("lightning_classifier.py", 20), ("trainer_text.py", 3)])
+def test_a_framework_s_script_edited_for_our_own_callbacks_ends_with_its_best_network(
+    name, epochs, target, intervention, tmp_path, monkeypatch, capsys
+):
+    outcomes = []
+    add_score = intervention.add_score
+
+    def heard(self, score):
+        outcomes.append(add_score(self, score))
+        return outcomes[-1]
+
+    monkeypatch.setattr(intervention, "add_score", heard)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "main.py").write_text(first(name, target).after)
+    runpy.run_path("main.py", run_name="__main__")
+    if target == "growth":
+        assert sum(outcome.grown for outcome in outcomes) >= 2
+        assert [outcome.complete for outcome in outcomes].index(True) == len(outcomes) - 1
+    else:
+        assert len(outcomes) == epochs
+        assert {outcome.why for outcome in outcomes} >= {"discarded"}
+    last_score = re.findall(r"acc(?:uracy)?'?\W+(\d[.\d]*)", capsys.readouterr().out)[-1]
+    assert float(last_score) == max(outcome.score for outcome in outcomes)

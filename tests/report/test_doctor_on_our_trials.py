@@ -27,6 +27,8 @@ def test_what_is_missing_for_an_answer_is_said(tmp_path, capsys):
     made(tmp_path / "s", study("none", "hidden", trials=3))
     assert main(["analyze", str(tmp_path / "s")]) == 0
     assert "no network has grown" in capsys.readouterr().out
+    assert main(["analyze", str(tmp_path / "s"), "--control", str(tmp_path)]) == 2
+    assert "whose control is an arm beside them (wide@1) and not a folder" in capsys.readouterr().err
     with pytest.raises(InputError, match="frustration report"):
         draw(analyze(tmp_path / "s").runs, tmp_path / "graph.png")
 

@@ -30,8 +30,8 @@ def analyze(folder: Path, control: Path | None = None) -> Analysis:
     if own is not None:
         if control is not None:
             raise InputError(
-                f"{folder} holds trials of ours, whose control is an arm beside them (wide@1) and not a folder: "
-                "leave --control out"
+                f"{folder} holds trials of ours, whose control is an arm beside them (wide@1) and not a "
+                "folder: leave --control out"
             )
         return analyze_own(own)
     runs = runs_in(folder)
