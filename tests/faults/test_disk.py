@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or otherwise unwilling ends a run with one sentence; what was kept stays."""
+"""A disk that is full, read-only or otherwise not writable ends a run with one sentence; saved files stay."""
 
 import os
 import resource

@@ -1,9 +1,9 @@
 """Networks that grow, beside fixed ones: at equal epochs and at equal training FLOPs, parameters beside all.
 
-A network that grows makes its loops dearer. So the best validation accuracy of every arm is read within one
-number of epochs, and within one number of operations: the least that any trial spent which was not ended by a
-schedule of its own. A trial that was keeps its best, for it had the rest of the budget and did not want it.
-Test accuracy is known of the final LKG only, and is given with its parameters.
+Growth makes loops more expensive. So the best validation accuracy of every arm is compared within one number
+of epochs and within one number of operations: the smallest spent by any completed trial. A trial that stopped
+early by its own rule keeps its best. Test accuracy is known only of the final LKG, and is given with its
+parameters.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def _against(arms: Arms, arm: Arm, difference: Estimate | None) -> str:
 
 
 def pareto_table(analysis: Analysis) -> Table:
-    """What nothing as cheap surpasses."""
+    """The Pareto front of the means."""
     rows = tuple(
         (
             place_of(analysis, row.setting, row.architecture),

@@ -16,7 +16,7 @@ class SessionStart:
 
     specs: tuple[TrialSpec, ...]
     loops: tuple[int, ...]
-    """How many loops each trial has behind it."""
+    """Completed loops of each trial."""
     shape: AnyShape
     notes: tuple[str, ...]
     """What the user should know: what is resumed, finished or abandoned."""
