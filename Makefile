@@ -18,7 +18,7 @@ bootstrap:
 	@scripts/bootstrap
 
 study: bootstrap
-	.venv/bin/study run
+	.venv/bin/frustration study run
 	@scripts/bootstrap --hint
 
 test: bootstrap

@@ -99,7 +99,7 @@ def test_from_a_file_to_its_table_and_on(study, grid):
     assert "already" not in study("extend", "grid", "--trials", "2", code=2)
     message = study(*run_of(grid), code=2)  # the file still says two trials
     assert "larger study" in message
-    assert "study run grid" in message
+    assert "frustration study run grid" in message
     assert "6 done" in study("run", "grid", "--threads", "1")
 
 
@@ -162,7 +162,10 @@ def test_a_failure_is_said_kept_and_retried(study, grid, monkeypatch):
         patch.setattr(Trial, "judge", failing)
         printed = study(*run_of(grid), code=1)
     assert "failed: [1*2] hidden, trial 1: ZeroDivisionError: made up" in printed
-    assert "1 trials failed (ZeroDivisionError: made up); `study retry grid` runs them again" in printed
+    assert (
+        "1 trials failed (ZeroDivisionError: made up); `frustration study retry grid` runs them again"
+        in printed
+    )
     assert "1 failed with ZeroDivisionError: made up" in study("status", "grid")
     assert "failed 1" in study("show", "grid")
     study(*run_of(grid), code=1)  # not run again unasked

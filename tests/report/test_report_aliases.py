@@ -42,7 +42,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [*NAMES, "report"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_is_a_script_and_a_word_of_the_umbrella(name):
     scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
     module, _, function = scripts[name].partition(":")

@@ -68,7 +68,7 @@ BAD = {
     "both": (["made-up", "--from-trials", "x.md"], 2, "name a study"),
     "no such file": (["--from-trials", "x.md"], 2, "cannot read x.md"),
     "bad margin": (["made-up", "--margin", "-1"], 2, "--margin"),
-    "compare one": (["compare", "made-up"], 2, "report compare"),
+    "compare one": (["compare", "made-up"], 2, "frustration report compare"),
 }
 
 
@@ -86,7 +86,10 @@ def test_an_empty_study_is_one_sentence(place, capsys):
     for spec in specs_of(study()):
         next((place / "trials" / spec.id[:2]).glob(f"{spec.id}.json")).unlink()
     assert main(["made-up", "--print"]) == 2
-    assert "has no finished trial to report; `study run made-up` runs its trials" in capsys.readouterr().err
+    assert (
+        "has no finished trial to report; `frustration study run made-up` runs its trials"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_half_written_and_a_newer_record_are_one_sentence_each_and_the_rest_is_reported(place, capsys):
@@ -111,7 +114,7 @@ def test_help_comes_before_anything_heavy_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "report compare A B" in done.stdout
+    assert "frustration report compare A B" in done.stdout
 
 
 def test_the_line_at_the_end_of_a_run_writes_only_what_is_not_there_yet(place):

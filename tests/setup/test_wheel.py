@@ -35,6 +35,21 @@ def test_the_commands_installed_are_those_declared() -> None:
     assert {entry.name: entry.value for entry in installed} == SCRIPTS
 
 
+def test_only_the_umbrella_and_what_the_original_project_had_are_commands_of_their_own() -> None:
+    ours = {
+        "frustration",
+        "fe",
+        "train",
+        "clean",
+        "clean-all",
+        "analyze-dataset",
+        "generate-reproduction-tests",
+    }
+    rest = {name for name in SCRIPTS if not name.startswith(("make-", "sagemaker-"))}
+    assert rest == ours
+    assert SCRIPTS["fe"] == SCRIPTS["frustration"]
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_each_command_exists(name: str) -> None:
     (entry,) = distribution("frustration-engine").entry_points.select(group="console_scripts", name=name)

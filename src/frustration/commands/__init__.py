@@ -1,4 +1,4 @@
-"""The command line: `frustration`, and each of its subcommands under a name of its own."""
+"""The command line: `frustration`, in short `fe`, and its subcommands."""
 
 from __future__ import annotations
 
@@ -125,6 +125,7 @@ def _help() -> str:
             "commands:",
             *lines,
             "",
-            "`frustration COMMAND --help` explains it. Most are also commands of their own.",
+            "`frustration COMMAND --help` explains it; `fe` is short for frustration.",
+            "What the original project had, such as train and clean, is also a command of its own.",
         ]
     )

@@ -67,6 +67,8 @@ def _clean(options: CleanOptions) -> int:
     if not options.model_dir.is_dir():
         raise InputError(f"--model-dir {options.model_dir} is not a folder")
     directory = ModelDirectory(options.model_dir)
+    if not directory.is_one():
+        raise InputError(f"{options.model_dir} holds no checkpoint, so nothing is removed from it")
     if options.dry_run:
         _report(directory.wanted(options.names, options.everything), directory, "would remove")
         return 0
@@ -96,6 +98,8 @@ def _busy(model_dir: Path) -> str:
 def _report(paths: Sequence[Path], directory: ModelDirectory, did: str) -> None:
     for path in paths:
         print(f"{did} {directory.shown(path)}")
+    if paths:
+        print(f"{did} {len(paths):,} in all, in {directory.root}")
     if not paths:
         left = sum(1 for _ in directory.left_by_runs())
         others = f"; other files are there ({left}): name them, or use --all" if left else ""
@@ -107,6 +111,12 @@ class ModelDirectory:
 
     def __init__(self, given: Path) -> None:
         self.given, self.root = given, given.resolve()
+
+    def is_one(self) -> bool:
+        """Whether it holds a checkpoint, or nothing at all; not where --model-dir was a slip."""
+        if any(self.left_by_runs()) or any(self.root.rglob("*.safetensors")):
+            return True
+        return {path.name for path in self.root.iterdir()} <= {*PLACEHOLDERS, LOCK}
 
     def shown(self, path: Path) -> Path:
         """As the user would write it."""

@@ -19,10 +19,10 @@ NAME = "probe"
 
 EXAMPLES = """\
 examples:
-  probe quickstart                             everything that is missing
-  probe quickstart --what knockout             accuracy against the share of hidden units silenced
-  probe quickstart --draws 200                 more draws
-  probe quickstart --dry-run                   what is missing; nothing is written
+  frustration probe quickstart                             everything that is missing
+  frustration probe quickstart --what knockout             accuracy against the share of hidden units silenced
+  frustration probe quickstart --draws 200                 more draws
+  frustration probe quickstart --dry-run                   what is missing; nothing is written
 
 Results are in results/NAME/probes; docs/probes.md explains them. Ctrl-C ends cleanly, and the same command
 resumes from there."""

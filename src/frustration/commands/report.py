@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 NAME = "report"
 EXAMPLES = """\
 examples:
-  report quickstart                             results/quickstart/report/, the page to open is printed
-  report quickstart --print                     the main table in the terminal; nothing is written
-  report --from-trials psa_simplemlp_trials.md  the same for a trials file of the original project
-  report models/1x32                            a comparison that `train` has kept there
-  report --from-csv runs.csv --treatment optimizer --score accuracy --pair seed    anybody's runs
-  report compare A B                            two studies (or trials files): what agrees, what differs
+  frustration report quickstart                             written to results/quickstart/report/
+  frustration report quickstart --print                     the main table in the terminal; nothing is written
+  frustration report --from-trials psa_simplemlp_trials.md  the same for a trials file of the original project
+  frustration report models/1x32                            a comparison that `train` has kept there
+  frustration report --from-csv runs.csv --treatment optimizer --score accuracy --pair seed    anybody's runs
+  frustration report compare A B                            two studies, or trials files
 
 Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
 psa_simplemlp_summary.md and its kin. docs/reports.md explains them."""
@@ -44,7 +44,7 @@ def _parser() -> Parser:
     parser = Parser(
         NAME,
         "Write what a study shows: tests, effects with intervals, tables, figures and one page. "
-        "`report compare A B` compares two.",
+        "`frustration report compare A B` compares two.",
         more=lambda: EXAMPLES,
     )
     parser.add_argument(
@@ -112,7 +112,7 @@ def _runs(options: argparse.Namespace) -> StudyResults:
 
 def _compare_parser() -> Parser:
     parser = Parser(
-        "report compare",
+        "frustration report compare",
         "Compare two studies, or trials files of the original project: tests of a difference and of "
         "equivalence for every treatment that both have, and a verdict per architecture.",
     )
@@ -227,7 +227,7 @@ def _print(results: StudyResults, options: argparse.Namespace) -> None:
 def _compare(arguments: list[str]) -> int:
     options = _compare_parser().read(arguments)
     if options.b is None:
-        raise InputError('name two studies or trials files, as in "report compare A B"')
+        raise InputError('name two studies or trials files, as in "frustration report compare A B"')
     from frustration.files import make_folder, write_atomically
     from frustration.report.compare import compare, compare_sentences, compare_table, verdict_table
     from frustration.report.latex import latex_table

@@ -48,7 +48,7 @@ class Estimator:
         if self.study.analysis.pilot:
             raise InputError(
                 f"{self.study.name} has a pilot, and what is trained after it follows from its results: "
-                f"a launch plans all jobs at once. `study run` runs it, here or on Ray"
+                f"a launch plans all jobs at once. `frustration study run` runs it, here or on Ray"
             )
         return prepare(self.study, device="cpu", twins=False)
 

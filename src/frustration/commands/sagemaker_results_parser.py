@@ -138,7 +138,8 @@ def _say_study(name: str, harvest: Collection, root: Path) -> None:
         some = ", ".join(sorted(harvest.differing)[:3])
         print(
             f"{len(harvest.differing):,} trials came back with other results than the records that are here "
-            f"({some}); what is here stays, and study verify {name} tells whether it can be repeated"
+            f"({some}); what is here stays, and frustration study verify {name} tells whether it can be "
+            f"repeated"
         )
     _remarks(harvest.remarks)
 

@@ -40,13 +40,13 @@ def _help() -> str:
     lines = [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: study COMMAND ...",
+            "usage: frustration study COMMAND ...",
             "",
             "A study is a grid of architectures x modes x trials. Its records are in results/NAME.",
             "",
             *lines,
             "",
-            "`study COMMAND --help` explains each of them.",
+            "`frustration study COMMAND --help` explains each of them.",
         ]
     )
 
@@ -86,7 +86,7 @@ def _status(arguments: list[str]) -> int:
     if options.study is None:
         stores = [Store(path.parent) for path in sorted(options.results.glob("*/study.toml"))]
         if not stores and not options.json:
-            print(f"{options.results} holds no study yet; `study run` makes one")
+            print(f"{options.results} holds no study yet; `frustration study run` makes one")
     else:
         stores = [flags.open_store(options)]
     states = [study_status.state(store) for store in stores]
@@ -214,7 +214,7 @@ def _presets(arguments: list[str]) -> int:
             f"{name:<12} {len(study.architectures)} architectures x {len(study.modes)} modes x "
             f"{study.trials} trials, {study.meta_loops} loops: {study.size:,} trials"
         )
-    print("\n`study presets NAME` prints one; with `> mine.toml` behind it, that begins one of your own.")
+    print("\n`frustration study presets NAME` prints one; `> mine.toml` behind it begins one of your own.")
     return 0
 
 

@@ -23,25 +23,29 @@ FIELDS = {
     "dataset": "datasets",
     "seed": "seed",
 }
-"""Flags of `study run` that say a field of the study."""
+"""Flags of `frustration study run` that say a field of the study."""
 RUN_EXAMPLES = """\
 examples:
-  study run                          the preset quickstart, a minute or two on two cores
-  study run paper-98 --dry-run       what the published grid costs on this machine
-  study run studies/example.toml     a study of your own
-  study run --architectures "[1*32]" "[4*4]" --modes none hidden --trials 4 --meta-loops 10
-  study run quickstart               run again, it does what is missing and nothing else
+  frustration study run                          the preset quickstart, a minute or two on two cores
+  frustration study run paper-98 --dry-run       what the published grid costs on this machine
+  frustration study run studies/example.toml     a study of your own
+  frustration study run --architectures "[1*32]" "[4*4]" --modes none hidden --trials 4 --meta-loops 10
+  frustration study run lr=1e-3,3e-3 trials=4 --name rates    quickstart with other settings
+  frustration study run quickstart               run again, it does what is missing and nothing else
 
 Several processes may run one study at once. Ctrl-C ends cleanly; the same command resumes from there."""
 
 
 def run_parser() -> Parser:
     result = Parser(
-        "study run",
+        "frustration study run",
         "Run the trials of a study that have no record yet. It is a file, a preset, or in results/ already.",
         more=lambda: RUN_EXAMPLES,
     )
     result.add_argument("study", nargs="?", metavar="FILE|PRESET|NAME", help="default: quickstart")
+    result.add_argument(
+        "settings", nargs="*", metavar="KEY=VALUE", help="a key of the study's file: lr=1e-3,3e-3 trials=4"
+    )
     group = result.add_argument_group("what is studied, over what the file says")
     group.add_argument(
         "--architectures", nargs="+", metavar="TEXT", help='such as "[1*32]", paper-square or @FILE'
@@ -66,7 +70,7 @@ def run_parser() -> Parser:
 
 
 def extend_parser() -> Parser:
-    result = Parser("study extend", "Raise the number of trials and run the new ones.")
+    result = Parser("frustration study extend", "Raise the number of trials and run the new ones.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     result.add_argument("--trials", type=whole(1), metavar="N", required=True, help="trials in every cell")
     add_engine(result)
@@ -75,7 +79,9 @@ def extend_parser() -> Parser:
 
 
 def retry_parser() -> Parser:
-    result = Parser("study retry", "Run again the trials that have failed, and what else is missing.")
+    result = Parser(
+        "frustration study retry", "Run again the trials that have failed, and what else is missing."
+    )
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     add_engine(result)
     add_common(result)
@@ -83,10 +89,12 @@ def retry_parser() -> Parser:
 
 
 def status_parser() -> Parser:
-    result = Parser("study status", "How far a study is, and what has failed; of all of them without a name.")
+    result = Parser(
+        "frustration study status", "How far a study is, and what has failed; of all of them without a name."
+    )
     result.add_argument("study", nargs="?", metavar="NAME", help="a study in results/, or its folder")
     result.add_argument(
-        "--live", action="store_true", help="open the view of study run: until it is over, or Ctrl-C"
+        "--live", action="store_true", help="open the view of a run: until it is over, or Ctrl-C"
     )
     result.add_argument("--json", action="store_true", help="print JSON")
     add_common(result)
@@ -94,7 +102,7 @@ def status_parser() -> Parser:
 
 
 def show_parser() -> Parser:
-    result = Parser("study show", "The table of a study: one row for every cell of its grid.")
+    result = Parser("frustration study show", "The table of a study: one row for every cell of its grid.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     add_wide(result)
     add_common(result)
@@ -102,7 +110,9 @@ def show_parser() -> Parser:
 
 
 def verify_parser() -> Parser:
-    result = Parser("study verify", "Run a random sample of finished trials again, and compare bit for bit.")
+    result = Parser(
+        "frustration study verify", "Run a random sample of finished trials again, and compare bit for bit."
+    )
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     result.add_argument("--count", type=whole(1), default=5, metavar="N", help="how many (default: 5)")
     result.add_argument(
@@ -117,7 +127,9 @@ def verify_parser() -> Parser:
 
 
 def merge_parser() -> Parser:
-    result = Parser("study merge", "Copy into one study the trials that others have and it lacks.")
+    result = Parser(
+        "frustration study merge", "Copy into one study the trials that others have and it lacks."
+    )
     result.add_argument("study", metavar="NAME", help="the study they go to; it is made if it is not there")
     result.add_argument("sources", nargs="+", metavar="DIR", help="folders of studies")
     add_common(result)
@@ -125,14 +137,16 @@ def merge_parser() -> Parser:
 
 
 def seal_parser() -> Parser:
-    result = Parser("study seal", "Give a digest to every record that has none; name those that are damaged.")
+    result = Parser(
+        "frustration study seal", "Give a digest to every record that has none; name those that are damaged."
+    )
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     add_common(result)
     return result
 
 
 def export_parser() -> Parser:
-    result = Parser("study export", "All trials of a study as CSV, one row each.")
+    result = Parser("frustration study export", "All trials of a study as CSV, one row each.")
     result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
     result.add_argument("--curves", action="store_true", help="one row for every loop of every trial")
     result.add_argument(
@@ -147,7 +161,9 @@ def export_parser() -> Parser:
 
 
 def presets_parser() -> Parser:
-    result = Parser("study presets", "The studies that come with the package; with a name, its TOML.")
+    result = Parser(
+        "frustration study presets", "The studies that come with the package; with a name, its TOML."
+    )
     result.add_argument("name", nargs="?", metavar="NAME")
     result.add_argument("--debug", action="store_true", help="errors with a traceback")
     return result
@@ -199,8 +215,12 @@ def open_store(options: argparse.Namespace) -> Store:
 
 def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
     """What `run` is to run, and where its records go."""
+    from frustration.study.named import quick_name
+    from frustration.study.settings import is_setting, with_settings
     from frustration.study.store import Store
 
+    if options.study and is_setting(options.study):
+        options.study, options.settings = None, [options.study, *options.settings]
     study, store = _named(options)
     changes: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
@@ -219,6 +239,10 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
         if options.modes:
             changes["modes"] = tuple(options.modes)
         study = replace(study, **changes)
+    if options.settings:
+        quick = study.name == quick_name(study).name
+        study = with_settings(study, options.settings)
+        study = quick_name(study) if quick else study
     if options.name:
         study, store = replace(study, name=options.name), None
     study.check()

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  study preset abc --full "[1*256]" --compressed "[1*64]"
-  study preset abc --full "[2*128]" --compressed "[2*32]" --trials 8 --learning-rate 3e-4
-  study preset summaries                the protocol for a T5 on dialogues, with two more controls
-  study preset dendrites                the same as study run dendrites
+  frustration study preset abc --full "[1*256]" --compressed "[1*64]"
+  frustration study preset abc --full "[2*128]" --compressed "[2*32]" --trials 8 --learning-rate 3e-4
+  frustration study preset summaries                the protocol for a T5 on dialogues, with two more controls
+  frustration study preset dendrites                the same as frustration study run dendrites
 
 abc and summaries always run all three: A the full network, B the compressed one with dendrites, C the
 compressed one without, under the same schedule. Both report test scores, parameters, FLOPs, latency, memory
@@ -30,8 +30,10 @@ PROTOCOLS = ("abc", "summaries")
 
 
 def parser() -> Parser:
-    result = Parser("study preset", "Run a study that comes with the package.", more=lambda: EXAMPLES)
-    result.add_argument("preset", metavar="NAME", help="study presets lists them")
+    result = Parser(
+        "frustration study preset", "Run a study that comes with the package.", more=lambda: EXAMPLES
+    )
+    result.add_argument("preset", metavar="NAME", help="frustration study presets lists them")
     group = result.add_argument_group("what is studied, over what the preset says")
     group.add_argument(
         "--full", metavar="TEXT", help='abc, summaries: the full network (default of abc: "[1*256]")'

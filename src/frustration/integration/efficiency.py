@@ -141,7 +141,7 @@ def advice(path: Path) -> str:
     found = sizes(script)
     prepared = study(script, path)
     if prepared:
-        return f"\nGoal: efficiency. As a study, for `study run efficiency.toml`:\n\n{prepared}"
+        return f"\nGoal: efficiency. As a study, for `frustration study run efficiency.toml`:\n\n{prepared}"
     lines = ["", "Goal: efficiency. Dendrites add parameters, so begin with a smaller network."]
     lines += [
         f"  {size.name:<22} line {size.line:<5} {size.where}: {size.value}{_hint(size.value)}"

@@ -28,6 +28,8 @@ HEATMAPS = {
 """Painter -> the original's name of its figure."""
 DESIGN_SPACE = Path("results/SimpleMLP_Testing_Design_Space.png")
 CONVERGENCE = "SimpleMLP_Plot_Convergence"
+TARGETS = "1*1024,18*18"
+"""The architectures whose curves the paper shows."""
 
 
 def architecture_table(argv: Sequence[str] | None = None) -> int:
@@ -135,27 +137,40 @@ def _convergence(arguments: list[str]) -> int:
         "make-convergence-plots",
         "Draw the learning curves of all trials. A trials file has no curves, so this needs a study.",
     )
-    parser.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
     parser.add_argument(
-        "--targets", default="1*1024,18*18", metavar="LIST", help="architectures (default: 1*1024,18*18)"
+        "study", nargs="?", metavar="STUDY", help="a study in results/, or its folder (default: the newest)"
+    )
+    parser.add_argument(
+        "--targets",
+        metavar="LIST",
+        help="architectures (default: 1*1024,18*18 where the study has them, else all that it has)",
     )
     _add_output(parser)
     options = _end(parser).read(arguments)
-    if options.study is None:
-        raise InputError('name a study, as in "make-convergence-plots paper-98 --targets 1*1024,18*18"')
     from dataclasses import replace
 
     from frustration.architecture import Architecture
     from frustration.report.figures.curves import learning_curves
     from frustration.report.writing import study_named
 
-    results = study_named(options.study, Path("results"))
-    wanted = [Architecture.parse(text.strip()) for text in options.targets.split(",") if text.strip()]
+    results = study_named(options.study or _newest(Path("results")), Path("results"))
+    targets = options.targets or TARGETS
+    wanted = [Architecture.parse(text.strip()) for text in targets.split(",") if text.strip()]
     cells = tuple(cell for cell in results.cells if cell.architecture in wanted)
+    if not cells and options.targets is None:
+        cells = results.cells
     if not cells:
         there = ", ".join(map(str, results.architectures))
         raise InputError(f"--targets {options.targets}: {results.name} has none of them; it has {there}")
     return _draw(replace(results, cells=cells), [(learning_curves, CONVERGENCE)], options.output_dir)
+
+
+def _newest(results: Path) -> str:
+    """The study that was run last."""
+    found = sorted(results.glob("*/study.toml"), key=lambda path: path.parent.stat().st_mtime)
+    if not found:
+        raise InputError(f"{results} holds no study; `frustration study run` makes one")
+    return str(found[-1].parent)
 
 
 def _draw(

@@ -94,7 +94,7 @@ def plan(store: Store, wanted: Wanted, data: Data) -> ProbePlan:
     """Look through a study; InputError where it has no networks at all."""
     finished = sorted(store.ids()[0])
     if not finished:
-        raise InputError(f"{store.root} holds no finished trial to probe; `study run` makes some")
+        raise InputError(f"{store.root} holds no finished trial to probe; `frustration study run` makes some")
     there = [trial_id for trial_id in finished if store.network_path(trial_id).exists()]
     if not there:
         study = store.study()

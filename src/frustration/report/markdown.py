@@ -59,7 +59,7 @@ def _rest(results: StudyResults) -> Iterator[str]:
         table = Table(
             name="failures",
             title="Failed trials",
-            note="They were excluded from the tests; `study retry` runs them again.",
+            note="They were excluded from the tests; `frustration study retry` runs them again.",
             headers=("architecture", "treatment", "trial", "cause"),
             rows=tuple((one.architecture, one.label, str(one.trial), one.cause) for one in results.failures),
             left=(0, 1, 3),

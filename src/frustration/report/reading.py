@@ -79,7 +79,7 @@ def _record(path: Path, trial_id: str) -> Mapping[str, Any]:
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror}") from None
     except RecordError as error:
-        again = "" if error.newer else "; remove it, and `study run` trains that trial again"
+        again = "" if error.newer else "; remove it, and `frustration study run` trains that trial again"
         raise Unusable(f"cannot be used: {error}{again}", error.newer) from None
     if found.spec.id != trial_id:
         raise Unusable("does not contain the trial that it is named after")

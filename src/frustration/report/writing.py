@@ -53,7 +53,8 @@ def usable(results: StudyResults) -> StudyResults:
     what = [f"{len(results.failures):,} failed"] if results.failures else []
     what += [f"{len(results.skipped):,} cannot be used"] if results.skipped else []
     first = f" ({results.skipped[0].path.name} {results.skipped[0].reason})" if results.skipped else ""
-    counted = f": {' and '.join(what)}{first}" if what else f"; `study run {results.name}` runs its trials"
+    run = f"; `frustration study run {results.name}` runs its trials"
+    counted = f": {' and '.join(what)}{first}" if what else run
     raise InputError(f'the study "{results.name}" has no finished trial to report{counted}')
 
 

@@ -30,6 +30,6 @@ def code_changes(store: Store, specs: Iterable[TrialSpec]) -> Iterator[str]:
         trials = "trial of {} was" if count == 1 else "trials of {} were"
         yield (
             f"{count:,} finished {trials.format(problem)} trained by other code than it has now, and "
-            f"what is recorded is kept; study verify trains some again and compares, and a raised version "
-            f"trains all anew"
+            f"what is recorded is kept; frustration study verify trains some again and compares, and a "
+            f"raised version trains all anew"
         )

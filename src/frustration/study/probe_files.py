@@ -66,8 +66,8 @@ class ProbeFiles:
             raise ProbeFileError(f"cannot read {path}: {error.strerror}") from None
         except InputError as error:
             raise ProbeFileError(
-                f"{path} is torn ({error}); remove it, and `probe {self.root.name}` measures that "
-                f"network again"
+                f"{path} is torn ({error}); remove it, and `frustration probe {self.root.name}` measures "
+                f"that network again"
             ) from None
         schema = content.get("probe_schema")
         if schema != PROBE_SCHEMA:

@@ -120,7 +120,7 @@ class Store:
         if not grows or study.trials < before.trials:
             raise InputError(
                 f"{self.root} holds a larger study of this name ({before.size:,} trials); "
-                f"`study run {study.name}` continues with it, another --name makes a new one"
+                f"`frustration study run {study.name}` continues with it, another --name makes a new one"
             )
 
     def study(self) -> Study:
@@ -256,7 +256,7 @@ class Store:
         return found
 
     def _anew(self, path: Path) -> str:
-        return f"remove it, and `study run {self.root.name}` trains that trial again"
+        return f"remove it, and `frustration study run {self.root.name}` trains that trial again"
 
     def records(self, complain: Callable[[str], None] | None = None) -> Iterator[TrialRecord]:
         """All records; of one that cannot be read `complain` hears a sentence, if it is given."""

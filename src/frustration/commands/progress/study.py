@@ -117,7 +117,7 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
             causes = sorted({last_line(failure["traceback"]) for failure in self._store.failures()})
             yield (
                 f"{outcome.failed:,} trials failed ({'; '.join(causes[:3])}); "
-                f"`study retry {self.start.name}` runs them again"
+                f"`frustration study retry {self.start.name}` runs them again"
             )
         if outcome.interrupted:
             yield (
@@ -229,7 +229,8 @@ def opening(start: StudyStart) -> str:
     ids = {spec.id for spec in specs}
     done, failed = len(ids & start.done), len(ids & start.failed)
     there = f", {done:,} done" if done else ""
-    there += f", {failed:,} failed before (study retry {start.name} runs them again)" if failed else ""
+    again = f"frustration study retry {start.name} runs them again"
+    there += f", {failed:,} failed before ({again})" if failed else ""
     loops = max((spec.meta_loops for spec in specs), default=0)
     what = f"{start.name}: {len(ids):,} trials ({grid}, to loop {loops}){there}"
     return f"{what}; {many(start.workers, 'worker')} on {start.device}" if start.workers else what

@@ -60,7 +60,7 @@ def fault_tolerance(given: FigureInput) -> Iterator[Figure]:
     """Mean accuracy of the kept networks as more of them, or of their input, is damaged."""
     name, title = "fault-tolerance", "Fault tolerance"
     if not given.results.probes:
-        why = "the kept networks have not been probed (`probe STUDY` does that)"
+        why = "the kept networks have not been probed (`frustration probe STUDY` does that)"
         yield Figure(name=name, title=title, left_out=why)
         return
     found = {
