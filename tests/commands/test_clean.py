@@ -49,9 +49,25 @@ def test_by_default_the_default_checkpoint_goes_with_its_companions(models, caps
     before = files(models)
     assert main([]) == 0
     assert gone(models, before) == {LKG, RESUME, RECORD}
-    assert sorted(capsys.readouterr().out.splitlines()) == [
-        f"removed models/{name}" for name in sorted((LKG, RESUME, RECORD))
-    ]
+    *removed, total = capsys.readouterr().out.splitlines()
+    assert sorted(removed) == [f"removed models/{name}" for name in sorted((LKG, RESUME, RECORD))]
+    assert total == f"removed 3 in all, in {models}"
+
+
+@pytest.mark.parametrize("flags", [[], ["--all"], ["notes.txt"]])
+def test_a_folder_that_holds_no_checkpoint_is_refused(tmp_path, capsys, flags):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "notes.txt").write_text("mine")
+    assert main([*flags, "--model-dir", str(tmp_path / "home")]) == 2
+    assert "holds no checkpoint, so nothing is removed from it" in capsys.readouterr().err
+    assert (tmp_path / "home" / "notes.txt").exists()
+
+
+def test_one_with_placeholders_alone_is_a_model_directory_with_nothing_in_it(tmp_path, capsys):
+    for name in PLACEHOLDERS:
+        (tmp_path / name).touch()
+    assert main(["--all", "--model-dir", str(tmp_path)]) == 0
+    assert "nothing to remove" in capsys.readouterr().out
 
 
 def test_a_second_time_there_is_nothing_to_remove_and_that_is_no_error(models, capsys):
@@ -130,7 +146,7 @@ def test_all_removes_what_runs_leave_and_nothing_else(models, capsys, clean_all)
     assert clean_all() == 0
     assert files(models) == left
     assert capsys.readouterr().out == promised.replace("would remove", "removed")
-    assert promised.count("\n") == len(before - left)
+    assert promised.count("\n") == len(before - left) + 1
     assert {path.name for path in models.iterdir()} == left
 
 
@@ -215,7 +231,7 @@ def test_links_are_removed_and_not_followed(models, tmp_path):
 def test_a_model_directory_that_is_a_link_is_cleaned_where_it_leads(models, tmp_path, capsys):
     (tmp_path / "link").symlink_to(models)
     assert main(["--model-dir", "link", "link/file1.safetensors"]) == 0
-    assert capsys.readouterr().out == "removed link/file1.safetensors\n"
+    assert capsys.readouterr().out == f"removed link/file1.safetensors\nremoved 1 in all, in {models}\n"
     assert main(["--model-dir", "link", "--all"]) == 0
     assert files(models) == {*PLACEHOLDERS, "notes.txt"}
     assert (tmp_path / "link").is_symlink()

@@ -137,6 +137,66 @@ def test_what_others_call_it_gets_a_hint(flags, hint, capsys):
     assert hint in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--version"], "`frustration --version` prints it"),
+        (["run", "--version"], "`frustration --version` prints it"),
+        (["run", "--epochs", "3"], "(did you mean --meta-loops?)"),
+        (["run", "--learning-rate", "1"], "(did you mean --lr?)"),
+        (["run", "--lr"], "--lr needs a value: learning rates"),
+        (["run", "--architectures", "[1*2]", "--modes", "psa"], "hidden, output and full"),
+        (
+            ["run", "--architectures", "[1*2]", "--modes", "none,dropout"],
+            "two modes are compared as none dropout",
+        ),
+        (["run", "modes=psa"], "hidden, output and full"),
+        (["run", "epochs=3"], "(did you mean meta_loops?)"),
+        (["run", "trails=3"], "(did you mean trials?)"),
+        (["run", "trials=many"], '"trials" must be a whole number'),
+        (["run", "quickstart", "trials"], "settings are written as KEY=VALUE"),
+    ],
+)
+def test_a_study_gives_such_hints_too(words, hint, tmp_path, monkeypatch, capsys):
+    from frustration.commands.study import main as study
+
+    monkeypatch.chdir(tmp_path)
+    assert study(words) == 2
+    printed = capsys.readouterr()
+    assert hint in printed.err
+    assert printed.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_are_written_as_in_the_file(tmp_path):
+    from frustration.commands.study_flags import run_parser, study_and_store
+
+    def of(*words):
+        return study_and_store(run_parser().read([*words, "--results", str(tmp_path)]))[0]
+
+    preset = of()
+    rates = of("lr=1e-3,3e-3", "trials=4")
+    assert (rates.learning_rates, rates.trials) == ((1e-3, 3e-3), 4)
+    assert rates.architectures == preset.architectures
+    assert rates.name.startswith("quick-")
+    assert of("lr=1e-3,3e-3", "trials=8").name == rates.name  # more trials of the same
+    assert of("trials=4").name == preset.name == "quickstart"
+    assert of("quickstart", "lr=1e-3", "--name", "mine").name == "mine"
+    grid = of("architectures=[1*2,2*2],[1*4]", "modes=none,dropout.p=0.1", "seed=7", "meta-loops=3")
+    assert list(map(str, grid.architectures)) == ["[1*2, 2*2]", "[1*4]"]
+    assert (grid.modes, grid.seed, grid.meta_loops) == (("none", "dropout.p=0.1"), 7, 3)
+    quick = ("--architectures", "[1*2]", "--modes", "none", "hidden")
+    assert of(*quick, "--lr", "1e-3").learning_rates == (1e-3,)
+    assert of(*quick, "--lr", "1e-3").name == of("lr=1e-3", *quick).name
+
+
+def test_train_says_which_flag_a_setting_is(capsys):
+    from frustration.commands.train import main as train
+
+    assert train(["lr=1e-3"]) == 2
+    assert "(did you mean --lr 1e-3?)" in capsys.readouterr().err
+
+
 def test_a_study_without_a_file_takes_rates_data_sets_and_a_seed(tmp_path, capsys):
     from frustration.commands.study_flags import run_parser, study_and_store
 

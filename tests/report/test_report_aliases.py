@@ -1,6 +1,7 @@
 """The original project's commands and functions continue working under their names."""
 
 import importlib
+import os
 import tomllib
 from pathlib import Path
 
@@ -114,9 +115,20 @@ def test_convergence_is_drawn_for_the_targets_of_a_study(place, capsys):
     made(place / "results" / "made-up")
     assert umbrella(["make-convergence-plots", "made-up", "--targets", "1*32"]) == 0
     assert (place / "results" / "SimpleMLP_Plot_Convergence.png").exists()
-    assert umbrella(["make-convergence-plots", "made-up"]) == 2
+    assert umbrella(["make-convergence-plots", "made-up", "--targets", "18*18"]) == 2
     assert "it has [1*32]" in capsys.readouterr().err
+
+
+def test_without_arguments_convergence_is_that_of_what_is_there(place, capsys):
     assert umbrella(["make-convergence-plots"]) == 2
+    assert "`frustration study run` makes one" in capsys.readouterr().err
+    made(place / "results" / "older")
+    os.utime(place / "results" / "older", (1, 1))
+    made(place / "results" / "newest")
+    (place / "results" / "older" / "study.toml").write_text("not read")
+    os.utime(place / "results" / "older", (1, 1))
+    assert umbrella(["make-convergence-plots"]) == 0
+    assert (place / "results" / "SimpleMLP_Plot_Convergence.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_regimes_of_the_published_rows_by_the_original_s_functions(place):

@@ -132,6 +132,9 @@ MEANT = {
 """What other programs, or another command of ours, call a flag."""
 
 
+NO_VERSION = "there is no flag --version here; `frustration --version` prints it"
+
+
 class Parser(argparse.ArgumentParser):
     """A command line whose errors are one sentence: the flag, the value, and what is accepted."""
 
@@ -184,10 +187,13 @@ class Parser(argparse.ArgumentParser):
 
     def _about_unknown(self, word: str) -> str:
         if not word.startswith("-"):
+            key, _, value = word.partition("=")
+            if value and f"--{key}" in self._option_string_actions:
+                return f'unexpected argument "{word}" (did you mean --{key} {value}?)'
             return f'unexpected argument "{word}"; see {self.prog} --help'
         flag = word.partition("=")[0]
         if flag == "--version":
-            return "there is no flag --version here; `frustration --version` prints it"
+            return NO_VERSION
         meant = MEANT.get(flag, "")
         known = self._option_string_actions
         hint = f" (did you mean {meant}?)" if meant in known else did_you_mean(flag.replace("_", "-"), known)

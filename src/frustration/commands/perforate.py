@@ -20,18 +20,18 @@ NAME = "perforate"
 
 EXAMPLES = """\
 examples:
-  perforate train.py                        what is done, missing or wrong; nothing is written
-  perforate train.py --diff                 the edit
-  perforate train.py --write                makes it
-  perforate train.py --metric val_loss --better lower
-  perforate train.py --real --write         after the library's test of four epochs: a real run
+  frustration perforate train.py                        what is done, missing or wrong; nothing is written
+  frustration perforate train.py --diff                 the edit
+  frustration perforate train.py --write                makes it
+  frustration perforate train.py --metric val_loss --better lower
+  frustration perforate train.py --real --write         after the library's test of four epochs: a real run
 
 other commands:
-  perforate debug SCRIPT --log FILE         from a traceback or a log to the cause and the edit
-  perforate repair SCRIPT                   names of older versions become those of 3.2.9
-  perforate dry-run SCRIPT                  runs it to its first gradients, in a child process, and measures
-  perforate analyze FOLDER                  what each dendrite gave and cost
-  perforate scoreboard FOLDER               steps right, wrong and undecided over many scripts
+  frustration perforate debug SCRIPT --log FILE         from a traceback or a log to the cause and the edit
+  frustration perforate repair SCRIPT                   names of older versions become those of 3.2.9
+  frustration perforate dry-run SCRIPT                  runs it to its first gradients, in a child process, and measures
+  frustration perforate analyze FOLDER                  what each dendrite gave and cost
+  frustration perforate scoreboard FOLDER               steps right, wrong and undecided over many scripts
 
 The script is read, never imported or run (except by dry-run). docs/doctor.md explains every step."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from frustration.commands import study_flags as flags
-from frustration.commands.arguments import run
+from frustration.commands.arguments import NO_VERSION, run
 from frustration.commands.printing import say_all
 from frustration.commands.study_run import plan, watched
 from frustration.errors import InputError, did_you_mean
@@ -29,6 +29,8 @@ def _dispatch(arguments: list[str]) -> int:
         print(_help())
         return 0
     name, *rest = arguments
+    if name == "--version":
+        raise InputError(NO_VERSION)
     if name not in COMMANDS:
         raise InputError(
             f'there is no "study {name}"{did_you_mean(name, COMMANDS)}; there are {", ".join(COMMANDS)}'

@@ -222,6 +222,7 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
     if options.study and is_setting(options.study):
         options.study, options.settings = None, [options.study, *options.settings]
     study, store = _named(options)
+    before = study
     changes: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for flag, name in FIELDS.items()
@@ -240,11 +241,11 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
             changes["modes"] = tuple(options.modes)
         study = replace(study, **changes)
     if options.settings:
-        quick = study.name == quick_name(study).name
         study = with_settings(study, options.settings)
-        study = quick_name(study) if quick else study
     if options.name:
         study, store = replace(study, name=options.name), None
+    elif options.study is None and (before is None or quick_name(before) != quick_name(study)):
+        study, store = quick_name(study), None
     study.check()
     return study, store or Store(options.results / study.name)
 
@@ -269,16 +270,14 @@ def _of_flags(options: argparse.Namespace, fields: Mapping[str, Any]) -> Study:
     """A quick study."""
     from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study
-    from frustration.study.named import quick_name
 
     for flag in ("modes",) if options.problems else ("architectures", "modes"):
         if not getattr(options, flag):
             raise InputError(f"--{flag} is missing: without a file, a quick study needs it")
-    study = Study(
+    return Study(
         name="quick",
         architectures=architectures(options.architectures or [], Path()),
         problems=_problems(options),
         modes=tuple(options.modes),
         **fields,
     )
-    return quick_name(study)

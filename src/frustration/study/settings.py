@@ -11,6 +11,8 @@ from frustration.errors import InputError
 from frustration.study.definition import Study
 
 SHORT = {"lr": "learning_rate", "architecture": "architectures", "mode": "modes", "problem": "problems"}
+MEANT = {"epochs": "meta_loops", "loops": "meta_loops", "ablation_mode": "modes", "treatments": "modes"}
+"""What others call a key."""
 _SETTING = re.compile(r"([a-z_-]+)=(.*)", re.DOTALL)
 _COMMA = re.compile(r",(?![^\[(]*[\])])")
 """Not one of an architecture or of a problem's fields."""
@@ -28,6 +30,8 @@ def with_settings(study: Study, words: Sequence[str]) -> Study:
         if not found:
             raise InputError(f'unexpected argument "{word}"; settings are written as KEY=VALUE')
         key = found[1].replace("-", "_")
+        if key in MEANT:
+            raise InputError(f'{word}: there is no key "{key}" (did you mean {MEANT[key]}?)')
         values = list(_values(found[2]))
         document[SHORT.get(key, key)] = values if len(values) > 1 else values[0]
     for key in ("architectures", "modes", "problems"):
