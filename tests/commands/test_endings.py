@@ -182,9 +182,9 @@ def test_settings_are_written_as_in_the_file(tmp_path):
     assert of("lr=1e-3,3e-3", "trials=8").name == rates.name  # more trials of the same
     assert of("trials=4").name == preset.name == "quickstart"
     assert of("quickstart", "lr=1e-3", "--name", "mine").name == "mine"
-    grid = of("architectures=[1*2,2*2],[1*4]", "modes=none,dropout.p=0.1", "seed=7", "meta-loops=3")
-    assert list(map(str, grid.architectures)) == ["[1*2, 2*2]", "[1*4]"]
-    assert (grid.modes, grid.seed, grid.meta_loops) == (("none", "dropout.p=0.1"), 7, 3)
+    grid = of("architectures=[1*2,2*3],[1*4]", "modes=none,wide@1", "seed=7", "meta-loops=3")
+    assert list(map(str, grid.architectures)) == ["[1*2, 2*3]", "[1*4]"]
+    assert (grid.modes, grid.seed, grid.meta_loops) == (("none", "wide@1"), 7, 3)
     quick = ("--architectures", "[1*2]", "--modes", "none", "hidden")
     assert of(*quick, "--lr", "1e-3").learning_rates == (1e-3,)
     assert of(*quick, "--lr", "1e-3").name == of("lr=1e-3", *quick).name

@@ -29,7 +29,7 @@ examples:
 other commands:
   frustration perforate debug SCRIPT --log FILE         from a traceback or a log to the cause and the edit
   frustration perforate repair SCRIPT                   names of older versions become those of 3.2.9
-  frustration perforate dry-run SCRIPT                  runs it to its first gradients, in a child process, and measures
+  frustration perforate dry-run SCRIPT                  runs it to its first gradients, and measures
   frustration perforate analyze FOLDER                  what each dendrite gave and cost
   frustration perforate scoreboard FOLDER               steps right, wrong and undecided over many scripts
 

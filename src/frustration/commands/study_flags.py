@@ -244,7 +244,7 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
         study = with_settings(study, options.settings)
     if options.name:
         study, store = replace(study, name=options.name), None
-    elif options.study is None and (before is None or quick_name(before) != quick_name(study)):
+    elif options.study is None and (before is None or quick_name(before).name != quick_name(study).name):
         study, store = quick_name(study), None
     study.check()
     return study, store or Store(options.results / study.name)
