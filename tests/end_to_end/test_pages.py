@@ -17,7 +17,7 @@ BLOCK = re.compile(r"```(python|bash|csv|toml)\n(.*?)```", flags=re.DOTALL)
 
 def run(line: str) -> None:
     """A command line of a page, with one worker."""
-    name, *arguments = shlex.split(line, comments=True)
+    name, *arguments = shlex.split(line.removeprefix("frustration "), comments=True)
     flags = ["--threads", "1"] if name == "train" or arguments[:1] == ["run"] else []
     module, function, _ = COMMANDS[name]
     assert getattr(importlib.import_module(f"frustration.{module}"), function)([*arguments, *flags]) == 0, (
