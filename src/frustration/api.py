@@ -51,6 +51,7 @@ def train(
     acceptance: str | None = None,
     knobs: Mapping[str, Mapping[str, Any]] | None = None,
     backend: str | None = None,
+    stacked: bool = False,
     device: str | None = None,
     threads: int | None = None,
     model_dir: str | Path = "models",
@@ -83,6 +84,7 @@ def train(
         acceptance: `"strict"`, `"ties"` or `"patience-K"`; None: the mode's own.
         knobs: Knobs for modes that do not name them: `{"dropout": {"p": 0.2}}`.
         backend: `"native"`, `"torch"`, `"reference"`, …; None: the fastest here.
+        stacked: Networks of a problem train several as one, if a step of theirs is the plain loop's.
         device: `"cpu"`, `"cuda"` or `"mps"`.
         threads: Worker processes.
         model_dir: The folder of the checkpoints.
@@ -119,6 +121,7 @@ def train(
         acceptance=acceptance,
         knobs=knobs or {},
         backend=backend,
+        stacked=stacked,
         device=device,
         threads=threads,
         model_dir=Path(model_dir),
@@ -147,6 +150,7 @@ def study(
     optimizer: str | None = None,
     acceptance: str | None = None,
     knobs: Mapping[str, Mapping[str, Any]] | None = None,
+    stacked: bool | None = None,
     name: str | None = None,
     results: str | Path = "results",
     backend: str | None = None,
@@ -177,6 +181,7 @@ def study(
         optimizer: For modes that do not name theirs.
         acceptance: For modes that do not name theirs.
         knobs: For modes that do not name theirs.
+        stacked: As for `train`.
         name: The study's name, which is its folder in `results`; a grid without one is named after itself.
         results: The folder of all studies.
         backend: As for `train`.
@@ -202,6 +207,7 @@ def study(
         "optimizer": optimizer,
         "acceptance": acceptance,
         "knobs": knobs,
+        "stacked": stacked,
         "name": name,
     }
     grid, store = _defined(

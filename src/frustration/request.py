@@ -11,6 +11,7 @@ from typing import Any
 from frustration.architecture import Architecture
 from frustration.checkpoint import CheckpointFiles
 from frustration.dataset import Split, file_stem
+from frustration.engine.backends import STACKED
 from frustration.errors import InputError
 from frustration.modes import mode_named, mode_names
 from frustration.references import ProblemReference
@@ -40,6 +41,8 @@ class Request:
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Knobs for modes that do not name them, by mode: {"dropout": {"p": 0.2}}."""
     backend: str | None = None
+    stacked: bool = False
+    """Networks of a problem train several as one, where a step of theirs agrees with the plain loop's."""
     device: str | None = None
     threads: int | None = None
     model_dir: Path = Path("models")
@@ -57,6 +60,13 @@ class Request:
                 raise InputError(f"{name} must be a whole number of 1 or more, not {value!r}")
         for mode, knobs in self.knobs.items():
             mode_named(mode).with_knobs(knobs)
+        if self.stacked and self.backend is not None:
+            raise InputError(f'stacked is a backend of its own; leave backend "{self.backend}" out')
+
+    @property
+    def engine(self) -> str | None:
+        """The backend that is asked for; None: the best."""
+        return STACKED if self.stacked else self.backend
 
     @property
     def problem(self) -> ProblemReference | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from frustration.checkpoint import CheckpointFiles
 from frustration.continuation import Resumption, decide, one_seed
 from frustration.dataset import load
-from frustration.engine.backends import backend_for, choose, fallback
+from frustration.engine.backends import backend_for, choose, fallback, stacked_or_plain
 from frustration.engine.group import plan, work_left
 from frustration.engine.growth.outlook import outlooks
 from frustration.engine.population import Interrupted
@@ -46,7 +46,7 @@ def train(
     """Train what the request asks for, resuming from its model directory; `stop` ends it cleanly."""
     specs = _specs(request)
     # What cannot be used is refused before anything is read.
-    choose(request.backend, request.device, request.architecture)
+    choose(request.engine, request.device, request.architecture)
     data = Data({} if request.problem else {request.dataset: request.data or load(request.dataset)})
     specs = [replace(spec, dataset_digest=data.of(spec).digest) for spec in specs]
     for spec in specs:
@@ -122,11 +122,14 @@ def _engine(request: Request, found: Sequence[Resumption]) -> tuple[tuple[str, s
     """Backend and device: those asked for, else those of the checkpoints, else the best; and a remark."""
     trials = [one.saved.trial for one in found if one.saved and one.saved.trial]
     kept = {(t.numerics["backend"], t.numerics.get("device", "cpu")) for t in trials if t.numerics}
-    best = choose(request.backend, request.device, request.architecture)
-    if request.backend is None and request.device is None and len(kept) == 1:
+    best = choose(request.engine, request.device, request.architecture)
+    if request.engine is None and request.device is None and len(kept) == 1:
         with contextlib.suppress(InputError):  # a device that is gone: the numerics will say so
             before = choose(*kept.pop(), request.architecture)
             return before, None if before == best else f"continuing with the {before[0]} backend, as before"
+    if request.stacked:
+        name, why = stacked_or_plain(request.architecture, best[1])
+        return (name, best[1]), why
     return best, fallback(request.backend, best)
 
 

@@ -17,6 +17,7 @@ FLAGS = [
 ]
 KILLED = {
     "cnn": (3, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--set", "noise=0.1"]),
+    "stacked": (2, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--stacked"]),
     "lora": (1, ["--problem", "language:Adapter", "--set", "samples=64"]),
     "lora-whole": (1, ["--problem", "language:Adapter", "--set", "samples=64", "layers=whole"]),
 }

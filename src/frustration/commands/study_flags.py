@@ -22,6 +22,7 @@ FIELDS = {
     "lr": "learning_rates",
     "dataset": "datasets",
     "seed": "seed",
+    "stacked": "stacked",
 }
 """Flags of `frustration study run` that say a field of the study."""
 RUN_EXAMPLES = """\
@@ -62,6 +63,13 @@ def run_parser() -> Parser:
     group.add_argument("--dataset", nargs="+", metavar="NAME", help="data sets, an axis of the grid")
     group.add_argument("--seed", type=whole(0, 2**63 - 1), metavar="N", help="of all random draws")
     group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
+    group.add_argument(
+        "--stacked",
+        action="store_true",
+        default=None,
+        help="networks of a problem train several as one, where a step of theirs agrees with the plain "
+        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
+    )
     add_engine(result)
     result.add_argument("--retry", action="store_true", help="also run again what has failed")
     result.add_argument("--dry-run", action="store_true", help="print the plan and its cost; write nothing")

@@ -72,9 +72,15 @@ def _warn(prepared: Prepared, options: argparse.Namespace, store: Store) -> None
     from frustration.engine.backends import fallback
     from frustration.engine.growth.outlook import outlooks
     from frustration.study.code_changes import code_changes
+    from frustration.study.run import plain_loops
 
     instead = fallback(options.backend, (prepared.backend, prepared.device))
-    found = (*([instead] if instead else []), *outlooks(prepared.specs), *code_changes(store, prepared.specs))
+    found = (
+        *([instead] if instead else []),
+        *plain_loops(prepared),
+        *outlooks(prepared.specs),
+        *code_changes(store, prepared.specs),
+    )
     for warning in found:
         print(f"warning: {warning}", file=sys.stderr if options.json else sys.stdout, flush=True)
 
@@ -151,6 +157,7 @@ def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, laz
             min(options.threads or default_workers(), len(missing)),
             prepared.study.networks,
             progress,
+            prepared.study.stacked,
         )
     finally:
         if shown:

@@ -188,6 +188,12 @@ def _add_run(result: Parser) -> None:
         "where there is a compiler, else torch)",
     )
     group.add_argument(
+        "--stacked",
+        action="store_true",
+        help="networks of a problem train several as one, where a step of theirs agrees with the plain "
+        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
+    )
+    group.add_argument(
         "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
     )
     group.add_argument(
@@ -255,6 +261,7 @@ def build_request(options: argparse.Namespace) -> Request:
         acceptance=options.acceptance,
         knobs=_knobs(options),
         backend=options.backend,
+        stacked=options.stacked,
         device=options.device,
         threads=options.threads,
         model_dir=options.model_dir,

@@ -14,6 +14,10 @@ from frustration.references import ProblemReference
 BACKENDS: Final = ("native", "native-bf16", "torch", "reference", "perforatedai", "perforatedbp")
 MODULE: Final = "module"
 """Of problems: any torch.nn.Module, one at a time."""
+STACKED: Final = "module-stacked"
+"""The same, several as one network of stacked tensors."""
+NEEDS_PROBLEM: Final = "is for problems: networks of a SimpleMLP are trained side by side as it is"
+OF_PROBLEMS: Final = (MODULE, STACKED)
 DEVICES: Final = ("cpu", "cuda", "mps")
 
 
@@ -44,6 +48,10 @@ def backend_named(name: str, device: str) -> Backend:
 
 def backend_for(subject: Architecture | ProblemReference, name: str, device: str) -> Backend:
     """The backend of a trial: for a SimpleMLP the one named, for a problem the one that trains any module."""
+    if isinstance(subject, ProblemReference) and name == STACKED:
+        from frustration.engine.module.stacked import StackedBackend
+
+        return StackedBackend(subject, device)
     if isinstance(subject, ProblemReference):
         from frustration.engine.module.population import ModuleBackend
 
@@ -53,7 +61,7 @@ def backend_for(subject: Architecture | ProblemReference, name: str, device: str
 
 def load_backend(name: str, device: str) -> None:
     """Import what a backend needs, and find out whether it can be used."""
-    if name == MODULE:
+    if name in OF_PROBLEMS:
         import frustration.engine.module.population  # noqa: F401
     else:
         backend_named(name, device)
@@ -73,21 +81,32 @@ def fallback(asked: str | None, chosen: tuple[str, str]) -> str | None:
     return None
 
 
+def stacked_or_plain(subject: Architecture | ProblemReference, device: str) -> tuple[str, str | None]:
+    """The backend for a problem that is to be trained stacked; and why it is the plain loop, if it is."""
+    from frustration.engine.module.stacked import why_not_stacked
+
+    assert isinstance(subject, ProblemReference)
+    why = why_not_stacked(subject, device)
+    return (MODULE, f"using the plain loop: {why}") if why else (STACKED, None)
+
+
 def choose(
     backend: str | None, device: str | None, subject: Architecture | ProblemReference | None = None
 ) -> tuple[str, str]:
     """Backend and device, filled in where they are None: CUDA before the CPU; on the CPU the native engine,
     or torch where there is no compiler. Metal has to be asked for."""
     problem = isinstance(subject, ProblemReference)
-    if problem and backend not in (None, MODULE):
+    if backend == STACKED and not problem:
+        raise InputError(f"--stacked {NEEDS_PROBLEM}")
+    if problem and backend not in (None, *OF_PROBLEMS):
         raise InputError(f'backend "{backend}" trains SimpleMLPs; a problem is trained by "{MODULE}"')
-    device = device or ("cuda" if backend in (None, "torch", MODULE) and _has("cuda") else "cpu")
+    device = device or ("cuda" if backend in (None, "torch", *OF_PROBLEMS) and _has("cuda") else "cpu")
     if device not in DEVICES:
         raise InputError(f'device "{device}" is not one of {", ".join(DEVICES)}')
     if device != "cpu" and not _has(device):
         raise InputError(f"there is no {device} device that torch can use here; try --device cpu")
     if problem:
-        return MODULE, device
+        return backend or MODULE, device
     if backend is None:
         backend = "native" if device == "cpu" and not why_not_native() else "torch"
     backend_named(backend, device)

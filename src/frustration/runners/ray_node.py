@@ -10,7 +10,6 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from frustration.engine.backends import backend_for
 from frustration.engine.group import Group, numerics_of
 from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
@@ -19,7 +18,7 @@ from frustration.record import TrialRecord
 from frustration.runners.events import Event
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.pool import Failure, WorkerError
-from frustration.runners.work import TrialStorage, Work, do
+from frustration.runners.work import TrialStorage, Work, backend_of, do
 from frustration.saved import Checkpoint
 from frustration.version import PACKAGE, VERSION
 
@@ -111,8 +110,7 @@ def train(actor: Any, attempt: int, code: str, shared: list[Any], pickled: bytes
             )
         work, group = _work(shared[0]), pickle.loads(pickled)
         try:
-            subject = group.first.spec.architecture
-            backend = backend_for(subject, work.backend, work.device)
+            backend = backend_of(group, work)
         except FrustrationError as error:
             raise WorkerError(f"on the node {_where()}: {error}") from None
         _check_numerics(group, backend)

@@ -12,7 +12,7 @@ from frustration.dataset import Split
 from frustration.engine.backends import backend_for, load_backend
 from frustration.engine.group import Group
 from frustration.engine.loop import train_group
-from frustration.engine.population import Interrupted
+from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
@@ -170,6 +170,13 @@ def _do(work: Work, group: Group[Trial], emit: Emit, stop: threading.Event) -> N
             emit(TrialFailed(trial.spec.id, text))
 
 
+def backend_of(group: Group[Trial], work: Work) -> Backend:
+    """For a problem it is the one that the group was planned for: one may be stacked, and another not."""
+    trial = group.first
+    name = trial.numerics["backend"] if trial.spec.problem else work.backend
+    return backend_for(trial.spec.architecture, name, work.device)
+
+
 def _train(work: Work, group: Group[Trial], emit: Emit, stop: threading.Event) -> None:
     def observe(trial: Trial, entry: LoopEntry) -> None:
         work.keeper.keep(trial, entry)
@@ -177,7 +184,6 @@ def _train(work: Work, group: Group[Trial], emit: Emit, stop: threading.Event) -
 
     trials = list(group.members.values())
     data = work.data.of(trials[0].spec)
-    backend = backend_for(trials[0].spec.architecture, work.backend, work.device)
-    train_group(group, backend, data, observe, stop)
+    train_group(group, backend_of(group, work), data, observe, stop)
     for trial in trials:
         emit(TrialDone(trial.spec.id, work.keeper.finish(trial)))

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from frustration.architecture import Architecture
 from frustration.dataset import check_name
+from frustration.engine.backends import NEEDS_PROBLEM
 from frustration.errors import InputError, did_you_mean
 from frustration.files import read_file
 from frustration.modes import mode_named
@@ -60,6 +61,8 @@ class Study:
     """Pairs of an architecture and a mode: the cells of the grid that are run; () stands for all."""
     networks: bool = True
     """Whether the LKG networks are kept beside the records."""
+    stacked: bool = False
+    """Whether networks of a problem train several as one (see `frustration.engine.module.stacked`)."""
     analysis: AnalysisPlan = AS_USUAL
     """How the report is to be made."""
 
@@ -144,6 +147,8 @@ class Study:
             raise InputError(
                 f'the study\'s name "{self.name}" becomes a folder: use letters, digits, ".", "_" and "-"'
             )
+        if self.stacked and not self.problems:
+            raise InputError(f"stacked {NEEDS_PROBLEM}")
         if not self.subjects:
             raise InputError("the study has no architectures and no problems")
         for axis in ("architectures", "problems", "modes", "datasets", "learning_rates", "train_fractions"):
@@ -204,6 +209,7 @@ class Study:
             f"batch_size = {self.batch_size}",
             f"networks = {_toml(self.networks)}",
         ]
+        lines += ["stacked = true"] if self.stacked else []
         lines += [f"loop_steps = {self.loop_steps}"] if self.loop_steps is not None else []
         lines += [f"loops_by_trial = {_toml(self.loops_by_trial)}"] if self.loops_by_trial else []
         lines += [f"only = {_toml([list(pair) for pair in self.only])}"] if self.only else []
@@ -272,6 +278,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "optimizer": (str,),
     "acceptance": (str,),
     "networks": (bool,),
+    "stacked": (bool,),
 }
 _AXES = ("architectures", "modes", *_PLURALS.values())
 

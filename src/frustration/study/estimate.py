@@ -90,6 +90,7 @@ def estimate(
     workers: int,
     networks: bool,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    stacked: bool = False,
 ) -> Estimate:
     """Measure one group of every kind for a few training steps, and add up."""
     seconds: dict[tuple[object, ...], float] = {}
@@ -98,7 +99,7 @@ def estimate(
         planned = group.first
         kind = _kind(group)
         if kind not in seconds:
-            seconds[kind] = seconds_per_loop(group, data, serving(planned.spec, backend))
+            seconds[kind] = seconds_per_loop(group, data, serving(planned.spec, backend, stacked))
         loops = planned.spec.meta_loops
         size = planned.shape.size
         costs.append(

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
 
 from frustration.dataset import load
-from frustration.engine.backends import MODULE, backend_for, backend_named, choose
+from frustration.engine.backends import MODULE, backend_for, backend_named, choose, stacked_or_plain
 from frustration.engine.group import Group, lay_out, work_left, write_numerics
 from frustration.engine.growth.protocol import ExternalSchedule
 from frustration.engine.population import Backend, Interrupted
@@ -99,7 +99,7 @@ def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
 
 
 def plan_study(
-    specs: Sequence[TrialSpec], data: Data, backend: Backend, twins: bool = True
+    specs: Sequence[TrialSpec], data: Data, backend: Backend, twins: bool = True, stacked: bool = False
 ) -> tuple[list[Group[Planned]], Twins]:
     """All groups of a study, the costliest first, whatever is done already; and who needs none."""
     by_backend: dict[str, list[Planned]] = {}
@@ -115,17 +115,27 @@ def plan_study(
     groups = [
         group
         for planned in by_backend.values()
-        for group in lay_out(planned, serving(planned[0].spec, backend))
+        for group in lay_out(planned, serving(planned[0].spec, backend, stacked))
     ]
     groups.sort(key=lambda group: work_left(group.members.values()), reverse=True)
     return groups, Twins(by_control)
 
 
-def serving(spec: TrialSpec, backend: Backend) -> Backend:
+def serving(spec: TrialSpec, backend: Backend, stacked: bool = False) -> Backend:
     """The backend of a study for a SimpleMLP; for a problem the one of any module, on the same device."""
     if not spec.problem:
         return backend
-    return backend_for(spec.problem, MODULE, backend.numerics().get("device", "cpu"))
+    device = backend.numerics().get("device", "cpu")
+    name = stacked_or_plain(spec.problem, device)[0] if stacked else MODULE
+    return backend_for(spec.problem, name, device)
+
+
+def plain_loops(prepared: Prepared) -> Iterator[str]:
+    """Why problems of a stacked study are trained by the plain loop, a sentence each."""
+    for problem in prepared.study.problems if prepared.study.stacked else ():
+        why = stacked_or_plain(problem, prepared.device)[1]
+        if why:
+            yield f"{problem}: {why}"
 
 
 def prepare(
@@ -145,7 +155,9 @@ def prepare(
             spec.check(classes=0)
     specs = list(study.specs(digests(study, data)))
     chosen = rates(specs) if study.analysis.pilot else None
-    groups, spared = plan_study(due(study, specs, chosen), data, backend_named(name, place), twins)
+    groups, spared = plan_study(
+        due(study, specs, chosen), data, backend_named(name, place), twins, study.stacked
+    )
     return Prepared(
         study=study, data=data, backend=name, device=place, groups=groups, twins=spared, rates=chosen
     )
@@ -210,7 +222,7 @@ def _run_on(
         data=data,
         keeper=StudyKeeper(store, study.networks),
     )
-    claims = Claims(store, prepared.groups, backend)
+    claims = Claims(store, prepared.groups, backend, study.stacked)
     workers = max(1, min(workers or engine.workers(), claims.open))
     emit(
         StudyStart(
@@ -265,6 +277,7 @@ class Claims:
     store: Store
     groups: Iterable[Group[Planned]]
     backend: Backend
+    stacked: bool = False
     _left: list[Group[Planned]] = field(default_factory=list)
     _held: dict[int, Held] = field(default_factory=dict)
 
@@ -319,7 +332,7 @@ class Claims:
             _release(self.store, key, lock)
             return None
         group = Group(planned.layout, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
-        write_numerics(group, serving(group.first.spec, self.backend))
+        write_numerics(group, serving(group.first.spec, self.backend, self.stacked))
         for slot, trial in group.members.items():
             group.members[slot] = self._revived(trial)
         self._held[id(group)] = Held(group, planned, key, lock)

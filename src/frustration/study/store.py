@@ -103,6 +103,7 @@ class Store:
             "seed",
             "batch_size",
             "loop_steps",
+            "stacked",
             "optimizer",
             "acceptance",
             "knobs",

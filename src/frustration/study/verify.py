@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from frustration.engine.backends import backend_named, choose
+from frustration.engine.backends import STACKED, backend_named, choose
 from frustration.engine.group import Group, write_numerics
 from frustration.engine.loop import train_group
 from frustration.engine.population import Backend
@@ -125,7 +125,9 @@ def verify(
             raise InputError(
                 f"the data of trial {spec.id} ({spec.dataset}) are not the data that is here now"
             )
-        checks.append(_check(record, data, serving(spec, engine)))
+        checks.append(
+            _check(record, data, serving(spec, engine, stacked=record.numerics.get("backend") == STACKED))
+        )
         report(checks[-1])
     return Verification(tuple(checks))
 
