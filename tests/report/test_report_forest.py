@@ -2,10 +2,15 @@
 
 import re
 
+import numpy as np
+import pytest
+from matplotlib.markers import MarkerStyle
 from report_kit import ONE, TWO, analysed, effects, study
 from synthetic import write_study
 
 from frustration.report.analysis import analyse
+from frustration.report.figures.markers import POLYGONS, path_of
+from frustration.report.figures.mode_style import KNOWN
 from frustration.report.html.forest import MOST, forest
 from frustration.report.html.page import render
 from frustration.report.html.payload import Names
@@ -18,18 +23,41 @@ def drawn(root, grid, reached):
     return forest(analyse(results), Names(results))
 
 
-def circles(plot):
+def marks(plot):
     """(state, place in percent) of every mark."""
-    found = re.findall(r'<circle class="(\w+)" cx="([\d.]+)%"', plot)
+    found = re.findall(r'<use class="(\w+)" x="([\d.]+)%"', plot)
     return [(state, float(place)) for state, place in found]
+
+
+def test_the_page_has_the_markers_and_dashes_of_the_figures():
+    for name, polygon in POLYGONS.items():
+        style = MarkerStyle(name)
+        corners = 2.0 * style.get_path().transformed(style.get_transform()).vertices * (1.0, -1.0)
+        ours = np.asarray(polygon)
+        if name == "o":
+            assert np.hypot(*ours.T) == pytest.approx(np.ones(len(ours)))
+            continue
+        for corner in corners[:-1]:
+            assert np.hypot(*(ours - corner).T).min() < 0.01, name
+        for corner in ours:
+            assert np.hypot(*(corners - corner).T).min() < 0.01, name
+
+
+def test_each_treatment_has_a_mark_of_its_own_in_the_plot(tmp_path):
+    plot = drawn(tmp_path / "s", study("none", "hidden", "dropout"), effects(hidden=-2.0))
+    paths = dict(re.findall(r'<path id="(mark\d+-5)" d="([^"]+)"/>', plot))
+    used = set(re.findall(r'<use class="\w+" x="[\d.]+%" y="9" href="#([^"]+)"/>', plot))
+    assert {paths[name] for name in used} == {
+        path_of(KNOWN[mode].marker, 5) for mode in ("hidden", "dropout")
+    }
 
 
 def test_found_open_and_inert_effects_look_different(tmp_path):
     plot = drawn(tmp_path / "s", study("none", "hidden", "dropout", "decay"), effects(hidden=-2.0))
-    assert [state for state, _ in circles(plot)] == ["found", "open", "idle"]
+    assert [state for state, _ in marks(plot)] == ["found", "open", "idle"]
     assert '<tr class="idle"><th scope="row">[1*32]</th>' in plot
     assert "inert" in plot
-    (hidden, dropout, decay) = [place for _, place in circles(plot)]
+    (hidden, dropout, decay) = [place for _, place in marks(plot)]
     assert hidden < dropout
     assert decay == 50.0  # zero is the middle
 
@@ -40,7 +68,7 @@ def test_an_effect_of_24_points_and_one_of_a_twentieth_do_not_look_alike(tmp_pat
     def reached(spec):
         return effects()(spec) - (24.0 if spec.architecture == TWO else 0.05) * (spec.label == "dropout")
 
-    small, large = (place for _, place in circles(drawn(tmp_path / "s", grid, reached)))
+    small, large = (place for _, place in marks(drawn(tmp_path / "s", grid, reached)))
     assert abs(small - 50.0) < 2.0
     assert large < 10.0
 
@@ -52,7 +80,7 @@ def test_every_treatment_names_its_control_and_many_architectures_share_a_row(tm
     )
     assert plot.count("architectures</th>") == 2
     assert f"0 above, {MOST} below; median" in plot
-    assert len(circles(plot)) == 2 * MOST
+    assert len(marks(plot)) == 2 * MOST
     assert plot.count("against <code>none</code>") == 2
 
 

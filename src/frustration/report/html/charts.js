@@ -99,7 +99,9 @@ CHARTS.curves = (chart) => {
     if (band.length) group.append(node("path", { d: `M${band.join("L")}Z`, class: "band" }));
     const line = path(loops, middle);
     if (line.length)
-      group.append(node("path", { d: `M${line.join("L")}`, class: `line dash${cell[2] % 4}` }));
+      group.append(
+        node("path", { d: `M${line.join("L")}`, class: "line", "stroke-dasharray": DATA.dashes[cell[2]] }),
+      );
     svg.append(group);
   }
   /* Where the pointer is, the medians of all treatments are read. */

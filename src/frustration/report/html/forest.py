@@ -11,6 +11,8 @@ from markupsafe import Markup
 
 from frustration.metric import ACCURACY, POINTS, Metric
 from frustration.report.effect_scale import TICKS, ends, state_of, unit_of
+from frustration.report.figures.markers import path_of
+from frustration.report.figures.mode_style import looks_of
 from frustration.report.findings import Analysis, Comparison
 from frustration.report.formatting import DASH, digits_of, many, points, with_interval
 from frustration.report.html.payload import Names
@@ -20,6 +22,9 @@ from frustration.report.table import of_metric
 
 MOST: Final = 16
 """From more rows on, the architectures of a treatment share one."""
+ALONE: Final = 5
+AMONG: Final = 3
+"""Half the width of a mark in pixels, of one and of many in a row."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,13 @@ def forest(analysis: Analysis, names: Names) -> Markup:
         return Markup()
     metrics = dict.fromkeys(topic.setting.metric for topic in every)
     plots = [_plot(metric, every, names) for metric in metrics]
-    return drawn("forest.html", plots=plots, alpha=f"{analysis.alpha:g}")
+    looks = looks_of(names.labels)
+    shapes = [
+        (index, radius, path_of(looks[label].marker, radius))
+        for label, index in names.labels.items()
+        for radius in (ALONE, AMONG)
+    ]
+    return drawn("forest.html", plots=plots, shapes=shapes, alpha=f"{analysis.alpha:g}")
 
 
 def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:
@@ -144,4 +155,4 @@ def _marks(comparisons: Sequence[Comparison], scale: _Scale, alone: bool = True)
     for one in comparisons:
         low, value, high = ends(one)
         interval = (scale.at(low), scale.at(high)) if alone and high > low else None
-        yield Mark(state_of(one), scale.at(value), 5 if alone else 3, interval)
+        yield Mark(state_of(one), scale.at(value), ALONE if alone else AMONG, interval)

@@ -53,7 +53,7 @@ def render(report: Report, figures: Sequence[DrawnFigure], path: Path) -> str:
         Section("tables", "Tables", tables=[made for made in tables if made.name not in _ABOVE]),
         Section("trials", "Trials", tables=[] if analysis.runs else _trials(results, analysis)),
         Section("figures", "Figures", gallery(figures, path)),
-        Section("about", "About this study", tables=_about(results, analysis), texts=_texts(results)),
+        Section("about", "About", tables=_about(results, analysis), texts=_texts(results)),
     )
     return drawn(
         "page.html",

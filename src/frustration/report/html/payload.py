@@ -9,6 +9,8 @@ import numpy as np
 
 from frustration.metric import POINTS, Metric
 from frustration.report.figures.families import families, short
+from frustration.report.figures.markers import POLYGONS
+from frustration.report.figures.mode_style import Look, looks_of
 from frustration.report.figures.quartiles import quartiles
 from frustration.report.findings import Analysis, CellSummary, Comparison
 from frustration.report.results import Cell, Curves, StudyResults
@@ -51,12 +53,16 @@ def payload(results: StudyResults, analysis: Analysis, names: Names) -> dict[str
     """The JSON of the page; docs/figures.md says what each list holds."""
     groups = families(results.architectures)
     summaries = [summary for group in analysis.groups for summary in group.cells.values() if summary.cell.n]
+    by_label = looks_of(names.labels)
+    looks = [by_label[label] for label in names.labels]
     return {
         "headline": analysis.headline,
         "alpha": analysis.alpha,
         "settings": [setting.name for setting in names.settings],
         "metrics": [_metric(setting.metric) for setting in names.settings],
         "labels": list(names.labels),
+        "marks": [_mark(look) for look in looks],
+        "dashes": [_dash(look) for look in looks],
         "architectures": [[short(a), str(a)] for a in names.architectures],
         "families": [[family.name, len(family.members)] for family in groups],
         "findings": FINDINGS,
@@ -70,6 +76,16 @@ def payload(results: StudyResults, analysis: Analysis, names: Names) -> dict[str
 def _metric(metric: Metric) -> list[Any]:
     """Of a setting: name, unit of scores, unit of differences, 1 or -1 where lower is better."""
     return [metric.name, metric.unit, POINTS if metric.in_points else metric.unit, metric.sign]
+
+
+def _mark(look: Look) -> list[list[float]]:
+    """Corners of the marker that figures have."""
+    return [[round(x, 3), round(y, 3)] for x, y in POLYGONS[look.marker]]
+
+
+def _dash(look: Look) -> str:
+    """The dashes that figures have, for lines of 1.5 pixels."""
+    return "" if look.dash == "-" else " ".join(f"{1.5 * length:g}" for length in look.dash[1])
 
 
 def _cell(summary: CellSummary, names: Names) -> list[Any]:

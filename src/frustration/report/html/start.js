@@ -2,7 +2,7 @@
 /* Dark and light, print, and what happens when the page is opened. */
 
 function showTheme() {
-  $("theme").setAttribute("aria-pressed", String(isDark()));
+  $("theme").textContent = isDark() ? "Light colours" : "Dark colours";
 }
 function remember(theme) {
   try {
