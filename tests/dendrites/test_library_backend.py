@@ -258,7 +258,7 @@ def test_a_trial_of_another_backend_is_not_gone_on_with(images):
     network = shape.view(np.zeros(shape.size, np.float32))
     schedule = Schedule(GROWING)
     schedule.observe(0.5)
-    with pytest.raises(LibraryError, match="begun by another backend"):
+    with pytest.raises(LibraryError, match="started by another backend"):
         backend.take_over(schedule, 0, network, network)
     with pytest.raises(InputError, match="starts from a network without dendrites"):
         backend.take_over(
