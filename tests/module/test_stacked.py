@@ -233,6 +233,18 @@ def test_a_trial_goes_on_alone_in_its_slot_to_the_same_bits():
         assert same_bits(trial.lkg.vector, twin.lkg.vector)
 
 
+@pytest.mark.parametrize(
+    ("slots", "dendrites", "kind"),
+    [("ff", 0, ModulePopulation), ("fff", 1, ModulePopulation), ("fff", 0, StackedPopulation)],
+)
+def test_the_plain_loop_trains_what_has_grown_and_stacks_that_would_be_slower(slots, dendrites, kind):
+    reference = DigitsMLP().reference()
+    shape = shape_of(reference)
+    shape = shape.with_dendrites((dendrites,) * len(shape.dendrites))
+    made = StackedBackend(reference).population(shape, [slots], data_of(reference), BATCH)
+    assert type(made) is kind
+
+
 @pytest.mark.parametrize("problem", [DigitsMLP(), Digits(), TinyCNN(), TinyTransformer(), TinyLora()])
 def test_what_can_be_stacked(problem):
     assert why_not_stacked(problem.reference(), "cpu") is None
@@ -288,7 +300,7 @@ def test_a_study_is_verified_by_training_in_the_same_way(tmp_path):
 
 
 def test_train_says_which_way_it_goes_and_goes_on_that_way(tmp_path):
-    given = {"until": 2, "trials": 2, "learning_rate": 1e-2, "progress": False, "threads": 1}
+    given = {"until": 2, "trials": 3, "learning_rate": 1e-2, "progress": False, "threads": 1}
     notes = []
     for name, problem in (("taken", Digits(channels=4, hidden=8)), ("not", problem_of(Dropping))):
         place = tmp_path / name

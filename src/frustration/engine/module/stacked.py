@@ -27,7 +27,9 @@ from frustration.engine.slots import SlotLayout
 from frustration.references import ProblemReference
 
 STACK = 8
-"""Networks in a stack: with fewer it pays less, and with more it was not measured."""
+"""Networks in a stack at most: with more it was not measured."""
+FEWEST = 3
+"""With fewer it was slower than the plain loop, which then trains them."""
 TOLERANCE = 1e-4
 """By which gradients of the two ways may differ, as a share of the network's largest; losses and statistics,
 as a share of themselves."""
@@ -150,7 +152,7 @@ class StackedPopulation(ModulePopulation):
 
 
 class StackedBackend(ModuleBackend):
-    """Networks of a problem, up to eight as one. One that has grown is trained by the plain loop."""
+    """Networks of a problem, three to eight as one. What has grown is trained by the plain loop."""
 
     name = "module-stacked"
     depends_on_group = True
@@ -158,8 +160,9 @@ class StackedBackend(ModuleBackend):
     def population(
         self, shape: ModuleShape, layout: Iterable[str], data: ProblemData, batch_size: int
     ) -> ModulePopulation:
-        made = ModulePopulation if shape.grown else StackedPopulation
-        return made(shape, SlotLayout(layout).slots, data, batch_size, self.device)
+        slots = SlotLayout(layout).slots
+        made = ModulePopulation if shape.grown or slots < FEWEST else StackedPopulation
+        return made(shape, slots, data, batch_size, self.device)
 
     def group_limit(self, shape: ModuleShape, batch_size: int) -> int:
         return STACK
