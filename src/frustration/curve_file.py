@@ -2,7 +2,7 @@
 
 The checkpoint says how many bytes of it count, and the digest of the last line in them, which answers for all
 lines before it. What lies behind is of a loop that was cut off, and the next one writes over it. So a loop
-costs the same however many are behind it, and the files may be copied one after the other.
+costs the same, however many precede it, and the files may be copied one after the other.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Checkpoint:
     end: CurveEnd
 
     def write(self, resume: Path, curve: Path) -> None:
-        """The lines come first: until the resume file counts them, nobody reads them."""
+        """The lines come first: they are not read until the resume file counts them."""
         self.lines.write(curve)
         write_atomically(resume, self.resume)
 

@@ -67,7 +67,7 @@ COMMANDS = {
     "sagemaker-estimate-storage": (
         "commands.sagemaker_estimate_storage",
         "main",
-        "what lies in S3, and what it costs a month",
+        "what is stored in S3, and what it costs a month",
     ),
     "sagemaker-get-training-logs": (
         "commands.sagemaker_get_training_logs",

@@ -63,7 +63,7 @@ def _run(command: str, function: Callable[[list[str]], int], arguments: list[str
 
 
 def _unexpected(command: str, error: Exception, arguments: list[str]) -> int:
-    """The last net: nobody foresaw this error, and a traceback would not tell the user what to do."""
+    """The last resort: an unexpected error, where a traceback would not tell the user what to do."""
     if "--debug" in arguments:
         traceback.print_exception(error)
     elif not _in_a_folder():

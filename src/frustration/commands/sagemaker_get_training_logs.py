@@ -14,7 +14,7 @@ NAME = "sagemaker-get-training-logs"
 MORE = """\
 Every stream of every job is read to its end, one file each: DIR/JOB/STREAM.log, an event a line with its
 time in UTC. A job that was interrupted has one stream for every start. Run it again, also after a kill:
-it goes on where it was, and fetches only what is new. Account ids are masked.
+it continues where it was, and fetches only what is new. Account ids are masked.
 
 Exit code 1: some log could not be had; which one and why is printed.
 

@@ -131,7 +131,7 @@ class Launch:
         if longest > (limit := self.settings.max_run_seconds):
             _note(
                 f"the longest job takes about {longest / 3600:.1f} hours, and MAX_RUN_SECONDS ends it after "
-                f"{limit / 3600:.1f}: it goes on in further attempts (--max-attempts)"
+                f"{limit / 3600:.1f}: it continues in further attempts (--max-attempts)"
             )
 
     def dry_run(self) -> int:

@@ -149,7 +149,7 @@ def price_of(options: argparse.Namespace, settings: Settings, instance_type: str
 
 @dataclass(kw_only=True)
 class Parcels:
-    """What containers are given, and the digests under which it lies in S3."""
+    """What containers are given, and the digests under which it is in S3."""
 
     code: Mapping[str, bytes]
     data: Mapping[str, bytes]

@@ -1,4 +1,4 @@
-"""sagemaker-status: where a study in the cloud stands; in a terminal it goes on looking."""
+"""sagemaker-status: where a study in the cloud stands; in a terminal it keeps watching."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ NAME = "sagemaker-stop"
 
 MORE = """\
 Without --yes it only lists. A job that is stopped saves its work within two minutes; the next
-sagemaker-launch goes on from there, and sagemaker-results-parser takes what it has finished.
+sagemaker-launch resumes from there, and sagemaker-results-parser takes what it has finished.
 
 examples:
   sagemaker-stop paper-98

@@ -216,7 +216,7 @@ def _presets(arguments: list[str]) -> int:
             f"{name:<12} {len(study.architectures)} architectures x {len(study.modes)} modes x "
             f"{study.trials} trials, {study.meta_loops} loops: {study.size:,} trials"
         )
-    print("\n`frustration study presets NAME` prints one; `> mine.toml` behind it begins one of your own.")
+    print("\n`frustration study presets NAME` prints one; add `> mine.toml` to start your own.")
     return 0
 
 

@@ -45,7 +45,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, eq=False)
 class OptimizerState:
-    """What an optimizer remembers of one network: vectors as long as what it trains, and single numbers."""
+    """An optimizer's state for one network: vectors as long as the trained parameters, and single numbers."""
 
     vectors: Mapping[str, Vector]
     numbers: Mapping[str, float]
@@ -72,7 +72,7 @@ class OptimizerState:
 
 
 class Moments(OptimizerState):
-    """What AdamW remembers."""
+    """AdamW's state."""
 
     def __init__(self, mean: Vector, square: Vector, steps: int) -> None:
         super().__init__({"mean": mean, "square": square}, {"steps": steps})

@@ -1,4 +1,4 @@
-"""Records as rows for whoever computes on: one for each trial, or one for each loop of each trial."""
+"""Records as rows for further analysis: one per trial, or one per loop of each trial."""
 
 from __future__ import annotations
 

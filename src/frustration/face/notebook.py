@@ -1,4 +1,4 @@
-"""Progress where nobody watches a terminal: a bar under the cell of a notebook."""
+"""Progress in a notebook: a bar below the cell."""
 
 from __future__ import annotations
 

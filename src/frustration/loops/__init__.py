@@ -1,4 +1,4 @@
-"""Interventions in a training loop that somebody else wrote: dendrite growth, and damage with a ratchet.
+"""Interventions in your own training loop: dendrite growth, and damage with a ratchet.
 
 `Growth` grows dendrites by the schedule of mode `dendrites`. `Ratchet` keeps the Last Known Good network,
 treats it before each loop, and goes back where that did not help. Callbacks for two trainers are in

@@ -1,4 +1,4 @@
-"""A network that somebody else trains, in the form in which modes treat it."""
+"""A network in a user's own training loop, in the form that modes work on."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class LiveLayout(Layout):
 
 @dataclass(frozen=True)
 class LiveShape(ModuleShape):
-    """The shape of a network in somebody else's loop."""
+    """The shape of a network in a user's own loop."""
 
     live: LiveLayout = field(kw_only=True, compare=False)
 

@@ -46,7 +46,7 @@ NOT_HERE: Final = {
 
 
 class Ratchet:
-    """Interventions on a network that somebody else trains, with the Last Known Good (LKG) kept.
+    """Interventions on a network in your own training loop, with the Last Known Good (LKG) kept.
 
     The modes are those of `train` that need no second network; for dendrites there is `Growth`. Without
     the ratchet (`plain`) the network never goes back; its LKG is the best one so far.
@@ -61,10 +61,10 @@ class Ratchet:
         seed: int = 0,
         optimizer: str | None = None,
     ) -> None:
-        """`optimizer`: what it remembers from loop to loop.
+        """`optimizer`: what it keeps from loop to loop.
 
-        fresh: nothing. persist: everything. persist-masked: all but the weights that the damage changed.
-        rollback: it goes back with the network, and so does its scheduler. By default what the mode has.
+        fresh: nothing. persist: everything. persist-masked: all but the moments of damaged weights.
+        rollback: it is rolled back with the network, and so is its scheduler. Default: the mode's policy.
         """
         choice = ModeChoice.parse(mode)
         self.network, self.program = network, choice.program

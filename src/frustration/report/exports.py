@@ -1,4 +1,4 @@
-"""All trials and all their loops as CSV, for whoever wants to compute something else."""
+"""All trials and all their loops as CSV, for other analyses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kept network costs whoever runs it: time and memory, and what else it scores."""
+"""What it costs to run a kept network: time and memory. Also its further scores."""
 
 from __future__ import annotations
 

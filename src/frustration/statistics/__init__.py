@@ -13,6 +13,6 @@ power        minimum detectable effect, and how many more trials
 aggregates   interquartile mean, performance profile, probability of improvement over architectures
 regimes      the training regime of an architecture by two published rule sets, and how stable the label is
 
-Not responsible for records: whoever calls takes the numbers out of them, leaves failed trials out, and knows
+Not responsible for records: the caller takes the numbers out of them, leaves failed trials out, and knows
 which trials are paired. Nothing here draws a random number without a generator that the caller gave.
 """

@@ -245,7 +245,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _put(network: nn.Module, name: str, tensor: Tensor) -> None:
-    """Let a network's parameter or buffer lie in the stack, as the same object where it is a parameter."""
+    """Store a parameter or buffer of a network in the stack; a parameter stays the same object."""
     module, _, own = name.rpartition(".")
     owner = network.get_submodule(module)
     if own in owner._buffers:

@@ -287,7 +287,7 @@ class Team:
         self.library.calls.team_write(self.handle, network, flat.ctypes.data, which)
 
     def forget_moments(self) -> None:
-        """AdamW remembers nothing of any network."""
+        """AdamW has no moments of any network."""
         self.library.calls.team_forget_moments(self.handle)
 
     def train(
