@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser
-from frustration.commands.sagemaker_flags import Cloud, command, finished
+from frustration.commands.options import argument, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud, command
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.place import Place
 
-NAME = "sagemaker-clean"
 AT_ONCE = 1_000
 """Keys that DeleteObjects takes."""
 
@@ -31,16 +29,22 @@ examples:
   sagemaker-clean paper-98 --yes"""
 
 
-def _parser() -> Parser:
-    result = Parser(NAME, "List, and with --yes remove, what one study has left in S3.", more=lambda: MORE)
-    result.add_argument("study", metavar="STUDY", help="the name that it was launched with")
-    result.add_argument("--yes", action="store_true", help="remove what is listed")
-    result.add_argument("--checkpoints", action="store_true", help="only checkpoints")
-    result.add_argument("--lose", action="store_true", help="also results that are not in results/ yet")
-    return finished(result)
+class SageMakerCleanOptions(InCloud):
+    """List, and with --yes remove, what one study has left in S3."""
+
+    command = "sagemaker-clean"
+
+    study: str = argument("the name that it was launched with", metavar="STUDY")
+    yes: bool = option("remove what is listed", False)
+    checkpoints: bool = option("only checkpoints", False)
+    lose: bool = option("also results that are not in results/ yet", False)
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _clean(options: argparse.Namespace) -> int:
+def _clean(options: SageMakerCleanOptions) -> int:
     from frustration.cloud.download import objects
     from frustration.cloud.storage import allowed
     from frustration.cloud.storage import uploads as unfinished_uploads
@@ -87,7 +91,7 @@ def _refuse_while_running(sagemaker: Any, place: Place) -> None:
         )
 
 
-def _refuse_what_is_not_home(options: argparse.Namespace, s3: Any, place: Place, archives: bool) -> None:
+def _refuse_what_is_not_home(options: SageMakerCleanOptions, s3: Any, place: Place, archives: bool) -> None:
     """Without a plan nobody can say whose archives those are, so that is refused as well."""
     from frustration.cloud.plan import read_plan
     from frustration.study.store import Store
@@ -141,4 +145,4 @@ def _is_versioned(s3: Any, bucket: str) -> bool:
     return False  # who may not ask is not told
 
 
-main = command(NAME, _parser, _clean)
+main = command(SageMakerCleanOptions, _clean)

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser
-from frustration.commands.sagemaker_flags import (
-    ONLY_ONE,
-    Cloud,
-    add_rates,
-    add_size,
-    command,
-    finished,
-    named_study,
-)
+from frustration.commands.options import argument, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud, Size, command, named_study
 from frustration.commands.sagemaker_launch_work import Estimator, price_of
 from frustration.errors import InputError
 
@@ -26,7 +17,6 @@ if TYPE_CHECKING:
     from frustration.cloud.costs import CostReport
     from frustration.cloud.prices import Price
 
-NAME = "sagemaker-cost-estimator"
 ROWS = 10
 
 MORE = """\
@@ -44,57 +34,63 @@ examples:
   sagemaker-cost-estimator --jobs requested-jobs.txt"""
 
 
-def _parser() -> Parser:
-    result = Parser(
-        NAME, "What a study will cost on SageMaker, or what its jobs have cost so far.", more=lambda: MORE
-    )
-    result.add_argument("study", nargs="?", metavar="STUDY|FILE.toml", help=ONLY_ONE)
-    result.add_argument("--before", action="store_true", help="from a calibration here; AWS is not asked")
-    result.add_argument("--jobs", type=Path, metavar="FILE", help="a list of jobs, one name a line")
-    result.add_argument("--json", action="store_true", help="print the report as JSON")
-    result.add_argument("--output", type=Path, metavar="FILE", help="write the report as JSON too")
-    add_rates(result.add_argument_group("rates"))
-    add_size(result.add_argument_group("before the launch"))
-    return finished(result)
+class CostOptions(Size, InCloud):
+    """What a study will cost on SageMaker, or what its jobs have cost so far."""
+
+    command = "sagemaker-cost-estimator"
+
+    study: str | None = argument("default: the only one there is", None, metavar="STUDY|FILE.toml")
+    before: bool = option("from a calibration here; AWS is not asked", False)
+    jobs: Path | None = option("a list of jobs, one name a line", read=Path, metavar="FILE")
+    json: bool = option("print the report as JSON", False)
+    output: Path | None = option("write the report as JSON too", read=Path, metavar="FILE")
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _estimate(options: argparse.Namespace) -> int:
+def _estimate(options: CostOptions) -> int:
     if options.jobs and (options.study or options.before):
         raise InputError("--jobs takes no study and no --before: it names the jobs itself")
     return _before(options) if options.before else _after(options)
 
 
-def _after(options: argparse.Namespace) -> int:
+def _after(options: CostOptions) -> int:
     from frustration.cloud.costs import report
     from frustration.cloud.describe import describe_all
     from frustration.cloud.joblist import read
     from frustration.commands.progress.download import Bar
 
     cloud = Cloud.of(options, *(("region",) if options.jobs else ()))
-    names, walls, planned_for = (read(options.jobs), None, "") if options.jobs else _of_study(options, cloud)
+    study, walls, planned_for = None, None, ""
+    if options.jobs:
+        names = read(options.jobs)
+    else:
+        study, names, walls, planned_for = _of_study(options, cloud)
     with Bar("jobs") as bar:
         described = describe_all(cloud.sagemaker, names, lambda done: bar.at(done, len(names)))
     found = report(names, described, lambda kind: price_of(options, cloud.settings, kind), walls, planned_for)
-    content = {"study": options.study, "region": cloud.settings.region, **found.to_dict()}
+    content = {"study": study, "region": cloud.settings.region, **found.to_dict()}
     if not _hand_over(options, content):
         _say(found)
     return 1 if found.unknown or found.unbilled else 0
 
 
-def _of_study(options: argparse.Namespace, cloud: Cloud) -> tuple[list[str], list[float], str]:
-    """Its jobs, the seconds of the packs that are still to be done, and on what they were planned."""
+def _of_study(options: CostOptions, cloud: Cloud) -> tuple[str, list[str], list[float], str]:
+    """Its name, jobs, the seconds of the packs that are still to be done, and on what they were planned."""
     from frustration.cloud.jobs import by_pack, done_packs, list_jobs
 
     place = cloud.place(options.study)
-    options.study, plan = place.study, cloud.plan(place)
+    plan = cloud.plan(place)
     jobs = list(list_jobs(cloud.sagemaker, place))
     packs = by_pack(jobs)
     gone = {*done_packs(cloud.s3, place, packs), *(pack for pack, of in packs.items() if of.running)}
     left = [pack.wall_seconds for pack in plan.packs if pack.id not in gone]
-    return [job.name for job in jobs], left, plan.instance_type
+    return place.study, [job.name for job in jobs], left, plan.instance_type
 
 
-def _before(options: argparse.Namespace) -> int:
+def _before(options: CostOptions) -> int:
     """Calibrate here, pack as the launcher would, and multiply."""
     from frustration.cloud.offer import table
     from frustration.cloud.settings import Settings
@@ -103,7 +99,7 @@ def _before(options: argparse.Namespace) -> int:
         raise InputError("--before needs a study: a file, a preset, or one in results/")
     flags = {"region": options.region, "instance_type": options.instance_type}
     settings = Settings.read(flags, ("region",), options.env_file)
-    study = named_study(options, None)
+    study = named_study(options.study, options.results, None)
     estimator = Estimator(options, settings, study)
     price = estimator.price(settings.instance_type)
     trials = frozenset(spec.id for spec in study.specs(estimator.digests))
@@ -128,7 +124,7 @@ def _before(options: argparse.Namespace) -> int:
     return 0
 
 
-def _hand_over(options: argparse.Namespace, content: dict[str, Any]) -> bool:
+def _hand_over(options: CostOptions, content: dict[str, Any]) -> bool:
     """Write and print the report as JSON where that is asked for; whether it was printed."""
     from frustration.files import write_atomically
 
@@ -194,4 +190,4 @@ def _source(price: Price) -> str:
     return f"{price.instance} ${price.usd_per_hour} an hour ({price.source}{dated})"
 
 
-main = command(NAME, _parser, _estimate)
+main = command(CostOptions, _estimate)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, real
-from frustration.commands.sagemaker_flags import Cloud, command, finished
+from frustration.commands.arguments import real
+from frustration.commands.options import argument, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud, command
 
 if TYPE_CHECKING:
     from frustration.cloud.storage import StorageUsage, Usage
 
-NAME = "sagemaker-estimate-storage"
 
 MORE = """\
 One listing counts everything under S3_PREFIX: archives, checkpoints, plans, code and data that studies
@@ -26,19 +25,21 @@ examples:
   sagemaker-estimate-storage paper-98 --price-gib-month USD --json"""
 
 
-def _parser() -> Parser:
-    result = Parser(
-        NAME,
-        "Count and weigh what studies have left in S3, and say what it costs a month.",
-        more=lambda: MORE,
-    )
-    result.add_argument("study", nargs="?", metavar="STUDY", help="only what belongs to this one alone")
-    result.add_argument("--price-gib-month", type=real(0), metavar="USD", help="for one GiB and one month")
-    result.add_argument("--json", action="store_true", help="print JSON")
-    return finished(result)
+class StorageOptions(InCloud):
+    """Count and weigh what studies have left in S3, and say what it costs a month."""
+
+    command = "sagemaker-estimate-storage"
+
+    study: str | None = argument("only what belongs to this one alone", None, metavar="STUDY")
+    price_gib_month: float | None = option("for one GiB and one month", read=real(0), metavar="USD")
+    json: bool = option("print JSON", False)
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _estimate(options: argparse.Namespace) -> int:
+def _estimate(options: StorageOptions) -> int:
     from frustration.cloud.storage import measure
     from frustration.commands.progress.download import Bar
 
@@ -108,4 +109,4 @@ def _gib(part: Usage) -> float:
     return part.bytes / 2**30
 
 
-main = command(NAME, _parser, _estimate)
+main = command(StorageOptions, _estimate)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from frustration.commands.arguments import Parser, real, run, whole
+from frustration.commands.arguments import real, run, whole
+from frustration.commands.options import InResults, Options, argument, option
 from frustration.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,70 +19,62 @@ if TYPE_CHECKING:
     from frustration.cloud.settings import Settings
     from frustration.study.definition import Study
 
-PLACE_FLAGS = ("region", "bucket", "prefix")
-ONLY_ONE = "default: the only one there is"
+Chosen = TypeVar("Chosen", bound=Options)
 
 
-def command(
-    name: str, parser: Callable[[], Parser], act: Callable[[argparse.Namespace], int]
-) -> Callable[[Sequence[str] | None], int]:
-    """A command from its parser and what it does; called with arguments it returns the exit code."""
+def command(options: type[Chosen], act: Callable[[Chosen], int]) -> Callable[[Sequence[str] | None], int]:
+    """A command from its options and what it does; called with arguments it returns the exit code."""
 
     def main(argv: Sequence[str] | None = None) -> int:
-        return run(name, lambda arguments: act(parser().read(arguments)), argv)
+        return run(options.command, lambda arguments: act(options.read(arguments)), argv)
 
     return main
 
 
-def finished(parser: Parser, place: bool = True) -> Parser:
-    """Add the flags of all commands, those that say where the study lies among them, and the usage line."""
-    if place:
-        group = parser.add_argument_group("where it lies (flags over the environment over .env)")
-        group.add_argument("--region", metavar="NAME", help="AWS_REGION, such as us-east-1")
-        group.add_argument("--bucket", metavar="NAME", help="S3_BUCKET_NAME")
-        group.add_argument("--prefix", metavar="PATH", help="S3_PREFIX: the folder in the bucket")
-        group.add_argument(
-            "--env-file", type=Path, metavar="FILE", help="the settings (default: aws/sagemaker/.env)"
-        )
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
-    )
-    parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-    names = [
-        f"[{action.metavar}]" if action.nargs in ("?", "*") else str(action.metavar)
-        for action in parser._get_positional_actions()
-    ]
-    parser.usage = " ".join([parser.prog, *names, "[flags]"])
-    return parser
+class InCloud(InResults):
+    """Where studies are in the cloud."""
+
+    heading = "where it lies (flags over the environment over .env)"
+
+    region: str | None = option("AWS_REGION, such as us-east-1", metavar="NAME")
+    bucket: str | None = option("S3_BUCKET_NAME", metavar="NAME")
+    prefix: str | None = option("S3_PREFIX: the folder in the bucket", metavar="PATH")
+    env_file: Path | None = option("the settings (default: aws/sagemaker/.env)", read=Path, metavar="FILE")
 
 
-def add_rates(group: argparse._ArgumentGroup) -> None:
+class OneCloudStudy(InCloud):
+    """A study in the cloud, which need not be named where there is only one."""
+
+    study: str | None = argument("default: the only one there is", None, metavar="STUDY")
+
+
+class Rates(Options):
     """What an instance costs an hour, where the table does not say it."""
-    group.add_argument(
-        "--price",
-        action="append",
-        default=[],
-        metavar="TYPE=USD",
-        help="an hour; REGION/TYPE=USD for one region only",
+
+    heading = "what it may cost"
+
+    price: tuple[str, ...] | None = option(
+        "an hour; REGION/TYPE=USD for one region only", action="append", metavar="TYPE=USD"
     )
-    group.add_argument("--prices", type=Path, metavar="FILE", help="a table like the one that is built in")
+    prices: Path | None = option("a table like the one that is built in", read=Path, metavar="FILE")
 
 
-def add_size(group: argparse._ArgumentGroup) -> None:
+class Size(Rates):
     """How trials are packed into jobs, and on what they train."""
-    positive = real(0, above=True)
-    group.add_argument("--hours", type=positive, default=4.0, metavar="H", help="all done within (4)")
-    group.add_argument("--instances", type=whole(1, 10_000), default=4, metavar="N", help="at a time (4)")
-    group.add_argument("--instance-type", metavar="TYPE", help="INSTANCE_TYPE (default: ml.c5.4xlarge)")
-    group.add_argument(
-        "--cores", type=whole(1, 1024), metavar="N", help="physical cores (default: from the type's name)"
+
+    heading = "how many jobs, and on what"
+
+    hours: float = option("all done within (4)", 4.0, read=real(0, above=True), metavar="H")
+    instances: int = option("at a time (4)", 4, read=whole(1, 10_000), metavar="N")
+    instance_type: str | None = option("INSTANCE_TYPE (default: ml.c5.4xlarge)", metavar="TYPE")
+    cores: int | None = option(
+        "physical cores (default: from the type's name)", read=whole(1, 1024), metavar="N"
     )
-    group.add_argument(
-        "--speed",
-        type=positive,
-        default=1.0,
+    speed: float = option(
+        "how many times as fast as a core here one of the instance is (default: 1)",
+        1.0,
+        read=real(0, above=True),
         metavar="X",
-        help="how many times as fast as a core here one of the instance is (default: 1)",
     )
 
 
@@ -93,11 +85,11 @@ class Cloud:
     settings: Settings
 
     @classmethod
-    def of(cls, options: argparse.Namespace, *need: str) -> Cloud:
+    def of(cls, options: InCloud, *need: str) -> Cloud:
         """By flags, environment and .env; without `need` a region and a bucket are needed."""
         from frustration.cloud.settings import Settings
 
-        flags = {name: getattr(options, name, None) for name in PLACE_FLAGS}
+        flags = {"region": options.region, "bucket": options.bucket, "prefix": options.prefix}
         return cls(settings=Settings.read(flags, need or ("region", "bucket"), options.env_file))
 
     @cached_property
@@ -170,7 +162,7 @@ class Cloud:
         return plan
 
 
-def named_study(options: argparse.Namespace, cloud: Cloud | None) -> Study:
+def named_study(name: str, results: Path, cloud: Cloud | None) -> Study:
     """A file, a study in results/, a preset, or, if AWS is asked, one that is in S3."""
     from frustration.cloud.place import Place
     from frustration.cloud.plan import read_plan
@@ -178,10 +170,9 @@ def named_study(options: argparse.Namespace, cloud: Cloud | None) -> Study:
     from frustration.study.presets import preset, preset_names
     from frustration.study.store import Store
 
-    name = options.study
     if Path(name).is_file() or name.endswith(".toml"):
         return Study.from_file(Path(name))
-    for root in (Path(name), options.results / name):
+    for root in (Path(name), results / name):
         if (root / "study.toml").exists():
             return Store(root).study()
     if name in preset_names():
@@ -190,6 +181,6 @@ def named_study(options: argparse.Namespace, cloud: Cloud | None) -> Study:
         return plan.study
     hint, in_s3 = did_you_mean(name, preset_names()), " and none in S3" if cloud else ""
     raise InputError(
-        f'"{name}" is no file, no preset{hint}, no study in {options.results}{in_s3}; '
+        f'"{name}" is no file, no preset{hint}, no study in {results}{in_s3}; '
         f"presets are {', '.join(preset_names())}"
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from frustration.commands.arguments import Parser
-from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
+from frustration.commands.options import option
+from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy, command
 from frustration.errors import InputError
-
-NAME = "sagemaker-get-training-logs"
 
 MORE = """\
 Every stream of every job is read to its end, one file each: DIR/JOB/STREAM.log, an event a line with its
@@ -24,15 +21,20 @@ examples:
   sagemaker-logs-parser paper-98                        the curves that are in them"""
 
 
-def _parser() -> Parser:
-    result = Parser(NAME, "Download the complete logs of a study's jobs from CloudWatch.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
-    result.add_argument("--jobs", type=Path, metavar="FILE", help="these jobs, one name a line")
-    result.add_argument("--output", type=Path, metavar="DIR", help="default: results/STUDY/logs")
-    return finished(result)
+class LogsOptions(OneCloudStudy):
+    """Download the complete logs of a study's jobs from CloudWatch."""
+
+    command = "sagemaker-get-training-logs"
+
+    jobs: Path | None = option("these jobs, one name a line", read=Path, metavar="FILE")
+    output: Path | None = option("default: results/STUDY/logs", read=Path, metavar="DIR")
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _get(options: argparse.Namespace) -> int:
+def _get(options: LogsOptions) -> int:
     from frustration.cloud.logs import download
     from frustration.commands.progress.download import Bar
     from frustration.files import make_folder
@@ -40,10 +42,10 @@ def _get(options: argparse.Namespace) -> int:
     if options.jobs and options.study:
         raise InputError("--jobs takes no study: it names the jobs itself")
     cloud = Cloud.of(options, *(("region",) if options.jobs else ()))
-    over = _jobs(options, cloud)
-    folder = options.output or options.results / (options.study or "") / "logs"
+    study, over = _jobs(options, cloud)
+    folder = options.output or options.results / study / "logs"
     if not over:
-        print(f"no job of {options.study} was launched")
+        print(f"no job of {study} was launched")
         return 0
     make_folder(folder)
     with Bar("jobs") as bar:
@@ -59,8 +61,8 @@ def _get(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _jobs(options: argparse.Namespace, cloud: Cloud) -> dict[str, bool]:
-    """Job -> whether it is over; one that the service does not know any more is."""
+def _jobs(options: LogsOptions, cloud: Cloud) -> tuple[str, dict[str, bool]]:
+    """The study, and job -> whether it is over; one that the service does not know any more is."""
     from frustration.cloud.jobs import RUNNING, list_jobs
 
     if options.jobs:
@@ -69,11 +71,10 @@ def _jobs(options: argparse.Namespace, cloud: Cloud) -> dict[str, bool]:
 
         names = read(options.jobs)
         known = describe_all(cloud.sagemaker, names)
-        return {name: name not in known or known[name].status not in RUNNING for name in names}
+        return "", {name: name not in known or known[name].status not in RUNNING for name in names}
     place = cloud.place(options.study)
-    options.study = place.study
     jobs = sorted(list_jobs(cloud.sagemaker, place), key=lambda job: job.name)
-    return {job.name: job.status not in RUNNING for job in jobs}
+    return place.study, {job.name: job.status not in RUNNING for job in jobs}
 
 
-main = command(NAME, _parser, _get)
+main = command(LogsOptions, _get)

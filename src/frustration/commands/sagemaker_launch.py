@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -11,9 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands import sagemaker_launch_flags as flags
-from frustration.commands.arguments import INTERRUPTED, Parser
+from frustration.commands.arguments import INTERRUPTED
 from frustration.commands.sagemaker_flags import Cloud, command
-from frustration.commands.sagemaker_launch_work import Estimator, Parcels
+from frustration.commands.sagemaker_launch_work import COMPARED, Estimator, Parcels
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
@@ -24,21 +23,15 @@ if TYPE_CHECKING:
     from frustration.cloud.settings import Settings
     from frustration.study.definition import Study
 
-NAME = "sagemaker-launch"
 
-
-def _parser() -> Parser:
-    return flags.parser(NAME)
-
-
-def _launch(options: argparse.Namespace) -> int:
+def _launch(options: flags.LaunchOptions) -> int:
     settings = flags.settings_of(options)
     cloud = _connect(options, settings)
     launch = Launch(options, settings, cloud, flags.study_of(options, cloud))
     return launch.dry_run() if options.dry_run else launch.really()
 
 
-def _connect(options: argparse.Namespace, settings: Settings) -> Cloud | None:
+def _connect(options: flags.LaunchOptions, settings: Settings) -> Cloud | None:
     """None where a dry run cannot or must not ask AWS."""
     if options.offline:
         return None
@@ -60,10 +53,13 @@ def _connect(options: argparse.Namespace, settings: Settings) -> Cloud | None:
 class Launch:
     """One launch of one study."""
 
-    options: argparse.Namespace
+    options: flags.LaunchOptions
     settings: Settings
     cloud: Cloud | None
     study: Study
+
+    def __post_init__(self) -> None:
+        self.force_rerun = self.options.force_rerun
 
     @cached_property
     def place(self) -> Place:
@@ -99,7 +95,7 @@ class Launch:
     def standing(self, plan: CloudPlan) -> LaunchState:
         from frustration.cloud.launch import assess, standing
 
-        limits = self.options.max_attempts, self.options.force_rerun
+        limits = self.options.max_attempts, self.force_rerun
         if self.cloud is None:
             return assess(plan, {}, {}, *limits)
         return standing(self.cloud.sagemaker, self.cloud.s3, self.place, plan, *limits)
@@ -171,7 +167,7 @@ class Launch:
         from frustration.cloud.offer import PUBLISHED, gpu_pays_above, table
 
         trials = frozenset(trial for task in stands.todo for trial in task.pack.trials)
-        others = [kind for kind in self.estimator.compared() if kind != chosen.machine.instance_type]
+        others = [kind for kind in self._compared() if kind != chosen.machine.instance_type]
         offers = [chosen, *(self.estimator.offer_on(kind, trials) for kind in others)]
         print("\n" + table(offers))
         cpu = next((one for one in offers if not is_gpu(one.machine.instance_type)), None)
@@ -189,6 +185,16 @@ class Launch:
         )
         if flags.is_published_grid(self.study):
             print(f"The published run of this grid: {PUBLISHED}")
+
+    def _compared(self) -> Sequence[str]:
+        """The instances that the user names; if none, the published one where its price is known."""
+        if self.options.compare is not None:
+            return self.options.compare
+        try:
+            self.estimator.rate(COMPARED)
+        except InputError:
+            return ()
+        return (COMPARED,)
 
     def really(self) -> int:
         from frustration.cloud.bundle import upload
@@ -240,7 +246,7 @@ class Launch:
         import threading
 
         # What was to be run again has been: from here on a good result is a good result.
-        self.options.force_rerun = False
+        self.force_rerun = False
         pause = threading.Event()
         while (stands := self.standing(plan)).open:
             submit(stands.todo)
@@ -267,4 +273,4 @@ def _note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr, flush=True)
 
 
-main = command(NAME, _parser, _launch)
+main = command(flags.LaunchOptions, _launch)

@@ -10,8 +10,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, real, whole
-from frustration.commands.sagemaker_flags import Cloud, add_rates, add_size, finished, named_study
+from frustration.commands.arguments import real, whole
+from frustration.commands.options import Options, argument, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud, Rates, Size, named_study
 from frustration.commands.sagemaker_launch_work import COMPARED
 from frustration.errors import InputError
 
@@ -40,79 +41,79 @@ Run again, it launches what is missing or has failed, and nothing else. sagemake
 results back."""
 
 
-def parser(name: str) -> Parser:
-    result = Parser(
-        name,
-        "Send a study to SageMaker: a file, a preset, a study in results/, or one that was launched before.",
-        more=lambda: EXAMPLES,
-    )
-    result.add_argument(
-        "study", nargs="?", metavar="STUDY|FILE.toml", help=f"default: the architectures in {BATCH}"
-    )
-    group = result.add_argument_group("what is studied, over what the file says")
-    group.add_argument("--modes", nargs="+", metavar="MODE", help="train --help explains them")
-    group.add_argument("--trials", type=whole(1), metavar="N", help="trials in every cell of the grid")
-    group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial")
-    group.add_argument("--name", metavar="NAME", help="the study's name")
-    group.add_argument("--batch", type=Path, metavar="FILE", help="a file with one architecture a line")
-    add_size(result.add_argument_group("how many jobs, and on what"))
-    _add_money(result)
-    group = result.add_argument_group("how")
-    group.add_argument("--dry-run", action="store_true", help="print requests and cost; write nothing")
-    group.add_argument("--offline", action="store_true", help="with --dry-run: ask AWS nothing")
-    group.add_argument("--json", action="store_true", help="with --dry-run: all of it as JSON")
-    group.add_argument("--wait", action="store_true", help="until all is done; what fails is launched again")
-    group.add_argument(
-        "--force-rerun", action="store_true", help="run again what is done, beside its results"
-    )
-    group.add_argument(
-        "--max-attempts", type=whole(1, 99), default=3, metavar="N", help="at one pack (default: 3)"
-    )
-    group.add_argument(
-        "--poll",
-        type=real(0, above=True),
-        default=30.0,
+def _dollars(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if value.is_finite() and value >= 0:
+        return value
+    raise argparse.ArgumentTypeError(f"{text} is not an amount of dollars")
+
+
+class Studied(Options):
+    heading = "what is studied, over what the file says"
+
+    modes: tuple[str, ...] | None = option("train --help explains them", nargs="+", metavar="MODE")
+    trials: int | None = option("trials in every cell of the grid", read=whole(1), metavar="N")
+    meta_loops: int | None = option("loops of every trial", read=whole(1), metavar="N")
+    name: str | None = option("the study's name", metavar="NAME")
+    batch: Path | None = option("a file with one architecture a line", read=Path, metavar="FILE")
+
+
+class Money(Rates):
+    heading = "what it may cost"
+
+    compare: tuple[str, ...] | None = option(f"beside it (default: {COMPARED})", nargs="*", metavar="TYPE")
+    budget: Decimal = option("above it, --yes is needed (10)", Decimal(10), read=_dollars, metavar="USD")
+    yes: bool = option("launch whatever it costs", False)
+
+
+class How(Options):
+    heading = "how"
+
+    dry_run: bool = option("print requests and cost; write nothing", False)
+    offline: bool = option("with --dry-run: ask AWS nothing", False)
+    json: bool = option("with --dry-run: all of it as JSON", False)
+    wait: bool = option("until all is done; what fails is launched again", False)
+    force_rerun: bool = option("run again what is done, beside its results", False)
+    max_attempts: int = option("at one pack (default: 3)", 3, read=whole(1, 99), metavar="N")
+    poll: float = option("between looks (default: 30)", 30.0, read=real(0, above=True), metavar="SECONDS")
+    checkpoint_seconds: float = option(
+        "between two copies of the work to S3 (default: 60)",
+        CHECKPOINT_SECONDS,
+        read=real(0, above=True),
         metavar="SECONDS",
-        help="between looks (default: 30)",
     )
-    group.add_argument(
-        "--checkpoint-seconds",
-        type=real(0, above=True),
-        default=CHECKPOINT_SECONDS,
-        metavar="SECONDS",
-        help="between two copies of the work to S3 (default: 60)",
-    )
-    group.add_argument(
-        "--wheels", metavar="DIR", help="wheels for the container, or none (default: the locked ones)"
-    )
-    group = result.add_argument_group("where it trains (flags over the environment over .env)")
-    group.add_argument("--role", metavar="ARN", help="AWS_SAGEMAKER_ROLE")
-    group.add_argument(
-        "--image", metavar="URI", help="SAGEMAKER_IMAGE (default: AWS's for PyTorch; sdk: as AWS's SDK says)"
-    )
-    group.add_argument(
-        "--device",
-        choices=("cpu", "cuda"),
-        default="cpu",
-        help="what trains there (default: cpu)",
-    )
-    group.add_argument("--spot", metavar="BOOL", help="USE_SPOT_INSTANCES (default: true)")
-    group.add_argument("--max-run-seconds", metavar="N", help="MAX_RUN_SECONDS (default: a day)")
-    group.add_argument("--max-wait-seconds", metavar="N", help="MAX_WAIT_SECONDS (default: two days)")
-    return finished(result)
+    wheels: str | None = option("wheels for the container, or none (default: the locked ones)", metavar="DIR")
 
 
-def _add_money(result: Parser) -> None:
-    group = result.add_argument_group("what it may cost")
-    add_rates(group)
-    group.add_argument("--compare", nargs="*", metavar="TYPE", help=f"beside it (default: {COMPARED})")
-    group.add_argument(
-        "--budget", type=_dollars, default=Decimal(10), metavar="USD", help="above it, --yes is needed (10)"
+class Training(Options):
+    heading = "where it trains (flags over the environment over .env)"
+
+    role: str | None = option("AWS_SAGEMAKER_ROLE", metavar="ARN")
+    image: str | None = option(
+        "SAGEMAKER_IMAGE (default: AWS's for PyTorch; sdk: as AWS's SDK says)", metavar="URI"
     )
-    group.add_argument("--yes", action="store_true", help="launch whatever it costs")
+    device: str = option("what trains there (default: cpu)", "cpu", choices=("cpu", "cuda"))
+    spot: str | None = option("USE_SPOT_INSTANCES (default: true)", metavar="BOOL")
+    max_run_seconds: str | None = option("MAX_RUN_SECONDS (default: a day)", metavar="N")
+    max_wait_seconds: str | None = option("MAX_WAIT_SECONDS (default: two days)", metavar="N")
 
 
-def settings_of(options: argparse.Namespace) -> Settings:
+class LaunchOptions(Studied, Size, Money, How, Training, InCloud):
+    """Send a study to SageMaker: a file, a preset, a study in results/, or one that was launched before."""
+
+    command = "sagemaker-launch"
+
+    study: str | None = argument(f"default: the architectures in {BATCH}", None, metavar="STUDY|FILE.toml")
+
+    @classmethod
+    def more(cls) -> str:
+        return EXAMPLES
+
+
+def settings_of(options: LaunchOptions) -> Settings:
     """All settings; a dry run needs a region only, which the price and the image follow from."""
     from frustration.cloud.instances import is_gpu
     from frustration.cloud.settings import KEYS, Settings
@@ -126,7 +127,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return replace(settings, role=settings.role or NO_ROLE, bucket=settings.bucket or NO_BUCKET)
 
 
-def study_of(options: argparse.Namespace, cloud: Cloud | None) -> Study:
+def study_of(options: LaunchOptions, cloud: Cloud | None) -> Study:
     """The study that is meant."""
     changes: dict[str, Any] = {
         name: value for name in ("trials", "meta_loops") if (value := getattr(options, name)) is not None
@@ -135,7 +136,11 @@ def study_of(options: argparse.Namespace, cloud: Cloud | None) -> Study:
         changes["modes"] = tuple(options.modes)
     if options.study and options.batch:
         raise InputError("give a study or a --batch file, not both")
-    study = named_study(options, cloud) if options.study else _batch(options.batch or BATCH)
+    study = (
+        named_study(options.study, options.results, cloud)
+        if options.study
+        else _batch(options.batch or BATCH)
+    )
     study = replace(study, **changes)
     if options.name:
         study = replace(study, name=options.name)
@@ -164,7 +169,7 @@ def is_published_grid(study: Study) -> bool:
     return replace(study, name=grid.name, networks=grid.networks) == grid
 
 
-def wheels(options: argparse.Namespace, settings: Settings) -> Wheels:
+def wheels(options: LaunchOptions, settings: Settings) -> Wheels:
     """What the container installs."""
     from frustration.cloud.bundle import given_wheels, locked_wheels
     from frustration.cloud.instances import image_of, python_of
@@ -210,13 +215,3 @@ def standing_lines(plan: CloudPlan, stands: LaunchState) -> list[str]:
         for of in stands.exhausted.values()
     ]
     return lines
-
-
-def _dollars(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if value.is_finite() and value >= 0:
-        return value
-    raise argparse.ArgumentTypeError(f"{text} is not an amount of dollars")

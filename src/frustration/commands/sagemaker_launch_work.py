@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from frustration.cloud.prices import Price
     from frustration.cloud.request import Uploaded
     from frustration.cloud.settings import Settings
+    from frustration.commands.sagemaker_flags import Rates, Size
     from frustration.study.definition import Study
     from frustration.study.estimate import Cost
     from frustration.study.run import Prepared
@@ -34,7 +34,7 @@ COMPARED = "ml.g4dn.xlarge"
 class Estimator:
     """A study with what its trials cost, measured only if something needs it."""
 
-    options: argparse.Namespace
+    options: Size
     settings: Settings
     study: Study
     planned_for: str = ""
@@ -129,22 +129,12 @@ class Estimator:
         machine, rate = self.machine_of(instance_type), self.rate(instance_type)
         return offer_of_costs(self.costs(trials), machine, rate, self.budget)
 
-    def compared(self) -> list[str]:
-        """The instances that the user names; if none, the published one where its price is known."""
-        if self.options.compare is not None:
-            return list(self.options.compare)
-        try:
-            self.rate(COMPARED)
-        except InputError:
-            return []
-        return [COMPARED]
 
-
-def price_of(options: argparse.Namespace, settings: Settings, instance_type: str) -> Price:
+def price_of(options: Rates, settings: Settings, instance_type: str) -> Price:
     """An hour of an instance by the user's flags, or by the table."""
     from frustration.cloud.prices import overrides, price
 
-    return price(settings.region, instance_type, overrides(options.price, options.prices))
+    return price(settings.region, instance_type, overrides(options.price or (), options.prices))
 
 
 @dataclass(kw_only=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from frustration.commands.arguments import Parser
-from frustration.commands.sagemaker_flags import command, finished
+from frustration.commands.options import InResults, argument, option
+from frustration.commands.sagemaker_flags import command
 from frustration.errors import InputError
-
-NAME = "sagemaker-logs-parser"
 
 MORE = """\
 Reads what sagemaker-get-training-logs has fetched; AWS is not asked. Jobs that came to their end have sent
@@ -26,17 +23,23 @@ examples:
   sagemaker-logs-parser --logs logs --unfinished   only trials that have no end"""
 
 
-def _parser() -> Parser:
-    result = Parser(NAME, "Make learning curves of the logs of jobs.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help="logs in results/STUDY/logs")
-    result.add_argument("--logs", type=Path, metavar="DIR", help="logs somewhere else")
-    result.add_argument("--unfinished", action="store_true", help="only trials without an end")
-    result.add_argument("--output", type=Path, metavar="FILE", help="default: curves.csv beside the logs")
-    result.add_argument("--json", action="store_true", help="print the table as JSON")
-    return finished(result, place=False)
+class CurvesOptions(InResults):
+    """Make learning curves of the logs of jobs."""
+
+    command = "sagemaker-logs-parser"
+
+    study: str | None = argument("logs in results/STUDY/logs", None, metavar="STUDY")
+    logs: Path | None = option("logs somewhere else", read=Path, metavar="DIR")
+    unfinished: bool = option("only trials without an end", False)
+    output: Path | None = option("default: curves.csv beside the logs", read=Path, metavar="FILE")
+    json: bool = option("print the table as JSON", False)
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _parse(options: argparse.Namespace) -> int:
+def _parse(options: CurvesOptions) -> int:
     from frustration.cloud.curves import read, to_csv
     from frustration.files import write_atomically
 
@@ -63,10 +66,10 @@ def _parse(options: argparse.Namespace) -> int:
     return 0
 
 
-def _folder(options: argparse.Namespace) -> Path:
+def _folder(options: CurvesOptions) -> Path:
     if bool(options.study) == bool(options.logs):
         raise InputError("give a study, or a folder of logs with --logs")
-    folder: Path = options.logs or options.results / options.study / "logs"
+    folder = options.logs or options.results / (options.study or "") / "logs"
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; sagemaker-get-training-logs makes it")
     return folder
@@ -97,4 +100,4 @@ def _say(table: list[dict[str, Any]], jobs: int) -> None:
     print(f"{len(table):,} trials in the logs of {jobs:,} jobs{': ' + counts if counts else ''}")
 
 
-main = command(NAME, _parser, _parse)
+main = command(CurvesOptions, _parse)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser
-from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
+from frustration.commands.options import option
+from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy, command
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.architecture import Architecture
     from frustration.cloud.describe import Facts
 
-NAME = "sagemaker-reconstruct-jobs"
 DEFAULT = Path("requested-jobs.txt")
 
 MORE = """\
@@ -30,18 +28,21 @@ examples:
   sagemaker-cost-estimator --jobs requested-jobs.txt"""
 
 
-def _parser() -> Parser:
-    result = Parser(NAME, "Write a list of a study's jobs, one name a line.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
-    result.add_argument("--original", action="store_true", help="jobs named psa-ARCH-MODE-TIME instead")
-    result.add_argument("--all", action="store_true", help="every attempt, not only the best one")
-    result.add_argument(
-        "--output", type=Path, default=DEFAULT, metavar="FILE", help="default: requested-jobs.txt"
-    )
-    return finished(result)
+class JobsOptions(OneCloudStudy):
+    """Write a list of a study's jobs, one name a line."""
+
+    command = "sagemaker-reconstruct-jobs"
+
+    original: bool = option("jobs named psa-ARCH-MODE-TIME instead", False)
+    all: bool = option("every attempt, not only the best one", False)
+    output: Path = option("default: requested-jobs.txt", DEFAULT, read=Path, metavar="FILE")
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _reconstruct(options: argparse.Namespace) -> int:
+def _reconstruct(options: JobsOptions) -> int:
     from frustration.cloud.joblist import write
 
     if options.original and options.study:
@@ -56,7 +57,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
     return 0
 
 
-def _of_study(options: argparse.Namespace, cloud: Cloud) -> list[str]:
+def _of_study(options: JobsOptions, cloud: Cloud) -> list[str]:
     from frustration.cloud.jobs import by_pack, list_jobs
 
     packs = by_pack(list_jobs(cloud.sagemaker, cloud.place(options.study)))
@@ -65,7 +66,7 @@ def _of_study(options: argparse.Namespace, cloud: Cloud) -> list[str]:
     return sorted(of.best.name for of in packs.values())
 
 
-def _original(options: argparse.Namespace, cloud: Cloud) -> list[str]:
+def _original(options: JobsOptions, cloud: Cloud) -> list[str]:
     """By creation; only jobs whose output goes to this bucket and prefix."""
     from frustration.cloud.jobs import RANK
     from frustration.original.cloud_layout import known_to_service, parse
@@ -84,4 +85,4 @@ def _original(options: argparse.Namespace, cloud: Cloud) -> list[str]:
     return [job.name for job in jobs if job in best.values()]
 
 
-main = command(NAME, _parser, _reconstruct)
+main = command(JobsOptions, _reconstruct)

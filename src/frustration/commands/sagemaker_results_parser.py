@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, whole
-from frustration.commands.sagemaker_flags import Cloud, command, finished
+from frustration.commands.arguments import whole
+from frustration.commands.options import argument, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud, command
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.collection import Collection
     from frustration.original.cloud_layout import OriginalHarvest
 
-NAME = "sagemaker-results-parser"
 ORIGINAL = "psa_simplemlp"
 """The folder in results/ for jobs of the original project that belong to no study."""
 SHOWN = 20
@@ -36,29 +35,28 @@ examples:
   sagemaker-results-parser --original --prefix psa-simplemlp --trials 10"""
 
 
-def _parser() -> Parser:
-    result = Parser(
-        NAME,
-        "Download what the jobs of a study have sent to S3, check it, put it into the study's store, and "
-        "write summary and trials as markdown.",
-        more=lambda: MORE,
-    )
-    result.add_argument("study", nargs="?", metavar="STUDY", help="the name that it was launched with")
-    result.add_argument("--original", action="store_true", help="only jobs of the original project's layout")
-    result.add_argument(
-        "--trials",
-        type=whole(1),
+class ResultsOptions(InCloud):
+    """Download what the jobs of a study have sent to S3, check it, put it into the study's store, and
+    write summary and trials as markdown."""
+
+    command = "sagemaker-results-parser"
+
+    study: str | None = argument("the name that it was launched with", None, metavar="STUDY")
+    original: bool = option("only jobs of the original project's layout", False)
+    trials: int | None = option(
+        "how many a cell of the original's layout should have (default: as many as the fullest has)",
+        read=whole(1),
         metavar="N",
-        help="how many a cell of the original's layout should have (default: as many as the fullest has)",
     )
-    result.add_argument(
-        "--parallel", type=whole(1, 64), default=8, metavar="N", help="downloads at a time (8)"
-    )
-    result.add_argument("--output", type=Path, metavar="DIR", help="where the tables go")
-    return finished(result)
+    parallel: int = option("downloads at a time (8)", 8, read=whole(1, 64), metavar="N")
+    output: Path | None = option("where the tables go", read=Path, metavar="DIR")
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _parse(options: argparse.Namespace) -> int:
+def _parse(options: ResultsOptions) -> int:
     if options.original and options.study:
         raise InputError("--original takes no study: the jobs of that layout belong to none")
     cloud = Cloud.of(options)
@@ -75,7 +73,7 @@ def _parse(options: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _study(options: argparse.Namespace, cloud: Cloud, name: str) -> tuple[bool, dict[str, Any]]:
+def _study(options: ResultsOptions, cloud: Cloud, name: str) -> tuple[bool, dict[str, Any]]:
     from frustration.cloud.collection import Collector
     from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
@@ -97,7 +95,7 @@ def _study(options: argparse.Namespace, cloud: Cloud, name: str) -> tuple[bool, 
     return harvest.complete, dict(cloud_markdown.of_study(store.root))
 
 
-def _original(options: argparse.Namespace, cloud: Cloud, tables: dict[str, Any], must: bool) -> bool:
+def _original(options: ResultsOptions, cloud: Cloud, tables: dict[str, Any], must: bool) -> bool:
     """Jobs of the original's layout; their cells join those of the records in `tables`."""
     from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
@@ -186,4 +184,4 @@ def _write(tables: dict[str, Any], folder: Path) -> None:
                 print(f"wrote {path}")
 
 
-main = command(NAME, _parser, _parse)
+main = command(ResultsOptions, _parse)

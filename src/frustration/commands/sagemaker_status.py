@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import threading
 import time
 
-from frustration.commands.arguments import Parser, real
+from frustration.commands.arguments import real
+from frustration.commands.options import option
 from frustration.commands.printing import in_terminal, say_all
-from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
+from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy, command
 
-NAME = "sagemaker-status"
 TERMINAL_SECONDS = 15.0
 
 MORE = """\
@@ -27,18 +26,23 @@ examples:
   sagemaker-status paper-98 --json"""
 
 
-def _parser() -> Parser:
-    result = Parser(NAME, "Show where a study in the cloud stands.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
-    result.add_argument(
-        "--watch", type=real(0, above=True), metavar="SECONDS", help="look again after so long (terminal: 15)"
+class StatusOptions(OneCloudStudy):
+    """Show where a study in the cloud stands."""
+
+    command = "sagemaker-status"
+
+    watch: float | None = option(
+        "look again after so long (terminal: 15)", read=real(0, above=True), metavar="SECONDS"
     )
-    result.add_argument("--once", action="store_true", help="look once, also in a terminal")
-    result.add_argument("--json", action="store_true", help="print JSON; with --watch, an object a line")
-    return finished(result)
+    once: bool = option("look once, also in a terminal", False)
+    json: bool = option("print JSON; with --watch, an object a line", False)
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _status(options: argparse.Namespace) -> int:
+def _status(options: StatusOptions) -> int:
     from frustration.cloud.status import Watch
     from frustration.commands.progress.cloud import CloudShow, whole
     from frustration.commands.progress.view import view_of
@@ -65,4 +69,4 @@ def _status(options: argparse.Namespace) -> int:
     return 1 if snapshot.broken else 0
 
 
-main = command(NAME, _parser, _status)
+main = command(StatusOptions, _status)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-
-from frustration.commands.arguments import Parser
-from frustration.commands.sagemaker_flags import ONLY_ONE, Cloud, command, finished
+from frustration.commands.options import option
+from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy, command
 from frustration.errors import InputError, did_you_mean
-
-NAME = "sagemaker-stop"
 
 MORE = """\
 Without --yes it only lists. A job that is stopped saves its work within two minutes; the next
@@ -20,15 +16,20 @@ examples:
   sagemaker-stop paper-98 --job fe-paper-98-0123456789-a01 --yes"""
 
 
-def _parser() -> Parser:
-    result = Parser(NAME, "List, and with --yes stop, the running jobs of one study.", more=lambda: MORE)
-    result.add_argument("study", nargs="?", metavar="STUDY", help=ONLY_ONE)
-    result.add_argument("--job", action="append", default=[], metavar="NAME", help="only this one")
-    result.add_argument("--yes", action="store_true", help="stop what is listed")
-    return finished(result)
+class StopOptions(OneCloudStudy):
+    """List, and with --yes stop, the running jobs of one study."""
+
+    command = "sagemaker-stop"
+
+    job: tuple[str, ...] | None = option("only this one", action="append", metavar="NAME")
+    yes: bool = option("stop what is listed", False)
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
 
 
-def _stop(options: argparse.Namespace) -> int:
+def _stop(options: StopOptions) -> int:
     from botocore.exceptions import ClientError
 
     from frustration.cloud.clients import code_of, spoken
@@ -38,7 +39,7 @@ def _stop(options: argparse.Namespace) -> int:
     place = cloud.place(options.study)
     running = [job for job in list_jobs(cloud.sagemaker, place) if job.status == "InProgress"]
     names = [job.name for job in running]
-    for name in options.job:
+    for name in options.job or ():
         if name not in names:
             raise InputError(f"no running job of {place.study} is called {name}{did_you_mean(name, names)}")
     chosen = [job for job in running if not options.job or job.name in options.job]
@@ -65,4 +66,4 @@ def _stop(options: argparse.Namespace) -> int:
     return 0
 
 
-main = command(NAME, _parser, _stop)
+main = command(StopOptions, _stop)
