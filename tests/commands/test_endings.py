@@ -198,13 +198,13 @@ def test_train_says_which_flag_a_setting_is(capsys):
 
 
 def test_a_study_without_a_file_takes_rates_data_sets_and_a_seed(tmp_path, capsys):
-    from frustration.commands.study_flags import run_parser, study_and_store
+    from frustration.commands.study_flags import RunOptions, study_and_store
 
     grid = ["--architectures", "[1*2]", "--modes", "none", "hidden", "--results", str(tmp_path)]
-    options = run_parser().read([*grid, "--lr", "1e-3", "3e-3", "--seed", "5", "--dataset", "mnist"])
+    options = RunOptions.read([*grid, "--lr", "1e-3", "3e-3", "--seed", "5", "--dataset", "mnist"])
     study, _ = study_and_store(options)
     assert (study.learning_rates, study.seed, study.datasets) == ((1e-3, 3e-3), 5, ("mnist",))
-    other, _ = study_and_store(run_parser().read(grid))
+    other, _ = study_and_store(RunOptions.read(grid))
     assert study.name != other.name
-    preset, _ = study_and_store(run_parser().read(["quickstart", "--lr", "3e-3", "--results", str(tmp_path)]))
+    preset, _ = study_and_store(RunOptions.read(["quickstart", "--lr", "3e-3", "--results", str(tmp_path)]))
     assert preset.learning_rates == (3e-3,)

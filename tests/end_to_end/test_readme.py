@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from frustration.commands import COMMANDS
-from frustration.commands.train_flags import build_request, parser
+from frustration.commands.train_flags import TrainOptions, build_request
 from frustration.spec import TrialSpec
 
 PROJECT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def test_its_first_screen_has_a_picture_and_two_commands():
 
 @pytest.mark.parametrize("flags", re.findall(r"`(--ablation-mode [^`]+)`", README))
 def test_every_flag_of_the_table_is_accepted_and_can_be_run(flags):
-    request = build_request(parser("train").read(shlex.split(flags)))
+    request = build_request(TrainOptions.read(shlex.split(flags)))
     for mode in request.modes:
         TrialSpec.of(request.architecture, mode, meta_loops=request.meta_loops).check(classes=10)
 

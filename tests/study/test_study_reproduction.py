@@ -11,7 +11,7 @@ import pytest
 from study_kit import tiny, toml
 
 from frustration import session
-from frustration.commands.train_flags import build_request, parser, remarks
+from frustration.commands.train_flags import TrainOptions, build_request, remarks
 from frustration.original.generate_reproduction_tests import main
 from frustration.original.reproduction import Command, commands, paper_study
 from frustration.study.architecture_sets import SETS
@@ -49,7 +49,7 @@ def study(request) -> Study:
 def options_of(command: Command):
     words = shlex.split(str(command))
     assert words[:3] == ["poetry", "run", "train"]
-    return parser("train").read(words[3:])
+    return TrainOptions.read(words[3:])
 
 
 def specs_of(command: Command):

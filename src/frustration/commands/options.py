@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 from frustration.commands.arguments import Parser
 
 HOW = "how argparse reads it"
+ONE_STUDY = "a study in results/, or its folder"
 
 
 def option(help: str, default: Any = None, *, flag: str = "", either: str = "", **how: Any) -> Any:
@@ -36,6 +37,11 @@ def option(help: str, default: Any = None, *, flag: str = "", either: str = "", 
     what `add_argument` of argparse takes: metavar, choices, nargs.
     """
     return _declared(default, help=help, flag=flag, either=either, **how)
+
+
+def required(help: str, *, flag: str = "", **how: Any) -> Any:
+    """An option that has to be given."""
+    return _declared(MISSING, help=help, flag=flag, **how)
 
 
 def argument(help: str, default: Any = MISSING, **how: Any) -> Any:
@@ -104,14 +110,13 @@ class Options:
     @classmethod
     def _declarations(cls) -> list[tuple[str, dataclasses.Field[Any]]]:
         """(heading, field), in the order of --help."""
-        fields = {one.name: one for one in dataclasses.fields(cls)}
-        found = []
-        for owner in cls.__mro__:
-            heading = vars(owner).get("heading", "")
-            found += [
-                (heading, fields.pop(name)) for name in inspect.get_annotations(owner) if name in fields
-            ]
-        return found
+        found: dict[str, tuple[str, dataclasses.Field[Any]]] = {}
+        for owner in cls.__mro__[:-1]:
+            own = {one.name: one for one in dataclasses.fields(owner)}
+            for name in inspect.get_annotations(owner):
+                if name in own and name not in found:
+                    found[name] = (vars(owner).get("heading", ""), own[name])
+        return list(found.values())
 
 
 def _place(how: dict[str, Any]) -> str:
@@ -173,4 +178,4 @@ class InResults(Options):
 class OneStudy(InResults):
     """A study that has to be named."""
 
-    study: str = argument("a study in results/, or its folder", metavar="NAME")
+    study: str = argument(ONE_STUDY, metavar="NAME")

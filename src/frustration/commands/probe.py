@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED, run, whole
-from frustration.commands.options import InResults, argument, option
+from frustration.commands.options import ONE_STUDY, InResults, argument, option
 from frustration.errors import InputError
 from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
 
@@ -40,7 +40,7 @@ class ProbeOptions(InResults):
     command = NAME
     usage = "STUDY [flags]"
 
-    study: str | None = argument("a study in results/, or its folder", None, metavar="STUDY")
+    study: str | None = argument(ONE_STUDY, None, metavar="STUDY")
     what: tuple[str, ...] = option(f"{', '.join(MEASURES)} (default: all of them)", (), metavar="MEASURE")
     draws: int | None = option(
         f"random draws of knock-outs; weight noise takes 1/{NOISE_SHARE} of them (default: {DRAWS})",

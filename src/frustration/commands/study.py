@@ -54,7 +54,7 @@ def _help() -> str:
 
 
 def _run(arguments: list[str]) -> int:
-    options = flags.run_parser().read(arguments)
+    options = flags.RunOptions.read(arguments)
     study, store = flags.study_and_store(options)
     return plan(options, study, store) if options.dry_run else watched(options, study, store, options.retry)
 
@@ -62,7 +62,7 @@ def _run(arguments: list[str]) -> int:
 def _extend(arguments: list[str]) -> int:
     from dataclasses import replace
 
-    options = flags.extend_parser().read(arguments)
+    options = flags.ExtendOptions.read(arguments)
     store = flags.open_store(options)
     study = store.study()
     if options.trials < study.trials:
@@ -71,26 +71,26 @@ def _extend(arguments: list[str]) -> int:
 
 
 def _retry(arguments: list[str]) -> int:
-    options = flags.retry_parser().read(arguments)
+    options = flags.RetryOptions.read(arguments)
     store = flags.open_store(options)
     return watched(options, store.study(), store, retry=True)
 
 
 def _status(arguments: list[str]) -> int:
-    options = flags.status_parser().read(arguments)
+    options = flags.StatusOptions.read(arguments)
     from frustration.commands import study_status
     from frustration.study.store import Store
 
     if options.live:
         if options.study is None or options.json:
             raise InputError("--live shows one study: give its NAME, and not --json")
-        return study_status.look_on(flags.open_store(options))
+        return study_status.look_on(Store.open(options.study, options.results))
     if options.study is None:
         stores = [Store(path.parent) for path in sorted(options.results.glob("*/study.toml"))]
         if not stores and not options.json:
             print(f"{options.results} holds no study yet; `frustration study run` makes one")
     else:
-        stores = [flags.open_store(options)]
+        stores = [Store.open(options.study, options.results)]
     states = [study_status.state(store) for store in stores]
     print(json.dumps(states, indent=2) if options.json else study_status.sentences(states), end="")
     if options.json:
@@ -99,7 +99,7 @@ def _status(arguments: list[str]) -> int:
 
 
 def _show(arguments: list[str]) -> int:
-    options = flags.show_parser().read(arguments)
+    options = flags.ShowOptions.read(arguments)
     from frustration.commands.study_tables import main_table
 
     store = flags.open_store(options)
@@ -111,7 +111,7 @@ def _show(arguments: list[str]) -> int:
 
 
 def _verify(arguments: list[str]) -> int:
-    options = flags.verify_parser().read(arguments)
+    options = flags.VerifyOptions.read(arguments)
     from frustration.report.formatting import apart, change, points
     from frustration.study.verify import verify
 
@@ -157,7 +157,7 @@ def _verdict(check: Check) -> str:
 
 
 def _merge(arguments: list[str]) -> int:
-    options = flags.merge_parser().read(arguments)
+    options = flags.MergeOptions.read(arguments)
     from frustration.study.merge import merge
     from frustration.study.store import Store
 
@@ -180,7 +180,7 @@ def _merge(arguments: list[str]) -> int:
 
 
 def _seal(arguments: list[str]) -> int:
-    options = flags.seal_parser().read(arguments)
+    options = flags.SealOptions.read(arguments)
     from frustration.commands.study_tables import complain
 
     store = flags.open_store(options)
@@ -204,7 +204,7 @@ def _preset(arguments: list[str]) -> int:
 
 
 def _presets(arguments: list[str]) -> int:
-    options = flags.presets_parser().read(arguments)
+    options = flags.PresetsOptions.read(arguments)
     from frustration.study.presets import preset, preset_names, preset_text
 
     if options.name:

@@ -20,7 +20,7 @@ CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bount
 
 
 def run_export(arguments: list[str]) -> int:
-    options = flags.export_parser().read(arguments)
+    options = flags.ExportOptions.read(arguments)
     from frustration.files import make_folder, write_atomically
     from frustration.sinks import csv_text
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, add_tracker, add_wide, real, whole
+from frustration.commands.arguments import real, whole
+from frustration.commands.options import (
+    ONE_STUDY,
+    InResults,
+    OneStudy,
+    Options,
+    argument,
+    option,
+    required,
+    tracker,
+    wide,
+)
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,204 +47,162 @@ examples:
 Several processes may run one study at once. Ctrl-C ends cleanly; the same command resumes from there."""
 
 
-def run_parser() -> Parser:
-    result = Parser(
-        "frustration study run",
-        "Run the trials of a study that have no record yet. It is a file, a preset, or in results/ already.",
-        more=lambda: RUN_EXAMPLES,
+class EngineOptions(Options):
+    heading = "where and how it runs"
+
+    backend: str | None = option(
+        "native, native-bf16, torch, reference or perforatedai (default: as train)", metavar="NAME"
     )
-    result.add_argument("study", nargs="?", metavar="FILE|PRESET|NAME", help="default: quickstart")
-    result.add_argument(
-        "settings", nargs="*", metavar="KEY=VALUE", help="a key of the study's file: lr=1e-3,3e-3 trials=4"
-    )
-    group = result.add_argument_group("what is studied, over what the file says")
-    group.add_argument(
-        "--architectures", nargs="+", metavar="TEXT", help='such as "[1*32]", paper-square or @FILE'
-    )
-    group.add_argument(
-        "--problems", nargs="+", metavar="FILE.py:CLASS", help="networks of your own, or images:CNN"
-    )
-    group.add_argument("--modes", nargs="+", metavar="MODE", help="train --help explains them")
-    group.add_argument("--trials", type=whole(1), metavar="N", help="trials in every cell of the grid")
-    group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial")
-    group.add_argument(
-        "--lr", nargs="+", type=real(0.0, above=True), metavar="X", help="learning rates, an axis of the grid"
-    )
-    group.add_argument("--dataset", nargs="+", metavar="NAME", help="data sets, an axis of the grid")
-    group.add_argument("--seed", type=whole(0, 2**63 - 1), metavar="N", help="of all random draws")
-    group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
-    group.add_argument(
-        "--stacked",
-        action="store_true",
-        default=None,
-        help="networks of a problem train several as one, where a step of theirs agrees with the plain "
-        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
-    )
-    add_engine(result)
-    result.add_argument("--retry", action="store_true", help="also run again what has failed")
-    result.add_argument("--dry-run", action="store_true", help="print the plan and its cost; write nothing")
-    add_common(result)
-    return result
-
-
-def extend_parser() -> Parser:
-    result = Parser("frustration study extend", "Raise the number of trials and run the new ones.")
-    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    result.add_argument("--trials", type=whole(1), metavar="N", required=True, help="trials in every cell")
-    add_engine(result)
-    add_common(result)
-    return result
-
-
-def retry_parser() -> Parser:
-    result = Parser(
-        "frustration study retry", "Run again the trials that have failed, and what else is missing."
-    )
-    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    add_engine(result)
-    add_common(result)
-    return result
-
-
-def status_parser() -> Parser:
-    result = Parser(
-        "frustration study status", "How far a study is, and what has failed; of all of them without a name."
-    )
-    result.add_argument("study", nargs="?", metavar="NAME", help="a study in results/, or its folder")
-    result.add_argument(
-        "--live", action="store_true", help="open the view of a run: until it is over, or Ctrl-C"
-    )
-    result.add_argument("--json", action="store_true", help="print JSON")
-    add_common(result)
-    return result
-
-
-def show_parser() -> Parser:
-    result = Parser("frustration study show", "The table of a study: one row for every cell of its grid.")
-    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    add_wide(result)
-    add_common(result)
-    return result
-
-
-def verify_parser() -> Parser:
-    result = Parser(
-        "frustration study verify", "Run a random sample of finished trials again, and compare bit for bit."
-    )
-    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    result.add_argument("--count", type=whole(1), default=5, metavar="N", help="how many (default: 5)")
-    result.add_argument(
-        "--seed", type=whole(0, 2**63 - 1), default=0, metavar="N", help="which ones (default: 0)"
-    )
-    result.add_argument(
-        "--backend", metavar="NAME", help="native, native-bf16, torch, reference or perforatedai"
-    )
-    result.add_argument("--device", metavar="NAME", help="cpu, cuda or mps")
-    add_common(result)
-    return result
-
-
-def merge_parser() -> Parser:
-    result = Parser(
-        "frustration study merge", "Copy into one study the trials that others have and it lacks."
-    )
-    result.add_argument("study", metavar="NAME", help="the study they go to; it is made if it is not there")
-    result.add_argument("sources", nargs="+", metavar="DIR", help="folders of studies")
-    add_common(result)
-    return result
-
-
-def seal_parser() -> Parser:
-    result = Parser(
-        "frustration study seal", "Give a digest to every record that has none; name those that are damaged."
-    )
-    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    add_common(result)
-    return result
-
-
-def export_parser() -> Parser:
-    result = Parser("frustration study export", "All trials of a study as CSV, one row each.")
-    result.add_argument("study", metavar="NAME", help="a study in results/, or its folder")
-    result.add_argument("--curves", action="store_true", help="one row for every loop of every trial")
-    result.add_argument(
-        "--best-scores",
-        type=Path,
-        metavar="DIR",
-        help="a best_test_scores.csv for every trial, with perforatedai's columns",
-    )
-    result.add_argument("--output", type=Path, metavar="FILE", help="where to (default: stdout)")
-    add_common(result)
-    return result
-
-
-def presets_parser() -> Parser:
-    result = Parser(
-        "frustration study presets", "The studies that come with the package; with a name, its TOML."
-    )
-    result.add_argument("name", nargs="?", metavar="NAME")
-    result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return result
-
-
-def add_engine(result: Parser) -> None:
-    group = result.add_argument_group("where and how it runs")
-    group.add_argument(
-        "--backend",
-        metavar="NAME",
-        help="native, native-bf16, torch, reference or perforatedai (default: as train)",
-    )
-    group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
-    group.add_argument(
-        "--engine", default="local", metavar="NAME", help="local: this machine; ray: a Ray cluster (local)"
-    )
-    group.add_argument(
-        "--address",
+    device: str | None = option("cpu, cuda or mps (default: the best there is)", metavar="NAME")
+    engine: str = option("local: this machine; ray: a Ray cluster (local)", "local", metavar="NAME")
+    address: str | None = option(
+        'of the Ray cluster, or "auto" on one of its nodes (default: RAY_ADDRESS, else this machine)',
         metavar="HOST:PORT",
-        help='of the Ray cluster, or "auto" on one of its nodes (default: RAY_ADDRESS, else this machine)',
     )
-    group.add_argument(
-        "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
+    threads: int | None = option("worker processes (default: one per CPU)", read=whole(1, 4096), metavar="N")
+    no_estimate: bool = option("begin without measuring what it will cost", False)
+    tracker: str = tracker()
+    json: bool = option("print one JSON object per event", False)
+    wide: bool = wide()
+
+
+class Studied(Options):
+    heading = "what is studied, over what the file says"
+
+    architectures: tuple[str, ...] = option('such as "[1*32]", paper-square or @FILE', (), metavar="TEXT")
+    problems: tuple[str, ...] = option("networks of your own, or images:CNN", (), metavar="FILE.py:CLASS")
+    modes: tuple[str, ...] = option("train --help explains them", (), metavar="MODE")
+    trials: int | None = option("trials in every cell of the grid", read=whole(1), metavar="N")
+    meta_loops: int | None = option("loops of every trial", read=whole(1), metavar="N")
+    lr: tuple[float, ...] = option(
+        "learning rates, an axis of the grid", (), read=real(0.0, above=True), metavar="X"
     )
-    group.add_argument("--no-estimate", action="store_true", help="begin without measuring what it will cost")
-    add_tracker(group)
-    group.add_argument("--json", action="store_true", help="print one JSON object per event")
-    add_wide(group)
-
-
-def add_common(result: Parser) -> None:
-    names = [
-        f"[{action.metavar}]" if action.nargs == "?" else f"{action.metavar}"
-        for action in result._get_positional_actions()
-    ]
-    result.usage = " ".join([result.prog, *names, "[flags]"])
-    result.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies lie (results/)"
+    dataset: tuple[str, ...] = option("data sets, an axis of the grid", (), metavar="NAME")
+    seed: int | None = option("of all random draws", read=whole(0, 2**63 - 1), metavar="N")
+    name: str | None = option("the study's name, which is its folder in results/", metavar="NAME")
+    stacked: bool | None = option(
+        "networks of a problem train several as one, where a step of theirs agrees with the plain "
+        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
+        action="store_true",
     )
-    result.add_argument("--debug", action="store_true", help="errors with a traceback")
 
 
-def open_store(options: argparse.Namespace) -> Store:
+class RunOptions(Studied, EngineOptions, InResults):
+    """Run the trials of a study that have no record yet. It is a file, a preset, or in results/ already."""
+
+    command = "frustration study run"
+
+    study: str | None = argument("default: quickstart", None, metavar="FILE|PRESET|NAME")
+    settings: tuple[str, ...] = argument(
+        "a key of the study's file: lr=1e-3,3e-3 trials=4", (), metavar="KEY=VALUE"
+    )
+    retry: bool = option("also run again what has failed", False)
+    dry_run: bool = option("print the plan and its cost; write nothing", False)
+
+    @classmethod
+    def more(cls) -> str:
+        return RUN_EXAMPLES
+
+
+class ExtendOptions(EngineOptions, OneStudy):
+    """Raise the number of trials and run the new ones."""
+
+    command = "frustration study extend"
+
+    trials: int = required("trials in every cell", read=whole(1), metavar="N")
+
+
+class RetryOptions(EngineOptions, OneStudy):
+    """Run again the trials that have failed, and what else is missing."""
+
+    command = "frustration study retry"
+
+
+class StatusOptions(InResults):
+    """How far a study is, and what has failed; of all of them without a name."""
+
+    command = "frustration study status"
+
+    study: str | None = argument(ONE_STUDY, None, metavar="NAME")
+    live: bool = option("open the view of a run: until it is over, or Ctrl-C", False)
+    json: bool = option("print JSON", False)
+
+
+class ShowOptions(OneStudy):
+    """The table of a study: one row for every cell of its grid."""
+
+    command = "frustration study show"
+
+    wide: bool = wide()
+
+
+class VerifyOptions(OneStudy):
+    """Run a random sample of finished trials again, and compare bit for bit."""
+
+    command = "frustration study verify"
+
+    count: int = option("how many (default: 5)", 5, read=whole(1), metavar="N")
+    seed: int = option("which ones (default: 0)", 0, read=whole(0, 2**63 - 1), metavar="N")
+    backend: str | None = option("native, native-bf16, torch, reference or perforatedai", metavar="NAME")
+    device: str | None = option("cpu, cuda or mps", metavar="NAME")
+
+
+class MergeOptions(InResults):
+    """Copy into one study the trials that others have and it lacks."""
+
+    command = "frustration study merge"
+
+    study: str = argument("the study they go to; it is made if it is not there", metavar="NAME")
+    sources: tuple[str, ...] = argument("folders of studies", nargs="+", metavar="DIR")
+
+
+class SealOptions(OneStudy):
+    """Give a digest to every record that has none; name those that are damaged."""
+
+    command = "frustration study seal"
+
+
+class ExportOptions(OneStudy):
+    """All trials of a study as CSV, one row each."""
+
+    command = "frustration study export"
+
+    curves: bool = option("one row for every loop of every trial", False)
+    best_scores: Path | None = option(
+        "a best_test_scores.csv for every trial, with perforatedai's columns", read=Path, metavar="DIR"
+    )
+    output: Path | None = option("where to (default: stdout)", read=Path, metavar="FILE")
+
+
+class PresetsOptions(Options):
+    """The studies that come with the package; with a name, its TOML."""
+
+    command = "frustration study presets"
+
+    name: str | None = argument("whose TOML is printed", None, metavar="NAME")
+
+
+def open_store(options: OneStudy) -> Store:
     """The store of the study that is named."""
     from frustration.study.store import Store
 
     return Store.open(options.study, options.results)
 
 
-def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
+def study_and_store(options: RunOptions) -> tuple[Study, Store]:
     """What `run` is to run, and where its records go."""
     from frustration.study.named import quick_name
     from frustration.study.settings import is_setting, with_settings
     from frustration.study.store import Store
 
     if options.study and is_setting(options.study):
-        options.study, options.settings = None, [options.study, *options.settings]
+        options = replace(options, study=None, settings=(options.study, *options.settings))
     study, store = _named(options)
     before = study
     changes: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
+        name: value
         for flag, name in FIELDS.items()
-        if (value := getattr(options, flag)) is not None
+        if (value := getattr(options, flag)) not in (None, ())
     }
     if study is None:
         study = _of_flags(options, changes)
@@ -246,7 +214,7 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
         if options.problems:
             changes["problems"] = _problems(options)
         if options.modes:
-            changes["modes"] = tuple(options.modes)
+            changes["modes"] = options.modes
         study = replace(study, **changes)
     if options.settings:
         study = with_settings(study, options.settings)
@@ -258,7 +226,7 @@ def study_and_store(options: argparse.Namespace) -> tuple[Study, Store]:
     return study, store or Store(options.results / study.name)
 
 
-def _named(options: argparse.Namespace) -> tuple[Study | None, Store | None]:
+def _named(options: RunOptions) -> tuple[Study | None, Store | None]:
     """A file, a study that is there already, or a preset; None where flags alone say what is meant."""
     from frustration.study.named import study_named
     from frustration.study.presets import DEFAULT
@@ -268,13 +236,13 @@ def _named(options: argparse.Namespace) -> tuple[Study | None, Store | None]:
     return study_named(options.study or DEFAULT, options.results)
 
 
-def _problems(options: argparse.Namespace) -> tuple[ProblemReference, ...]:
+def _problems(options: RunOptions) -> tuple[ProblemReference, ...]:
     from frustration.references import ProblemReference
 
-    return tuple(ProblemReference.parse(text) for text in options.problems or ())
+    return tuple(ProblemReference.parse(text) for text in options.problems)
 
 
-def _of_flags(options: argparse.Namespace, fields: Mapping[str, Any]) -> Study:
+def _of_flags(options: RunOptions, fields: Mapping[str, Any]) -> Study:
     """A quick study."""
     from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study
@@ -284,8 +252,8 @@ def _of_flags(options: argparse.Namespace, fields: Mapping[str, Any]) -> Study:
             raise InputError(f"--{flag} is missing: without a file, a quick study needs it")
     return Study(
         name="quick",
-        architectures=architectures(options.architectures or [], Path()),
+        architectures=architectures(options.architectures, Path()),
         problems=_problems(options),
-        modes=tuple(options.modes),
+        modes=options.modes,
         **fields,
     )

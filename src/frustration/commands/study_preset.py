@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands import study_flags as flags
-from frustration.commands.arguments import Parser, whole
+from frustration.commands.arguments import whole
+from frustration.commands.options import InResults, Options, argument, option
+from frustration.commands.study_flags import EngineOptions
 from frustration.commands.study_run import watched
 from frustration.errors import InputError
 
@@ -29,29 +30,33 @@ took, trial by trial, and a wider network with B's parameters for as long, in re
 PROTOCOLS = ("abc", "summaries")
 
 
-def parser() -> Parser:
-    result = Parser(
-        "frustration study preset", "Run a study that comes with the package.", more=lambda: EXAMPLES
+class Preset(Options):
+    heading = "what is studied, over what the preset says"
+
+    full: str | None = option('abc, summaries: the full network (default of abc: "[1*256]")', metavar="TEXT")
+    compressed: str | None = option(
+        'abc, summaries: the compressed one (default of abc: "[1*64]")', metavar="TEXT"
     )
-    result.add_argument("preset", metavar="NAME", help="frustration study presets lists them")
-    group = result.add_argument_group("what is studied, over what the preset says")
-    group.add_argument(
-        "--full", metavar="TEXT", help='abc, summaries: the full network (default of abc: "[1*256]")'
-    )
-    group.add_argument(
-        "--compressed", metavar="TEXT", help='abc, summaries: the compressed one (default of abc: "[1*64]")'
-    )
-    group.add_argument("--trials", type=whole(1), metavar="N", help="trials of every arm")
-    group.add_argument("--meta-loops", type=whole(1), metavar="N", help="loops of every trial at most")
-    group.add_argument("--learning-rate", type=float, metavar="X", help="of every arm")
-    group.add_argument("--name", metavar="NAME", help="the study's name, which is its folder in results/")
-    flags.add_engine(result)
-    flags.add_common(result)
-    return result
+    trials: int | None = option("trials of every arm", read=whole(1), metavar="N")
+    meta_loops: int | None = option("loops of every trial at most", read=whole(1), metavar="N")
+    learning_rate: float | None = option("of every arm", read=float, metavar="X")
+    name: str | None = option("the study's name, which is its folder in results/", metavar="NAME")
+
+
+class PresetOptions(Preset, EngineOptions, InResults):
+    """Run a study that comes with the package."""
+
+    command = "frustration study preset"
+
+    preset: str = argument("frustration study presets lists them", metavar="NAME")
+
+    @classmethod
+    def more(cls) -> str:
+        return EXAMPLES
 
 
 def run_preset(arguments: list[str]) -> int:
-    options = parser().read(arguments)
+    options = PresetOptions.read(arguments)
     from frustration.report.protocol import abc_study, equal_study
     from frustration.study.presets import preset
     from frustration.study.store import Store

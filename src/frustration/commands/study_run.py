@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from functools import partial
@@ -13,6 +12,7 @@ from frustration.commands.printing import say_all
 from frustration.sinks import unfenced
 
 if TYPE_CHECKING:
+    from frustration.commands.study_flags import EngineOptions
     from frustration.runners.work import Engine
     from frustration.study.definition import Study
     from frustration.study.estimate import Estimate
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from frustration.study.store import Store
 
 
-def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool = False) -> int:
+def watched(options: EngineOptions, study: Study, store: Store, retry: bool = False) -> int:
     """The run, with its events shown and signals obeyed."""
     from frustration.runners.stopping import Stopper
 
@@ -67,7 +67,7 @@ def watched(options: argparse.Namespace, study: Study, store: Store, retry: bool
     return 1 if outcome.failed else 0
 
 
-def _warn(prepared: Prepared, options: argparse.Namespace, store: Store) -> None:
+def _warn(prepared: Prepared, options: EngineOptions, store: Store) -> None:
     """Of too few loops for growth, of no native engine, of records that other code has made."""
     from frustration.engine.backends import fallback
     from frustration.engine.growth.outlook import outlooks
@@ -85,13 +85,13 @@ def _warn(prepared: Prepared, options: argparse.Namespace, store: Store) -> None
         print(f"warning: {warning}", file=sys.stderr if options.json else sys.stdout, flush=True)
 
 
-def _engine(options: argparse.Namespace) -> Engine:
+def _engine(options: EngineOptions) -> Engine:
     from frustration.runners.engines import engine_named
 
     return engine_named(options.engine, options.address, options.device or "cpu")
 
 
-def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
+def plan(options: EngineOptions, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
     from frustration.study.pilot import chosen_rates, first_rates
@@ -131,7 +131,7 @@ def plan(options: argparse.Namespace, study: Study, store: Store) -> int:
     return 0
 
 
-def _estimate(prepared: Prepared, options: argparse.Namespace, store: Store, lazily: bool) -> Estimate | None:
+def _estimate(prepared: Prepared, options: EngineOptions, store: Store, lazily: bool) -> Estimate | None:
     """What the missing trials cost; `lazily`: only if measuring takes little of the time they take."""
     from frustration.engine.backends import backend_named
     from frustration.engine.group import those

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED, run
-from frustration.commands.train_flags import build_request, parser, remarks
+from frustration.commands.train_flags import TrainOptions, build_request, remarks
 
 if TYPE_CHECKING:
     from frustration.runners.events import SessionEvent, SessionStart
@@ -23,11 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: list[str]) -> int:
-    options = parser(NAME).read(arguments)
-    return _watched(options)
+    return _watched(TrainOptions.read(arguments))
 
 
-def _watched(options: argparse.Namespace) -> int:
+def _watched(options: TrainOptions) -> int:
     """The session, with its events shown and signals obeyed."""
     from frustration.runners.stopping import Stopper
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import Parser, add_tracker, add_wide, help_width, real, whole
+from frustration.commands.arguments import help_width, real, whole
+from frustration.commands.options import Options, option, tracker, wide
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,183 +37,152 @@ Ctrl-C ends a run cleanly; the same command continues where it stopped. Exit cod
 2 something given cannot be used, 130 interrupted."""
 
 
-def parser(command: str) -> Parser:
-    result = Parser(
-        command,
-        "Train a network in meta-loops: copy the Last Known Good (LKG), treat it, train one epoch, keep it "
-        "if it is better. Several modes or --trials make a paired comparison.",
-        more=_more_help,
-    )
-    _add_subject(result)
-    _add_training(result)
-    _add_treatment(result)
-    _add_run(result)
-    return result
+class Subject(Options):
+    heading = "what is trained"
 
-
-def _add_subject(result: Parser) -> None:
-    group = result.add_argument_group("what is trained")
-    network = group.add_mutually_exclusive_group()
-    network.add_argument(
-        "--arch",
-        metavar="TEXT",
-        help=f'hidden layers, such as "[4*4, 2*8]" (4 of 4 units, then 2 of 8) or "[]" '
+    arch: str | None = option(
+        'hidden layers, such as "[4*4, 2*8]" (4 of 4 units, then 2 of 8) or "[]" '
         f'(default: "{DEFAULT_ARCHITECTURE}")',
+        either="network",
+        metavar="TEXT",
     )
-    network.add_argument(
-        "--hidden-layers",
-        type=whole(1, 65_536),
-        nargs="+",
+    hidden_layers: tuple[int, ...] = option(
+        "the same as a list of widths: 1024 512 is [1*1024, 1*512]",
+        (),
+        read=whole(1, 65_536),
+        either="network",
         metavar="N",
-        help="the same as a list of widths: 1024 512 is [1*1024, 1*512]",
     )
-    network.add_argument(
-        "--problem",
-        metavar="FILE.py:CLASS",
-        help="a network, data and score of your own, or one that comes along, as images:CNN "
+    problem: str | None = option(
+        "a network, data and score of your own, or one that comes along, as images:CNN "
         "(see docs/any-network.md)",
+        either="network",
+        metavar="FILE.py:CLASS",
     )
-    group.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="fields of the problem, as in --set width=8 rank=4",
+    set: tuple[str, ...] = option(
+        "fields of the problem, as in --set width=8 rank=4", (), metavar="FIELD=VALUE"
     )
-    group.add_argument(
-        "--ablation-mode",
-        nargs="+",
-        default=["none"],
-        metavar="MODE",
-        help="one mode, or several to compare (default: none); they are listed below",
+    ablation_mode: tuple[str, ...] = option(
+        "one mode, or several to compare (default: none); they are listed below", ("none",), metavar="MODE"
     )
-    group.add_argument(
-        "--trials",
-        type=whole(1),
+    trials: int | None = option(
+        "independent trials of every mode; trials of one number share their start and their batches",
+        read=whole(1),
         metavar="N",
-        help="independent trials of every mode; trials of one number share their start and their batches",
     )
-    group.add_argument(
-        "--seed", type=whole(0, 2**63 - 1), metavar="N", help="where all random numbers start (default: 0)"
+    seed: int | None = option(
+        "where all random numbers start (default: 0)", read=whole(0, 2**63 - 1), metavar="N"
     )
-    group.add_argument(
-        "--dataset",
-        default="mnist",
+    dataset: str = option(
+        "a name that analyze-dataset --list has, or a file, such as data.csv:label (default: mnist)",
+        "mnist",
         metavar="NAME",
-        help="a name that analyze-dataset --list has, or a file, such as data.csv:label (default: mnist)",
     )
-    group.add_argument(
-        "--train-fraction",
-        type=real(0, 1, above=True),
-        default=1.0,
+    train_fraction: float = option(
+        "the share of the training images that is used (default: 1)",
+        1.0,
+        read=real(0, 1, above=True),
         metavar="X",
-        help="the share of the training images that is used (default: 1)",
     )
 
 
-def _add_training(result: Parser) -> None:
-    group = result.add_argument_group("how it is trained")
-    length = group.add_mutually_exclusive_group()
-    length.add_argument(
-        "--meta-loops",
-        type=whole(1),
-        default=100,
+class Training(Options):
+    heading = "how it is trained"
+
+    meta_loops: int = option(
+        "loops to add, each one epoch (default: 100); a run that was cut off is first finished",
+        100,
+        read=whole(1),
+        either="length",
         metavar="N",
-        help="loops to add, each one epoch (default: 100); a run that was cut off is first finished",
     )
-    length.add_argument("--until", type=whole(1), metavar="N", help="train until loop N is reached in all")
-    group.add_argument(
-        "--lr", type=real(0, above=True), default=1e-4, metavar="X", help="learning rate (default: 1e-4)"
+    until: int | None = option(
+        "train until loop N is reached in all", read=whole(1), either="length", metavar="N"
     )
-    group.add_argument(
-        "--batch-size",
-        type=whole(1, 2**20),
-        default=256,
+    lr: float = option("learning rate (default: 1e-4)", 1e-4, read=real(0, above=True), metavar="X")
+    batch_size: int = option("samples in a batch (default: 256)", 256, read=whole(1, 2**20), metavar="N")
+    loop_steps: int | None = option(
+        "a loop is N optimizer steps, whatever an epoch is (default: an epoch)",
+        read=whole(1, 10**9),
         metavar="N",
-        help="samples in a batch (default: 256)",
     )
-    group.add_argument(
-        "--loop-steps",
-        type=whole(1, 10**9),
-        metavar="N",
-        help="a loop is N optimizer steps, whatever an epoch is (default: an epoch)",
-    )
-    group.add_argument(
-        "--optimizer",
-        metavar="POLICY",
-        help="fresh: a new AdamW every loop; persist: one AdamW for all; persist-masked: the same, with the "
+    optimizer: str | None = option(
+        "fresh: a new AdamW every loop; persist: one AdamW for all; persist-masked: the same, with the "
         "moments of damaged weights zeroed (default: the mode's own, mostly fresh)",
+        metavar="POLICY",
     )
-    group.add_argument(
-        "--acceptance",
-        metavar="RULE",
-        help="strict: only what is better; ties: what is not worse; patience-K: after K failures in a row "
+    acceptance: str | None = option(
+        "strict: only what is better; ties: what is not worse; patience-K: after K failures in a row "
         "the best of them (default: strict)",
+        metavar="RULE",
     )
 
 
-def _add_treatment(result: Parser) -> None:
-    group = result.add_argument_group("settings of modes; what a mode's own text says wins")
-    group.add_argument(
-        "--dose", metavar="N|X", help="units ablated in a loop: 3 is three, 0.1 a tenth of those there are"
+class Treatment(Options):
+    heading = "settings of modes; what a mode's own text says wins"
+
+    dose: str | None = option(
+        "units ablated in a loop: 3 is three, 0.1 a tenth of those there are", metavar="N|X"
     )
-    group.add_argument(
-        "--selector", metavar="NAME", help="uniform, layer-then-unit, lowest-utility or highest-utility"
+    selector: str | None = option(
+        "uniform, layer-then-unit, lowest-utility or highest-utility", metavar="NAME"
     )
-    group.add_argument("--weight-decay", type=real(0), metavar="X", help="of mode decay (default: 1e-4)")
-    group.add_argument("--dropout", type=real(0), metavar="P", help="of mode dropout (default: 0.1)")
+    weight_decay: float | None = option("of mode decay (default: 1e-4)", read=real(0), metavar="X")
+    dropout: float | None = option("of mode dropout (default: 0.1)", read=real(0), metavar="P")
 
 
-def _add_run(result: Parser) -> None:
-    group = result.add_argument_group("where and how it runs")
-    group.add_argument(
-        "--model-dir",
-        type=Path,
-        default=Path("models"),
+class Run(Options):
+    heading = "where and how it runs"
+
+    model_dir: Path = option(
+        "where checkpoints lie and are resumed from (default: models/)",
+        Path("models"),
+        read=Path,
         metavar="PATH",
-        help="where checkpoints lie and are resumed from (default: models/)",
     )
-    group.add_argument("--fresh", action="store_true", help="start anew, over what is there")
-    group.add_argument(
-        "--continue-with-new-settings",
-        action="store_true",
-        help="train on what was trained with another learning rate, batch size or the like; it is marked",
+    fresh: bool = option("start anew, over what is there", False)
+    continue_with_new_settings: bool = option(
+        "train on what was trained with another learning rate, batch size or the like; it is marked", False
     )
-    group.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
-    group.add_argument(
-        "--backend",
-        metavar="NAME",
-        help="native, for CPUs; native-bf16: its wide hidden layers rounded, quicker; torch, for any device; "
+    device: str | None = option("cpu, cuda or mps (default: the best there is)", metavar="NAME")
+    backend: str | None = option(
+        "native, for CPUs; native-bf16: its wide hidden layers rounded, quicker; torch, for any device; "
         "reference: slow, for checking; perforatedai: the library of that name (default: native on a CPU "
         "where there is a compiler, else torch)",
+        metavar="NAME",
     )
-    group.add_argument(
-        "--stacked",
-        action="store_true",
-        help="networks of a problem train several as one, where a step of theirs agrees with the plain "
+    stacked: bool = option(
+        "networks of a problem train several as one, where a step of theirs agrees with the plain "
         "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
+        False,
     )
-    group.add_argument(
-        "--threads", type=whole(1, 4096), metavar="N", help="worker processes (default: one per CPU)"
+    threads: int | None = option("worker processes (default: one per CPU)", read=whole(1, 4096), metavar="N")
+    accept_numerics: bool = option(
+        "continue although the checkpoint comes from another backend, device or version", False
     )
-    group.add_argument(
-        "--accept-numerics",
-        action="store_true",
-        help="continue although the checkpoint comes from another backend, device or version",
-    )
-    add_tracker(group)
-    group.add_argument(
-        "--library-files",
-        type=Path,
+    tracker: str = tracker()
+    library_files: Path | None = option(
+        "of --backend perforatedai: keep the folder that each trial's library writes, below this one",
+        read=Path,
         metavar="PATH",
-        help="of --backend perforatedai: keep the folder that each trial's library writes, below this one",
     )
-    group.add_argument("--library-graphs", action="store_true", help="there: its graphs and tables too, slow")
-    group.add_argument("--library-saves", action="store_true", help="there: its network of every epoch too")
-    group.add_argument("--json", action="store_true", help="print one JSON object per loop")
-    add_wide(group)
-    group.add_argument("--debug", action="store_true", help="say more on stderr; errors with a traceback")
-    group.add_argument("--num-workers", metavar="N", help="accepted, but without use: data is in memory")
+    library_graphs: bool = option("there: its graphs and tables too, slow", False)
+    library_saves: bool = option("there: its network of every epoch too", False)
+    json: bool = option("print one JSON object per loop", False)
+    wide: bool = wide()
+    debug: bool = option("say more on stderr; errors with a traceback", False)
+    num_workers: str | None = option("accepted, but without use: data is in memory", metavar="N")
+
+
+class TrainOptions(Subject, Training, Treatment, Run):
+    """Train a network in meta-loops: copy the Last Known Good (LKG), treat it, train one epoch, keep it if it
+    is better. Several modes or --trials make a paired comparison."""
+
+    command = "train"
+
+    @classmethod
+    def more(cls) -> str:
+        return _more_help()
 
 
 def _more_help() -> str:
@@ -230,7 +199,7 @@ def _more_help() -> str:
     return "\n".join([*lines, "", EXAMPLES])
 
 
-def build_request(options: argparse.Namespace) -> Request:
+def build_request(options: TrainOptions) -> Request:
     """The options as a request; flags that were not given leave the choice to modes and checkpoint."""
     from frustration.architecture import Architecture
     from frustration.references import ProblemReference
@@ -247,7 +216,7 @@ def build_request(options: argparse.Namespace) -> Request:
         architecture = Architecture.parse(DEFAULT_ARCHITECTURE if options.arch is None else options.arch)
     return Request(
         architecture=architecture,
-        modes=tuple(options.ablation_mode),
+        modes=options.ablation_mode,
         trials=options.trials,
         meta_loops=options.meta_loops,
         until=options.until,
@@ -271,7 +240,7 @@ def build_request(options: argparse.Namespace) -> Request:
     )
 
 
-def _settings(given: list[str]) -> dict[str, str]:
+def _settings(given: Sequence[str]) -> dict[str, str]:
     """`["rank=4"]` as {"rank": "4"}."""
     for one in given:
         if not one.partition("=")[1]:
@@ -279,7 +248,7 @@ def _settings(given: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
-def _knobs(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+def _knobs(options: TrainOptions) -> dict[str, dict[str, Any]]:
     """By mode: --dose and --selector for every mode that has such a knob, two more for one mode each."""
     from frustration.modes import mode_named, mode_names
 
@@ -294,7 +263,7 @@ def _knobs(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return knobs
 
 
-def remarks(options: argparse.Namespace, request: Request) -> Iterator[str]:
+def remarks(options: TrainOptions, request: Request) -> Iterator[str]:
     """Flags that have no effect; they are no errors."""
     from frustration.modes.grammar import ModeChoice
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,7 @@ SETS: Final[dict[str, tuple[Architecture, ...]]] = {
 """The 98 architectures of the published grid in the paper's order, and the three parts of it."""
 
 
-def architectures(entries: list[str], folder: Path) -> tuple[Architecture, ...]:
+def architectures(entries: Sequence[str], folder: Path) -> tuple[Architecture, ...]:
     """Architectures from strings, names of sets and `@FILE` (relative to `folder`), each one once."""
     found: dict[Architecture, None] = {}
     for entry in entries:
