@@ -169,10 +169,10 @@ def test_a_study_gives_such_hints_too(words, hint, tmp_path, monkeypatch, capsys
 
 
 def test_settings_are_written_as_in_the_file(tmp_path):
-    from frustration.commands.study_flags import run_parser, study_and_store
+    from frustration.commands.study_flags import RunOptions, study_and_store
 
     def of(*words):
-        return study_and_store(run_parser().read([*words, "--results", str(tmp_path)]))[0]
+        return study_and_store(RunOptions.read([*words, "--results", str(tmp_path)]))[0]
 
     preset = of()
     rates = of("lr=1e-3,3e-3", "trials=4")

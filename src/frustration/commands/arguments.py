@@ -260,27 +260,3 @@ def real(least: float, most: float = math.inf, above: bool = False) -> Callable[
         raise argparse.ArgumentTypeError(f"{text} is not a number {wanted}")
 
     return read
-
-
-class _Wide(argparse.Action):
-    """`--wide`: it is about how this command prints, so nothing else needs to know of it."""
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        from frustration.commands.tables import WIDE
-
-        WIDE.set(True)
-
-
-def add_wide(group: argparse._ActionsContainer) -> None:
-    group.add_argument(
-        "--wide", action=_Wide, nargs=0, help="print all columns of tables, however narrow the terminal"
-    )
-
-
-def add_tracker(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--tracker",
-        default="none",
-        metavar="NAME",
-        help="also tell another program: wandb, mlflow, tensorboard, or one that a package brings (none)",
-    )

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from frustration.commands.arguments import Parser, parser_of, run
+from frustration.commands.arguments import parser_of, run
+from frustration.commands.options import Options, argument
 from frustration.errors import InputError, did_you_mean
 
 NAME = "completion"
@@ -30,20 +31,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(f"{UMBRELLA} {NAME}", _completion, argv)
 
 
+class CompletionOptions(Options):
+    """Print a script for a shell's completion."""
+
+    command = f"{UMBRELLA} {NAME}"
+    usage = f"{{{','.join(SHELLS)}}} [COMMAND]"
+
+    shell: str | None = argument(", ".join(SHELLS), None, metavar="SHELL")
+    of: str = argument("whose words (default: frustration)", UMBRELLA, metavar="COMMAND")
+
+    @classmethod
+    def more(cls) -> str:
+        return MORE
+
+
 def _completion(arguments: list[str]) -> int:
-    parser = Parser(f"{UMBRELLA} {NAME}", "Print a script for a shell's completion.", more=lambda: MORE)
-    parser.usage = f"{UMBRELLA} {NAME} {{{','.join(SHELLS)}}} [COMMAND]"
-    parser.add_argument("shell", nargs="?", metavar="SHELL", help=", ".join(SHELLS))
-    parser.add_argument(
-        "command", nargs="?", default=UMBRELLA, metavar="COMMAND", help="whose words (default: frustration)"
-    )
-    options = parser.read(arguments)
+    options = CompletionOptions.read(arguments)
     if options.shell is None:
         raise InputError(f"name a shell: {', '.join(SHELLS)}")
     if options.shell not in SHELLS:
         hint = did_you_mean(options.shell, SHELLS)
         raise InputError(f'"{options.shell}" is no shell{hint}; there are {", ".join(SHELLS)}')
-    print(script(options.shell, options.command))
+    print(script(options.shell, options.of))
     return 0
 
 

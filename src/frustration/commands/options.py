@@ -172,7 +172,7 @@ def tracker() -> Any:
 class InResults(Options):
     """Where the studies are."""
 
-    results: Path = option("where studies lie (results/)", Path("results"), read=Path, metavar="DIR")
+    results: Path = option("where studies are (results/)", Path("results"), read=Path, metavar="DIR")
 
 
 class OneStudy(InResults):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, run, whole
+from frustration.commands.arguments import run, whole
+from frustration.commands.options import Options, argument, option
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.integration.steps import Report
-    from frustration.integration.targets import Intervention, Wishes
+    from frustration.integration.targets import TargetName, Wishes
 
 NAME = "perforate"
 
@@ -43,68 +44,81 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def ablate(argv: Sequence[str] | None = None) -> int:
     """The command `ablate`; returns the exit code."""
-    return run("ablate", lambda arguments: _check(arguments, "ablate"), argv)
+    return run("ablate", lambda arguments: _check(AblateOptions.read(arguments)), argv)
 
 
 def _dispatch(arguments: list[str]) -> int:
     if arguments and arguments[0] in VERBS:
         return VERBS[arguments[0]](arguments[1:])
-    return _check(arguments, "perforate")
+    return _check(PerforateOptions.read(arguments))
 
 
-def parser(intervention: Intervention) -> Parser:
-    what = "dendrites" if intervention == "perforate" else "ablation with a ratchet"
-    result = Parser(
-        intervention,
-        f"Say what a training script needs for {what}, step by step, with line and reason; show or make the "
-        f"edit.",
-        more=lambda: EXAMPLES if intervention == "perforate" else "",
+class AsJson(Options):
+    json: bool = option("the same as JSON", False)
+
+
+class Edit(Options):
+    heading = "what is done with the edit"
+
+    diff: bool = option("show the edit; write nothing", False, either="shown")
+    write: bool = option("make the edit; a backup, where git has none", False, either="shown")
+    force: bool = option("write although git shows changes in the file", False)
+
+
+class ScriptOptions(Edit):
+    """A script, and what of it is meant."""
+
+    usage = "SCRIPT [--diff | --write] [flags]"
+
+    script: Path | None = argument("a Python file that trains", None, read=Path, metavar="SCRIPT")
+    json: bool = option("the steps as JSON", False)
+    metric: str = option("the score: val_loss, metrics['f1']", "", metavar="NAME")
+    better: str | None = option("which score is the better one", choices=("higher", "lower"))
+    model_variable: str = option("the network: net, self.model", "", metavar="NAME")
+    optimizer_variable: str = option("its optimizer", "", metavar="NAME")
+
+
+class PerforateOptions(ScriptOptions):
+    """Say what a training script needs for dendrites, step by step, with line and reason; show or make the
+    edit."""
+
+    command = NAME
+
+    target: TargetName = option(
+        "perforatedai 3.2.9, or frustration: our own Growth (default: perforatedai)",
+        "perforatedai",
+        flag="--with",
+        choices=("perforatedai", "frustration"),
+        metavar="LIBRARY",
     )
-    result.usage = f"{intervention} SCRIPT [--diff | --write] [flags]"
-    result.add_argument("script", nargs="?", type=Path, metavar="SCRIPT", help="a Python file that trains")
-    shown = result.add_mutually_exclusive_group()
-    shown.add_argument("--diff", action="store_true", help="show the edit; write nothing")
-    shown.add_argument("--write", action="store_true", help="make the edit; a backup, where git has none")
-    result.add_argument("--force", action="store_true", help="write although git shows changes in the file")
-    result.add_argument("--json", action="store_true", help="the steps as JSON")
-    if intervention == "perforate":
-        result.add_argument(
-            "--with",
-            dest="target",
-            choices=("perforatedai", "frustration"),
-            default="perforatedai",
-            metavar="LIBRARY",
-            help="perforatedai 3.2.9, or frustration: our own Growth (default: perforatedai)",
-        )
-        result.add_argument(
-            "--goal",
-            choices=("score", "efficiency"),
-            default="score",
-            help="efficiency: first a smaller one",
-        )
-        result.add_argument("--real", action="store_true", help="not the library's test of four epochs")
-        result.add_argument(
-            "--output-dimensions", metavar="DIMS", help="the axis of the neurons, as in -1,0,-1,-1 or -1,-1,0"
-        )
-        result.add_argument("--layers", metavar="PATHS", help="only these layers, as in .fc,.layer4.1.conv2")
-        result.add_argument("--save-name", metavar="NAME", help="the library's folder")
-    else:
-        result.add_argument("--mode", default="hidden", help="the mode of damage (default: hidden)")
-    result.add_argument("--metric", default="", metavar="NAME", help="the score: val_loss, metrics['f1']")
-    result.add_argument("--better", choices=("higher", "lower"), help="which score is the better one")
-    result.add_argument("--model-variable", default="", metavar="NAME", help="the network: net, self.model")
-    result.add_argument("--optimizer-variable", default="", metavar="NAME", help="its optimizer")
-    result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return result
+    goal: str = option("efficiency: first a smaller one", "score", choices=("score", "efficiency"))
+    real: bool = option("not the library's test of four epochs", False)
+    output_dimensions: str | None = option(
+        "the axis of the neurons, as in -1,0,-1,-1 or -1,-1,0", metavar="DIMS"
+    )
+    layers: str | None = option("only these layers, as in .fc,.layer4.1.conv2", metavar="PATHS")
+    save_name: str | None = option("the library's folder", metavar="NAME")
+
+    @classmethod
+    def more(cls) -> str:
+        return EXAMPLES
 
 
-def _check(arguments: list[str], intervention: Intervention) -> int:
-    options = parser(intervention).read(arguments)
+class AblateOptions(ScriptOptions):
+    """Say what a training script needs for ablation with a ratchet, step by step, with line and reason; show
+    or make the edit."""
+
+    command = "ablate"
+
+    mode: str = option("the mode of damage (default: hidden)", "hidden")
+
+
+def _check(options: PerforateOptions | AblateOptions) -> int:
     if options.script is None:
-        raise InputError(f"name the script: {intervention} SCRIPT; see {intervention} --help")
+        raise InputError(f"name the script: {options.command} SCRIPT; see {options.command} --help")
     from frustration.integration.examine import examine
 
-    report = examine(options.script, _wishes(options, intervention))
+    report = examine(options.script, _wishes(options))
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
     elif options.diff:
@@ -113,28 +127,27 @@ def _check(arguments: list[str], intervention: Intervention) -> int:
         from frustration.integration.writing import text
 
         print(text(report))
-    if getattr(options, "goal", "") == "efficiency" and not options.json:
+    if isinstance(options, PerforateOptions) and options.goal == "efficiency" and not options.json:
         from frustration.integration.efficiency import advice
 
         print(advice(options.script))
-    return _write(options, report) if options.write else 0
+    return _write(options.script, options.force, report) if options.write else 0
 
 
-def _wishes(options: argparse.Namespace, intervention: Intervention) -> Wishes:
+def _wishes(options: PerforateOptions | AblateOptions) -> Wishes:
     from frustration.integration.targets import Wishes
 
-    chosen = {
-        "intervention": intervention,
-        "target": "frustration" if intervention == "ablate" else options.target,
-        "metric": options.metric,
-        "better": None if options.better is None else options.better == "higher",
-        "model": options.model_variable,
-        "optimizer": options.optimizer_variable,
-    }
-    if intervention == "ablate":
-        return Wishes(**chosen, mode=options.mode)
-    return Wishes(
-        **chosen,
+    chosen = Wishes(
+        metric=options.metric,
+        better=None if options.better is None else options.better == "higher",
+        model=options.model_variable,
+        optimizer=options.optimizer_variable,
+    )
+    if isinstance(options, AblateOptions):
+        return replace(chosen, intervention="ablate", target="frustration", mode=options.mode)
+    return replace(
+        chosen,
+        target=options.target,
         dimensions=_dimensions(options.output_dimensions),
         layers=_layers(options.layers),
         save_name=options.save_name or "",
@@ -175,42 +188,39 @@ def _show_diff(report: Report) -> None:
         print(diff(report) or f"{report.script}: nothing to edit")
 
 
-def _write(options: argparse.Namespace, report: Report) -> int:
+def _write(script: Path, force: bool, report: Report) -> int:
     from frustration.integration.writing import write
 
     if report.refused:
-        raise InputError(f"{options.script}: {report.refused}")
+        raise InputError(f"{script}: {report.refused}")
     if report.undecided:
         wanted = "; ".join(f"{step.reason} [{step.option}]" for step in report.undecided)
-        raise InputError(f"{options.script} is left as it is until this is decided: {wanted}")
+        raise InputError(f"{script} is left as it is until this is decided: {wanted}")
     if not report.changed:
-        print(f"{options.script}: nothing to edit")
+        print(f"{script}: nothing to edit")
         return 0
-    backup = write(options.script, report.after, options.force)
+    backup = write(script, report.after, force)
     kept = f"; as it was: {backup}" if backup else "; as it was: in git"
-    print(f"{options.script}: {sum(step.action == 'edit' for step in report.steps)} edits written{kept}")
+    print(f"{script}: {sum(step.action == 'edit' for step in report.steps)} edits written{kept}")
     for step in report.steps:
         if step.action == "hand":
             print(f"  by hand: {step.name}{f', line {step.line}' if step.line else ''}: {step.reason}")
     return 0
 
 
-def _parser(verb: str, about: str, usage: str) -> Parser:
-    result = Parser(f"{NAME} {verb}", about)
-    result.usage = f"{NAME} {verb} {usage}"
-    result.add_argument("--json", action="store_true", help="the same as JSON")
-    result.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return result
+class DebugOptions(AsJson):
+    """From a traceback or a log to the cause and the edit."""
+
+    command = f"{NAME} debug"
+    usage = "SCRIPT [--log FILE]"
+
+    script: Path = argument("the script that failed or did not grow", read=Path, metavar="SCRIPT")
+    log: Path | None = option("what it printed; - reads standard input", read=Path, metavar="FILE")
+    results: Path | None = option("the library's folder of results", read=Path, metavar="FOLDER")
 
 
 def _debug(arguments: list[str]) -> int:
-    parser = _parser("debug", "From a traceback or a log to the cause and the edit.", "SCRIPT [--log FILE]")
-    parser.add_argument("script", type=Path, metavar="SCRIPT", help="the script that failed or did not grow")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="what it printed; - reads standard input")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="the library's folder of results")
-    options = parser.read(arguments)
-    from dataclasses import asdict
-
+    options = DebugOptions.read(arguments)
     from frustration.integration.debug import debug, read_log, text
 
     log = ""
@@ -227,14 +237,17 @@ def _debug(arguments: list[str]) -> int:
     return 0
 
 
+class RepairOptions(Edit, AsJson):
+    """Old names become those of perforatedai 3.2.9."""
+
+    command = f"{NAME} repair"
+    usage = "SCRIPT [--diff | --write]"
+
+    script: Path = argument("a script with an old integration", read=Path, metavar="SCRIPT")
+
+
 def _repair(arguments: list[str]) -> int:
-    parser = _parser("repair", "Old names become those of perforatedai 3.2.9.", "SCRIPT [--diff | --write]")
-    parser.add_argument("script", type=Path, metavar="SCRIPT", help="a script with an old integration")
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--diff", action="store_true", help="show the edit; write nothing")
-    shown.add_argument("--write", action="store_true", help="make the edit; a backup, where git has none")
-    parser.add_argument("--force", action="store_true", help="write although git shows changes in the file")
-    options = parser.read(arguments)
+    options = RepairOptions.read(arguments)
     from frustration.integration.repair import repair
     from frustration.integration.writing import unified, write
 
@@ -254,14 +267,19 @@ def _repair(arguments: list[str]) -> int:
     return 0
 
 
+class AnalyzeOptions(AsJson):
+    """What each dendrite gave and cost, and what to change."""
+
+    command = f"{NAME} analyze"
+    usage = "FOLDER [--control FOLDER]"
+
+    folder: Path = argument("one run, or a folder of runs (seeds)", read=Path, metavar="FOLDER")
+    control: Path | None = option("runs of an ordinary wider network", read=Path, metavar="FOLDER")
+    graph: Path | None = option("draw four panels as PNG", read=Path, metavar="FILE")
+
+
 def _analyze(arguments: list[str]) -> int:
-    parser = _parser(
-        "analyze", "What each dendrite gave and cost, and what to change.", "FOLDER [--control FOLDER]"
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="one run, or a folder of runs (seeds)")
-    parser.add_argument("--control", type=Path, metavar="FOLDER", help="runs of an ordinary wider network")
-    parser.add_argument("--graph", type=Path, metavar="FILE", help="draw four panels as PNG")
-    options = parser.read(arguments)
+    options = AnalyzeOptions.read(arguments)
     from frustration.integration.analyze import HEADER, analyze
 
     found = analyze(options.folder, options.control)
@@ -283,24 +301,23 @@ def _analyze(arguments: list[str]) -> int:
     return 0
 
 
+class DryRunOptions(AsJson):
+    """Run a script up to its first gradients, in a child process, and measure its layers."""
+
+    command = f"{NAME} dry-run"
+    usage = "SCRIPT|PROBLEM [-- ITS ARGUMENTS]"
+
+    script: str = argument("it is RUN; or a problem, as in my_file.py:Digits", metavar="SCRIPT")
+    seconds: int = option("give up after (default: 600)", 600, read=whole(1), metavar="N")
+    network: str = option("the network's name in the lines", "model", metavar="NAME")
+
+
 def _dry_run(arguments: list[str]) -> int:
     own, extra = arguments, []
     if "--" in arguments:
         place = arguments.index("--")
         own, extra = arguments[:place], arguments[place + 1 :]
-    parser = _parser(
-        "dry-run",
-        "Run a script up to its first gradients, in a child process, and measure its layers.",
-        "SCRIPT|PROBLEM [-- ITS ARGUMENTS]",
-    )
-    parser.add_argument("script", metavar="SCRIPT", help="it is RUN; or a problem, as in my_file.py:Digits")
-    parser.add_argument(
-        "--seconds", type=whole(1), default=600, metavar="N", help="give up after (default: 600)"
-    )
-    parser.add_argument("--network", default="model", metavar="NAME", help="the network's name in the lines")
-    options = parser.read(own)
-    from dataclasses import asdict
-
+    options = DryRunOptions.read(own)
     from frustration.integration.dry_run import configuration, dry_run
 
     if not Path(options.script.partition(":")[0]).is_file() and ":" not in options.script:
@@ -317,12 +334,17 @@ def _dry_run(arguments: list[str]) -> int:
     return 0
 
 
+class ScoreboardOptions(AsJson):
+    """Steps right, wrong and undecided over many scripts."""
+
+    command = f"{NAME} scoreboard"
+    usage = "FOLDER"
+
+    folder: Path = argument("scripts, each with NAME.expected.json or not", read=Path, metavar="FOLDER")
+
+
 def _scoreboard(arguments: list[str]) -> int:
-    parser = _parser("scoreboard", "Steps right, wrong and undecided over many scripts.", "FOLDER")
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="scripts, each with NAME.expected.json or not"
-    )
-    options = parser.read(arguments)
+    options = ScoreboardOptions.read(arguments)
     from tabulate import tabulate
 
     from frustration.integration.scoreboard import as_json, scoreboard

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, add_wide, real, run
+from frustration.commands.arguments import real, run
+from frustration.commands.options import InResults, Options, argument, option, wide
 from frustration.errors import InputError
 from frustration.files import StorageError
 
@@ -29,6 +29,8 @@ examples:
 Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
 psa_simplemlp_summary.md and its kin. docs/reports.md explains them."""
 
+NAME_ONE = 'name a study, as in "report quickstart", or give --from-trials FILE or --from-csv FILE'
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     return run(NAME, _dispatch, argv)
@@ -40,53 +42,84 @@ def _dispatch(arguments: list[str]) -> int:
     return _report(arguments)
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        NAME,
-        "Write what a study shows: tests, effects with intervals, tables, figures and one page. "
-        "`frustration report compare A B` compares two.",
-        more=lambda: EXAMPLES,
+class Common(InResults):
+    """What both have."""
+
+    output: Path | None = option("", read=Path, metavar="DIR")
+    margin: float | None = option(
+        "within which two arms count as equivalent (default: 0.5)",
+        read=real(0.0, above=True),
+        metavar="POINTS",
     )
-    parser.add_argument(
-        "study", nargs="?", metavar="STUDY", help="a study in results/, its folder, or models/1x32"
+    alpha: float = option(
+        "level of all tests (default: 0.05)", 0.05, read=real(0.0, 0.49, above=True), metavar="P"
     )
-    parser.add_argument(
-        "--from-trials", type=Path, metavar="FILE", help="a trials file of the original project instead"
+
+
+class Runs(Options):
+    heading = "runs of any kind, with --from-csv"
+
+    treatment: tuple[str, ...] = option(
+        "what is compared; several columns make one name", (), metavar="COLUMN"
     )
-    parser.add_argument(
-        "--from-csv", type=Path, metavar="FILE", help="runs that anybody made, a row each; see below"
+    score: str | None = option("the number that is compared", metavar="COLUMN")
+    pair: tuple[str, ...] = option(
+        "runs that belong together: a seed, a fold (default: none)", (), metavar="COLUMN"
     )
-    parser.add_argument("--print", action="store_true", dest="to_terminal", help="only print the main table")
-    add_wide(parser)
-    parser.add_argument("--no-figures", action="store_true", help="text, tables and CSV only")
-    parser.add_argument(
-        "--control",
+    group: tuple[str, ...] = option(
+        "compare within these: a task, a data set (default: all together)", (), metavar="COLUMN"
+    )
+    where: tuple[str, ...] = option("only these rows: State=finished", (), metavar="COLUMN=VALUE")
+    lower_is_better: bool = option("as of a loss or an error", False)
+    unit: str = option("behind scores: %% makes them percentages", "", metavar="TEXT")
+
+
+class ReportOptions(Runs, Common):
+    """Write what a study shows: tests, effects with intervals, tables, figures and one page.
+    `frustration report compare A B` compares two."""
+
+    command = NAME
+
+    study: str | None = argument("a study in results/, its folder, or models/1x32", None, metavar="STUDY")
+    from_trials: Path | None = option(
+        "a trials file of the original project instead", read=Path, metavar="FILE"
+    )
+    from_csv: Path | None = option("runs that anybody made, a row each; see below", read=Path, metavar="FILE")
+    to_terminal: bool = option("only print the main table", False, flag="--print")
+    wide: bool = wide()
+    no_figures: bool = option("text, tables and CSV only", False)
+    control: str | None = option(
+        "the treatment to set beside all others (default: none); each is compared with its own control",
         metavar="LABEL",
-        help="the treatment to set beside all others (default: none); each is compared with its own control",
     )
-    _add_runs(parser)
-    _add_common(parser, "where it is written (default: report/ in the study's folder)")
-    return parser
-
-
-def _add_runs(parser: Parser) -> None:
-    group = parser.add_argument_group("runs of any kind, with --from-csv")
-
-    def columns(flag: str, about: str) -> None:
-        group.add_argument(flag, nargs="+", default=[], metavar="COLUMN", help=about)
-
-    columns("--treatment", "what is compared; several columns make one name")
-    group.add_argument("--score", metavar="COLUMN", help="the number that is compared")
-    columns("--pair", "runs that belong together: a seed, a fold (default: none)")
-    columns("--group", "compare within these: a task, a data set (default: all together)")
-    group.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these rows: State=finished"
+    output: Path | None = option(
+        "where it is written (default: report/ in the study's folder)", read=Path, metavar="DIR"
     )
-    group.add_argument("--lower-is-better", action="store_true", help="as of a loss or an error")
-    group.add_argument("--unit", default="", metavar="TEXT", help="behind scores: %% makes them percentages")
+
+    @classmethod
+    def more(cls) -> str:
+        return EXAMPLES
 
 
-def _runs(options: argparse.Namespace) -> StudyResults:
+class CompareOptions(Common):
+    """Compare two studies, or trials files of the original project: tests of a difference and of equivalence
+    for every treatment that both have, and a verdict per architecture."""
+
+    command = "frustration report compare"
+    usage = "A B [flags]"
+
+    a: str = argument("a study in results/, its folder, or a trials file", "", metavar="A")
+    b: str = argument("the other one; differences are B minus A", "", metavar="B")
+    across: tuple[str, ...] = option(
+        "compare although these differ: lr, batch-size, train-fraction, meta-loops, data, knobs",
+        (),
+        choices=("lr", "batch-size", "train-fraction", "meta-loops", "data", "knobs"),
+        metavar="NAME",
+    )
+    output: Path | None = option("also write compare.md and compare.tex there", read=Path, metavar="DIR")
+
+
+def _runs(options: ReportOptions, path: Path) -> StudyResults:
     from frustration.report.runs import Columns, read_runs
 
     if not options.treatment or options.score is None:
@@ -95,12 +128,12 @@ def _runs(options: argparse.Namespace) -> StudyResults:
     if wrong := next((name for name, sign, _ in where if not sign), None):
         raise InputError(f"--where {wrong} is not written as COLUMN=VALUE")
     return read_runs(
-        options.from_csv,
+        path,
         Columns(
-            treatment=tuple(options.treatment),
+            treatment=options.treatment,
             score=options.score,
-            pair=tuple(options.pair),
-            group=tuple(options.group),
+            pair=options.pair,
+            group=options.group,
             where=tuple((name, value) for name, _, value in where),
         ),
         better="lower" if options.lower_is_better else "higher",
@@ -110,54 +143,11 @@ def _runs(options: argparse.Namespace) -> StudyResults:
     )
 
 
-def _compare_parser() -> Parser:
-    parser = Parser(
-        "frustration report compare",
-        "Compare two studies, or trials files of the original project: tests of a difference and of "
-        "equivalence for every treatment that both have, and a verdict per architecture.",
-    )
-    parser.add_argument("a", nargs="?", metavar="A", help="a study in results/, its folder, or a trials file")
-    parser.add_argument("b", nargs="?", metavar="B", help="the other one; differences are B minus A")
-    parser.add_argument(
-        "--across",
-        nargs="+",
-        default=[],
-        choices=("lr", "batch-size", "train-fraction", "meta-loops", "data", "knobs"),
-        metavar="NAME",
-        help="compare although these differ: lr, batch-size, train-fraction, meta-loops, data, knobs",
-    )
-    _add_common(parser, "also write compare.md and compare.tex there")
-    return parser
-
-
-def _add_common(parser: Parser, output: str) -> None:
-    parser.add_argument("--output", type=Path, metavar="DIR", help=output)
-    parser.add_argument(
-        "--margin",
-        type=real(0.0, above=True),
-        metavar="POINTS",
-        help="within which two arms count as equivalent (default: 0.5)",
-    )
-    parser.add_argument(
-        "--alpha",
-        type=real(0.0, 0.49, above=True),
-        default=0.05,
-        metavar="P",
-        help="level of all tests (default: 0.05)",
-    )
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where studies are (results/)"
-    )
-    parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-
-
 def _report(arguments: list[str]) -> int:
-    options = _parser().read(arguments)
+    options = ReportOptions.read(arguments)
     named = [one for one in (options.study, options.from_trials, options.from_csv) if one is not None]
-    if len(named) != 1:
-        raise InputError(
-            'name a study, as in "report quickstart", or give --from-trials FILE or --from-csv FILE'
-        )
+    if len(named) > 1:
+        raise InputError(NAME_ONE)
     from frustration.report import writing
 
     results = _results(options)
@@ -178,16 +168,18 @@ def _report(arguments: list[str]) -> int:
     return 0
 
 
-def _results(options: argparse.Namespace) -> StudyResults:
+def _results(options: ReportOptions) -> StudyResults:
     from frustration.original.published import read_trials_file
     from frustration.report.sessions import holds_sessions
     from frustration.report.writing import study_named
     from frustration.study.store import Store
 
     if options.from_csv is not None:
-        return _runs(options)
+        return _runs(options, options.from_csv)
     if options.from_trials is not None:
         return read_trials_file(options.from_trials)
+    if options.study is None:
+        raise InputError(NAME_ONE)
     try:
         if not holds_sessions(Path(options.study)):
             Store.open(options.study, options.results).keep_look()
@@ -196,7 +188,7 @@ def _results(options: argparse.Namespace) -> StudyResults:
     return study_named(options.study, options.results)
 
 
-def _margin(options: argparse.Namespace) -> float:
+def _margin(options: Common) -> float:
     from frustration.report.analysis import MARGIN
 
     return MARGIN if options.margin is None else float(options.margin)
@@ -211,7 +203,7 @@ def _say_skipped(results: StudyResults) -> None:
         print(f"report: failed, excluded from the tests: {who}: {failure.cause}", file=sys.stderr)
 
 
-def _print(results: StudyResults, options: argparse.Namespace) -> None:
+def _print(results: StudyResults, options: ReportOptions) -> None:
     from frustration.report.analysis import analyse
     from frustration.report.report import Report
     from frustration.report.tables import main_table
@@ -225,8 +217,8 @@ def _print(results: StudyResults, options: argparse.Namespace) -> None:
 
 
 def _compare(arguments: list[str]) -> int:
-    options = _compare_parser().read(arguments)
-    if options.b is None:
+    options = CompareOptions.read(arguments)
+    if not options.b:
         raise InputError('name two studies or trials files, as in "frustration report compare A B"')
     from frustration.files import make_folder, write_atomically
     from frustration.report.compare import compare, compare_sentences, compare_table, verdict_table

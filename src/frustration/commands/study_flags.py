@@ -200,9 +200,7 @@ def study_and_store(options: RunOptions) -> tuple[Study, Store]:
     study, store = _named(options)
     before = study
     changes: dict[str, Any] = {
-        name: value
-        for flag, name in FIELDS.items()
-        if (value := getattr(options, flag)) not in (None, ())
+        name: value for flag, name in FIELDS.items() if (value := getattr(options, flag)) not in (None, ())
     }
     if study is None:
         study = _of_flags(options, changes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import Parser, run
+from frustration.commands.arguments import run
+from frustration.commands.options import ONE_STUDY, Options, argument, option
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,10 +57,71 @@ def convergence(argv: Sequence[str] | None = None) -> int:
     return run("make-convergence-plots", _convergence, argv)
 
 
+class Configurations(Options):
+    config_file: Path | None = option(
+        f"architectures, one a line (default: {CONFIGURATIONS}, or the published grid)",
+        read=Path,
+        metavar="FILE",
+    )
+
+
+class Source(Options):
+    study: str | None = argument(ONE_STUDY, None, metavar="STUDY")
+    trials_file: Path | None = option(f"a trials file instead (default: {TRIALS})", read=Path, metavar="FILE")
+
+
+class Output(Options):
+    output_dir: Path = option("default: results/", Path("results"), read=Path, metavar="DIR")
+
+
+class ArchitectureTableOptions(Configurations):
+    """Print a LaTeX table of architectures and their parameters."""
+
+    command = "make-architecture-table"
+
+
+class AccuracyTableOptions(Source):
+    """Print a LaTeX table of bounties: mean, std and, where it is significant, the winner."""
+
+    command = "make-trial-accuracy-table"
+
+    trials_file: Path | None = option(
+        f"a trials file instead (default: {TRIALS})", flag="--datafile", read=Path, metavar="FILE"
+    )
+    order: Path | None = option("architectures in the order wanted", read=Path, metavar="FILE")
+    caption: str | None = option("the table's caption", metavar="LATEX")
+    label: str | None = option("the table's label (default: results_summary_stats)", metavar="LABEL")
+
+
+class DesignSpaceOptions(Configurations):
+    """Draw depth against width of all architectures."""
+
+    command = "make-figure-design-space"
+
+    output_file: Path = option(f"default: {DESIGN_SPACE}", DESIGN_SPACE, read=Path, metavar="PNG")
+
+
+class HeatmapsOptions(Source, Output):
+    """Draw the six maps of the design space."""
+
+    command = "make-figure-heatmaps"
+
+    config_file: Path | None = option("draw the architectures in this file only", read=Path, metavar="FILE")
+
+
+class ConvergenceOptions(Output):
+    """Draw the learning curves of all trials. A trials file has no curves, so this needs a study."""
+
+    command = "make-convergence-plots"
+
+    study: str | None = argument(f"{ONE_STUDY} (default: the newest)", None, metavar="STUDY")
+    targets: str | None = option(
+        f"architectures (default: {TARGETS} where the study has them, else all that it has)", metavar="LIST"
+    )
+
+
 def _architecture_table(arguments: list[str]) -> int:
-    parser = Parser("make-architecture-table", "Print a LaTeX table of architectures and their parameters.")
-    _add_configurations(parser)
-    options = _end(parser).read(arguments)
+    options = ArchitectureTableOptions.read(arguments)
     from frustration.report.latex import architecture_table as table
 
     print(table(_architectures(options)), end="")
@@ -68,15 +129,7 @@ def _architecture_table(arguments: list[str]) -> int:
 
 
 def _accuracy_table(arguments: list[str]) -> int:
-    parser = Parser(
-        "make-trial-accuracy-table",
-        "Print a LaTeX table of bounties: mean, std and, where it is significant, the winner.",
-    )
-    _add_source(parser, "--datafile")
-    parser.add_argument("--order", type=Path, metavar="FILE", help="architectures in the order wanted")
-    parser.add_argument("--caption", metavar="LATEX", help="the table's caption")
-    parser.add_argument("--label", metavar="LABEL", help="the table's label (default: results_summary_stats)")
-    options = _end(parser).read(arguments)
+    options = AccuracyTableOptions.read(arguments)
     from frustration.report.analysis import analyse
     from frustration.report.latex import accuracy_table as table
 
@@ -92,12 +145,7 @@ def _accuracy_table(arguments: list[str]) -> int:
 
 
 def _design_space(arguments: list[str]) -> int:
-    parser = Parser("make-figure-design-space", "Draw depth against width of all architectures.")
-    _add_configurations(parser)
-    parser.add_argument(
-        "--output-file", type=Path, default=DESIGN_SPACE, metavar="PNG", help=f"default: {DESIGN_SPACE}"
-    )
-    options = _end(parser).read(arguments)
+    options = DesignSpaceOptions.read(arguments)
     from frustration.original.grid import grid_results
     from frustration.report.figures.design import design_space as paint
 
@@ -106,13 +154,7 @@ def _design_space(arguments: list[str]) -> int:
 
 
 def _heatmaps(arguments: list[str]) -> int:
-    parser = Parser("make-figure-heatmaps", "Draw the six maps of the design space.")
-    _add_source(parser, "--trials-file")
-    parser.add_argument(
-        "--config-file", type=Path, metavar="FILE", help="draw the architectures in this file only"
-    )
-    _add_output(parser)
-    options = _end(parser).read(arguments)
+    options = HeatmapsOptions.read(arguments)
     from dataclasses import replace
 
     from frustration.report.figures import design, maps
@@ -133,20 +175,7 @@ def _heatmaps(arguments: list[str]) -> int:
 
 
 def _convergence(arguments: list[str]) -> int:
-    parser = Parser(
-        "make-convergence-plots",
-        "Draw the learning curves of all trials. A trials file has no curves, so this needs a study.",
-    )
-    parser.add_argument(
-        "study", nargs="?", metavar="STUDY", help="a study in results/, or its folder (default: the newest)"
-    )
-    parser.add_argument(
-        "--targets",
-        metavar="LIST",
-        help="architectures (default: 1*1024,18*18 where the study has them, else all that it has)",
-    )
-    _add_output(parser)
-    options = _end(parser).read(arguments)
+    options = ConvergenceOptions.read(arguments)
     from dataclasses import replace
 
     from frustration.architecture import Architecture
@@ -195,34 +224,7 @@ def _draw(
     return 0
 
 
-def _add_configurations(parser: Parser) -> None:
-    parser.add_argument(
-        "--config-file",
-        type=Path,
-        metavar="FILE",
-        help=f"architectures, one a line (default: {CONFIGURATIONS}, or the published grid)",
-    )
-
-
-def _add_source(parser: Parser, flag: str) -> None:
-    parser.add_argument("study", nargs="?", metavar="STUDY", help="a study in results/, or its folder")
-    parser.add_argument(
-        flag, type=Path, dest="trials_file", metavar="FILE", help=f"a trials file instead (default: {TRIALS})"
-    )
-
-
-def _add_output(parser: Parser) -> None:
-    parser.add_argument(
-        "--output-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/"
-    )
-
-
-def _end(parser: Parser) -> Parser:
-    parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return parser
-
-
-def _architectures(options: argparse.Namespace) -> list[Architecture]:
+def _architectures(options: Configurations) -> list[Architecture]:
     if options.config_file is None and not CONFIGURATIONS.is_file():
         from frustration.study.architecture_sets import SETS
 
@@ -236,7 +238,7 @@ def _from_file(path: Path) -> tuple[Architecture, ...]:
     return architectures([f"@{path.name}"], path.parent)
 
 
-def _results(options: argparse.Namespace) -> StudyResults:
+def _results(options: Source) -> StudyResults:
     """Of the study, or of the trials file; of a summary, the trials file beside it is read."""
     from frustration.original.published import read_trials_file
     from frustration.original.tables import SUMMARY
@@ -247,7 +249,7 @@ def _results(options: argparse.Namespace) -> StudyResults:
         raise InputError("a study and a trials file cannot go together; give one of them")
     if options.study is not None:
         return study_named(options.study, Path("results"))
-    path: Path = options.trials_file or TRIALS
+    path = options.trials_file or TRIALS
     if path.name == SUMMARY:  # it has no trials to test; the file beside it has
         path = path.with_name(NAME)
     return read_trials_file(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from frustration.commands.arguments import Parser, run, whole
+from frustration.commands.arguments import run, whole
+from frustration.commands.options import Options, option
 
 NAME = "generate-reproduction-tests"
 SCRIPT = "run_reproduction.sh"
@@ -17,37 +17,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(NAME, _generate, argv)
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        NAME,
-        "Print the commands of a grid, grouped by architecture, and write a script that runs them all.",
-    )
-    parser.add_argument(
-        "--study", type=Path, metavar="FILE", help="another grid (default: the published one)"
-    )
-    parser.add_argument("--trials", type=whole(1), metavar="N", help="trials per cell (default: the study's)")
-    parser.add_argument(
-        "--meta-loops", type=whole(1), metavar="N", help="loops per trial (default: the study's)"
-    )
-    parser.add_argument(
-        "--model-dir",
-        default="models/reproduction",
+class GridOptions(Options):
+    """Print the commands of a grid, grouped by architecture, and write a script that runs them all."""
+
+    command = NAME
+
+    study: Path | None = option("another grid (default: the published one)", read=Path, metavar="FILE")
+    trials: int | None = option("trials per cell (default: the study's)", read=whole(1), metavar="N")
+    meta_loops: int | None = option("loops per trial (default: the study's)", read=whole(1), metavar="N")
+    model_dir: str = option(
+        "where the commands keep their checkpoints (default: models/reproduction)",
+        "models/reproduction",
         metavar="PATH",
-        help="where the commands keep their checkpoints (default: models/reproduction)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("reproduction"),
-        metavar="PATH",
-        help=f"where {SCRIPT} is written (default: reproduction/)",
+    output: Path = option(
+        f"where {SCRIPT} is written (default: reproduction/)", Path("reproduction"), read=Path, metavar="PATH"
     )
-    parser.add_argument("--debug", action="store_true", help="errors with a traceback")
-    return parser
 
 
 def _generate(arguments: list[str]) -> int:
-    options: argparse.Namespace = _parser().read(arguments)
+    options = GridOptions.read(arguments)
     from dataclasses import replace
 
     from frustration.files import make_folder, write_atomically
