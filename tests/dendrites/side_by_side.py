@@ -201,7 +201,7 @@ def compare(case: dict) -> dict:
         "distance": float(np.abs(last.vector - network.vector).max()) if same_shape else None,
         "same_bits": same_shape and last.vector.tobytes() == network.vector.tobytes(),
         "outcomes": [attempt.outcome for attempt in schedule.attempts],
-        "predicted": schedule.loops_before_first_growth(),
+        "predicted": schedule.loops_before_first_switch(),
     }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from frustration.engine.growth.outlook import first_growth, outlook
+from frustration.engine.growth.outlook import outlook
 from frustration.testing.trials import spec_of, trained
 
 
@@ -34,14 +34,18 @@ def test_too_few_loops_for_a_schedule_are_warned_about(mode, loops, words):
 
 
 def test_the_prediction_counts_global_loops():
-    assert first_growth(spec("hidden@1-40,dendrites@41-", 100)) == 52
+    assert "cannot act before loop 52" in (outlook(spec("hidden@1-40,dendrites@41-", 52)) or "")
+    assert outlook(spec("hidden@1-40,dendrites@41-", 53)) is None
 
 
 def test_with_the_ratchet_nothing_grows_earlier_than_said(data):
     grown = trained([spec("ratchet+dendrites:n_epochs_to_switch=2", 12, learning_rate=3.0)], data)[0]
     attempts = grown.record().growth["attempts"]
     assert attempts
-    assert attempts[0]["loop"] >= first_growth(grown.spec)
+    assert attempts[0]["loop"] >= 3
+    assert "cannot act before loop 3," in (
+        outlook(spec("ratchet+dendrites:n_epochs_to_switch=2", 3, learning_rate=3.0)) or ""
+    )
 
 
 def test_what_one_network_did_is_an_example_and_no_forecast():

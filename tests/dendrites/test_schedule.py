@@ -65,7 +65,6 @@ def test_without_dendrites_it_is_early_stopping_by_the_same_rule():
     stops, decisions = play(Settings(n_epochs_to_switch=4, max_dendrites=0), PLATEAU)
     assert epochs(decisions, "end") == [grows.attempts[0].loop]
     assert stops.attempts == []
-    assert stops.loops_before_first_growth() is None
 
 
 def test_a_reset_run_acts_at_the_moments_of_growth_and_has_no_dendrites():
@@ -121,7 +120,7 @@ def test_growth_waits_for_the_least_number_of_epochs():
 def test_no_switching_never_grows():
     schedule, decisions = play(Settings(switch_mode="none"), PLATEAU)
     assert {d.action for d in decisions} == {"train"}
-    assert schedule.loops_before_first_growth() is None
+    assert schedule.loops_before_first_switch() is None
 
 
 @given(
@@ -138,7 +137,7 @@ def test_no_switching_never_grows():
 def test_the_first_growth_is_predicted_for_the_score_that_never_improves(settings):
     """The prediction is the earliest possible: reached when the first best is also the last."""
     schedule, decisions = play(Settings(**settings), [0.5] * 60)
-    assert epochs(decisions, "grow")[0] == schedule.loops_before_first_growth()
+    assert epochs(decisions, "grow")[0] == schedule.loops_before_first_switch()
 
 
 @given(st.integers(1, 9), st.integers(-1, 30), st.integers(0, 30))
@@ -150,7 +149,7 @@ def test_the_first_growth_of_a_fixed_schedule_is_predicted(every, first, least):
         min_epochs_before_growth=least,
     )
     schedule, decisions = play(settings, [0.5] * 80)
-    assert epochs(decisions, "grow")[0] == schedule.loops_before_first_growth()
+    assert epochs(decisions, "grow")[0] == schedule.loops_before_first_switch()
 
 
 @given(

@@ -195,10 +195,6 @@ class Schedule:
         """None: the caller lets the network grow."""
         return None
 
-    def loops_before_first_growth(self) -> int | None:
-        """The earliest epoch, from 1, after which this schedule can grow from its start; None: never."""
-        return None if self._max_dendrites == 0 else self.loops_before_first_switch()
-
     def loops_before_first_switch(self) -> int | None:
         """The earliest epoch, from 1, after which it can grow or, with max_dendrites=0, end; None: never."""
         at_least = max(1, self.settings.min_epochs_before_growth)

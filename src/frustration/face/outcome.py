@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from frustration import session
 from frustration.face import frames
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     import pandas
 
     from frustration.face.plots import Plot
-
-
-class Reported(Protocol):
-    """Whatever has a report."""
-
-    def report(self, **settings: Any) -> Report: ...
 
 
 class _Shown:

@@ -20,13 +20,6 @@ EXAMPLE = (
 )
 
 
-def first_growth(spec: TrialSpec) -> int | None:
-    """The loop after which [1*32] would be expected to grow first; None where none can grow."""
-    segment = _growing(spec)
-    after = _loops_before(spec, segment) if segment else None
-    return None if segment is None or after is None else segment.first - 1 + after[1]
-
-
 def _loops_before(spec: TrialSpec, segment: Segment) -> tuple[int, int] | None:
     """After how many loops of its range a segment can grow, and after how many [1*32] would."""
     mode = segment.growing
