@@ -11,7 +11,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "any-network.md").read_text()
 
 
 def run(line: str) -> None:
-    name, *arguments = shlex.split(line)
+    name, *arguments = shlex.split(line.removeprefix("frustration "))
     flags = [] if name == "report" or arguments[:1] == ["show"] else ["--threads", "1"]
     module = importlib.import_module(f"frustration.commands.{name}")
     assert module.main([*arguments, *flags]) == 0, line
