@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import bootstrap
@@ -22,6 +24,9 @@ COMMANDS = [
     # Two groups, and so two worker processes.
     ["train", "--ablation-mode", "none", "hidden", "--trials", "8", "--meta-loops", "1", "--threads", "2"],
 ]
+
+
+PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def main() -> int:
@@ -42,9 +47,27 @@ def main() -> int:
         elsewhere.mkdir()
         for command in COMMANDS:
             run(command, environment, elsewhere)
+        others = list(on_other_pythons(wheel, place))
     names = ", ".join("`" + " ".join(command) + "`" for command in COMMANDS)
     print(f"test-wheel: passed in {time.monotonic() - start:.0f} s: {wheel.name} installs, and runs {names}")
+    print(
+        f"test-wheel: without dependencies, `fe --version` also on {', '.join(others) or 'no other Python'}"
+    )
     return 0
+
+
+def on_other_pythons(wheel: Path, place: Path) -> Iterator[str]:
+    """The Pythons found here on which the wheel's short command runs; its dependencies are not installed."""
+    for version in PYTHONS:
+        found = shutil.which(f"python{version}")
+        if not found or subprocess.run([found, "--version"], capture_output=True).returncode:
+            continue  # a shim of pyenv may lead nowhere
+        environment = place / f"venv {version}"
+        install = [environment / "bin" / "python", "-m", "pip", "install", "--no-deps", "--no-index", wheel]
+        for command in ([found, "-m", "venv", environment], install):
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        run(["fe", "--version"], environment, place)
+        yield version
 
 
 def locked_versions(folder: Path) -> Path:
