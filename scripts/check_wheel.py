@@ -1,6 +1,6 @@
 """Build the wheel, install it into an empty environment, and run it there, far from this checkout.
 
-`make test-wheel` runs it with the Python of .venv. The last line says what passed.
+`make test-wheel` runs it with the Python of .venv. The last lines say what passed.
 """
 
 from __future__ import annotations
