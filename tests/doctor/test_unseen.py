@@ -69,6 +69,8 @@ def test_a_score_is_reported_before_a_continue_that_would_skip_it():
             "set by hand",
         ),
         ("    if trigger():\n        break\n", "end", "early stopping"),
+        ("    if val_loss < 0.1:\n        break\n", "end", "still ends the training"),
+        ("for epoch in range(9):\n    step()\n", "score", "this loop trains as well"),
         ("net.load_state_dict(torch.load('best.pt'))\n", "saving", "after training a checkpoint is loaded"),
         ("net.save_pretrained('out')\n", "saving", "from_pretrained reads a grown network with new weights"),
         ("    optimizer = torch.optim.ASGD(net.parameters())\n", "rebuild", "another optimizer is made"),
@@ -245,3 +247,81 @@ def test_each_of_several_processes_has_a_folder_of_its_own():
 def test_what_several_processes_need_beyond_the_edit_is_told(network, rest, sentence):
     assert sentence in told(distributed(network, rest), "parallel")
     assert sentence not in told(distributed("net = Net()\nnet = DDP(net)", ""), "parallel")
+
+
+def test_what_holds_the_network_of_before_its_growth_is_told():
+    held = HEAD + "tester = Tester(net)\n" + LOOP.replace("    step()\n", "    step()\n    tester.run()\n")
+    assert "tester was made with net: after growth, give it the new one" in told(held, "rebuild")
+    own = report(held, Wishes(target="frustration"))  # there the network stays the same object
+    assert "tester" not in "".join(step.reason for step in own.steps)
+
+
+def test_a_network_of_each_fold_is_told():
+    made = HEAD[HEAD.index("net = Net()") :] + LOOP
+    folds = HEAD[: HEAD.index("net = Net()")] + "for fold in range(3):\n    " + made.replace("\n", "\n    ")
+    assert "made in each repetition of this loop" in told(folds, "model")
+
+
+def test_a_comparison_that_only_counts_what_was_no_best_does_not_turn_the_direction():
+    worse = "    if vacc < best:\n        wait = 1\n"
+    assert (
+        "maximizing_score=True"
+        in report(
+            HEAD + LOOP.replace("val_loss", "vacc").replace("vacc", "v_acc") + worse.replace("vacc", "v_acc")
+        ).after
+    )
+    assert (
+        report(HEAD + LOOP.replace("val_loss", "figure") + worse.replace("vacc", "figure")).state("direction")
+        == "undecided"
+    )
+
+
+def test_a_name_with_two_directions_says_none():
+    assert report(HEAD + LOOP.replace("val_loss", "loss_acc")).state("direction") == "undecided"
+    assert "maximizing_score=False" in report(HEAD + LOOP.replace("val_loss", "acc_loss")).after
+
+
+def test_of_several_scores_the_one_that_the_script_keeps_the_best_of_decides():
+    two = HEAD.replace("    return net(torch.ones(3, 4)).sum().item()", "    return 1.0, 2.0")
+    loop = LOOP.replace("val_loss =", "err1, val_acc =") + "    best = min(err1, best)\n"
+    assert "add_validation_score(err1, net)" in report(two + loop).after
+    assert (
+        "add_validation_score(val_acc, net)"
+        in report(two + loop.replace("    best = min(err1, best)\n", "")).after
+    )
+
+
+@pytest.mark.parametrize(
+    "made", ["out = {}\n    out['a'] = 1\n    return out", "if net:\n        return 1, 2\n    return 3"]
+)
+def test_a_result_that_holds_several_things_is_asked_for(made):
+    several = HEAD.replace("return net(torch.ones(3, 4)).sum().item()", made)
+    found = report(several + LOOP)
+    assert [found.state(step) for step in ("score", "direction")] == ["undecided"] * 2
+    assert not found.changed
+
+
+def test_a_score_of_single_batches_is_asked_for():
+    loop = (
+        "for epoch in range(9):\n    for x in data:\n        loss = net(x).sum()\n        loss.backward()\n"
+        "        optimizer.step()\n        net.eval()\n        loss = net(x).sum()\n"
+    )
+    assert report(HEAD + loop).state("score") == "undecided"
+
+
+def test_the_word_eval_in_a_comment_is_no_validation_set():
+    text = HEAD.replace("    net.eval()", "    net.eval()  # into eval mode") + LOOP.replace(
+        "validate()", "validate(test_loader)"
+    ).replace("validate(test_loader)", "validate() if test_loader else 0")
+    assert "the test set decides about growth" in told(text, "score")
+
+
+def test_ddp_that_is_told_to_find_no_unused_parameters_is_corrected():
+    text = distributed("net = Net()\nnet = DDP(net, find_unused_parameters=False)", "")
+    assert report(text).state("parallel") == "wrong"
+    assert "DDP(net, find_unused_parameters=True)" in report(text).after
+
+
+def test_a_function_of_another_file_that_loads_a_checkpoint_is_told():
+    text = HEAD + "net, start = utils.load_checkpoint(net, 'last')\ntorch.save(1, 'x')\n" + LOOP
+    assert "resuming" in told(text, "saving")

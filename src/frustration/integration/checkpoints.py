@@ -60,6 +60,11 @@ def pretrained(script: Script) -> Iterator[Step]:
 
 def _loads(script: Script, call: cst.Call, name: str, parts: Parts) -> bool:
     """Whether a call loads a network."""
+    model = any(script.code(argument.value) == parts.model for argument in call.args)
+    if model and re.search(
+        r"(load|resume|restore)_?(checkpoint|ckpt|snapshot|model|weights)", last(name), re.I
+    ):
+        return True
     if last(name) in _LOADS:
         return not re.search(r"optim|sched|scaler|token|processor|config", name.lower())
     if name != "torch.load":

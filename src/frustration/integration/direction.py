@@ -26,14 +26,19 @@ LOWER = words(
 
 def by_name(name: str) -> bool | None:
     """True: higher is better. None: the name says neither."""
-    tokens = {token.lower() for token in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+", name)}
-    if tokens & LOWER:
-        return False
-    return True if tokens & HIGHER else None
+    tokens = [token.lower() for token in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+", name)]
+    known = [token for token in tokens if token in LOWER | HIGHER]
+    if not known or (known[-1] in HIGHER and LOWER & {*known}):  # `loss_acc` may be either
+        return None
+    return known[-1] in HIGHER
 
 
 def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] | None:
-    """What the loop does with the score: a comparison with a best one, `max`, or ReduceLROnPlateau."""
+    """What the loop does with the score: a comparison with a best one, `max`, or ReduceLROnPlateau.
+
+    A comparison that keeps no new best may be the other way round (`if acc < best: wait += 1`): it counts
+    only where the name says the same.
+    """
     for node in script.all(cst.Comparison, within):
         sides = [script.code(node.left), script.code(node.comparisons[0].comparator)]
         operator = node.comparisons[0].operator
@@ -47,8 +52,10 @@ def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] 
         if re.match(r"(max|min)\(", other):  # the last few, as in `loss > max(losses[-3:])`: no best
             continue
         greater = isinstance(operator, (cst.GreaterThan, cst.GreaterThanEqual))
-        if _kept_otherwise(script, node, other):  # `if loss > best: wait += 1`, `else: best = loss`
+        if _kept(script, node, other, otherwise=True):  # `if loss > best: wait += 1`, `else: best = loss`
             greater = not greater
+        elif not _kept(script, node, other) and by_name(score) is not (greater == (sides[0] == score)):
+            continue
         return greater == (sides[0] == score), f"line {script.line(node)} compares it with {other}"
     for call, name in script.calls(within):
         arguments = [script.code(a.value) for a in call.args]
@@ -59,12 +66,39 @@ def by_use(script: Script, score: str, within: cst.CSTNode) -> tuple[bool, str] 
     return None
 
 
-def _kept_otherwise(script: Script, comparison: cst.Comparison, best: str) -> bool:
-    """Whether a condition keeps a new best one only where it does not hold."""
-    node = script.parent(comparison)
-    if not isinstance(node, cst.If) or not isinstance(node.orelse, cst.Else):
-        return False
-    return best in script.targets(node.orelse) and best not in script.targets(node.body)
+def keeps_best(script: Script, score: str, within: cst.CSTNode) -> bool:
+    """Whether a loop keeps the best of this score, and so decides by it."""
+    for call, name in script.calls(within):
+        arguments = [script.code(a.value) for a in call.args]
+        if name in ("max", "min") and len(arguments) == 2 and score in arguments:
+            return any("best" in text.lower() for text in arguments)
+    for node in script.all(cst.Comparison, within):
+        sides = [script.code(node.left), script.code(node.comparisons[0].comparator)]
+        other = sides[1 - sides.index(score)] if score in sides else "0"
+        if re.match(r"[-\d.]|(max|min)\(", other):
+            continue
+        if _kept(script, node, other) or _kept(script, node, other, otherwise=True):
+            return True
+    return False
+
+
+def _kept(script: Script, comparison: cst.Comparison, best: str, otherwise: bool = False) -> bool:
+    """Whether a condition keeps a new best one: where it holds, or only where it does not."""
+    node = script.up(script.parent(comparison), cst.If, cst.IfExp, cst.FunctionDef)
+    if isinstance(node, cst.IfExp):
+        return not otherwise
+    if not isinstance(node, cst.If) or script.holds(node.body, comparison):
+        return not otherwise and isinstance(
+            script.parent(comparison), (cst.AssignTarget, cst.Assign, cst.Arg)
+        )
+    names = set(re.findall(r"[A-Za-z_][\w.]*", best))
+
+    def keeps(branch: cst.CSTNode | None) -> bool:
+        bound = {name for names, _ in script.assignments(branch) for name in names} if branch else set()
+        return any(name.partition("[")[0] in names for name in bound)
+
+    other = node.orelse if isinstance(node.orelse, cst.Else) else None
+    return keeps(other) and not keeps(node.body) if otherwise else keeps(node.body)
 
 
 def by_calls(script: Script, function: cst.FunctionDef, depth: int = 1) -> tuple[bool, str] | None:

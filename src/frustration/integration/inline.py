@@ -6,7 +6,7 @@ import re
 
 import libcst as cst
 
-from frustration.integration.direction import by_name, rank
+from frustration.integration.direction import by_name, keeps_best, rank
 from frustration.integration.loop import (
     COUNTS,
     Score,
@@ -18,7 +18,7 @@ from frustration.integration.loop import (
     phases,
     placed,
 )
-from frustration.integration.source import Script, Statement
+from frustration.integration.source import Loop, Script, Statement
 
 
 def written_out(script: Script, loop: TrainingLoop) -> Score | None:
@@ -32,7 +32,8 @@ def written_out(script: Script, loop: TrainingLoop) -> Score | None:
 
     def offer(name: str, statement: Statement, strength: int) -> None:
         settled = not inside_loop(script, statement, loop) or phases(script, statement, loop) is not None
-        found.append(((strength, rank(name)[1], settled, script.line(statement)), name, statement))
+        best = name.isidentifier() and rank(name)[1] > 0 and keeps_best(script, name, loop.body)
+        found.append(((best, strength, rank(name)[1], settled, script.line(statement)), name, statement))
 
     for name, statement in bound_in(script, loop.body):
         if not (script.before(start, statement) or script.holds(start, statement)):
@@ -67,4 +68,7 @@ def written_out(script: Script, loop: TrainingLoop) -> Score | None:
         told[name] = (True, "it is a share of correct answers")
     if better is None and name in told:
         better, why = told[name]
+    trained = any(n == name and script.before(s, start) for n, s in bound_in(script, loop.body))
+    if trained and isinstance(inner := script.up(script.parent(at), *Loop), Loop) and inner is not loop:
+        doubts[name] = "a value of single batches, in training too: evaluate after every epoch"
     return Score(name, at, better, why, doubts=doubts.get(name, ""))

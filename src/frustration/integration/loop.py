@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from frustration.errors import InputError
-from frustration.integration.direction import best_of, by_calls, by_name, by_use, rank
+from frustration.integration.direction import best_of, by_calls, by_name, by_use, keeps_best, rank
 from frustration.integration.parts import Parts
 from frustration.integration.source import Function, Loop, Script, Statement, last
 
@@ -176,7 +176,10 @@ def _of_call(script: Script, loop: TrainingLoop, call: cst.Call, function: Funct
     at = placed(script, loop, statement)
     if targets:
         names = [t for t in targets if t != "_" and not t.startswith(parts_of_progress)]
-        keyed = [n for n in names if by_name(n) is not None] or names
+        keyed = [n for n in names if keeps_best(script, n, loop.body)] or [
+            n for n in names if by_name(n) is not None
+        ]
+        keyed = keyed or names
         if not keyed:
             return None
         expression, doubts = _opened(script, loop, best_of(keyed), len(targets), function)
@@ -218,8 +221,12 @@ def _opened(
         return name, ""
     returned = _returned(function)
     if len(set(returned)) != 1:
-        return name, ""
+        several = any(re.match(r"[{(]|dict\(", text) or "," in text for text in returned)
+        return name, f"{function.name} returns several things" if several else ""
     text = returned[0]
+    made = [value for names, value in function.script.assignments(function.node.body) if text in names]
+    if any(isinstance(value, (cst.Dict, cst.List, cst.Tuple)) for value in made):
+        return name, f"{function.name} returns several things in {text}; name one"
     if text.startswith("{"):
         keys = re.findall(r"['\"]([\w/@.-]+)['\"]\s*:", text)
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -87,7 +88,9 @@ class Plain:
         else:
             edits = LoopEdits if self.wishes.target == "perforatedai" else OwnEdits
             edits(self).examine(self.loop)
-            self.report.steps += remarks(self.script, self.parts, self.loop)
+            self.report.steps += remarks(
+                self.script, self.parts, self.loop, self.wishes.target == "perforatedai"
+            )
         self.report.sorted()
         if not self.report.undecided:
             self.report.after = self.draft.write()
@@ -282,6 +285,10 @@ class Plain:
             return
         line = self.script.line(self.score.at)
         name = self.score.expression
+        if self.score.doubts:
+            reason = f"it depends on the score, and {name} is not certain: {self.score.doubts}"
+            self.add(Step("direction", "undecided", reason, line, "option", option="--metric NAME"))
+            return
         if self.better is None:
             reason = f"whether a higher {name} is better: {self.score.why}"
             self.add(Step("direction", "undecided", reason, line, "option", option="--better higher|lower"))
@@ -314,7 +321,13 @@ class Plain:
             name = last(script.name(call.func))
             line = script.line(call)
             if name in DISTRIBUTED and self.wishes.target == "perforatedai":
-                if script.argument(call, "find_unused_parameters") is None:
+                given = script.argument(call, "find_unused_parameters")
+                if given is not None and script.code(given) == "False":
+                    self.draft.replace(given, "True")
+                    reason = "the library's unused copies have no gradient, and DDP would wait for it"
+                    lines = ("find_unused_parameters=True",)
+                    self.add(Step("parallel", "wrong", reason, line, "edit", lines))
+                elif given is None:
                     self.draft.append_argument(call, "find_unused_parameters=True")
                     reason = "the library's unused copies have no gradient: without this DDP waits for it"
                     lines = ("find_unused_parameters=True",)
@@ -350,6 +363,8 @@ class Plain:
     def _no_loop(self) -> None:
         reason = "no loop was found here that trains with this optimizer: is it in another file?"
         line = self.script.line(self.parts.optimizer)
+        if re.search(r"load_state_dict|load_checkpoint|torch\.load\(", self.script.text):
+            self.add(hand("saving", "what is loaded here fits only a network that has grown as often", line))
         schedulers = ("scheduler",) if self.parts.schedulers else ()
         for name in ("score", "direction", "rebuild", "end", *schedulers):
             self.add(

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import libcst as cst
 
 from frustration.integration.checkpoints import checkpoints
-from frustration.integration.loop import TrainingLoop, evaluates, evaluations
+from frustration.integration.loop import TrainingLoop, evaluates, evaluations, trains
 from frustration.integration.optimizers import OPTIMIZERS, makes_optimizer, rebuilt
-from frustration.integration.parts import Parts
+from frustration.integration.parts import WRAPPERS, Parts
 from frustration.integration.source import Script, Statement, last
 from frustration.integration.steps import Step, hand
 
@@ -19,8 +19,12 @@ PLANNED = re.compile(
 )
 
 
-def remarks(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+def remarks(script: Script, parts: Parts, loop: TrainingLoop, library: bool = True) -> Iterator[Step]:
     """Everything around the training loop that does not survive growth, or ends it too early."""
+    if library:  # with our own loops network and optimizer stay the same objects
+        yield from _holders(script, parts, loop)
+        yield from _repeated(script, parts, loop)
+    yield from _other_loops(script, parts, loop)
     yield from _schedulers(script, parts)
     yield from _rates(script, parts)
     yield from _processes(script)
@@ -155,6 +159,11 @@ def _early_ends(script: Script, loop: TrainingLoop) -> Iterator[Step]:
                 f"`if {test}` still ends the training, or makes every later epoch short: let it be large",
                 script.line(node),
             )
+        elif not re.search(r"isnan|isfinite|isinf", test) and any(
+            script.up(script.parent(s), cst.For, cst.While) is loop for s in leaves
+        ):
+            reason = f"`if {test}` still ends the training, maybe before a dendrite comes: take it out"
+            yield hand("end", reason, script.line(node))
 
 
 def _branches(script: Script, loop: TrainingLoop) -> Iterator[Step]:
@@ -202,6 +211,49 @@ def _read_directly(script: Script, parts: Parts) -> Iterator[Step]:
             return
 
 
+def _holders(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """`evaluator = Evaluator(model)` before the loop: after growth it has the network of before."""
+    held = {parts.model, parts.optimizer_name}
+    text = script.code(loop.body)
+    for names, value in script.assignments():
+        statement = script.statement(value)
+        if not isinstance(value, cst.Call) or statement in (
+            parts.optimizer,
+            parts.prepared,
+            *parts.schedulers,
+        ):
+            continue
+        kind = last(script.name(value.func))
+        mine = held & {script.code(argument.value) for argument in value.args}
+        if not mine or not kind[:1].isupper() or kind in WRAPPERS or held & {*names}:
+            continue
+        if script.before(statement, loop) and any(re.search(rf"\b{re.escape(n)}\b", text) for n in names):
+            reason = f"{names[0]} was made with {sorted(mine)[0]}: after growth, give it the new one"
+            yield hand("rebuild", reason, script.line(statement))
+
+
+def _other_loops(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """A second training loop behind or before the one that is edited."""
+    for other in script.all((cst.For, cst.While)):
+        same = script.block(other) is script.block(loop) and other is not loop
+        if same and not script.holds(other, parts.optimizer) and trains(script, other.body):
+            reason = "this loop trains as well, and is left as it is: its scores are not reported"
+            yield hand("score", reason, script.line(other))
+
+
+def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """`for fold in ...` around the making of the network."""
+    if parts.created is None:
+        return
+    for outer in script.around(parts.created):
+        if isinstance(outer, (cst.For, cst.While)) and script.holds(outer, loop):
+            reason = (
+                "a network is made in each repetition of this loop: the library has one tracker and one "
+                "folder for all, so run each repetition in a process and with a save_name of its own"
+            )
+            yield hand("model", reason, script.line(outer))
+
+
 def _copies(script: Script) -> Iterator[Step]:
     for call, name in script.calls():
         if re.search(r"AveragedModel$|\bEMA$|ModelEma\w*$|ExponentialMovingAverage$", name):
@@ -214,6 +266,7 @@ def _test_set(script: Script, loop: TrainingLoop) -> Iterator[Step]:
         f.code for _, f in evaluations(script, loop) if f is not None and f.script is script
     )
     text += "".join(f.code for f in script.functions.values() if evaluates(f) and f.name in text)
+    text = re.sub(r"#.*", "", text)
     tests = re.search(
         r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?(iter|idx|mask))\b",
         text,
