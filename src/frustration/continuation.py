@@ -100,15 +100,9 @@ class Resumption:
     def resume(self, total: int, backend: Backend, accept_numerics: bool) -> Trial:
         """The trial, ready to be trained to this global loop."""
         spec = self.spec.until(max(total, self.loop))
-        session = Session(
-            mode=spec.label,
-            treatment=spec.treatment,
-            first_loop=self.loop + 1,
-            target=spec.meta_loops,
-        )
         if self.saved is None or (self.last and self.loop == 0 and self.switches):
             trial = Trial.fresh(spec, self.shape)
-            trial.sessions = [session]
+            trial.begin_session(continues=False)
             return trial
         if self.saved.trial is not None and self.loop >= total:
             trial = self.saved.trial
@@ -123,13 +117,8 @@ class Resumption:
         if self.switches:
             trial.change_treatment()
         if self.switches or spec.meta_loops != self.target:
-            trial.continued = True
-            trial.sessions = [*(trial.sessions or [self._another_program]), session]
+            trial.begin_session(continues=True)
         return trial
-
-    @property
-    def _another_program(self) -> Session:
-        return Session(mode="another program", treatment={}, first_loop=1, target=self.loop)
 
     def _settle_numerics(self, trial: Trial, now: dict[str, Any], accepted: bool) -> None:
         """Refuse to continue under other numerics unless the user agreed; then record the old ones."""
@@ -143,8 +132,7 @@ class Resumption:
                 f"{self.files.resume} was trained under other numerics ({differences}), so the same bits "
                 f"cannot be promised; continue anyway with --accept-numerics, and the record will say so"
             )
-        trial.past_numerics.append({**trial.numerics, "until_loop": trial.loop})
-        trial.numerics = {}
+        trial.change_numerics()
 
 
 def one_seed(found: Sequence[Resumption], request: Request) -> list[Resumption]:

@@ -278,6 +278,25 @@ class Trial:
         if self.bounty is not None:
             self._rebase(self.lkg, self.bounty)
 
+    def begin_session(self, continues: bool) -> None:
+        """A session of `train` begins. Earlier loops that belong to no session are another program's."""
+        before = self.sessions
+        if continues and not before:
+            before = [Session(mode="another program", treatment={}, first_loop=1, target=self.loop)]
+        now = Session(
+            mode=self.spec.label,
+            treatment=self.spec.treatment,
+            first_loop=self.loop + 1,
+            target=self.spec.meta_loops,
+        )
+        self.continued = self.continued or continues
+        self.sessions = [*before, now]
+
+    def change_numerics(self) -> None:
+        """Other numerics train it from here on; those so far stay on record."""
+        self.past_numerics.append({**self.numerics, "until_loop": self.loop})
+        self.numerics = {}
+
     def change_treatment(self) -> None:
         """Go on from the LKG under another treatment: what the old one remembers is forgotten."""
         self.rebase_on_lkg()
