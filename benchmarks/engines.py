@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -230,12 +231,9 @@ class Row:
     spread: float
     ratio: float
     """The plain loop's time over this one's."""
+    goal: Times | OfPeak | None
     flops: int
     """Of one epoch and its validation, as dense products count them."""
-
-    @property
-    def goal(self) -> Times | OfPeak | None:
-        return GOALS.get(self.contender, {}).get(self.architecture)
 
     def share(self, peak: float) -> float:
         """Of the FLOP per second that the machine can do."""
@@ -262,6 +260,7 @@ def compare(
             milliseconds=1000 * timing.seconds,
             spread=timing.spread,
             ratio=timings[0].seconds / timing.seconds,
+            goal=GOALS.get(timing.contender.name, {}).get(str(architecture)),
             flops=dense_flops(architecture, data),
         )
         for timing in timings
@@ -280,11 +279,11 @@ def dense_flops(architecture: frustration.Architecture, data: Split) -> int:
     return training * len(data.train) + validation * len(data.validation)
 
 
-def table(rows: Sequence[Row], peak: float) -> str:
-    """`peak`: FLOP per second that the machine can do."""
+def table(rows: Sequence[Row], peak: float | None = None) -> str:
+    """`peak`: FLOP per second that the machine can do; None, where no goal is a share of it: no column."""
 
     def cells(row: Row) -> list[str]:
-        share, goal = row.share(peak), row.goal
+        share, goal = row.share(peak or math.inf), row.goal
         return [
             row.architecture,
             row.contender,
@@ -293,13 +292,13 @@ def table(rows: Sequence[Row], peak: float) -> str:
             f"{row.milliseconds:.1f}",
             f"{row.spread:.2f}",
             f"{row.ratio:.2f}",
-            f"{100 * share:.0f} %",
+            *([f"{100 * share:.0f} %"] if peak else []),
             "" if goal is None else str(goal),
             "" if goal is None else "yes" if goal.reached(row.ratio, share) else "NO",
         ]
 
     headers = ["architecture", "engine", "networks", "steps timed", "ms", "median/min", "plain/this"]
-    headers += ["of sgemm peak", "goal", "reached"]
+    headers += [*(["of sgemm peak"] if peak else []), "goal", "reached"]
     return tabulate(
         [cells(row) for row in rows],
         headers=headers,

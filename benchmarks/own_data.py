@@ -47,7 +47,9 @@ def compare(
     rows = engines.compare(parsed, backends, data, rounds, seconds)
     size = f"{data.name}, {len(data.train):,} x {data.features}"
     return [
-        dataclasses.replace(row, architecture=size, goal=GOAL if row.contender == "native" else None)
+        dataclasses.replace(
+            row, architecture=size, goal=engines.Times(GOAL) if row.contender == "native" else None
+        )
         for row in rows
     ]
 

@@ -78,17 +78,20 @@ def test_flops_are_those_of_the_products(script, data):
 def test_the_table_says_whether_a_goal_is_reached(script):
     engines = script("engines")
 
-    def row(ratio: float) -> object:
+    def row(ratio: float, goal: object) -> object:
         return engines.Row(
             architecture="[1*16]", contender="torch", networks=12, steps=196, milliseconds=1.0,
-            spread=1.0, ratio=ratio, goal=8, flops=10**9,
+            spread=1.0, ratio=ratio, goal=goal, flops=10**9,
         )  # fmt: skip
 
-    assert [line.split()[-2:] for line in engines.table([row(8.0), row(7.9)]).splitlines()[2:]] == [
-        ["8", "yes"],
-        ["8", "NO"],
-    ]
-    assert "50 %" in engines.table([row(8.0)], peak=2e12)
+    def verdicts(*rows: object, peak: float | None = None) -> list[list[str]]:
+        return [line.split()[-3:] for line in engines.table(rows, peak).splitlines()[2:]]
+
+    times, share = engines.Times(8), engines.OfPeak(0.5)
+    assert verdicts(row(8.0, times), row(7.9, times)) == [["8", "x", "yes"], ["8", "x", "NO"]]
+    assert verdicts(row(1.0, share), peak=2e12) == [["50", "%", "yes"]]
+    assert verdicts(row(9.0, share), peak=2.1e12) == [["50", "%", "NO"]]
+    assert "sgemm" not in engines.table([row(8.0, times)])
 
 
 def test_the_grid_is_the_papers(script):
