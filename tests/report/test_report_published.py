@@ -105,7 +105,7 @@ def test_the_table_says_how_many_pass_exploration_and_how_many_of_those_are_fals
         "31*31": ("9.80 0.05", "9.80 0.05", "9.80 0.05", "9.80 0.05", "9.80 0.05", "10.50 0.05"),
     }
     note = comparisons_table(analyse(published(tmp_path, trials_file(rows)))).note
-    assert "3 of 10 pass, of which a share of 0.05 is expected to be false" in note
+    assert "3 of 10 pass, with an expected false-discovery rate of 0.05" in note
 
 
 MISTAKES = {
