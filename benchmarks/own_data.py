@@ -48,7 +48,7 @@ def compare(
     size = f"{data.name}, {len(data.train):,} x {data.features}"
     return [
         dataclasses.replace(
-            row, architecture=size, goal=engines.Times(GOAL) if row.contender == "native" else None
+            row, architecture=size, goal=engines.Goal(GOAL) if row.contender == "native" else None
         )
         for row in rows
     ]

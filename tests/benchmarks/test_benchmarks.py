@@ -87,7 +87,7 @@ def test_the_table_says_whether_a_goal_is_reached(script):
     def verdicts(*rows: object, peak: float | None = None) -> list[list[str]]:
         return [line.split()[-3:] for line in engines.table(rows, peak).splitlines()[2:]]
 
-    times, share = engines.Times(8), engines.OfPeak(0.5)
+    times, share = engines.Goal(8), engines.Goal(0.5, of_peak=True)
     assert verdicts(row(8.0, times), row(7.9, times)) == [["8", "x", "yes"], ["8", "x", "NO"]]
     assert verdicts(row(1.0, share), peak=2e12) == [["50", "%", "yes"]]
     assert verdicts(row(9.0, share), peak=2.1e12) == [["50", "%", "NO"]]
