@@ -29,6 +29,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {near}?)" if near else ""
 
 
-def last_line(traceback: str) -> str:
-    """What went wrong, without where."""
-    return (traceback.strip().splitlines() or ["an unknown error"])[-1]
+def last_line(traceback: str, otherwise: str = "an unknown error") -> str:
+    """What went wrong, without where; `otherwise` if the text is empty."""
+    return (traceback.strip().splitlines() or [otherwise])[-1]
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says first; its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def kind_and_first_line(error: Exception) -> str:
+    """`ValueError: what it says first`, or the type alone."""
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said}"

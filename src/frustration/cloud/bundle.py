@@ -24,7 +24,7 @@ from frustration.dataset.catalogue import entry_of
 from frustration.dataset.contents import archive_in, loose_path
 from frustration.dataset.places import obtain
 from frustration.dataset.tables import Reference
-from frustration.errors import FrustrationError
+from frustration.errors import FrustrationError, last_line
 from frustration.files import make_folder, users_cache
 from frustration.version import PACKAGE
 
@@ -86,7 +86,7 @@ def _download(folder: Path, python: str) -> None:
     command += ["--dest", str(folder), "--requirement", str(WHEELS)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["pip does not say why"])[-1]
+        why = last_line(done.stderr, "pip does not say why")
         raise FrustrationError(
             f"the wheels for the container cannot be had ({why}); give a folder that holds them with "
             f"--wheels DIR, or --wheels none if the image has filelock, numpy and safetensors"

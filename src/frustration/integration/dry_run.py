@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frustration.errors import FrustrationError
+from frustration.errors import FrustrationError, last_line
 from frustration.integration.measure import MARK
 
 SECONDS = 600
@@ -77,7 +77,7 @@ def dry_run(script: str | Path, arguments: list[str], seconds: int = SECONDS) ->
             ) from None
     line = next((x for x in reversed(done.stdout.splitlines()) if x.startswith(MARK)), "")
     if not line:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        said = last_line(done.stderr, "nothing")
         raise FrustrationError(f"{script} failed before its network had run: {said}")
     found = json.loads(line.removeprefix(MARK))
     if found["ended"]:

@@ -7,6 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 
+from frustration.errors import first_line
 from frustration.network import Vector
 from frustration.sealed import CheckpointError
 
@@ -32,7 +33,7 @@ def unpickle(content: bytes) -> tuple[dict[str, Vector], dict[str, int]]:
     except CheckpointError:
         raise
     except Exception as error:  # damage can make a pickle fail in any way
-        raise CheckpointError(f"a pickle that cannot be read safely: {_first_line(error)}") from None
+        raise CheckpointError(f"a pickle that cannot be read safely: {first_line(error)}") from None
     counts: dict[str, int] = {}
     if isinstance(loaded, dict) and "model_state" in loaded:
         counts = {k: v for k, v in loaded.items() if k != "model_state" and isinstance(v, int)}
@@ -45,7 +46,3 @@ def unpickle(content: bytes) -> tuple[dict[str, Vector], dict[str, int]]:
 def loops_of(counts: Mapping[str, int]) -> int:
     """A file that does not count its loops has seen one at least, so no later loop is the undamaged one."""
     return max(1, counts.get("global_meta_loops", 1), counts.get("bounty_meta_loop", 1))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

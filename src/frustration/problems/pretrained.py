@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from frustration.errors import first_line
 from frustration.files import expanded
 from frustration.references import ProblemError
 
@@ -23,7 +24,6 @@ def pretrained(model: str, kind: str) -> Any:
     try:
         return getattr(library, kind).from_pretrained(str(place) if place.is_dir() else model)
     except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
         raise ProblemError(
-            f'the model "{model}" is neither a folder here nor available from the hub: {first}'
+            f'the model "{model}" is neither a folder here nor available from the hub: {first_line(error)}'
         ) from None

@@ -26,7 +26,7 @@ from typing import Any
 from frustration.engine.group import Group
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
-from frustration.errors import FrustrationError, InputError
+from frustration.errors import FrustrationError, InputError, first_line, last_line
 from frustration.runners.events import Emit
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.pool import Failure, WorkerError, default_workers
@@ -75,7 +75,7 @@ class RayEngine:
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
                 token = "; if it asks for a token: RAY_AUTH_MODE=token, or --address auto on one of its nodes"
                 raise FrustrationError(
-                    f"cannot use the Ray cluster at {self.address}: {_first_line(error)}"
+                    f"cannot use the Ray cluster at {self.address}: {first_line(error)}"
                     f"{'' if self.address in ('local', 'auto') else token}"
                 ) from None
         return self
@@ -124,8 +124,9 @@ class RayEngine:
         try:
             flights.run(workers, stop)
         except ray.exceptions.RayActorError as error:
+            last = last_line(str(error), type(error).__name__).strip()
             raise WorkerError(
-                f"the process that writes the records ended by itself ({_last_line(error)}); "
+                f"the process that writes the records ended by itself ({last}); "
                 f"what it has written is whole: run the same command again"
             ) from None
         finally:
@@ -204,7 +205,7 @@ class RunningTasks:
         except ray.exceptions.RayTaskError as error:
             raise _unexpected(error) from None
         except ray.exceptions.RayError as error:
-            self._reassign(reference, _first_line(error))
+            self._reassign(reference, first_line(error))
             return
         if failure:
             raise failure.error
@@ -290,11 +291,3 @@ def _unexpected(error: Exception) -> WorkerError:
             "a node of the Ray cluster has no frustration-engine: install the same on every node"
         )
     return WorkerError(f"a task failed:\n{text}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from frustration.errors import InputError, did_you_mean
+from frustration.errors import InputError, did_you_mean, kind_and_first_line
 from frustration.runners.events import LoopDone, SessionStart, StudyStart, TrialDone, TrialFailed
 from frustration.spec import TrialSpec
 from frustration.trackers.base import Run, Tracker
@@ -101,10 +101,9 @@ class TrackerThread:
                     call(self._tracker)
             except Exception as error:  # somebody else's code: whatever it is, training continues
                 self._tracker = None
-                what = (str(error).strip().splitlines() or [""])[0]
                 self._warn(
                     f"the tracker {self._name} failed and is told nothing more "
-                    f"({type(error).__name__}{': ' if what else ''}{what}); the run is not affected"
+                    f"({kind_and_first_line(error)}); the run is not affected"
                 )
 
 

@@ -24,6 +24,7 @@ from frustration.engine.module.shape import ModuleShape, shape_of
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, Order
 from frustration.engine.slots import SlotLayout
+from frustration.errors import kind_and_first_line
 from frustration.references import ProblemReference
 
 STACK = 8
@@ -189,7 +190,7 @@ def why_not_stacked(reference: ProblemReference, device: str) -> str | None:
     try:
         return _step_in_both_ways(shape_of(reference), data, torch.device(device))
     except Exception as error:  # whatever vmap or a user's code raises is told in one sentence
-        return f"torch.func cannot take the network of {reference} ({_first_line(error)})"
+        return f"torch.func cannot take the network of {reference} ({kind_and_first_line(error)})"
 
 
 @one_thread()
@@ -238,10 +239,6 @@ def _drawing(network: nn.Module) -> str:
         if isinstance(module, (nn.MultiheadAttention, nn.RNNBase)) and module.dropout:
             return f"its module {name} ({type(module).__name__})"
     return "its network"
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0].strip()}"
 
 
 def _put(network: nn.Module, name: str, tensor: Tensor) -> None:
