@@ -23,7 +23,6 @@ from typing import Any
 from machine import facts
 from tabulate import tabulate
 
-from frustration.engine.backends import backend_named
 from frustration.runners.events import StudyStart
 from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
@@ -118,11 +117,8 @@ def queue(workers: int) -> float:
     """
     study = study_of("mixed", MIXED, 10, 100, ["none", "decay", "dropout", "full", "hidden", "output"])
     prepared = prepare(study)
-    backend = backend_named(prepared.backend, prepared.device)
     if not COSTS:
-        COSTS.extend(
-            cost.seconds for cost in estimate(prepared.groups, prepared.data, backend, 1, True).costs
-        )
+        COSTS.extend(cost.seconds for cost in estimate(prepared, prepared.groups, 1).costs)
     ends = [0.0] * workers
     for seconds in COSTS:
         ends[ends.index(min(ends))] += seconds

@@ -3,7 +3,6 @@
 import pytest
 from study_kit import ran, tiny
 
-from frustration.engine.backends import backend_named
 from frustration.study.estimate import Cost, Estimate, estimate, worth_measuring
 from frustration.study.presets import preset
 from frustration.study.run import prepare
@@ -12,9 +11,8 @@ from frustration.study.run import prepare
 @pytest.fixture(scope="module")
 def measured():
     prepared = prepare(tiny(train_fraction="0.1", meta_loops="4"))
-    backend = backend_named(prepared.backend, prepared.device)
     seen = []
-    found = estimate(prepared.groups, prepared.data, backend, 2, True, lambda *at: seen.append(at))
+    found = estimate(prepared, prepared.groups, 2, lambda *at: seen.append(at))
     assert seen[-1] == (len(prepared.groups), len(prepared.groups))
     return prepared, found
 
@@ -69,7 +67,7 @@ def test_every_kind_of_group_is_measured_on_the_network_and_the_data_that_it_tra
         train_fraction="[0.04, 0.02]",
     )
     prepared = prepare(study)
-    estimate(prepared.groups, prepared.data, backend_named(prepared.backend, prepared.device), 1, True)
+    estimate(prepared, prepared.groups, 1)
     assert set(measured) == {
         (architecture, samples, updates)
         for samples in (2_000, 1_000)

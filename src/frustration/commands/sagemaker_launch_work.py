@@ -88,14 +88,12 @@ class Estimator:
         return self._measured[trials]
 
     def _measure(self, trials: frozenset[str]) -> list[Cost]:
-        from frustration.engine.backends import backend_named
         from frustration.engine.group import those
         from frustration.study.estimate import estimate
 
         groups = those(self.prepared.groups, lambda one: one.spec.id in trials)
-        backend = backend_named(self.prepared.backend, self.prepared.device)
         progress = _progress if sys.stderr.isatty() else lambda done, total: None
-        found = estimate(groups, self.prepared.data, backend, 1, self.study.networks, progress)
+        found = estimate(self.prepared, groups, 1, progress)
         return list(found.costs)
 
     def packs(self, trials: frozenset[str], place: Place) -> tuple[Pack, ...]:

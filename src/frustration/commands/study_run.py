@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED
@@ -28,14 +27,14 @@ def watched(options: EngineOptions, study: Study, store: Store, retry: bool = Fa
         from frustration.commands.progress.study import StudyShow
         from frustration.commands.progress.view import view_of
         from frustration.runners.events import StudyEvent
-        from frustration.study.pilot import chosen_rates
-        from frustration.study.run import prepare, run_study
+        from frustration.study.run import after_pilot, prepare, run_study
         from frustration.trackers import TrackerThread
 
         store.check(study)
         engine = _engine(options)
         trail = TrackerThread(options.tracker, store.root)
-        prepared = prepare(study, options.backend, options.device, rates=partial(chosen_rates, study, store))
+        prepared = prepare(study, options.backend, options.device)
+        prepared = after_pilot(prepared, store) or prepared
         _warn(prepared, options, store)
         estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=True)
         if estimate:
@@ -94,17 +93,14 @@ def _engine(options: EngineOptions) -> Engine:
 def plan(options: EngineOptions, study: Study, store: Store) -> int:
     """`--dry-run`."""
     from frustration.commands.study_tables import plan_table
-    from frustration.study.pilot import chosen_rates, first_rates
-    from frustration.study.run import prepare
+    from frustration.study.pilot import first_rates
+    from frustration.study.run import after_pilot, at_rates, prepare
 
     store.check(study)
     _engine(options)  # refuses here what the run would refuse
-    prepared = prepare(
-        study,
-        options.backend,
-        options.device,
-        rates=lambda specs: chosen_rates(study, store, specs) or first_rates(specs),
-    )
+    prepared = prepare(study, options.backend, options.device)
+    if study.analysis.pilot:
+        prepared = after_pilot(prepared, store) or at_rates(prepared, first_rates(prepared.grid))
     _warn(prepared, options, store)
     done = store.ids()[0]
     missing = len({spec.id for spec in prepared.specs} - done)
@@ -133,7 +129,6 @@ def plan(options: EngineOptions, study: Study, store: Store) -> int:
 
 def _estimate(prepared: Prepared, options: EngineOptions, store: Store, lazily: bool) -> Estimate | None:
     """What the missing trials cost; `lazily`: only if measuring takes little of the time they take."""
-    from frustration.engine.backends import backend_named
     from frustration.engine.group import those
     from frustration.runners.pool import default_workers
     from frustration.study.estimate import estimate, worth_measuring
@@ -151,13 +146,10 @@ def _estimate(prepared: Prepared, options: EngineOptions, store: Store, lazily: 
 
     try:
         return estimate(
+            prepared,
             missing,
-            prepared.data,
-            backend_named(prepared.backend, prepared.device),
             min(options.threads or default_workers(), len(missing)),
-            prepared.study.networks,
             progress,
-            prepared.study.stacked,
         )
     finally:
         if shown:

@@ -12,7 +12,7 @@ from frustration.engine.loop import PROBE_SAMPLES
 from frustration.engine.population import Backend, TrialData
 from frustration.engine.trial import Trial
 from frustration.runners.work import Data
-from frustration.study.run import Planned, serving
+from frustration.study.run import Planned, Prepared
 
 MEASURED_STEPS = 2
 WORK_PER_SECOND = 2e10
@@ -84,22 +84,20 @@ class Estimate:
 
 
 def estimate(
+    prepared: Prepared,
     groups: Sequence[Group[Planned]],
-    data: Data,
-    backend: Backend,
     workers: int,
-    networks: bool,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    stacked: bool = False,
 ) -> Estimate:
-    """Measure one group of every kind for a few training steps, and add up."""
+    """Measure one of these groups of every kind for a few training steps, and add up."""
+    data, serving, networks = prepared.data, prepared.serving, prepared.study.networks
     seconds: dict[tuple[object, ...], float] = {}
     costs = []
     for number, group in enumerate(groups):
         planned = group.first
         kind = _kind(group)
         if kind not in seconds:
-            seconds[kind] = seconds_per_loop(group, data, serving(planned.spec, backend, stacked))
+            seconds[kind] = seconds_per_loop(group, data, serving.of(planned.spec))
         loops = planned.spec.meta_loops
         size = planned.shape.size
         costs.append(

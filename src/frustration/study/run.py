@@ -12,7 +12,6 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import IO
 
 from frustration.dataset import load
@@ -46,6 +45,22 @@ class Planned:
     loop: int = 0
 
 
+@dataclass(frozen=True)
+class Serving:
+    """Which backend trains a trial of a study."""
+
+    backend: Backend
+    """Of SimpleMLPs. Problems are trained on the same device."""
+    stacked: bool = False
+
+    def of(self, spec: TrialSpec) -> Backend:
+        if not spec.problem:
+            return self.backend
+        device = self.backend.numerics().get("device", "cpu")
+        name = stacked_or_plain(spec.problem, device)[0] if self.stacked else MODULE
+        return backend_for(spec.problem, name, device)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prepared:
     """A study with its data, its engine and all its groups, the costliest first, whatever is done already."""
@@ -57,8 +72,14 @@ class Prepared:
     groups: list[Group[Planned]]
     twins: Twins
     """The trials that are in no group, because their numbers are those of another."""
+    grid: Sequence[TrialSpec]
+    """All trials of the study, also those that a pilot may leave out."""
     rates: Rates | None = None
     """What the pilot of the study has chosen; None before its end, and of a study without one."""
+
+    @property
+    def serving(self) -> Serving:
+        return Serving(backend_named(self.backend, self.device), self.study.stacked)
 
     @property
     def specs(self) -> tuple[TrialSpec, ...]:
@@ -99,13 +120,13 @@ def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
 
 
 def plan_study(
-    specs: Sequence[TrialSpec], data: Data, backend: Backend, twins: bool = True, stacked: bool = False
+    specs: Sequence[TrialSpec], data: Data, serving: Serving, twins: bool = True
 ) -> tuple[list[Group[Planned]], Twins]:
     """All groups of a study, the costliest first, whatever is done already; and who needs none."""
     by_backend: dict[str, list[Planned]] = {}
     by_control: dict[str, list[Planned]] = {}
     # Where another program decides about growth, only it knows what that program computes.
-    twin_of = twins_among(specs) if twins and not isinstance(backend, ExternalSchedule) else {}
+    twin_of = twins_among(specs) if twins and not isinstance(serving.backend, ExternalSchedule) else {}
     for spec in specs:
         shape = spec.shape(data.of(spec).features, data.of(spec).classes)
         if (control := twin_of.get(spec.id)) is not None:
@@ -113,21 +134,10 @@ def plan_study(
         else:
             by_backend.setdefault(str(spec.problem or ""), []).append(Planned(spec, shape))
     groups = [
-        group
-        for planned in by_backend.values()
-        for group in lay_out(planned, serving(planned[0].spec, backend, stacked))
+        group for planned in by_backend.values() for group in lay_out(planned, serving.of(planned[0].spec))
     ]
     groups.sort(key=lambda group: work_left(group.members.values()), reverse=True)
     return groups, Twins(by_control)
-
-
-def serving(spec: TrialSpec, backend: Backend, stacked: bool = False) -> Backend:
-    """The backend of a study for a SimpleMLP; for a problem the one of any module, on the same device."""
-    if not spec.problem:
-        return backend
-    device = backend.numerics().get("device", "cpu")
-    name = stacked_or_plain(spec.problem, device)[0] if stacked else MODULE
-    return backend_for(spec.problem, name, device)
 
 
 def plain_loops(prepared: Prepared) -> Iterator[str]:
@@ -139,37 +149,36 @@ def plain_loops(prepared: Prepared) -> Iterator[str]:
 
 
 def prepare(
-    study: Study,
-    backend: str | None = None,
-    device: str | None = None,
-    *,
-    twins: bool = True,
-    rates: Callable[[Sequence[TrialSpec]], Rates | None] = lambda specs: None,
+    study: Study, backend: str | None = None, device: str | None = None, *, twins: bool = True
 ) -> Prepared:
     """Everything that comes before training; nothing is written. `twins`: spare trials that are another's
-    computation, which takes a store that all trials come to. `rates`: what the pilot chose."""
+    computation, which takes a store that all trials come to. Of a study with a pilot it is the pilot."""
     name, place = choose(backend, device)
     data = load_data(study)
     for spec in replace(study, trials=1).specs(study.no_digests()):
         if spec.problem:  # what an architecture cannot be given is refused when the study is read
             spec.check(classes=0)
-    specs = list(study.specs(digests(study, data)))
-    chosen = rates(specs) if study.analysis.pilot else None
-    groups, spared = plan_study(
-        due(study, specs, chosen), data, backend_named(name, place), twins, study.stacked
-    )
+    grid = tuple(study.specs(digests(study, data)))
+    serving = Serving(backend_named(name, place), study.stacked)
+    groups, spared = plan_study(due(study, grid, None), data, serving, twins)
     return Prepared(
-        study=study, data=data, backend=name, device=place, groups=groups, twins=spared, rates=chosen
+        study=study, data=data, backend=name, device=place, groups=groups, twins=spared, grid=grid
     )
+
+
+def at_rates(prepared: Prepared, rates: Rates) -> Prepared:
+    """The same study with the trials that come after a pilot that chose these learning rates."""
+    specs = due(prepared.study, prepared.grid, rates)
+    groups, spared = plan_study(specs, prepared.data, prepared.serving)
+    return replace(prepared, groups=groups, twins=spared, rates=rates)
 
 
 def after_pilot(prepared: Prepared, store: Store) -> Prepared | None:
     """What comes after the trials of `prepared`; None where nothing does, or the pilot is not at its end."""
-    study = prepared.study
-    if not study.analysis.pilot or prepared.rates is not None:
+    if not prepared.study.analysis.pilot or prepared.rates is not None:
         return None
-    more = prepare(study, prepared.backend, prepared.device, rates=partial(chosen_rates, study, store))
-    return None if more.rates is None else more
+    rates = chosen_rates(prepared.study, store, prepared.grid)
+    return None if rates is None else at_rates(prepared, rates)
 
 
 def run_study(
@@ -206,9 +215,10 @@ def _run_on(
     emit: Callable[[StudyEvent], None],
     stop: threading.Event,
 ) -> StudyOutcome:
-    study, data, backend = prepared.study, prepared.data, backend_named(prepared.backend, prepared.device)
+    study, data, serving = prepared.study, prepared.data, prepared.serving
     store.create(study)
-    manifest.keep_run(store.root, manifest.entry(digests(study, data), backend, manifest.command_line()))
+    made_with = manifest.entry(digests(study, data), serving.backend, manifest.command_line())
+    manifest.keep_run(store.root, made_with)
     specs = prepared.specs
     failed = store.ids()[1]
     if retry:
@@ -222,7 +232,7 @@ def _run_on(
         data=data,
         keeper=StudyKeeper(store, study.networks),
     )
-    claims = Claims(store, prepared.groups, backend, study.stacked)
+    claims = Claims(store, prepared.groups, serving)
     workers = max(1, min(workers or engine.workers(), claims.open))
     emit(
         StudyStart(
@@ -276,8 +286,7 @@ class Claims:
 
     store: Store
     groups: Iterable[Group[Planned]]
-    backend: Backend
-    stacked: bool = False
+    serving: Serving
     _left: list[Group[Planned]] = field(default_factory=list)
     _held: dict[int, Held] = field(default_factory=dict)
 
@@ -332,7 +341,7 @@ class Claims:
             _release(self.store, key, lock)
             return None
         group = Group(planned.layout, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
-        write_numerics(group, serving(group.first.spec, self.backend, self.stacked))
+        write_numerics(group, self.serving.of(group.first.spec))
         for slot, trial in group.members.items():
             group.members[slot] = self._revived(trial)
         self._held[id(group)] = Held(group, planned, key, lock)

@@ -24,7 +24,7 @@ from frustration.spec import TrialSpec
 from frustration.statistics.paired import sign_flip, t_interval
 from frustration.statistics.results import Estimate, Significance
 from frustration.study.code_changes import code_changed
-from frustration.study.run import digests, load_data, serving
+from frustration.study.run import Serving, digests, load_data
 from frustration.study.store import Store
 
 ENOUGH = 6
@@ -125,9 +125,8 @@ def verify(
             raise InputError(
                 f"the data of trial {spec.id} ({spec.dataset}) are not the data that is here now"
             )
-        checks.append(
-            _check(record, data, serving(spec, engine, stacked=record.numerics.get("backend") == STACKED))
-        )
+        stacked = record.numerics.get("backend") == STACKED
+        checks.append(_check(record, data, Serving(engine, stacked).of(spec)))
         report(checks[-1])
     return Verification(tuple(checks))
 
