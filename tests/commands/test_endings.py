@@ -197,6 +197,16 @@ def test_train_says_which_flag_a_setting_is(capsys):
     assert "(did you mean --lr 1e-3?)" in capsys.readouterr().err
 
 
+def test_a_flag_that_says_nought_is_over_what_the_file_says(tmp_path):
+    from frustration.commands.study_flags import RunOptions, study_and_store
+
+    file = tmp_path / "five.toml"
+    file.write_text('name = "five"\narchitectures = ["[1*2]"]\nmodes = ["none"]\nseed = 5\n')
+    words = [str(file), "--results", str(tmp_path)]
+    assert study_and_store(RunOptions.read(words))[0].seed == 5
+    assert study_and_store(RunOptions.read([*words, "--seed", "0"]))[0].seed == 0
+
+
 def test_a_study_without_a_file_takes_rates_data_sets_and_a_seed(tmp_path, capsys):
     from frustration.commands.study_flags import RunOptions, study_and_store
 

@@ -23,7 +23,7 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from frustration.commands.arguments import Parser
+from frustration.commands.arguments import Parser, whole
 
 HOW = "how argparse reads it"
 ONE_STUDY = "a study in results/, or its folder"
@@ -166,6 +166,25 @@ def tracker() -> Any:
         "also tell another program: wandb, mlflow, tensorboard, or one that a package brings (none)",
         "none",
         metavar="NAME",
+    )
+
+
+def device() -> Any:
+    """--device"""
+    return option("cpu, cuda or mps (default: the best there is)", metavar="NAME")
+
+
+def workers() -> Any:
+    """--threads, or --workers"""
+    return option("worker processes (default: one per CPU)", read=whole(1, 4096), metavar="N")
+
+
+def stacked() -> Any:
+    """--stacked"""
+    return option(
+        "networks of a problem train several as one, where a step of theirs agrees with the plain "
+        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
+        False,
     )
 
 

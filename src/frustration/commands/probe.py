@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED, run, whole
-from frustration.commands.options import ONE_STUDY, InResults, argument, option
+from frustration.commands.options import ONE_STUDY, InResults, argument, option, workers
 from frustration.errors import InputError
 from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
 
@@ -48,7 +48,7 @@ class ProbeOptions(InResults):
         metavar="N",
     )
     images: int | None = option("only the first N test images (default: all)", read=whole(1), metavar="N")
-    workers: int | None = option("worker processes (default: one per CPU)", read=whole(1, 4096), metavar="N")
+    workers: int | None = workers()
     dry_run: bool = option("say what is missing; write nothing", False)
 
     @classmethod

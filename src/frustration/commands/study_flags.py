@@ -14,10 +14,13 @@ from frustration.commands.options import (
     OneStudy,
     Options,
     argument,
+    device,
     option,
     required,
+    stacked,
     tracker,
     wide,
+    workers,
 )
 from frustration.errors import InputError
 
@@ -53,13 +56,13 @@ class EngineOptions(Options):
     backend: str | None = option(
         "native, native-bf16, torch, reference or perforatedai (default: as train)", metavar="NAME"
     )
-    device: str | None = option("cpu, cuda or mps (default: the best there is)", metavar="NAME")
+    device: str | None = device()
     engine: str = option("local: this machine; ray: a Ray cluster (local)", "local", metavar="NAME")
     address: str | None = option(
         'of the Ray cluster, or "auto" on one of its nodes (default: RAY_ADDRESS, else this machine)',
         metavar="HOST:PORT",
     )
-    threads: int | None = option("worker processes (default: one per CPU)", read=whole(1, 4096), metavar="N")
+    threads: int | None = workers()
     no_estimate: bool = option("begin without measuring what it will cost", False)
     tracker: str = tracker()
     json: bool = option("print one JSON object per event", False)
@@ -80,11 +83,7 @@ class Studied(Options):
     dataset: tuple[str, ...] = option("data sets, an axis of the grid", (), metavar="NAME")
     seed: int | None = option("of all random draws", read=whole(0, 2**63 - 1), metavar="N")
     name: str | None = option("the study's name, which is its folder in results/", metavar="NAME")
-    stacked: bool | None = option(
-        "networks of a problem train several as one, where a step of theirs agrees with the plain "
-        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
-        action="store_true",
-    )
+    stacked: bool = stacked()
 
 
 class RunOptions(Studied, EngineOptions, InResults):
@@ -200,7 +199,9 @@ def study_and_store(options: RunOptions) -> tuple[Study, Store]:
     study, store = _named(options)
     before = study
     changes: dict[str, Any] = {
-        name: value for flag, name in FIELDS.items() if (value := getattr(options, flag)) not in (None, ())
+        name: value
+        for flag, name in FIELDS.items()
+        if (value := getattr(options, flag)) is not None and value is not False and value != ()
     }
     if study is None:
         study = _of_flags(options, changes)

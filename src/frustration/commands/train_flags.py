@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import help_width, real, whole
-from frustration.commands.options import Options, option, tracker, wide
+from frustration.commands.options import Options, device, option, stacked, tracker, wide, workers
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -144,19 +144,15 @@ class Run(Options):
     continue_with_new_settings: bool = option(
         "train on what was trained with another learning rate, batch size or the like; it is marked", False
     )
-    device: str | None = option("cpu, cuda or mps (default: the best there is)", metavar="NAME")
+    device: str | None = device()
     backend: str | None = option(
         "native, for CPUs; native-bf16: its wide hidden layers rounded, quicker; torch, for any device; "
         "reference: slow, for checking; perforatedai: the library of that name (default: native on a CPU "
         "where there is a compiler, else torch)",
         metavar="NAME",
     )
-    stacked: bool = option(
-        "networks of a problem train several as one, where a step of theirs agrees with the plain "
-        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
-        False,
-    )
-    threads: int | None = option("worker processes (default: one per CPU)", read=whole(1, 4096), metavar="N")
+    stacked: bool = stacked()
+    threads: int | None = workers()
     accept_numerics: bool = option(
         "continue although the checkpoint comes from another backend, device or version", False
     )
