@@ -1,4 +1,4 @@
-"""Frustration Engine: what do training interventions do to neural networks, how surely, at what cost?
+"""Frustration Engine: what training interventions do to networks, with what certainty, and at what cost.
 
 import frustration
 outcome = frustration.train("[1*32]", modes=["none", "hidden"], trials=4, until=10)

@@ -120,7 +120,7 @@ def _help() -> str:
         [
             "usage: frustration COMMAND ...",
             "",
-            "Does a training intervention help a network: by how much, how surely, and at what cost?",
+            "Does a training intervention help a network: by how much, with what certainty, at what cost?",
             "",
             "commands:",
             *lines,

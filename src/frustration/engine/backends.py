@@ -16,7 +16,7 @@ MODULE: Final = "module"
 """Of problems: any torch.nn.Module, one at a time."""
 STACKED: Final = "module-stacked"
 """The same, several as one network of stacked tensors."""
-NEEDS_PROBLEM: Final = "is for problems: networks of a SimpleMLP are trained side by side as it is"
+NEEDS_PROBLEM: Final = "is for problems; SimpleMLPs always train side by side"
 OF_PROBLEMS: Final = (MODULE, STACKED)
 DEVICES: Final = ("cpu", "cuda", "mps")
 

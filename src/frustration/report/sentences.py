@@ -28,7 +28,7 @@ FEW = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
-    """The answer to "which interventions help, how surely, at what cost?", a sentence each."""
+    """The answer to "which interventions help, with what certainty, and at what cost?", a sentence each."""
 
     answer: tuple[str, ...]
     """At most three: the main contrast, what else was found, what was not."""
