@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from frustration.errors import InputError
+from frustration.integration.direction import by_name
 from frustration.integration.examine import examine, examine_script
 from frustration.integration.source import Script
 from frustration.integration.targets import Wishes
@@ -71,6 +72,8 @@ def test_a_score_is_reported_before_a_continue_that_would_skip_it():
         ("    if trigger():\n        break\n", "end", "early stopping"),
         ("    if val_loss < 0.1:\n        break\n", "end", "still ends the training"),
         ("for epoch in range(9):\n    step()\n", "score", "this loop trains as well"),
+        ("    if ready(val_loss):\n        break\n", "end", "`if ready(val_loss)` still ends the training"),
+        ("for epoch in range(2):\n    step()\n", "score", "this loop trains as well"),
         ("net.load_state_dict(torch.load('best.pt'))\n", "saving", "after training a checkpoint is loaded"),
         ("net.save_pretrained('out')\n", "saving", "from_pretrained reads a grown network with new weights"),
         ("    optimizer = torch.optim.ASGD(net.parameters())\n", "rebuild", "another optimizer is made"),
@@ -325,3 +328,82 @@ def test_ddp_that_is_told_to_find_no_unused_parameters_is_corrected():
 def test_a_function_of_another_file_that_loads_a_checkpoint_is_told():
     text = HEAD + "net, start = utils.load_checkpoint(net, 'last')\ntorch.save(1, 'x')\n" + LOOP
     assert "resuming" in told(text, "saving")
+@pytest.mark.parametrize(
+    "worse, way",
+    [
+        ("    if vloss > best:\n        wait = 1\n", None),
+        ("    if vloss < best:\n        best = vloss\n", "maximizing_score=False"),
+        ("    if vloss < best['v']:\n        best['v'] = vloss\n", "maximizing_score=False"),
+        ("    best = vloss if vloss > best else best\n", "maximizing_score=True"),
+        ("    is_best = vloss > best\n", "maximizing_score=True"),
+    ],
+)
+def test_a_comparison_that_keeps_no_new_best_says_nothing_about_an_unknown_name(worse, way):
+    found = report(HEAD + LOOP.replace("val_loss", "vloss") + worse)
+    if way is None:
+        assert found.state("direction") == "undecided"
+    else:
+        assert way in found.after
+
+
+@pytest.mark.parametrize(
+    "name, way",
+    [
+        ("acc_loss", False),
+        ("loss_acc", None),
+        ("val_acc", True),
+        ("valid_rocauc", True),
+        ("x", None),
+        ("-val_loss", None),
+        ("1 - acc", None),
+        ("neg_mse", None),
+        ("f1_score", True),
+    ],
+)
+def test_the_last_known_word_of_a_name_decides_and_a_name_of_both_decides_nothing(name, way):
+    assert by_name(name) is way
+
+
+def test_a_loss_that_is_returned_with_its_sign_turned_is_asked_for():
+    turned = HEAD.replace("return net(", "return -net(")
+    assert report(turned + LOOP).state("direction") == "undecided"
+    assert report(HEAD + LOOP).state("direction") == "missing"
+
+
+def test_a_function_that_returns_several_things_in_one_name_is_asked_for():
+    several = HEAD.replace("return net(torch.ones(3, 4)).sum().item()", "out = {}\n    return out")
+    assert report(HEAD + LOOP).state("score") == "missing"
+    assert "returns several things in out" in "".join(s.reason for s in report(several + LOOP).steps)
+
+
+def test_an_object_that_holds_the_network_is_told_and_needs_nothing_with_our_own_loops():
+    text = HEAD + "judge = Judge(net)\n" + LOOP.replace("validate()", "validate() + judge.penalty()")
+    assert "judge was made with net" in told(text, "rebuild")
+    own = report(text, Wishes(target="frustration"))
+    assert not any("judge" in step.reason for step in own.steps)
+
+
+def test_a_network_in_each_repetition_of_a_loop_is_told():
+    made = "net = Net()\noptimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    inner = "".join(f"    {line}\n" for line in (made + LOOP).splitlines() if line)
+    text = HEAD.replace(made, "") + "for fold in range(3):\n" + inner
+    assert "a network is made in each repetition" in told(text, "model")
+
+
+def test_the_same_network_trained_again_by_a_loop_is_told():
+    made = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    inner = "".join(f"    {line}\n" for line in (made + LOOP).splitlines() if line)
+    text = HEAD.replace(made, "") + "for run in range(3):\n    net.apply(reset)\n" + inner
+    assert "begins with the grown one" in told(text, "model")
+
+
+def test_an_entry_that_is_read_from_the_result_is_asked_for():
+    loop = LOOP.replace("val_loss", "perf") + "    curve.append(perf[data.metric])\n"
+    steps = [step for step in report(HEAD + loop).steps if step.name == "score"]
+    assert any("reads perf[data.metric] of it" in step.reason and step.option for step in steps)
+
+
+def test_an_optimizer_made_inside_of_a_call_is_refused_with_its_line():
+    made = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    found = report(HEAD.replace(made, "") + "fit(net, torch.optim.SGD(net.parameters(), lr=0.1))\n")
+    assert "makes the optimizer inside of a call" in found.refused

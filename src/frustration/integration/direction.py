@@ -11,8 +11,8 @@ from frustration.integration.source import Script, last
 from frustration.integration.words import words
 
 HIGHER = words(
-    "acc accs accuracy accuracies acc1 acc5 accuracy1 top1 top5 prec1 prec5 f1 auc auroc auprc roc ap map "
-    "map50 "
+    "acc accs accuracy accuracies acc1 acc5 accuracy1 top1 top5 prec1 prec5 f1 auc auroc auprc rocauc prauc "
+    "roc ap map map50 "
     "iou miou jaccard dice rouge rouge1 rouge2 rougel rougelsum bleu precision recall r2 mcc matthews psnr "
     "ssim "
     "reward rewards correct corrects hits ndcg mrr kappa spearman pearson correlation balanced"
@@ -25,7 +25,9 @@ LOWER = words(
 
 
 def by_name(name: str) -> bool | None:
-    """True: higher is better. None: the name says neither."""
+    """True: higher is better. None: the name says neither, as with `-loss` and `1 - acc`."""
+    if re.search(r"(^|[=(\[{:,\d\s])-\s*[A-Za-z_(]|(^|_)neg(ative)?_", name):
+        return None
     tokens = [token.lower() for token in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+", name)]
     known = [token for token in tokens if token in LOWER | HIGHER]
     if not known or (known[-1] in HIGHER and LOWER & {*known}):  # `loss_acc` may be either

@@ -142,6 +142,8 @@ def known_better(
 ) -> tuple[bool | None, str]:
     if used := by_use(script, expression, loop.body):
         return used
+    if function is not None and any(text.startswith("-") for text in _returned(function)):
+        return None, f"{function.name} returns it with its sign turned"
     name = expression
     if key := re.search(r"\[\s*['\"]([\w/@.-]+)['\"]\s*\]$", expression):
         name = key[1]
@@ -219,6 +221,9 @@ def _opened(
                 return text, ""
     if targets > 1 or function is None:
         return name, ""
+    for node in script.all(cst.Subscript, loop.body):
+        if script.code(node.value) == name and isinstance(node.slice[0].slice, cst.Index):
+            return name, f"line {script.line(node)} reads {script.code(node)} of it; name one"
     returned = _returned(function)
     if len(set(returned)) != 1:
         several = any(re.match(r"[{(]|dict\(", text) or "," in text for text in returned)

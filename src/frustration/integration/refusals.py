@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import libcst as cst
+
+from frustration.integration.optimizers import OPTIMIZERS
 from frustration.integration.parts import Parts, find_parts
-from frustration.integration.source import Script
+from frustration.integration.source import Script, last
 
 _ADVERSARIAL = re.compile(r"(^|_|net|model|opt\w*|optimizer)_?[dg]$|disc|gener|critic|actor|advers", re.I)
 
@@ -29,6 +32,13 @@ def without_optimizer(script: Script) -> str:
     """Nothing is trained here."""
     if refusal := engine(script):
         return refusal
+    for call, name in script.calls():
+        made = last(name) in OPTIMIZERS or name.startswith("torch.optim.")
+        if made and isinstance(script.parent(call), cst.Arg) and "lr_scheduler" not in name:
+            return (
+                f"line {script.line(call)} makes the optimizer inside of a call: give it a name in a line "
+                "before, so that it can be made anew"
+            )
     beside = [s for s in script.neighbours() if find_parts(s) is not None]
     if beside:
         where = ", ".join(str(s.path) for s in beside)

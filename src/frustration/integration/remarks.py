@@ -242,9 +242,17 @@ def _other_loops(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[S
 
 
 def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
-    """`for fold in ...` around the making of the network."""
+    """`for fold in ...` around the making of the network, or of the optimizer alone."""
     if parts.created is None:
         return
+    for outer in script.around(parts.optimizer):
+        around = isinstance(outer, (cst.For, cst.While)) and script.holds(outer, loop)
+        if around and not script.holds(outer, parts.created):
+            reason = (
+                "this loop trains the same network again: the next repetition begins with the grown one, "
+                "so run each in a process and with a save_name of its own"
+            )
+            yield hand("model", reason, script.line(outer))
     for outer in script.around(parts.created):
         if isinstance(outer, (cst.For, cst.While)) and script.holds(outer, loop):
             reason = (
