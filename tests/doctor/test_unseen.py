@@ -64,6 +64,7 @@ def test_a_score_is_reported_before_a_continue_that_would_skip_it():
 @pytest.mark.parametrize(
     "addition, step, sentence",
     [
+        ("    adjust_learning_rate(optimizer, epoch)\n", "scheduler", "set by hand"),
         (
             "    for group in optimizer.param_groups:\n        group['lr'] *= 0.5\n",
             "scheduler",
@@ -407,3 +408,22 @@ def test_an_optimizer_made_inside_of_a_call_is_refused_with_its_line():
     made = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
     found = report(HEAD.replace(made, "") + "fit(net, torch.optim.SGD(net.parameters(), lr=0.1))\n")
     assert "makes the optimizer inside of a call" in found.refused
+
+
+def test_the_entry_of_a_result_that_keeps_the_best_is_the_score():
+    loop = LOOP.replace("val_loss", "log") + "    scheduler.step(log['loss'])\n"
+    assert "add_validation_score(log['loss']," in report(HEAD + loop).after
+    kept = loop + "    if log['iou'] > best:\n        best = log['iou']\n"
+    assert "add_validation_score(log['iou']," in report(HEAD + kept).after
+
+
+def test_an_optimizer_s_class_may_come_from_the_settings():
+    made = HEAD.replace("torch.optim.SGD(net.parameters(), lr=0.1)", "args.optimizer(weights, lr=0.1)")
+    text = made.replace("optimizer = args", "weights = list(net.parameters())\noptimizer = args") + LOOP
+    assert "set_optimizer_instance(optimizer)" in report(text).after
+
+
+def test_a_loop_over_batches_alone_is_told():
+    text = HEAD + "for x in loader:\n    net(x).sum().backward()\n    optimizer.step()\n"
+    assert "none over epochs was found" in told(text, "rebuild")
+    assert "none over epochs" not in told(HEAD + LOOP, "rebuild")

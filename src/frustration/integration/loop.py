@@ -214,11 +214,14 @@ def _opened(
     script: Script, loop: TrainingLoop, name: str, targets: int, function: Function | None
 ) -> tuple[str, str]:
     """The number in a result that is a dictionary or a tuple: (expression, why it is not certain)."""
-    for node in script.all(cst.Subscript, loop.body):
-        if script.code(node.value) == name and "train" not in script.code(node.slice[0]):
-            text = script.code(node)
-            if re.search(r"['\"]", text):
-                return text, ""
+    entries = [
+        script.code(node)
+        for node in script.all(cst.Subscript, loop.body)
+        if script.code(node.value) == name and "train" not in script.code(node.slice[0])
+    ]
+    if named := list(dict.fromkeys(text for text in entries if re.search(r"['\"]", text))):
+        kept = [text for text in named if (use := by_use(script, text, loop.body)) and "compares" in use[1]]
+        return best_of(kept or named), ""
     if targets > 1 or function is None:
         return name, ""
     for node in script.all(cst.Subscript, loop.body):

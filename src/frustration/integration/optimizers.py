@@ -42,6 +42,8 @@ def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> b
         return True
     if "opt" in target.lower() and _PARAMETERS.search(script.code(value)):
         return True
+    if last(name).lower().startswith("optim") and script.argument(value, "lr") is not None:
+        return True  # a class out of the settings: `args.optimizer(parameters, lr=...)`
     function = script.callee(value)
     return function is not None and _returns_optimizer(function.script, function.node)
 

@@ -26,7 +26,8 @@ def remarks(script: Script, parts: Parts, loop: TrainingLoop, library: bool = Tr
         yield from _repeated(script, parts, loop)
     yield from _other_loops(script, parts, loop)
     yield from _schedulers(script, parts)
-    yield from _rates(script, parts)
+    yield from _rates(script, parts, loop)
+    yield from _batches(script, loop)
     yield from _processes(script)
     yield from _other_optimizers(script, parts)
     yield from _wrapper(script, parts)
@@ -52,7 +53,7 @@ def _schedulers(script: Script, parts: Parts) -> Iterator[Step]:
             )
 
 
-def _rates(script: Script, parts: Parts) -> Iterator[Step]:
+def _rates(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
     """A learning rate that the script sets itself."""
     places = [
         node
@@ -63,12 +64,29 @@ def _rates(script: Script, parts: Parts) -> Iterator[Step]:
     rate = script.argument(call, "lr") if call is not None else None
     if rate is not None and re.search(r"\bepoch\b", script.code(rate)):
         places.append(rate)
+    for call, name in script.calls(loop.body):
+        named = re.search(
+            r"(adjust|update|set|change|decay|warm\w*)_?\w*(lr|learning_?rate)", last(name), re.I
+        )
+        if named and parts.optimizer_name in [script.code(argument.value) for argument in call.args]:
+            places.append(call)
     if places:
         reason = (
             "the learning rate is set by hand here, as if the network had not grown: let it begin anew "
             "after growth"
         )
         yield hand("scheduler", reason, script.line(places[0]))
+
+
+def _batches(script: Script, loop: TrainingLoop) -> Iterator[Step]:
+    """A loop over the batches of one epoch, around which no loop over epochs was found."""
+    inner = [call for call, name in script.calls(loop.body) if last(name) == "backward"]
+    direct = any(script.up(script.parent(call), cst.For, cst.While) is loop for call in inner)
+    over = script.code(loop.iter) if isinstance(loop, cst.For) else ""
+    if direct and re.search(r"loader|batches|_iter\b", over) and not evaluations(script, loop):
+        reason = "this loop goes over batches, and none over epochs was found: give the file that has it"
+        yield hand("rebuild", reason, script.line(loop))
+        yield hand("end", reason, script.line(loop))
 
 
 def _processes(script: Script) -> Iterator[Step]:
