@@ -329,6 +329,8 @@ def test_ddp_that_is_told_to_find_no_unused_parameters_is_corrected():
 def test_a_function_of_another_file_that_loads_a_checkpoint_is_told():
     text = HEAD + "net, start = utils.load_checkpoint(net, 'last')\ntorch.save(1, 'x')\n" + LOOP
     assert "resuming" in told(text, "saving")
+
+
 @pytest.mark.parametrize(
     "worse, way",
     [
