@@ -3,7 +3,6 @@
 import gzip
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -29,20 +28,6 @@ def test_the_permutation_is_torch_randperm(n):
     for seed in (0, 1337, 2**32 - 1):
         expected = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
         assert np.array_equal(permutation(n, seed), expected.numpy())
-
-
-def test_the_permutation_takes_milliseconds():
-    assert min(seconds(lambda: permutation(60_000)) for _ in range(5)) < 0.05
-
-
-def test_mnist_loads_quickly():
-    assert min(seconds(lambda: load("mnist", MNIST_FOLDER)) for _ in range(3)) < 1.5
-
-
-def seconds(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def test_mnist_is_split_as_random_split_splits_it(mnist):

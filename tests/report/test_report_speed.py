@@ -1,6 +1,6 @@
-"""The cells of the published grid, 5,880 trials of 25 loops: text, tables and CSV within 40 s and 1.5 GB.
+"""The cells of the published grid, 5,880 trials of 25 loops: text, tables and CSV within 1.5 GB.
 
-docs/reports.md has the seconds of 100 loops and of the figures. Here figures are of every fifth network.
+docs/reports.md has the seconds of 100 loops, and of the figures; here figures are of every fifth network.
 """
 
 import json
@@ -25,7 +25,6 @@ status = Path("/proc/self/status")
 if status.exists():  # on Linux getrusage begins at the peak of the process that started this one
     (peak,) = (1024 * int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line)
 print(json.dumps({
-    "seconds": used.ru_utime + used.ru_stime,
     "gigabytes": peak / 1e9,
     "page": page.stat().st_size,
 }))
@@ -42,10 +41,6 @@ def report_on(root, study, figures):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     return report_on(tmp_path_factory.mktemp("grid") / "paper", paper_study(meta_loops=25), "text")
-
-
-def test_it_takes_less_than_40_seconds_of_cpu_time_on_one_core(measured):
-    assert measured[1]["seconds"] < 40.0
 
 
 def test_it_takes_less_than_1_5_gigabytes(measured):

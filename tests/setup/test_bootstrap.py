@@ -8,7 +8,6 @@ import runpy
 import shutil
 import subprocess
 import sys
-import time
 import venv
 from pathlib import Path
 
@@ -92,14 +91,9 @@ def test_an_existing_environment_keeps_its_python(checkout: Path) -> None:
     assert bootstrap(checkout).stdout == ".venv/bin/python runs scripts/bootstrap.py\n"
 
 
-def test_a_second_run_finds_nothing_to_do_in_well_under_a_second(ready: Path) -> None:
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = bootstrap(ready)
-        seconds.append(time.perf_counter() - start)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert min(seconds) < 0.8
+def test_a_second_run_finds_nothing_to_do(ready: Path) -> None:
+    done = bootstrap(ready)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_second_bootstrap_waits_for_the_first(ready: Path) -> None:

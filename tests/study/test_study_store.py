@@ -101,11 +101,9 @@ def test_what_the_index_names_but_no_record_holds_is_not_listed(tmp_path):
     assert {line["id"] for line in store.summaries()} == {record.spec.id for record in records[1:]}
 
 
-def test_thousands_of_records_list_quickly(large):
-    started = time.process_time()
-    lines = large.summaries()
-    assert len(lines) == MANY
-    assert time.process_time() - started < 1.0  # measured: 0.03 s
+def test_thousands_of_records_are_listed_from_the_index_alone(large, monkeypatch):
+    monkeypatch.setattr(Store, "head", lambda store, trial_id: pytest.fail(f"{trial_id} was read"))
+    assert len(large.summaries()) == MANY
 
 
 def test_a_record_that_is_there_is_never_written_again(finished):
