@@ -149,9 +149,14 @@ EXPECTED: dict[str, Expected] = {
     ),
     "accelerate_cnn.py": Expected(
         "plain loop",
-        PLAIN,
+        {"saving": "not needed"},
         (
+            "    accelerator = Accelerator(cpu=args.cpu, "
+            "kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])",
+            '    model = UPA.perforate_model(model, save_name=f"accelerate_cnn_dendrites_{dendrite_rank}", '
+            "maximizing_score=True)",
             "    GPA.pai_tracker.set_optimizer_instance(optimizer)",
+            "            model = accelerator.prepare(network)",
             "            accelerator._optimizers.clear()",
             "            optimizer = accelerator.prepare(optimizer)",
             "            lr_scheduler = accelerator.prepare(lr_scheduler)",

@@ -38,8 +38,10 @@ def child(folder: Path, rank: int, port: int) -> None:
     sys.path.insert(0, str(folder))
     sys.argv = [script.name]
     if (size := processes(folder)) > 1:
-        sys.argv += ["--world-size", str(size)]
-        os.environ |= {"RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        if "--world-size" in script.read_text():
+            sys.argv += ["--world-size", str(size)]
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     runpy.run_path(str(script), run_name="__main__")
 
 

@@ -31,14 +31,15 @@ def test_every_edited_script_trains_until_dendrites_are_added(tmp_path):
     assert grown(*folders) == {folder.name for folder in folders}
 
 
-def test_two_processes_add_dendrites_together(tmp_path):
+@pytest.mark.parametrize("name", ["imagenet_ddp.py", "accelerate_cnn.py"])
+def test_two_processes_add_dendrites_together(name, tmp_path):
     pytest.importorskip("perforatedai", reason="perforatedai has no wheel for this Python or machine")
-    folder = tmp_path / "imagenet_ddp@2"
+    folder = tmp_path / f"{name.removesuffix('.py')}@2"
     folder.mkdir()
-    (folder / "main.py").write_text(first("imagenet_ddp.py").after)
+    (folder / "main.py").write_text(first(name).after)
     assert grown(folder) == {f"{folder.name} rank 0", f"{folder.name} rank 1"}
     logs = [(folder / f"log{rank}.txt").read_text().splitlines() for rank in (0, 1)]
-    scores = [[line for line in log if "Acc@1" in line] for log in logs]
+    scores = [[line for line in log if "Adding validation score" in line] for log in logs]
     assert scores[0] == scores[1]
     assert len(scores[0]) == 4
 

@@ -429,3 +429,72 @@ def test_a_loop_over_batches_alone_is_told():
     text = HEAD + "for x in loader:\n    net(x).sum().backward()\n    optimizer.step()\n"
     assert "none over epochs was found" in told(text, "rebuild")
     assert "none over epochs" not in told(HEAD + LOOP, "rebuild")
+
+
+def accelerated(made: str, loop: str = LOOP) -> str:
+    """A script that `accelerate launch` may run in several processes."""
+    head = HEAD.replace("net = Net()", f"accelerator = {made}\nnet = Net()")
+    prepared = "net, optimizer = accelerator.prepare(net, optimizer)\n"
+    return "from accelerate import Accelerator\n" + head + prepared + loop
+
+
+GATHERED = LOOP.replace("validate()", "accelerator.gather(validate())")
+
+
+def test_processes_that_accelerate_launch_starts_grow_each_in_a_folder_and_are_wrapped_again():
+    text = report(accelerated("Accelerator()", GATHERED)).after
+    assert "Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])" in text
+    assert "{dendrite_rank}" in text
+    assert "net = accelerator.prepare(network)" in text
+    own = report(accelerated("Accelerator()", GATHERED), Wishes(target="frustration")).after
+    assert "net = accelerator.prepare(network)" in own
+
+
+@pytest.mark.parametrize(
+    "made, state, line",
+    [
+        (
+            "Accelerator(kwargs_handlers=[DistributedDataParallelKwargs()])",
+            "missing",
+            "unused_parameters=True",
+        ),
+        (
+            "Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=False)])",
+            "wrong",
+            "find_unused_parameters=True",
+        ),
+        (
+            "Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])",
+            "done",
+            "find_unused_parameters=True",
+        ),
+        ("Accelerator(**settings)", "undecided", "Accelerator(**settings)"),
+        ("Accelerator(kwargs_handlers=others)", "undecided", "Accelerator(kwargs_handlers=others)"),
+        ("elsewhere()", "undecided", "elsewhere()"),
+    ],
+)
+def test_the_settings_that_accelerate_wraps_with_are_edited_where_they_are_known(made, state, line):
+    found = report(accelerated(made, GATHERED))
+    assert found.state("parallel") == state
+    assert line in found.after
+
+
+def test_a_score_of_one_of_several_processes_is_told():
+    only = LOOP.replace("    val_loss", "    if accelerator.is_main_process:\n        val_loss")
+    assert "only one process has this score" in told(accelerated("Accelerator()", only), "score")
+    assert "has to report the same score" in told(accelerated("Accelerator()"), "parallel")
+    assert "has to report the same score" not in told(accelerated("Accelerator()", GATHERED), "parallel")
+
+
+def test_fabric_with_several_devices_is_told():
+    text = HEAD + "fabric = Fabric()\nnet, optimizer = fabric.setup(net, optimizer)\n" + LOOP
+    assert "fabric.setup again after growth" in told(text, "parallel")
+    assert told(text.replace("Fabric()", "Fabric(devices=1)"), "parallel") == ""
+
+
+def test_a_script_that_reports_already_is_told_to_wrap_the_grown_network_again():
+    reported = LOOP + "    net, restructured, done = GPA.pai_tracker.add_validation_score(val_loss, net)\n"
+    head = "from perforatedai import globals_perforatedai as GPA\n"
+    text = head + accelerated("Accelerator()", reported.replace("validate()", "gather(validate())"))
+    assert "wrap it again after growth" in told(text, "parallel")
+    assert "network.parameters()" not in report(text).after

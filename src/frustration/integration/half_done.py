@@ -11,9 +11,10 @@ from frustration.integration import library
 from frustration.integration.draft import indented
 from frustration.integration.loop import Score
 from frustration.integration.present import score_statement
+from frustration.integration.processes import several
 from frustration.integration.rebuild import Rebuild
 from frustration.integration.source import Script, Statement, last
-from frustration.integration.steps import Step
+from frustration.integration.steps import Step, hand
 from frustration.integration.wrapped import made_again
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def complete(edits: LoopEdits, score: Score, rebuild: Rebuild | None) -> None:
         text = "\n".join([f"if {grown}:  # it has grown: another optimizer", *indented(body)])
         edits.draft.after(statement, text, rebuild.copies)
         edits.rebuilt(rebuild, line + 1)
+        _wrappers(edits, line)
 
 
 def _check_rebuild(edits: LoopEdits, node: cst.If) -> None:
@@ -89,12 +91,19 @@ def _unused_result(edits: LoopEdits, statement: Statement, call: cst.Call, rebui
     edits.plain.present.ends = edits.plain.present.ends or [cst.If(cst.Name("x"), cst.IndentedBlock([]))]
     edits.plain.add(Step("score", "wrong", reason, line, "edit", (first,)))
     edits.rebuilt(rebuild, line + 1)
+    _wrappers(edits, line)
 
 
 def _body(edits: LoopEdits, rebuild: Rebuild) -> list[str]:
     """The new optimizer, and the tracker told of it."""
     again = made_again(edits.script, edits.plain.parts, rebuild)
     return [*again, library.register(edits.plain.present, rebuild.optimizer)]
+
+
+def _wrappers(edits: LoopEdits, line: int) -> None:
+    if several(edits.script, edits.plain.parts):
+        reason = "report the network without its wrapper, and wrap it again after growth"
+        edits.plain.add(hand("parallel", reason, line))
 
 
 def _swapped(script: Script, call: cst.Call, model: str) -> bool:

@@ -35,7 +35,7 @@ class LoopEdits:
     def examine(self, loop: TrainingLoop) -> None:
         self.loop = loop
         score = self.plain.score
-        rebuild = find_rebuild(self.script, self.plain.parts, loop)
+        rebuild = find_rebuild(self.script, self.plain.parts, loop, bool(self.plain.present.scores))
         if score is None:
             self._no_score(rebuild)
         elif self.plain.present.scores:

@@ -17,8 +17,9 @@ from frustration.integration.loop_edits import LoopEdits
 from frustration.integration.own_edits import OwnEdits
 from frustration.integration.parts import DISTRIBUTED, Parts, find_parts
 from frustration.integration.present import Present, find_present
+from frustration.integration.processes import accelerate, accelerated, ddp, ranks_taken_too_early, several
 from frustration.integration.refusals import adversarial, engine, without_optimizer
-from frustration.integration.remarks import ranks_taken_too_early, remarks
+from frustration.integration.remarks import remarks
 from frustration.integration.source import Script, Statement, last
 from frustration.integration.steps import Report, Step, hand
 from frustration.integration.targets import Wishes, own
@@ -88,9 +89,8 @@ class Plain:
         else:
             edits = LoopEdits if self.wishes.target == "perforatedai" else OwnEdits
             edits(self).examine(self.loop)
-            self.report.steps += remarks(
-                self.script, self.parts, self.loop, self.wishes.target == "perforatedai"
-            )
+            theirs = self.wishes.target == "perforatedai"
+            self.report.steps += remarks(self.script, self.parts, self.loop, self.score, theirs)
         self.report.sorted()
         if not self.report.undecided:
             self.report.after = self.draft.write()
@@ -158,8 +158,7 @@ class Plain:
     @property
     def _processes(self) -> bool:
         """Whether several processes are going to have these dendrites, each in a folder of its own."""
-        distributed = any(last(self.script.name(call.func)) in DISTRIBUTED for call in self.parts.wrappings)
-        return distributed and not self.present.perforated
+        return several(self.script, self.parts) and not self.present.perforated
 
     @property
     def _place(self) -> Statement | None:
@@ -315,25 +314,13 @@ class Plain:
 
     def _parallel(self) -> None:
         script, parts = self.script, self.parts
-        if not parts.wrappings:
-            return
+        if self.wishes.target == "perforatedai" and accelerated(script, parts):
+            self.report.steps += accelerate(script, self.draft)
         for call in parts.wrappings:
             name = last(script.name(call.func))
             line = script.line(call)
             if name in DISTRIBUTED and self.wishes.target == "perforatedai":
-                given = script.argument(call, "find_unused_parameters")
-                if given is not None and script.code(given) == "False":
-                    self.draft.replace(given, "True")
-                    reason = "the library's unused copies have no gradient, and DDP would wait for it"
-                    lines = ("find_unused_parameters=True",)
-                    self.add(Step("parallel", "wrong", reason, line, "edit", lines))
-                elif given is None:
-                    self.draft.append_argument(call, "find_unused_parameters=True")
-                    reason = "the library's unused copies have no gradient: without this DDP waits for it"
-                    lines = ("find_unused_parameters=True",)
-                    self.add(Step("parallel", "missing", reason, line, "edit", lines))
-                else:
-                    self.add(Step("parallel", "done", "DDP knows that some parameters are unused", line))
+                self.add(ddp(script, self.draft, call))
             elif name in ("DataParallel", "compile") or name in DISTRIBUTED:
                 place = self._place
                 early = place is not None and script.before(call, place) and not script.holds(place, call)

@@ -11,6 +11,7 @@ import libcst as cst
 from frustration.integration.draft import bare, renamed
 from frustration.integration.loop import TrainingLoop
 from frustration.integration.parts import Parts
+from frustration.integration.processes import accelerated
 from frustration.integration.source import Loop, Script, Statement
 
 INNER = "network"
@@ -63,8 +64,11 @@ class Rebuild:
         return [line for s in self.copies for line in module.code_for_node(bare(s)).strip("\n").splitlines()]
 
 
-def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop) -> Rebuild | None:
-    """How to make the optimizer anew in the loop; None if the network has no name there."""
+def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop, reported: bool = False) -> Rebuild | None:
+    """How to make the optimizer anew in the loop; None if the network has no name there.
+
+    `reported`: the script has a line of its own that names the grown network.
+    """
     names = _names_in_loop(script, parts, loop)
     network = names.get(parts.model, parts.model)
     optimizer = names.get(parts.optimizer_name, parts.optimizer_name)
@@ -82,11 +86,14 @@ def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop) -> Rebuild | 
             return None
     originals = _statements(script, parts)
     wrapped = bool(parts.wrappings) and parts.prepared is None and network == parts.model
-    copies = [renamed(s, {**names, network: INNER} if wrapped else names) for s in originals]
+    wrapped = not reported and (wrapped or bool(accelerated(script, parts)))
+    inner = {parts.model: INNER, network: INNER} if wrapped else {}
+    copies = [renamed(s, {**names, **inner}) for s in originals]
     used = {n for s in originals for n in _free(script, s)}
     bound = {n.partition(".")[0] for s in originals for n in script.targets(s)}
     unseen = sorted(n for n in used - bound if names.get(n, n).partition(".")[0] not in known)
-    result = Rebuild(network, INNER if wrapped or parts.prepared else network, optimizer, copies)
+    other = wrapped or (parts.prepared is not None and not reported)
+    result = Rebuild(network, INNER if other else network, optimizer, copies)
     result.names, result.known = names, known
     made = {n for s in originals for n in script.targets(s)}
     schedulers = [n for s in parts.schedulers for n in script.targets(s)]

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import libcst as cst
 
 from frustration.integration.checkpoints import checkpoints
-from frustration.integration.loop import TrainingLoop, evaluates, evaluations, trains
+from frustration.integration.loop import Score, TrainingLoop, evaluates, evaluations, trains
 from frustration.integration.optimizers import OPTIMIZERS, makes_optimizer, rebuilt
 from frustration.integration.parts import WRAPPERS, Parts
-from frustration.integration.source import Script, Statement, last
+from frustration.integration.processes import processes
+from frustration.integration.source import Script, last
 from frustration.integration.steps import Step, hand
 
 PLANNED = re.compile(
@@ -19,7 +20,9 @@ PLANNED = re.compile(
 )
 
 
-def remarks(script: Script, parts: Parts, loop: TrainingLoop, library: bool = True) -> Iterator[Step]:
+def remarks(
+    script: Script, parts: Parts, loop: TrainingLoop, score: Score | None, library: bool = True
+) -> Iterator[Step]:
     """Everything around the training loop that does not survive growth, or ends it too early."""
     if library:  # with our own loops network and optimizer stay the same objects
         yield from _holders(script, parts, loop)
@@ -28,7 +31,7 @@ def remarks(script: Script, parts: Parts, loop: TrainingLoop, library: bool = Tr
     yield from _schedulers(script, parts)
     yield from _rates(script, parts, loop)
     yield from _batches(script, loop)
-    yield from _processes(script)
+    yield from processes(script, parts, loop, score)
     yield from _other_optimizers(script, parts)
     yield from _wrapper(script, parts)
     yield from _early_ends(script, loop)
@@ -87,44 +90,6 @@ def _batches(script: Script, loop: TrainingLoop) -> Iterator[Step]:
         reason = "this loop goes over batches, and none over epochs was found: give the file that has it"
         yield hand("rebuild", reason, script.line(loop))
         yield hand("end", reason, script.line(loop))
-
-
-def _processes(script: Script) -> Iterator[Step]:
-    for call, name in script.calls():
-        if last(name) == "init_process_group":
-            yield hand(
-                "parallel",
-                "several processes: every rank has to report the same score, so that all grow together",
-                script.line(call),
-            )
-        elif last(name) in ("FullyShardedDataParallel", "FSDP", "fully_shard"):
-            yield hand(
-                "parallel",
-                "sharded parameters: whether dendrites can be added to them is not known; try "
-                "DistributedDataParallel",
-                script.line(call),
-            )
-    if hit := re.search(r"fsdp_plugin|FullyShardedDataParallelPlugin|fsdp_config", script.text):
-        reason = "FSDP shards the parameters: whether dendrites can be added to them is not known"
-        yield hand("parallel", reason, script.text[: hit.start()].count("\n") + 1)
-    if re.search(r"deepspeed\.initialize\(", script.text):
-        yield hand(
-            "parallel", "DeepSpeed owns the optimizer: its engine has to be initialized anew after growth"
-        )
-
-
-def ranks_taken_too_early(script: Script, place: Statement) -> Iterator[Step]:
-    """Where each process has its folder by its rank: a rank that is not known yet, or is asked for again."""
-    for call, name in script.calls():
-        same = script.scope(call) is script.scope(place)
-        if last(name) == "init_process_group" and same and script.before(place, call):
-            reason = "here the processes get their ranks, and each needs its own before it has dendrites"
-            yield hand("parallel", reason, script.line(call))
-    end = script.last_line(place)
-    for node in script.all(cst.SimpleString):
-        if node.value.strip("\"'") == "RANK" and script.line(node) > end:
-            reason = "RANK may be gone here: the library's lines took it from the environment"
-            yield hand("parallel", reason, script.line(node))
 
 
 def _other_optimizers(script: Script, parts: Parts) -> Iterator[Step]:

@@ -6,6 +6,7 @@ import libcst as cst
 
 from frustration.integration.draft import REBUILD
 from frustration.integration.parts import DISTRIBUTED, Parts
+from frustration.integration.processes import accelerated
 from frustration.integration.rebuild import Rebuild
 from frustration.integration.source import Script, last
 
@@ -30,6 +31,8 @@ def unwrapped(script: Script, parts: Parts, network: str) -> str:
 def wrapped_again(script: Script, parts: Parts, rebuild: Rebuild) -> list[str]:
     """The wrapper of a grown network: DDP has to learn of the new parameters."""
     network, name = rebuild.network, rebuild.inner
+    if (owner := accelerated(script, parts)) and name != network:
+        return [f"{owner}._models.clear()", f"{network} = {owner}.prepare({name})"]
     if name == network or parts.prepared is not None:
         return []
     kinds = {last(script.name(c.func)): c for c in parts.wrappings}
