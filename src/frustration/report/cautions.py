@@ -115,10 +115,7 @@ def costs(analysis: Analysis) -> Iterator[str]:
         yield f"{where}{code(name)} takes {' and '.join(said)} of {code(control)}."
     if alike:
         known = any(math.isfinite(time) for pairs in ratios.values() for _, time in pairs)
-        shared = (
-            " (Trials that are trained together share their CPU time equally, so it cannot distinguish "
-            "treatments of one group.)"
-        )
+        shared = " Trials that are trained together share their CPU time equally."
         names = listed(list(dict.fromkeys(alike)))
         verb = "costs" if len(set(alike)) == 1 else "cost"
         what = "the same as control" if known else "as many training FLOPs as control"
@@ -184,10 +181,10 @@ def _differs(ratios: Floats) -> bool:
 
 
 def _range(ratios: Floats) -> str:
-    """`1.50`, or with the extremes `1.50 (1.20 to 1.80)`."""
+    """`1.50`, of two `1.20 to 1.80`, of more `1.50 (median; 1.20 to 1.80)`."""
     middle = f"{np.median(ratios):.2f}"
     extremes = f"{ratios.min():.2f} to {ratios.max():.2f}"
-    return f"{middle} (median; {extremes})" if ratios.size > 1 else middle
+    return {1: middle, 2: extremes}.get(ratios.size, f"{middle} (median; {extremes})")
 
 
 def warnings(results: StudyResults, analysis: Analysis) -> Iterator[str]:

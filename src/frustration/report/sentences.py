@@ -7,23 +7,20 @@ Names of treatments and architectures are in backticks, as in Markdown; nothing 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from frustration.metric import ACCURACY, Metric
+from frustration.metric import ACCURACY
 from frustration.report import cautions
 from frustration.report.about_runs import about_runs
 from frustration.report.chosen_rates import chosen_sentences
+from frustration.report.each_comparison import comparison_sentence
 from frustration.report.findings import Analysis, Claim, Comparison
-from frustration.report.formatting import apart, by, change, code, interval, listed, many, p_value
-from frustration.report.results import Setting, StudyResults
+from frustration.report.formatting import apart, by, change, code, listed, many
+from frustration.report.results import StudyResults
 from frustration.report.robustness import arms_sentences, probe_sentences
 from frustration.report.table import in_several
-from frustration.statistics.results import Estimate
-
-FEW = 4
-"""Up to so many architectures, each is named in a sentence."""
+from frustration.report.topics import FEW, Topic, certainty, does, evidence_of, moves, stands, topics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +33,8 @@ class Plain:
     """What was run."""
     helps: tuple[str, ...]
     """What each treatment does, with its test."""
+    together: tuple[str, ...]
+    """Of these, the ones that are not about a single comparison: the page has those in a table."""
     withstand: tuple[str, ...]
     """How robust the kept networks are; each measure has its own error rate."""
     power_notes: tuple[str, ...]
@@ -59,6 +58,7 @@ def _plain(results: StudyResults, analysis: Analysis) -> Plain:
         answer=tuple(answer(analysis)),
         about=tuple(_about(results, analysis)),
         helps=(*_helps(analysis), *arms_sentences(analysis)),
+        together=(*_helps(analysis, each=False), *arms_sentences(analysis)),
         withstand=tuple(probe_sentences(analysis)),
         power_notes=tuple(cautions.power_notes(analysis)),
         costs=tuple(cautions.costs(analysis)),
@@ -130,46 +130,6 @@ def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Topic:
-    """A treatment against one control, wherever both were tried."""
-
-    setting: Setting
-    treatment: str
-    kind: str
-    comparisons: tuple[Comparison, ...]
-    claim: Claim | None
-
-    @property
-    def control(self) -> str:
-        names = list(dict.fromkeys(one.control for one in self.comparisons))
-        return listed([code(one) for one in names])
-
-    def having(self, *findings: str) -> list[Comparison]:
-        return [one for one in self.comparisons if one.finding in findings]
-
-
-def topics(analysis: Analysis) -> list[Topic]:
-    """What the study is mainly about first: treatments at equal size, then treatments and their controls."""
-    found: dict[tuple[Setting, str, str, str], list[Comparison]] = {}
-    for one in analysis.verdicts:
-        if one.main:
-            key = one.setting, one.treatment, one.kind, "" if one.kind == "size" else one.control
-            found.setdefault(key, []).append(one)
-    claims = {(one.setting, one.treatment, one.kind): one for one in analysis.claims if one.main}
-    made = [
-        Topic(
-            setting=setting,
-            treatment=treatment,
-            kind=kind,
-            comparisons=tuple(comparisons),
-            claim=claims.get((setting, treatment, kind)),
-        )
-        for (setting, treatment, kind, _), comparisons in found.items()
-    ]
-    return sorted(made, key=lambda topic: topic.kind != "size")
-
-
 def answer(analysis: Analysis) -> Iterator[str]:
     """The study in at most three sentences, with effects and without tests; those are below."""
     every = topics(analysis)
@@ -224,20 +184,8 @@ def _size(one: Comparison) -> str:
 
 def _verb(topic: Topic, finding: str) -> str:
     if topic.kind == "own":
-        return f"{_moves(topic, finding)} {topic.setting.metric.name}"
-    return f"{_is(topic, finding)} {topic.control}"
-
-
-def _moves(topic: Topic, finding: str) -> str:
-    higher = (finding == "better") == (topic.setting.metric.sign > 0)
-    return "raises" if higher else "lowers"
-
-
-def _is(topic: Topic, finding: str) -> str:
-    """Above and below, where higher is better; where lower is, nobody would know which of them is good."""
-    if topic.setting.metric.sign > 0:
-        return "is above" if finding == "better" else "is below"
-    return f"is {finding} than"
+        return f"{moves(topic, finding)} {topic.setting.metric.name}"
+    return f"{stands(topic, finding)} {topic.control}"
 
 
 def _left_over(rest: Sequence[Topic], several: bool, told: bool) -> Iterator[str]:
@@ -269,20 +217,21 @@ def _places(topic: Topic, several: bool, *findings: str) -> str:
     return f"{_who(topic, several)} in {listed(where, FEW)}"
 
 
-def _helps(analysis: Analysis) -> Iterator[str]:
+def _helps(analysis: Analysis, each: bool = True) -> Iterator[str]:
     several = in_several(analysis)
     for topic in topics(analysis):
         where = f"With {topic.setting.name}: " if several else ""
-        yield from (where + sentence for sentence in _topic(topic, analysis))
+        yield from (where + sentence for sentence in _topic(topic, analysis, each))
 
 
-def _topic(topic: Topic, analysis: Analysis) -> Iterator[str]:
+def _topic(topic: Topic, analysis: Analysis, each: bool) -> Iterator[str]:
     if topic.claim is not None:
         yield from _average(topic, topic.claim, analysis)
     if len(topic.comparisons) > FEW:
         yield _counted(topic)
     else:
-        yield from (_comparison(one, topic, analysis) for one in topic.comparisons)
+        if each:
+            yield from (comparison_sentence(one, topic, analysis) for one in topic.comparisons)
         yield from _beside(topic)
     if topic.kind == "substitute":
         yield (
@@ -304,91 +253,25 @@ def _average(topic: Topic, claim: Claim, analysis: Analysis) -> Iterator[str]:
     if claim.member is None:
         yield (
             f"{scope}, {name} differs from {topic.control} by {change(claim.difference.value, metric)} on "
-            f"average ({_surety(claim.difference, metric)}), {span}; without pairs there is no joint test."
+            f"average ({certainty(claim.difference, metric)}), {span}; without pairs there is no joint test."
         )
     elif not claim.one_effect(analysis.alpha):
         yield (f"{scope}, the effect of {name} ranges {span}; no average is given.")
     elif claim.member.finding in ("better", "worse"):
-        evidence = _evidence(claim.difference, metric, claim.member.test.p, claim.member.adjusted_p)
-        verb = _does(topic, claim.member.finding, analysis)
+        evidence = evidence_of(claim.difference, metric, claim.member.test.p, claim.member.adjusted_p)
+        verb = does(topic, claim.member.finding, analysis)
         yield (
             f"{scope}, {name} {verb} by {by(claim.difference.value, metric)} on average, {span} ({evidence})."
         )
-
-
-def _does(topic: Topic, finding: str, analysis: Analysis) -> str:
-    if topic.kind == "own":
-        return f"{_moves(topic, finding)} {_headline(topic, analysis)}"
-    size = ", an ordinary network with as many parameters," if topic.kind == "size" else ""
-    return f"{_is(topic, finding)} {topic.control}{size}"
-
-
-def _comparison(one: Comparison, topic: Topic, analysis: Analysis) -> str:
-    place = f"In {code(str(one.architecture))}"
-    if analysis.group(one.setting, one.architecture).learns is False:
-        place += " (where no trial beats chance)"
-    name, control = code(one.treatment), code(one.control)
-    part = f"; it is inert in {one.idle} of {many(one.difference.n, 'trial')}" if one.idle else ""
-    metric = one.setting.metric
-    difference = change(one.difference.value, metric)
-    evidence = _evidence(one.difference, metric, one.test.p, one.member.adjusted_p)
-    if one.finding == "inert":
-        return f"{place}, {name} is inert: it did the same as {control} in every trial."
-    if one.finding == "mostly inert":
-        return (
-            f"{place}, {name} is inert in {one.idle} of {many(one.difference.n, 'trial')}, so its "
-            f"difference from {control} ({difference}) is not judged."
-        )
-    if one.finding == "identical":
-        return f"{place}, {name} and {control} agree in every trial."
-    if one.successes is not None:
-        return _success(one, topic, part)
-    if one.finding in ("better", "worse"):
-        if one.test.paired or one.difference.value * one.test.effect > 0:
-            return (
-                f"{place}, {name} {_does(topic, one.finding, analysis)} by "
-                f"{by(one.difference.value, metric)} ({evidence}){part}."
-            )
-        more = "more often higher" if one.test.effect > 0 else "more often lower"
-        return (
-            f"{place}, {_headline(topic, analysis)} under {name} is {more} than under {control}, though not "
-            f"on average: {difference} ({evidence})."
-        )
-    if one.finding == "undecided":
-        return f"{place}, {name} cannot be distinguished from {control}: {difference} ({evidence}){part}."
-    few = (
-        f"{many(one.test.n, 'trial')} are"
-        if one.test.informative == one.test.n
-        else f"only {one.test.informative} of {one.test.n} trials differ, which is"
-    )
-    return (
-        f"{place}, {few} too few for any verdict on {name} ({one.member.verdict}); "
-        f"the difference is {difference}{part}."
-    )
-
-
-def _success(one: Comparison, topic: Topic, part: str) -> str:
-    """Where only some trials learn, the sentence is about how many do."""
-    x, m, y, n = one.successes or (0, 0, 0, 0)
-    counts = (
-        f"{x} of {many(m, 'trial')} learn under {code(one.treatment)}, {y} of {n} under {code(one.control)}"
-    )
-    evidence = f"{one.test.method.partition(',')[0]}: {_p(one.test.p, one.member.adjusted_p)}"
-    verdict = {
-        "better": "more than chance explains",
-        "worse": "fewer than chance explains",
-        "undecided": "which chance can explain",
-    }.get(one.finding, f"too few for a verdict, {one.member.verdict}")
-    return f"In {code(str(one.architecture))}, {counts}: {verdict} ({evidence}){part}."
 
 
 def _counted(topic: Topic) -> str:
     """Where there are too many architectures to name. What is counted has been tested together."""
     total, up, down = len(topic.comparisons), len(topic.having("better")), len(topic.having("worse"))
     raises, lowers = (
-        (_verb(topic, "better"), f"{_moves(topic, 'worse')} it in {down}, against {topic.control}")
+        (_verb(topic, "better"), f"{moves(topic, 'worse')} it in {down}, against {topic.control}")
         if topic.kind == "own"
-        else (_verb(topic, "better"), f"{_is(topic, 'worse').removeprefix('is ')} it in {down}")
+        else (_verb(topic, "better"), f"{stands(topic, 'worse').removeprefix('is ')} it in {down}")
     )
     idle = sum(bool(one.idle) for one in topic.comparisons)
     part = f"; it is inert in some trials of {many(idle, 'architecture')}" if idle else ""
@@ -405,29 +288,7 @@ def _beside(topic: Topic) -> Iterator[str]:
         control = having[0][1].control
         said = [
             f"{change(beside.difference.value, one.setting.metric)} in {code(str(one.architecture))} "
-            f"({_surety(beside.difference, one.setting.metric)})"
+            f"({certainty(beside.difference, one.setting.metric)})"
             for one, beside in having
         ]
         yield f"Beside {code(control)}, which is not its control, {code(topic.treatment)}: {listed(said)}."
-
-
-def _headline(topic: Topic, analysis: Analysis) -> str:
-    if analysis.runs:
-        return topic.setting.metric.name
-    return f"test {topic.setting.metric.name}" if analysis.metric == "test" else "the bounty"
-
-
-def _evidence(difference: Estimate, metric: Metric, p: float, adjusted: float | None) -> str:
-    return f"{_surety(difference, metric)}; {_p(p, adjusted)}"
-
-
-def _p(p: float, adjusted: float | None) -> str:
-    said = p_value(p)
-    more = f", {p_value(adjusted)} adjusted" if adjusted is not None else ""
-    return f"p {said if said.startswith('<') else '= ' + said}{more}"
-
-
-def _surety(difference: Estimate, metric: Metric) -> str:
-    if math.isinf(difference.low) and math.isinf(difference.high):
-        return f"no bound at {100 * difference.level:g} %"
-    return f"{100 * difference.level:g} % interval {interval(difference, metric=metric)}"

@@ -14,7 +14,7 @@ from frustration.report.figures import style
 from frustration.report.figures.families import short
 from frustration.report.figures.inputs import Figure, FigureInput
 from frustration.report.findings import Comparison
-from frustration.report.sentences import Topic, topics
+from frustration.report.topics import Topic, topics
 
 MOST: Final = 40
 """Rows; more are for the page's own chart and for the map."""

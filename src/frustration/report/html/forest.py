@@ -17,8 +17,8 @@ from frustration.report.findings import Analysis, Comparison
 from frustration.report.formatting import DASH, digits_of, many, points, with_interval
 from frustration.report.html.payload import Names
 from frustration.report.html.templates import drawn
-from frustration.report.sentences import Topic, topics
 from frustration.report.table import of_metric
+from frustration.report.topics import Topic, topics
 
 MOST: Final = 16
 """From more rows on, the architectures of a treatment share one."""
@@ -80,7 +80,9 @@ def forest(analysis: Analysis, names: Names) -> Markup:
         for label, index in names.labels.items()
         for radius in (ALONE, AMONG)
     ]
-    return drawn("forest.html", plots=plots, shapes=shapes, alpha=f"{analysis.alpha:g}")
+    some = any(one.successes for topic in every for one in topic.comparisons)
+    learn = " Where only some trials learn, the verdict is about how many do." if some else ""
+    return drawn("forest.html", plots=plots, shapes=shapes, alpha=f"{analysis.alpha:g}", learn=learn)
 
 
 def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:

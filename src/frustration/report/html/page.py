@@ -12,6 +12,8 @@ from typing import Final
 
 from markupsafe import Markup
 
+from frustration.report.about_runs import table_of_runs
+from frustration.report.each_comparison import comparisons_in_short
 from frustration.report.figures.drawn import DrawnFigure
 from frustration.report.figures.mode_style import looks_of
 from frustration.report.findings import Analysis
@@ -29,6 +31,13 @@ SCRIPTS: Final = ("tables.js", "drawing.js", "charts.js", "map.js", "start.js")
 """In this order they are one script."""
 _ABOVE: Final = ("claims",)
 """Tables that belong to the answer."""
+_TITLES: Final = {
+    "costs": "Cost",
+    "warnings": "Warnings",
+    "together": "Averages and counts",
+    "power_notes": "Power and error rate",
+    "withstand": "Robustness",
+}
 
 
 @dataclass(frozen=True)
@@ -61,8 +70,10 @@ def render(report: Report, figures: Sequence[DrawnFigure], path: Path) -> str:
         policy=_policy(script),
         style=Markup(asset("report.css") + _colours(results)),
         plain=plain,
-        boxes=_boxes(plain),
+        first_boxes=_boxes(plain, "costs", "warnings"),
+        boxes=_boxes(plain, "together", "power_notes", "withstand"),
         forest=forest(analysis, names),
+        each=_each(analysis),
         above=[made for made in tables if made.name in _ABOVE],
         at=_at(results, analysis, names),
         settings=[(index, setting.name) for setting, index in names.settings.items()],
@@ -112,15 +123,14 @@ def _at(results: StudyResults, analysis: Analysis, names: Names) -> At:
     }
 
 
-def _boxes(plain: Plain) -> list[tuple[str, str, Sequence[str]]]:
-    """The boxes below the answer and its plot: (class, title, sentences)."""
-    return [
-        ("costs", "Cost", plain.costs),
-        ("warnings", "Warnings", plain.warnings),
-        ("helps", "Every comparison, with its test", plain.helps),
-        ("power_notes", "Power and error rate", plain.power_notes),
-        ("withstand", "Robustness", plain.withstand),
-    ]
+def _each(analysis: Analysis) -> Table:
+    made = comparisons_in_short(analysis)
+    return table_of_runs(made, analysis.column(analysis.scores)) if analysis.runs else made
+
+
+def _boxes(plain: Plain, *parts: str) -> list[tuple[str, str, Sequence[str]]]:
+    """The boxes of these parts that have a sentence: (class, title, sentences)."""
+    return [(name, _TITLES[name], getattr(plain, name)) for name in parts if getattr(plain, name)]
 
 
 def _trials(results: StudyResults, analysis: Analysis) -> list[Table]:
