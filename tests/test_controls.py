@@ -60,6 +60,8 @@ def test_a_mode_is_compared_with_what_lacks_only_its_treatment(mode, others, con
         ("none/persist", ("none", "plain"), "plain"),  # the ratchet, the optimizer kept in both
         ("none", ("plain", "plain/fresh"), "plain/fresh"),  # the ratchet, the optimizer fresh in both
         ("hidden", ("none/persist",), None),
+        ("redo/ties", ("none/ties", "plain/ties"), "plain/ties"),  # each keeps the optimizer of its own
+        ("redo/ties", ("none", "plain"), None),
         ("hidden:dose=2/ties", ("hidden", "none"), None),  # dose and policy differ from `hidden`'s
         ("hidden:dose=2/ties", ("hidden:dose=2", "none"), "hidden:dose=2"),
     ],

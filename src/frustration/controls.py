@@ -34,8 +34,8 @@ class Comparable(Protocol):
         """Optimizer, acceptance, length of a loop."""
 
     @property
-    def usual(self) -> bool:
-        """Whether the policies are those that belong to the program."""
+    def departures(self) -> str:
+        """How the policies differ from those that belong to the program, as the label ends: `/ties`; "": not."""
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ class Contender:
     label: str
     program: str
     policies: tuple[str, ...]
-    usual: bool
+    departures: str
     controls: tuple[str, ...]
     treatments: tuple[str, ...]
 
@@ -63,7 +63,7 @@ class Contender:
             label=spec.label,
             program=str(spec.program),
             policies=(spec.optimizer, str(spec.acceptance), spec.updates),
-            usual=spec.label == spec.program.label,
+            departures=spec.label.removeprefix(spec.program.label),
             controls=spec.program.controls,
             treatments=spec.program.treatments,
         )
@@ -75,18 +75,19 @@ Arm = TypeVar("Arm", bound=Comparable)
 def own_control(one: Arm, arms: Sequence[Arm]) -> Arm | None:
     """The arm that differs from `one` in what it tests and in nothing else; None where there is none.
 
-    Of the programs that its mode names, the first under the same policies, or both under their usual ones.
+    Of the programs that its mode names, the first under the same policies, or as far from its usual ones.
     What differs from its usual policies may also be compared with the same, knobs included, under those.
     """
     others = [arm for arm in arms if arm.label != one.label]
     for program in one.controls:
         named = [arm for arm in others if arm.program == program]
         alike = [arm for arm in named if arm.policies == one.policies]
-        alike += [arm for arm in named if arm.usual and one.usual]
+        alike += [arm for arm in named if arm.departures == one.departures]
         if alike:
             return alike[0]
-    if not one.usual:
-        return next((arm for arm in others if arm.usual and one.label.startswith(f"{arm.label}/")), None)
+    if one.departures:
+        usual = (arm for arm in others if not arm.departures)
+        return next((arm for arm in usual if one.label.startswith(f"{arm.label}/")), None)
     return None
 
 

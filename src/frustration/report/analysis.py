@@ -143,7 +143,7 @@ def _is_main(question: Question, wanted: Sequence[str]) -> bool:
     cell = question.drafts[0].cell
     if wanted:
         return cell.label in wanted
-    return bool(cell.treatments) or not cell.usual
+    return bool(cell.treatments) or bool(cell.departures)
 
 
 def _group(sketch: _Sketch, judged: _Judged, terms: TestSettings) -> Group:

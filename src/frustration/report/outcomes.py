@@ -23,6 +23,7 @@ def outcome_cell(
     n = len(trial)
     unknown = np.full(n, np.nan)
     plain = architecture if isinstance(architecture, Architecture) else None
+    flops = np.full(n, float(plain.flops())) if plain else unknown
     return Cell(
         setting=setting,
         architecture=architecture,  # type: ignore[arg-type]  # as in all reports of problems
@@ -32,7 +33,7 @@ def outcome_cell(
         knobs=({"mode": label},),
         program=label,
         policies=("fresh", "strict", "epochs"),
-        usual=True,
+        departures="",
         controls=(control,),
         trial=trial,
         ids=("",) * n,
@@ -40,7 +41,8 @@ def outcome_cell(
         bounty_loop=unknown,
         test_accuracy=unknown if test is None else test,
         parameters=np.full(n, float(plain.parameters())) if plain else unknown,
-        flops=np.full(n, float(plain.flops())) if plain else unknown,
+        flops=flops,
+        training_flops=flops * setting.meta_loops,
         seconds=unknown,
         loops=np.full(n, setting.meta_loops),
         ended_early=np.zeros(n, dtype=bool),

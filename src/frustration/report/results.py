@@ -144,8 +144,8 @@ class Cell:
     """The treatment without knobs and policies."""
     policies: tuple[str, ...]
     """Optimizer, acceptance, length of a loop."""
-    usual: bool
-    """Whether these belong to the program."""
+    departures: str
+    """How these differ from those that belong to the program, as the label ends; "": not at all."""
     controls: tuple[str, ...]
     """Programs that it may be compared with, the best first."""
     trial: Ints
@@ -157,6 +157,8 @@ class Cell:
     parameters: Floats
     flops: Floats
     """Of one forward pass of one sample of the LKG."""
+    training_flops: Floats
+    """Forward operations per training image over the whole trial."""
     seconds: Floats
     """CPU time; NaN where nothing was trained."""
     loops: Ints
@@ -205,13 +207,6 @@ class Cell:
         """Whether some trial really had a dendrite."""
         added = any(growth is not None and growth.added > 0 for growth in self.growth)
         return added or (self.curves is not None and bool(np.any(self.curves.dendrites > 0)))
-
-    @property
-    def training_flops(self) -> Floats:
-        """Forward operations per training image over the whole trial, (trials,)."""
-        if self.curves is None or not self.curves.trained.shape[1]:
-            return self.flops * self.loops
-        return np.asarray(self.curves.training_flops[:, -1])
 
     def values(self, metric: str) -> Floats:
         """`test` or `bounty`, (trials,)."""

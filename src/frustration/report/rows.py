@@ -170,6 +170,9 @@ class CellParts:
             return np.array([row.numbers[name] for row in rows])
 
         who = self.identity
+        curves = _curves(rows, self.setting.metric.sign)
+        loops = np.array([row.loops for row in rows])
+        followed = curves.trained.shape[1] > 0
         return Cell(
             setting=self.setting,
             architecture=self.architecture,
@@ -179,7 +182,7 @@ class CellParts:
             knobs=who.knobs,
             program=who.program,
             policies=who.policies,
-            usual=who.usual,
+            departures=who.departures,
             controls=who.controls,
             trial=np.array([row.trial for row in rows]),
             ids=tuple(row.id for row in rows),
@@ -188,14 +191,15 @@ class CellParts:
             test_accuracy=column("test_accuracy"),
             parameters=column("parameters"),
             flops=column("flops"),
+            training_flops=curves.training_flops[:, -1] if followed else column("flops") * loops,
             seconds=column("seconds"),
-            loops=np.array([row.loops for row in rows]),
+            loops=loops,
             ended_early=np.array([row.ended_early for row in rows]),
             inert=tuple(row.inert for row in rows),
             diverged=np.array([sum(map(bool, row.curve["diverged"])) for row in rows]),
             backends=tuple(row.backend for row in rows),
             growth=tuple(row.growth for row in rows),
-            curves=_curves(rows, self.setting.metric.sign),
+            curves=curves,
             twins=sum(row.twin for row in rows),
         )
 
