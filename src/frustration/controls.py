@@ -35,7 +35,7 @@ class Comparable(Protocol):
 
     @property
     def departures(self) -> str:
-        """How the policies differ from those that belong to the program, as the label ends: `/ties`; "": not."""
+        """How the policies differ from the usual ones of the program, as its label ends: `/ties`, or ""."""
 
     @property
     def controls(self) -> tuple[str, ...]:
