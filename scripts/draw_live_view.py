@@ -17,11 +17,11 @@ from pathlib import Path
 from rich.console import Console
 
 from frustration import Architecture
-from frustration.commands.printing import say
-from frustration.commands.progress.train import TrainShow
 from frustration.request import Request
 from frustration.runners.events import LoopDone, SessionEvent
 from frustration.session import train
+from frustration.terminal.printing import say
+from frustration.terminal.train import TrainShow
 
 MODES = ("none", "dropout", "hidden", "output")
 TRIALS, LOOPS, SHOWN_LOOPS = 3, 16, 11

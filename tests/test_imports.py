@@ -32,7 +32,7 @@ FLOORS = (
     ("probes",),
     ("report", "original"),
     ("cloud",),
-    ("original.cloud_layout", "original.cloud_markdown", "face"),
+    ("original.cloud_layout", "original.cloud_markdown", "face", "terminal"),
     ("api", "testing"),
     ("integration", "commands", "frustration"),
     ("problems",),

@@ -13,8 +13,8 @@ from rich.text import Text
 
 import frustration
 from frustration.commands.arguments import run
-from frustration.commands.printing import say_all
 from frustration.sinks import console, csv_text, fenced_terminal, latex, markdown, one_line, printable, shown
+from frustration.terminal.printing import say_all
 
 HOSTILE = "name\x1b[2J\x1b]0;title\x07\x9b31m\u202egnp\rx"
 SPELT = "name\\x1b[2J\\x1b]0;title\\x07\\x9b31m\\u202egnp\\rx"

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from frustration.commands.printing import say
-from frustration.commands.tables import WIDE, plain_table
+from frustration.terminal.printing import say
+from frustration.terminal.table import WIDE, plain_table
 
 HEADS = (
     "architecture",

@@ -186,14 +186,14 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(results):
 def test_the_live_picture_says_how_far_it_is(tmp_path):
     from rich.console import Console
 
-    from frustration.commands.progress.probe import ProbeShow
-    from frustration.commands.progress.view import LiveView
     from frustration.probes.events import Measured, NotMeasured
     from frustration.probes.plan import Missing, ProbePlan
     from frustration.probes.run import Start
     from frustration.probes.settings import Wanted
     from frustration.spec import TrialSpec
     from frustration.study.store import Store
+    from frustration.terminal.probe import ProbeShow
+    from frustration.terminal.view import LiveView
 
     specs = [TrialSpec.of("[1*4]", "none", trial=trial) for trial in range(4)]
     missing = tuple(Missing(spec=spec, measures=("knockout", "memory"), cost=2.0) for spec in specs)

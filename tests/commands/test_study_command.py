@@ -19,9 +19,6 @@ import pytest
 from rich.console import Console
 
 from frustration.commands import main as frustration
-from frustration.commands.progress import study as study_progress
-from frustration.commands.progress.study import Onlooker, StudyShow
-from frustration.commands.progress.view import LiveView
 from frustration.commands.study import main
 from frustration.engine.trial import Trial
 from frustration.record import LoopEntry
@@ -33,6 +30,9 @@ from frustration.study.architecture_sets import SETS
 from frustration.study.definition import Study
 from frustration.study.presets import preset, preset_names
 from frustration.study.store import Store
+from frustration.terminal import study as study_progress
+from frustration.terminal.study import Onlooker, StudyShow
+from frustration.terminal.view import LiveView
 
 EXAMPLE = Path(__file__).parents[2] / "studies" / "example.toml"
 GRID = """

@@ -18,11 +18,6 @@ from rich.console import Console
 
 import frustration
 from frustration import LoopEntry, TrialSpec
-from frustration.commands.printing import say
-from frustration.commands.progress.train import TrainShow
-from frustration.commands.progress.view import JsonView
-from frustration.commands.summary import cautions, summary
-from frustration.commands.tables import controls_of
 from frustration.commands.train import main
 from frustration.engine.trial import Trial
 from frustration.modes import Mode, Program, Segment
@@ -31,6 +26,11 @@ from frustration.record import GROWN
 from frustration.request import Request
 from frustration.runners.events import LoopDone
 from frustration.statistics.paired import sign_flip_interval
+from frustration.terminal.comparison import controls_of
+from frustration.terminal.printing import say
+from frustration.terminal.summary import cautions, summary
+from frustration.terminal.train import TrainShow
+from frustration.terminal.view import JsonView
 
 QUICK = ("--train-fraction", "0.02", "--lr", "1e-3", "--threads", "1")
 

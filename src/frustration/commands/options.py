@@ -149,7 +149,7 @@ class _Widen(argparse.Action):
     """`--wide`: it is about how this command prints, so nothing else needs to know of it."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        from frustration.commands.tables import WIDE
+        from frustration.terminal.table import WIDE
 
         WIDE.set(True)
         setattr(namespace, self.dest, True)

@@ -71,11 +71,11 @@ def _probe(arguments: list[str]) -> int:
 
 def _watched(options: ProbeOptions, store: Store, wanted: Wanted) -> int:
     """The run, with its events shown and signals obeyed."""
-    from frustration.commands.progress.probe import ProbeShow
-    from frustration.commands.progress.view import view_of
     from frustration.probes.events import Event
     from frustration.probes.run import Start, run_probes
     from frustration.runners.stopping import Stopper
+    from frustration.terminal.probe import ProbeShow
+    from frustration.terminal.view import view_of
 
     with Stopper() as stopper:
         view = view_of(ProbeShow(store), stopper.event)

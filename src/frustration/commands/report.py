@@ -247,8 +247,8 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _say(sentences: Sequence[str], tables: Sequence[Table]) -> None:
-    from frustration.commands.printing import output, say
-    from frustration.commands.tables import plain_table
+    from frustration.terminal.printing import output, say
+    from frustration.terminal.table import plain_table
 
     out = output()
     for sentence in sentences:

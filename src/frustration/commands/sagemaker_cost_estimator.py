@@ -60,7 +60,7 @@ def _after(options: CostOptions) -> int:
     from frustration.cloud.costs import report
     from frustration.cloud.describe import describe_all
     from frustration.cloud.joblist import read
-    from frustration.commands.progress.download import Bar
+    from frustration.terminal.bar import Bar
 
     cloud = Cloud.of(options, *(("region",) if options.jobs else ()))
     study, walls, planned_for = None, None, ""

@@ -41,7 +41,7 @@ class StorageOptions(InCloud):
 
 def _estimate(options: StorageOptions) -> int:
     from frustration.cloud.storage import measure
-    from frustration.commands.progress.download import Bar
+    from frustration.terminal.bar import Bar
 
     cloud = Cloud.of(options)
     cloud.say_remarks()

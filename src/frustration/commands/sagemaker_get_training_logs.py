@@ -36,8 +36,8 @@ class LogsOptions(OneCloudStudy):
 
 def _get(options: LogsOptions) -> int:
     from frustration.cloud.logs import download
-    from frustration.commands.progress.download import Bar
     from frustration.files import make_folder
+    from frustration.terminal.bar import Bar
 
     if options.jobs and options.study:
         raise InputError("--jobs takes no study: it names the jobs itself")

@@ -75,9 +75,9 @@ def _parse(options: ResultsOptions) -> int:
 
 def _study(options: ResultsOptions, cloud: Cloud, name: str) -> tuple[bool, dict[str, Any]]:
     from frustration.cloud.collection import Collector
-    from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
     from frustration.study.store import Store
+    from frustration.terminal.bar import Bar
 
     place, store = cloud.place(name), Store(options.results / name)
     plan = cloud.plan(place)
@@ -97,9 +97,9 @@ def _study(options: ResultsOptions, cloud: Cloud, name: str) -> tuple[bool, dict
 
 def _original(options: ResultsOptions, cloud: Cloud, tables: dict[str, Any], must: bool) -> bool:
     """Jobs of the original's layout; their cells join those of the records in `tables`."""
-    from frustration.commands.progress.download import Bar
     from frustration.original import cloud_markdown
     from frustration.original.cloud_layout import OriginalCollector
+    from frustration.terminal.bar import Bar
 
     folder = options.results / ORIGINAL / "original"
     with Bar("jobs") as bar:

@@ -8,8 +8,8 @@ import time
 
 from frustration.commands.arguments import real
 from frustration.commands.options import option
-from frustration.commands.printing import in_terminal, say_all
 from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy, command
+from frustration.terminal.printing import in_terminal, say_all
 
 TERMINAL_SECONDS = 15.0
 
@@ -44,8 +44,8 @@ class StatusOptions(OneCloudStudy):
 
 def _status(options: StatusOptions) -> int:
     from frustration.cloud.status import Watch
-    from frustration.commands.progress.cloud import CloudShow, whole
-    from frustration.commands.progress.view import view_of
+    from frustration.terminal.cloud import CloudShow, whole
+    from frustration.terminal.view import view_of
 
     cloud = Cloud.of(options)
     cloud.say_remarks()

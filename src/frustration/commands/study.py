@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from frustration.commands import study_flags as flags
 from frustration.commands.arguments import NO_VERSION, run
-from frustration.commands.printing import say_all
 from frustration.commands.study_run import plan, watched
 from frustration.errors import InputError, did_you_mean
+from frustration.terminal.printing import say_all
 
 if TYPE_CHECKING:
     from frustration.study.verify import Check
@@ -100,7 +100,7 @@ def _status(arguments: list[str]) -> int:
 
 def _show(arguments: list[str]) -> int:
     options = flags.ShowOptions.read(arguments)
-    from frustration.commands.study_tables import main_table
+    from frustration.terminal.study_tables import main_table
 
     store = flags.open_store(options)
     study = store.study()
@@ -181,7 +181,7 @@ def _merge(arguments: list[str]) -> int:
 
 def _seal(arguments: list[str]) -> int:
     options = flags.SealOptions.read(arguments)
-    from frustration.commands.study_tables import complain
+    from frustration.terminal.study_tables import complain
 
     store = flags.open_store(options)
     sealed, damaged = store.seal()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands import study_flags as flags
-from frustration.commands.study_tables import complain
+from frustration.terminal.study_tables import complain
 
 if TYPE_CHECKING:
     from frustration.record import TrialRecord

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED
-from frustration.commands.printing import say_all
 from frustration.sinks import unfenced
+from frustration.terminal.printing import say_all
 
 if TYPE_CHECKING:
     from frustration.commands.study_flags import EngineOptions
@@ -24,10 +24,10 @@ def watched(options: EngineOptions, study: Study, store: Store, retry: bool = Fa
     from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
-        from frustration.commands.progress.study import StudyShow
-        from frustration.commands.progress.view import view_of
         from frustration.runners.events import StudyEvent
         from frustration.study.run import after_pilot, prepare, run_study
+        from frustration.terminal.study import StudyShow
+        from frustration.terminal.view import view_of
         from frustration.trackers import TrackerThread
 
         store.check(study)
@@ -92,9 +92,9 @@ def _engine(options: EngineOptions) -> Engine:
 
 def plan(options: EngineOptions, study: Study, store: Store) -> int:
     """`--dry-run`."""
-    from frustration.commands.study_tables import plan_table
     from frustration.study.pilot import first_rates
     from frustration.study.run import after_pilot, at_rates, prepare
+    from frustration.terminal.study_tables import plan_table
 
     store.check(study)
     _engine(options)  # refuses here what the run would refuse
@@ -157,6 +157,6 @@ def _estimate(prepared: Prepared, options: EngineOptions, store: Store, lazily: 
 
 
 def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:
-    from frustration.commands.study_tables import estimate_line
+    from frustration.terminal.study_tables import estimate_line
 
     print(estimate_line(estimate), file=sys.stderr if to_stderr else sys.stdout, flush=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import INTERRUPTED
-from frustration.commands.printing import say_all
 from frustration.errors import last_line
+from frustration.terminal.printing import say_all
 
 if TYPE_CHECKING:
     from frustration.study.store import Store
@@ -51,8 +51,8 @@ def look_on(store: Store) -> int:
     from frustration.runners.stopping import Stopper
 
     with Stopper() as stopper:
-        from frustration.commands.progress.study import Onlooker, StudyShow, results
-        from frustration.commands.progress.view import view_of
+        from frustration.terminal.study import Onlooker, StudyShow, results
+        from frustration.terminal.view import view_of
 
         onlooker, view = Onlooker(store), view_of(StudyShow(store, {}), stopper.event)
         stopper.training_begins()

@@ -31,9 +31,9 @@ def _watched(options: TrainOptions) -> int:
 
     with Stopper() as stopper:
         from frustration import session
-        from frustration.commands.progress.train import TrainShow
-        from frustration.commands.progress.view import view_of
         from frustration.runners.events import SessionStart
+        from frustration.terminal.train import TrainShow
+        from frustration.terminal.view import view_of
         from frustration.trackers import TrackerThread
 
         request = build_request(options)

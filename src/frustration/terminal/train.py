@@ -9,10 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from frustration.commands.progress.pictures import bar, modes_table, recent_loops, verdict
-from frustration.commands.progress.show import Show
-from frustration.commands.summary import scored, summary
-from frustration.commands.tables import inert_in, network_table
 from frustration.report.formatting import DASH, score
 from frustration.runners.board import Board
 from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone
@@ -20,6 +16,11 @@ from frustration.runners.json_lines import JsonLines
 from frustration.runners.meter import Clock, clock_face, elapsed_and_left
 from frustration.runners.tally import ModeTally
 from frustration.session import Outcome
+from frustration.terminal.comparison import inert_in
+from frustration.terminal.layers import network_table
+from frustration.terminal.pictures import bar, modes_table, recent_loops, verdict
+from frustration.terminal.summary import scored, summary
+from frustration.terminal.view import Show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -33,7 +33,7 @@ def say(console: Console, what: RenderableType) -> None:
     """Print to a terminal, or to a pipe without control codes, wrapping or trailing blanks."""
     from rich.table import Table
 
-    from frustration.commands.tables import WIDE, fitted, natural_width
+    from frustration.terminal.table import WIDE, fitted, natural_width
 
     left_out: list[str] = []
     if isinstance(what, Table):

@@ -8,8 +8,8 @@ import time
 from types import TracebackType
 from typing import Self
 
-from frustration.commands.printing import in_terminal
 from frustration.sinks import printable, unfenced
+from frustration.terminal.printing import in_terminal
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 10.0

@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from frustration.commands.tables import (
-    by_mode,
-    comparison_table,
-    controls_of,
-    inert_in,
-    plain_table,
-    same_as_control,
-)
 from frustration.metric import ACCURACY, Metric
 from frustration.report.formatting import DASH, score, with_unit
+from frustration.terminal.comparison import by_mode, comparison_table, controls_of, inert_in, same_as_control
+from frustration.terminal.table import plain_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

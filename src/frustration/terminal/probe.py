@@ -1,4 +1,4 @@
-"""What `probe` shows: a bar and the measure that was taken last."""
+"""What `probe` shows: a bar and the measure that was taken last, and at its end a table."""
 
 from __future__ import annotations
 
@@ -9,19 +9,35 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from frustration.commands.probe_table import table
-from frustration.commands.progress.pictures import bar
-from frustration.commands.progress.show import Show
 from frustration.probes.events import Event, Measured, NotMeasured
 from frustration.probes.read import read_probes
 from frustration.probes.run import Outcome, Start
-from frustration.report.formatting import many
+from frustration.report.formatting import many, number
 from frustration.runners.meter import Clock, Meter, Pace, elapsed_and_left
+from frustration.terminal.pictures import bar
+from frustration.terminal.study_tables import cells
+from frustration.terminal.table import plain_table
+from frustration.terminal.view import Show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
+    from frustration.probes.read import Floats, Probes
+    from frustration.study.definition import Study
     from frustration.study.store import Store
+
+COLUMNS = (
+    ("test_accuracy", "test %", 2),
+    ("knockout_area", "knock-outs\narea %", 2),
+    ("weight_noise_area", "weight\nnoise %", 2),
+    ("corruption_mean", "corrup-\ntions %", 2),
+    ("ece", "ECE %", 2),
+    ("dead", "dead\n%", 1),
+    ("effective_rank", "rank\n%", 1),
+    ("latency_1_us", "µs\nbatch 1", 1),
+    ("latency_256_us", "µs\nbatch 256", 1),
+)
 
 
 class ProbeShow(Show[Start | Event, Outcome]):
@@ -113,3 +129,23 @@ def opening(start: Start) -> str:
         f"({many(len(wanted.measures), 'measure')}, {wanted.draws:,} draws, {images}); "
         f"{many(start.workers, 'worker')}"
     )
+
+
+def table(probes: Probes, study: Study) -> Table:
+    """Means over trials, a row for every architecture and mode, in the study's order."""
+    cells_ = [(cell["architecture"], cell["mode"]) for cell in cells(study)]
+    place = {key: number for number, key in reversed(list(enumerate(cells_)))}
+    found: dict[tuple[str, str], list[int]] = {}
+    for row, key in enumerate(zip(probes.architecture.tolist(), probes.mode.tolist(), strict=True)):
+        found.setdefault(key, []).append(row)
+    shown = [column for column in COLUMNS if column[0] in probes.scalars]
+    result = plain_table("architecture", "mode", "n", *(head for _, head, _ in shown), left=(0, 1))
+    for (architecture, mode), rows in sorted(found.items(), key=lambda one: place.get(one[0], len(place))):
+        means = [_mean(probes.scalars[name][rows], digits) for name, _, digits in shown]
+        result.add_row(architecture, mode, str(len(rows)), *means)
+    return result
+
+
+def _mean(values: Floats, digits: int) -> str:
+    there = values[values == values]  # NaN is what was not measured
+    return number(float(there.mean()) if there.size else None, digits)

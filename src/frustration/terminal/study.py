@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from frustration.commands.progress.pictures import bar, modes_table
-from frustration.commands.progress.show import Show
-from frustration.commands.progress.view import View
-from frustration.commands.study_tables import main_table
 from frustration.errors import last_line
 from frustration.report.formatting import many, score
 from frustration.runners.board import Board
@@ -24,6 +20,9 @@ from frustration.runners.meter import Clock, Pace, elapsed_and_left
 from frustration.study import manifest
 from frustration.study.pilot import chosen_rates, due
 from frustration.study.run import StudyOutcome, digests, load_data
+from frustration.terminal.pictures import bar, modes_table
+from frustration.terminal.study_tables import main_table
+from frustration.terminal.view import Show, View
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

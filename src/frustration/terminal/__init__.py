@@ -1,6 +1,6 @@
-"""What a command shows while it works.
+"""What the commands print: tables, sentences, and what is shown while something runs.
 
 A *show* (`train`, `study`, `probe`, `cloud`) counts the events of one kind of run and says what they mean: as
 lines, as a picture, as JSON. A *view* (`view`) prints it: JSON lines, plain lines in a pipe, or a picture
-that is redrawn in a terminal. `board` holds the state that the shows of trials share.
+that is redrawn in a terminal. `runners.board` holds the state that the shows of trials share.
 """

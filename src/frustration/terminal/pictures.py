@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from frustration.commands.tables import plain_table
 from frustration.report.formatting import DASH, number, score
+from frustration.terminal.table import plain_table
 
 if TYPE_CHECKING:
     from frustration.metric import Metric

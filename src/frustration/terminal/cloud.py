@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from frustration.cloud.status import PackState, Snapshot
-from frustration.commands.progress.show import Show
-from frustration.commands.tables import plain_table
 from frustration.runners.meter import clock_face
+from frustration.terminal.table import plain_table
+from frustration.terminal.view import Show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.tables import plain_table
 from frustration.metric import ACCURACY
 from frustration.references import ProblemReference
 from frustration.report.formatting import DASH, mean, spread
 from frustration.runners.meter import clock_face
+from frustration.terminal.table import plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
