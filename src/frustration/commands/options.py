@@ -89,6 +89,11 @@ class Options:
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
         return cls(**values)
 
+    def given(self, kind: type) -> dict[str, Any]:
+        """What the command line says of the fields of a dataclass, by name."""
+        values = {one.name: getattr(self, one.name, None) for one in dataclasses.fields(kind)}
+        return {name: v for name, v in values.items() if v is not None and v is not False and v != ()}
+
     @classmethod
     def parser(cls) -> Parser:
         parser = Parser(cls.command, " ".join((cls.__doc__ or "").split()), cls.more)

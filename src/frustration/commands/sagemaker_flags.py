@@ -166,21 +166,10 @@ def named_study(name: str, results: Path, cloud: Cloud | None) -> Study:
     """A file, a study in results/, a preset, or, if AWS is asked, one that is in S3."""
     from frustration.cloud.place import Place
     from frustration.cloud.plan import read_plan
-    from frustration.study.definition import Study
-    from frustration.study.presets import preset, preset_names
-    from frustration.study.store import Store
+    from frustration.study.named import study_named
 
-    if Path(name).is_file() or name.endswith(".toml"):
-        return Study.from_file(Path(name))
-    for root in (Path(name), results / name):
-        if (root / "study.toml").exists():
-            return Store(root).study()
-    if name in preset_names():
-        return preset(name)
-    if cloud and (plan := read_plan(cloud.s3, Place.of(cloud.settings, name))):
-        return plan.study
-    hint, in_s3 = did_you_mean(name, preset_names()), " and none in S3" if cloud else ""
-    raise InputError(
-        f'"{name}" is no file, no preset{hint}, no study in {results}{in_s3}; '
-        f"presets are {', '.join(preset_names())}"
-    )
+    def in_s3() -> Study | None:
+        plan = read_plan(cloud.s3, Place.of(cloud.settings, name)) if cloud else None
+        return plan.study if plan else None
+
+    return study_named(name, results, in_s3)[0]

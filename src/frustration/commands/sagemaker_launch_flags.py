@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import real, whole
 from frustration.commands.options import Options, argument, option
@@ -129,11 +128,9 @@ def settings_of(options: LaunchOptions) -> Settings:
 
 def study_of(options: LaunchOptions, cloud: Cloud | None) -> Study:
     """The study that is meant."""
-    changes: dict[str, Any] = {
-        name: value for name in ("trials", "meta_loops") if (value := getattr(options, name)) is not None
-    }
-    if options.modes:
-        changes["modes"] = tuple(options.modes)
+    from frustration.study.definition import Study
+    from frustration.study.named import quick_name
+
     if options.study and options.batch:
         raise InputError("give a study or a --batch file, not both")
     study = (
@@ -141,12 +138,9 @@ def study_of(options: LaunchOptions, cloud: Cloud | None) -> Study:
         if options.study
         else _batch(options.batch or BATCH)
     )
-    study = replace(study, **changes)
-    if options.name:
-        study = replace(study, name=options.name)
-    elif not options.study:
-        fixed = hashlib.sha256(replace(study, trials=1).to_toml().encode()).hexdigest()
-        study = replace(study, name=f"batch-{fixed[:8]}")
+    study = replace(study, **options.given(Study))
+    if not options.study and not options.name:
+        study = quick_name(study, "batch")
     study.check()
     return study
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,19 +24,9 @@ from frustration.commands.options import (
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
-    from frustration.references import ProblemReference
     from frustration.study.definition import Study
     from frustration.study.store import Store
 
-FIELDS = {
-    "trials": "trials",
-    "meta_loops": "meta_loops",
-    "lr": "learning_rates",
-    "dataset": "datasets",
-    "seed": "seed",
-    "stacked": "stacked",
-}
-"""Flags of `frustration study run` that say a field of the study."""
 RUN_EXAMPLES = """\
 examples:
   frustration study run                          the preset quickstart, a minute or two on two cores
@@ -77,10 +66,10 @@ class Studied(Options):
     modes: tuple[str, ...] = option("train --help explains them", (), metavar="MODE")
     trials: int | None = option("trials in every cell of the grid", read=whole(1), metavar="N")
     meta_loops: int | None = option("loops of every trial", read=whole(1), metavar="N")
-    lr: tuple[float, ...] = option(
-        "learning rates, an axis of the grid", (), read=real(0.0, above=True), metavar="X"
+    learning_rates: tuple[float, ...] = option(
+        "learning rates, an axis of the grid", (), flag="--lr", read=real(0.0, above=True), metavar="X"
     )
-    dataset: tuple[str, ...] = option("data sets, an axis of the grid", (), metavar="NAME")
+    datasets: tuple[str, ...] = option("data sets, an axis of the grid", (), flag="--dataset", metavar="NAME")
     seed: int | None = option("of all random draws", read=whole(0, 2**63 - 1), metavar="N")
     name: str | None = option("the study's name, which is its folder in results/", metavar="NAME")
     stacked: bool = stacked()
@@ -190,69 +179,44 @@ def open_store(options: OneStudy) -> Store:
 
 def study_and_store(options: RunOptions) -> tuple[Study, Store]:
     """What `run` is to run, and where its records go."""
-    from frustration.study.named import quick_name
+    from frustration.study.definition import Study
+    from frustration.study.named import quick_name, study_named
+    from frustration.study.presets import DEFAULT
     from frustration.study.settings import is_setting, with_settings
     from frustration.study.store import Store
 
     if options.study and is_setting(options.study):
         options = replace(options, study=None, settings=(options.study, *options.settings))
-    study, store = _named(options)
-    before = study
-    changes: dict[str, Any] = {
-        name: value
-        for flag, name in FIELDS.items()
-        if (value := getattr(options, flag)) is not None and value is not False and value != ()
-    }
-    if study is None:
-        study = _of_flags(options, changes)
+    changes, store, named = _changes(options), None, ""
+    if options.study is None and (options.architectures or options.problems or options.modes):
+        for flag in ("modes",) if options.problems else ("architectures", "modes"):
+            if not getattr(options, flag):
+                raise InputError(f"--{flag} is missing: without a file, a quick study needs it")
+        study = Study(name="quick", **changes)
     else:
-        if options.architectures:
-            from frustration.study.architecture_sets import architectures
-
-            changes["architectures"] = architectures(options.architectures, Path())
-        if options.problems:
-            changes["problems"] = _problems(options)
-        if options.modes:
-            changes["modes"] = options.modes
+        study, store = study_named(options.study or DEFAULT, options.results)
+        named = quick_name(study).name
         study = replace(study, **changes)
     if options.settings:
         study = with_settings(study, options.settings)
     if options.name:
         study, store = replace(study, name=options.name), None
-    elif options.study is None and (before is None or quick_name(before).name != quick_name(study).name):
+    elif options.study is None and named != quick_name(study).name:
         study, store = quick_name(study), None
     study.check()
     return study, store or Store(options.results / study.name)
 
 
-def _named(options: RunOptions) -> tuple[Study | None, Store | None]:
-    """A file, a study that is there already, or a preset; None where flags alone say what is meant."""
-    from frustration.study.named import study_named
-    from frustration.study.presets import DEFAULT
-
-    if options.study is None and (options.architectures or options.problems or options.modes):
-        return None, None
-    return study_named(options.study or DEFAULT, options.results)
-
-
-def _problems(options: RunOptions) -> tuple[ProblemReference, ...]:
+def _changes(options: RunOptions) -> dict[str, Any]:
+    """Fields of the study that flags say; its name follows from all of them."""
     from frustration.references import ProblemReference
-
-    return tuple(ProblemReference.parse(text) for text in options.problems)
-
-
-def _of_flags(options: RunOptions, fields: Mapping[str, Any]) -> Study:
-    """A quick study."""
     from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study
 
-    for flag in ("modes",) if options.problems else ("architectures", "modes"):
-        if not getattr(options, flag):
-            raise InputError(f"--{flag} is missing: without a file, a quick study needs it")
-    return Study(
-        name="quick",
-        architectures=architectures(options.architectures, Path()),
-        problems=_problems(options),
-        modes=options.modes,
-        **fields,
-    )
+    changes = options.given(Study)
+    changes.pop("name", None)
+    if options.architectures:
+        changes["architectures"] = architectures(options.architectures, Path())
+    if options.problems:
+        changes["problems"] = tuple(map(ProblemReference.parse, options.problems))
+    return changes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import whole
 from frustration.commands.options import InResults, Options, argument, option
@@ -58,13 +58,12 @@ class PresetOptions(Preset, EngineOptions, InResults):
 def run_preset(arguments: list[str]) -> int:
     options = PresetOptions.read(arguments)
     from frustration.report.protocol import abc_study, equal_study
+    from frustration.study.definition import Study
     from frustration.study.presets import preset
     from frustration.study.store import Store
 
     study = preset(options.preset)
-    changes: dict[str, Any] = {
-        name: value for name in ("trials", "meta_loops", "name") if (value := getattr(options, name))
-    }
+    changes = options.given(Study)
     if options.learning_rate is not None:
         changes["learning_rates"] = (options.learning_rate,)
     if options.preset in PROTOCOLS:

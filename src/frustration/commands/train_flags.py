@@ -62,8 +62,11 @@ class Subject(Options):
     set: tuple[str, ...] = option(
         "fields of the problem, as in --set width=8 rank=4", (), metavar="FIELD=VALUE"
     )
-    ablation_mode: tuple[str, ...] = option(
-        "one mode, or several to compare (default: none); they are listed below", ("none",), metavar="MODE"
+    modes: tuple[str, ...] = option(
+        "one mode, or several to compare (default: none); they are listed below",
+        (),
+        flag="--ablation-mode",
+        metavar="MODE",
     )
     trials: int | None = option(
         "independent trials of every mode; trials of one number share their start and their batches",
@@ -73,14 +76,12 @@ class Subject(Options):
     seed: int | None = option(
         "where all random numbers start (default: 0)", read=whole(0, 2**63 - 1), metavar="N"
     )
-    dataset: str = option(
+    dataset: str | None = option(
         "a name that analyze-dataset --list has, or a file, such as data.csv:label (default: mnist)",
-        "mnist",
         metavar="NAME",
     )
-    train_fraction: float = option(
+    train_fraction: float | None = option(
         "the share of the training images that is used (default: 1)",
-        1.0,
         read=real(0, 1, above=True),
         metavar="X",
     )
@@ -89,9 +90,8 @@ class Subject(Options):
 class Training(Options):
     heading = "how it is trained"
 
-    meta_loops: int = option(
+    meta_loops: int | None = option(
         "loops to add, each one epoch (default: 100); a run that was cut off is first finished",
-        100,
         read=whole(1),
         either="length",
         metavar="N",
@@ -99,8 +99,10 @@ class Training(Options):
     until: int | None = option(
         "train until loop N is reached in all", read=whole(1), either="length", metavar="N"
     )
-    lr: float = option("learning rate (default: 1e-4)", 1e-4, read=real(0, above=True), metavar="X")
-    batch_size: int = option("samples in a batch (default: 256)", 256, read=whole(1, 2**20), metavar="N")
+    learning_rate: float | None = option(
+        "learning rate (default: 1e-4)", flag="--lr", read=real(0, above=True), metavar="X"
+    )
+    batch_size: int | None = option("samples in a batch (default: 256)", read=whole(1, 2**20), metavar="N")
     loop_steps: int | None = option(
         "a loop is N optimizer steps, whatever an epoch is (default: an epoch)",
         read=whole(1, 10**9),
@@ -134,11 +136,8 @@ class Treatment(Options):
 class Run(Options):
     heading = "where and how it runs"
 
-    model_dir: Path = option(
-        "where checkpoints lie and are resumed from (default: models/)",
-        Path("models"),
-        read=Path,
-        metavar="PATH",
+    model_dir: Path | None = option(
+        "where checkpoints are saved and resumed from (default: models/)", read=Path, metavar="PATH"
     )
     fresh: bool = option("start anew, over what is there", False)
     continue_with_new_settings: bool = option(
@@ -196,7 +195,7 @@ def _more_help() -> str:
 
 
 def build_request(options: TrainOptions) -> Request:
-    """The options as a request; flags that were not given leave the choice to modes and checkpoint."""
+    """The options as a request, which has the defaults of flags that were not given."""
     from frustration.architecture import Architecture
     from frustration.references import ProblemReference
     from frustration.request import Request
@@ -210,30 +209,10 @@ def build_request(options: TrainOptions) -> Request:
         architecture = Architecture.of_widths(options.hidden_layers)
     else:
         architecture = Architecture.parse(DEFAULT_ARCHITECTURE if options.arch is None else options.arch)
-    return Request(
-        architecture=architecture,
-        modes=options.ablation_mode,
-        trials=options.trials,
-        meta_loops=options.meta_loops,
-        until=options.until,
-        seed=options.seed,
-        dataset=architecture.dataset if isinstance(architecture, ProblemReference) else options.dataset,
-        train_fraction=options.train_fraction,
-        learning_rate=options.lr,
-        batch_size=options.batch_size,
-        loop_steps=options.loop_steps,
-        optimizer=options.optimizer,
-        acceptance=options.acceptance,
-        knobs=_knobs(options),
-        backend=options.backend,
-        stacked=options.stacked,
-        device=options.device,
-        threads=options.threads,
-        model_dir=options.model_dir,
-        fresh=options.fresh,
-        continue_with_new_settings=options.continue_with_new_settings,
-        accept_numerics=options.accept_numerics,
-    )
+    given = options.given(Request)
+    if isinstance(architecture, ProblemReference):
+        given["dataset"] = architecture.dataset
+    return Request(architecture=architecture, knobs=_knobs(options), **given)
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from frustration.study.presets import preset, preset_names
 from frustration.study.store import Store
 
 
-def study_named(name: str, results: Path) -> tuple[Study, Store | None]:
-    """The study, and its store where it has one already."""
+def study_named(
+    name: str, results: Path, elsewhere: Callable[[], Study | None] = lambda: None
+) -> tuple[Study, Store | None]:
+    """The study, and its store where it has one already; `elsewhere` is asked last."""
     if Path(name).is_file() or name.endswith(".toml"):
         return Study.from_file(Path(name)), None
     for root in (Path(name), results / name):
@@ -21,6 +24,8 @@ def study_named(name: str, results: Path) -> tuple[Study, Store | None]:
             return Store(root).study(), Store(root)
     if name in preset_names():
         return preset(name), None
+    if study := elsewhere():
+        return study, None
     there = sorted(path.parent.name for path in results.glob("*/study.toml"))
     hint = did_you_mean(name, [*preset_names(), *there])
     raise InputError(
@@ -28,8 +33,8 @@ def study_named(name: str, results: Path) -> tuple[Study, Store | None]:
     )
 
 
-def quick_name(study: Study) -> Study:
+def quick_name(study: Study, word: str = "quick") -> Study:
     """Named after what cannot change later, so that the same grid continues with it."""
-    nameless = replace(study, name="quick", trials=1)
+    nameless = replace(study, name=word, trials=1)
     digest = hashlib.sha256(nameless.to_toml().encode()).hexdigest()
-    return replace(study, name=f"quick-{digest[:8]}")
+    return replace(study, name=f"{word}-{digest[:8]}")
