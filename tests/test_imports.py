@@ -25,7 +25,7 @@ FLOORS = (
     ("curve_file", "checkpoint_fields"),
     ("any_network", "engine", "original.pickles"),
     ("loops", "saved"),
-    ("checkpoint",),
+    ("checkpoint", "model_directory"),
     ("runners", "request"),
     ("continuation", "trackers"),
     ("session", "study"),

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from frustration.commands.arguments import run
-from frustration.commands.options import Options, argument, option
+from frustration.commands.options import Options, argument, command, option
 from frustration.dataset.summary import listing, summary
 
-NAME = "analyze-dataset"
 COLUMNS = 8
 """Of a user's file, how many are named."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the analysis; returns the exit code."""
-    return run(NAME, _analyze, argv)
 
 
 class DatasetOptions(Options):
     """class counts and ZeroR of every part of a data set, pixel density, where its files lie."""
 
-    command = NAME
+    command = "analyze-dataset"
 
     names: tuple[str, ...] = argument(
         "data sets, or files such as data.csv:label (default: mnist)", (), metavar="NAME"
@@ -37,13 +28,7 @@ class DatasetOptions(Options):
     all_sets: bool = option("all data sets: licence, where found or how to get them", False, flag="--list")
 
 
-def _analyze(arguments: list[str]) -> int:
-    report(DatasetOptions.read(arguments))
-    return 0
-
-
-def report(options: DatasetOptions) -> None:
-    """Prints what the options ask for."""
+def _analyze(options: DatasetOptions) -> int:
     if options.all_sets:
         sets: list[dict[str, Any]] = [dict(row) for row in listing(options.folder)]
     else:
@@ -56,6 +41,7 @@ def report(options: DatasetOptions) -> None:
         )
     else:
         print("\n\n".join(as_text(facts) for facts in sets))
+    return 0
 
 
 def as_text(facts: dict[str, Any]) -> str:
@@ -98,5 +84,4 @@ def _of_columns(facts: dict[str, Any]) -> list[str]:
     ]
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main = command(DatasetOptions, _analyze)

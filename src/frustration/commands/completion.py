@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from frustration.commands.arguments import parser_of, run
-from frustration.commands.options import Options, argument
+from frustration.commands.arguments import parser_of
+from frustration.commands.options import Options, argument, command
 from frustration.errors import InputError, did_you_mean
 
 NAME = "completion"
@@ -26,11 +25,6 @@ tcsh, in ~/.tcshrc:
   frustration completion tcsh > ~/.frustration.tcsh; source ~/.frustration.tcsh"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command `frustration completion`; returns the exit code."""
-    return run(f"{UMBRELLA} {NAME}", _completion, argv)
-
-
 class CompletionOptions(Options):
     """Print a script for a shell's completion."""
 
@@ -45,8 +39,7 @@ class CompletionOptions(Options):
         return MORE
 
 
-def _completion(arguments: list[str]) -> int:
-    options = CompletionOptions.read(arguments)
+def _completion(options: CompletionOptions) -> int:
     if options.shell is None:
         raise InputError(f"name a shell: {', '.join(SHELLS)}")
     if options.shell not in SHELLS:
@@ -91,7 +84,7 @@ def _command(name: str) -> argparse.ArgumentParser:
 
     root = argparse.ArgumentParser(name, add_help=False)
     below = root.add_subparsers()
-    for verb, (_, about) in VERBS.items():
+    for verb, (_, _, about) in VERBS.items():
         own = _with_files(verb, parser_of(call, [verb]))
         below.add_parser(verb, help=about, parents=[own], add_help=False)
     return root
@@ -107,5 +100,4 @@ def _with_files(name: str, parser: argparse.ArgumentParser) -> argparse.Argument
     return argparse.ArgumentParser(name, add_help=False, parents=[parser])
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main = command(CompletionOptions, _completion)

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 
-from frustration.commands.arguments import run
-from frustration.commands.options import Options, option
-
-NAME = "doctor"
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    return run(NAME, _examine, argv)
+from frustration.commands.options import Options, command, option
 
 
 class DoctorOptions(Options):
     """Say which backend trains on this machine and why, and measure it."""
 
-    command = NAME
+    command = "doctor"
 
     json: bool = option("print one JSON object", False)
 
 
-def _examine(arguments: list[str]) -> int:
-    options = DoctorOptions.read(arguments)
+def _examine(options: DoctorOptions) -> int:
     from frustration.engine.doctor import diagnose
 
     diagnosis = diagnose()
@@ -34,3 +25,6 @@ def _examine(arguments: list[str]) -> int:
     else:
         print("\n".join(diagnosis.sentences()))
     return 0
+
+
+main = command(DoctorOptions, _examine)

@@ -18,12 +18,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
-from frustration.commands.arguments import Parser, whole
+from frustration.commands.arguments import Parser, run, whole
 
 HOW = "how argparse reads it"
 ONE_STUDY = "a study in results/, or its folder"
@@ -122,6 +122,18 @@ class Options:
                 if name in own and name not in found:
                     found[name] = (vars(owner).get("heading", ""), own[name])
         return list(found.values())
+
+
+Chosen = TypeVar("Chosen", bound=Options)
+
+
+def command(options: type[Chosen], act: Callable[[Chosen], int]) -> Callable[[Sequence[str] | None], int]:
+    """A command from its options and what it does; called with arguments it returns the exit code."""
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        return run(options.command, lambda arguments: act(options.read(arguments)), argv)
+
+    return main
 
 
 def _place(how: dict[str, Any]) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import INTERRUPTED, run, whole
-from frustration.commands.options import ONE_STUDY, InResults, argument, option, workers
+from frustration.commands.arguments import INTERRUPTED, whole
+from frustration.commands.options import ONE_STUDY, InResults, argument, command, option, workers
 from frustration.errors import InputError
 from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
 
@@ -26,11 +25,6 @@ examples:
 
 Results are in results/NAME/probes; docs/probes.md explains them. Ctrl-C ends cleanly, and the same command
 resumes from there."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command `probe`; returns the exit code."""
-    return run(NAME, _probe, argv)
 
 
 class ProbeOptions(InResults):
@@ -56,8 +50,7 @@ class ProbeOptions(InResults):
         return EXAMPLES
 
 
-def _probe(arguments: list[str]) -> int:
-    options = ProbeOptions.read(arguments)
+def _probe(options: ProbeOptions) -> int:
     wanted = Wanted.of(options.what or None, options.draws, options.images)
     from frustration.study.store import Store
 
@@ -115,5 +108,4 @@ def _dry_run(store: Store, wanted: Wanted) -> int:
     return 1 if found.complaints else 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main = command(ProbeOptions, _probe)

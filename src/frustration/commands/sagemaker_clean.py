@@ -6,8 +6,8 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.options import argument, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud, command
+from frustration.commands.options import argument, command, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands.options import argument, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud, Size, command, named_study
+from frustration.commands.options import argument, command, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud, Size, named_study
 from frustration.commands.sagemaker_launch_work import Estimator, price_of
 from frustration.errors import InputError
 

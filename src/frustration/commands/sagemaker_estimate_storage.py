@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import real
-from frustration.commands.options import argument, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud, command
+from frustration.commands.options import argument, command, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud
 
 if TYPE_CHECKING:
     from frustration.cloud.storage import StorageUsage, Usage

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from frustration.commands.arguments import real, run, whole
+from frustration.commands.arguments import real, whole
 from frustration.commands.options import InResults, Options, argument, option
 from frustration.errors import InputError, did_you_mean
 
@@ -18,17 +17,6 @@ if TYPE_CHECKING:
     from frustration.cloud.plan import CloudPlan
     from frustration.cloud.settings import Settings
     from frustration.study.definition import Study
-
-Chosen = TypeVar("Chosen", bound=Options)
-
-
-def command(options: type[Chosen], act: Callable[[Chosen], int]) -> Callable[[Sequence[str] | None], int]:
-    """A command from its options and what it does; called with arguments it returns the exit code."""
-
-    def main(argv: Sequence[str] | None = None) -> int:
-        return run(options.command, lambda arguments: act(options.read(arguments)), argv)
-
-    return main
 
 
 class InCloud(InResults):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands import sagemaker_launch_flags as flags
 from frustration.commands.arguments import INTERRUPTED
-from frustration.commands.sagemaker_flags import Cloud, command
+from frustration.commands.options import command
+from frustration.commands.sagemaker_flags import Cloud
 from frustration.commands.sagemaker_launch_work import COMPARED, Estimator, Parcels
 from frustration.errors import FrustrationError, InputError
 

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from frustration.commands.options import InResults, argument, option
-from frustration.commands.sagemaker_flags import command
+from frustration.commands.options import InResults, argument, command, option
 from frustration.errors import InputError
 
 MORE = """\

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import whole
-from frustration.commands.options import argument, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud, command
+from frustration.commands.options import argument, command, option
+from frustration.commands.sagemaker_flags import Cloud, InCloud
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:

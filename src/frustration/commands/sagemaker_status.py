@@ -7,8 +7,8 @@ import threading
 import time
 
 from frustration.commands.arguments import real
-from frustration.commands.options import option
-from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy, command
+from frustration.commands.options import command, option
+from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy
 from frustration.terminal.printing import in_terminal, say_all
 
 TERMINAL_SECONDS = 15.0

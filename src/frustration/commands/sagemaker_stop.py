@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from frustration.commands.options import option
-from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy, command
+from frustration.commands.options import command, option
+from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy
 from frustration.errors import InputError, did_you_mean
 
 MORE = """\

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from frustration.commands import study_flags as flags
 from frustration.commands.arguments import NO_VERSION, run
+from frustration.commands.options import Options
+from frustration.commands.study_preset import PresetOptions, run_preset
 from frustration.commands.study_run import plan, watched
 from frustration.errors import InputError, did_you_mean
 from frustration.terminal.printing import say_all
@@ -35,11 +38,12 @@ def _dispatch(arguments: list[str]) -> int:
         raise InputError(
             f'there is no "study {name}"{did_you_mean(name, COMMANDS)}; there are {", ".join(COMMANDS)}'
         )
-    return COMMANDS[name][0](rest)
+    options, act, _ = COMMANDS[name]
+    return act(options.read(rest))
 
 
 def _help() -> str:
-    lines = [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
+    lines = [f"  {name:<9} {about}" for name, (_, _, about) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: frustration study COMMAND ...",
@@ -53,16 +57,12 @@ def _help() -> str:
     )
 
 
-def _run(arguments: list[str]) -> int:
-    options = flags.RunOptions.read(arguments)
+def _run(options: flags.RunOptions) -> int:
     study, store = flags.study_and_store(options)
     return plan(options, study, store) if options.dry_run else watched(options, study, store, options.retry)
 
 
-def _extend(arguments: list[str]) -> int:
-    from dataclasses import replace
-
-    options = flags.ExtendOptions.read(arguments)
+def _extend(options: flags.ExtendOptions) -> int:
     store = flags.open_store(options)
     study = store.study()
     if options.trials < study.trials:
@@ -70,14 +70,12 @@ def _extend(arguments: list[str]) -> int:
     return watched(options, replace(study, trials=options.trials), store)
 
 
-def _retry(arguments: list[str]) -> int:
-    options = flags.RetryOptions.read(arguments)
+def _retry(options: flags.RetryOptions) -> int:
     store = flags.open_store(options)
     return watched(options, store.study(), store, retry=True)
 
 
-def _status(arguments: list[str]) -> int:
-    options = flags.StatusOptions.read(arguments)
+def _status(options: flags.StatusOptions) -> int:
     from frustration.commands import study_status
     from frustration.study.store import Store
 
@@ -98,8 +96,7 @@ def _status(arguments: list[str]) -> int:
     return 0
 
 
-def _show(arguments: list[str]) -> int:
-    options = flags.ShowOptions.read(arguments)
+def _show(options: flags.ShowOptions) -> int:
     from frustration.terminal.study_tables import main_table
 
     store = flags.open_store(options)
@@ -110,8 +107,7 @@ def _show(arguments: list[str]) -> int:
     return 0
 
 
-def _verify(arguments: list[str]) -> int:
-    options = flags.VerifyOptions.read(arguments)
+def _verify(options: flags.VerifyOptions) -> int:
     from frustration.report.formatting import apart, change, points
     from frustration.study.verify import verify
 
@@ -156,8 +152,7 @@ def _verdict(check: Check) -> str:
     return f"{check.label}: {why}, {apart}{said}; {what}"
 
 
-def _merge(arguments: list[str]) -> int:
-    options = flags.MergeOptions.read(arguments)
+def _merge(options: flags.MergeOptions) -> int:
     from frustration.study.merge import merge
     from frustration.study.store import Store
 
@@ -179,8 +174,7 @@ def _merge(arguments: list[str]) -> int:
     return 1 if done.differing or done.damaged else 0
 
 
-def _seal(arguments: list[str]) -> int:
-    options = flags.SealOptions.read(arguments)
+def _seal(options: flags.SealOptions) -> int:
     from frustration.terminal.study_tables import complain
 
     store = flags.open_store(options)
@@ -191,20 +185,27 @@ def _seal(arguments: list[str]) -> int:
     return 1 if damaged else 0
 
 
-def _export(arguments: list[str]) -> int:
-    from frustration.commands.study_export import run_export
+def _export(options: flags.ExportOptions) -> int:
+    from frustration.files import make_folder, write_atomically
+    from frustration.sinks import csv_text
+    from frustration.study.export import best_scores, curve_rows, trial_rows
+    from frustration.terminal.study_tables import complain
 
-    return run_export(arguments)
+    store = flags.open_store(options)
+    if options.best_scores is not None:
+        for path, text in best_scores(store, options.best_scores, complain):
+            make_folder(path.parent)
+            write_atomically(path, text.encode())
+        return 0
+    text = csv_text((curve_rows if options.curves else trial_rows)(store, complain))
+    if options.output is None:
+        print(text, end="")
+    else:
+        write_atomically(options.output, text.encode())
+    return 0
 
 
-def _preset(arguments: list[str]) -> int:
-    from frustration.commands.study_preset import run_preset
-
-    return run_preset(arguments)
-
-
-def _presets(arguments: list[str]) -> int:
-    options = flags.PresetsOptions.read(arguments)
+def _presets(options: flags.PresetsOptions) -> int:
     from frustration.study.presets import preset, preset_names, preset_text
 
     if options.name:
@@ -220,20 +221,21 @@ def _presets(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
-    "run": (_run, "run what a study is missing; the preset quickstart, if none is named"),
-    "status": (_status, "how far a study is, from this terminal or another"),
-    "show": (_show, "its table: one row for every cell of the grid"),
-    "verify": (_verify, "run a sample of its trials again and compare bit for bit"),
-    "extend": (_extend, "more trials"),
-    "retry": (_retry, "run again what has failed"),
-    "merge": (_merge, "put the trials of several folders into one"),
-    "seal": (_seal, "give a digest to the records of older versions"),
-    "export": (_export, "all trials, or all their curves, as CSV"),
-    "preset": (_preset, "run one of the studies that come with the package; abc for any two architectures"),
-    "presets": (_presets, "the studies that come with the package"),
+COMMANDS: dict[str, tuple[type[Options], Callable[[Any], int], str]] = {
+    "run": (flags.RunOptions, _run, "run what a study is missing; the preset quickstart, if none is named"),
+    "status": (flags.StatusOptions, _status, "how far a study is, from this terminal or another"),
+    "show": (flags.ShowOptions, _show, "its table: one row for every cell of the grid"),
+    "verify": (flags.VerifyOptions, _verify, "run a sample of its trials again and compare bit for bit"),
+    "extend": (flags.ExtendOptions, _extend, "more trials"),
+    "retry": (flags.RetryOptions, _retry, "run again what has failed"),
+    "merge": (flags.MergeOptions, _merge, "put the trials of several folders into one"),
+    "seal": (flags.SealOptions, _seal, "give a digest to the records of older versions"),
+    "export": (flags.ExportOptions, _export, "all trials, or all their curves, as CSV"),
+    "preset": (
+        PresetOptions,
+        run_preset,
+        "run one of the studies that come with the package; abc for any two architectures",
+    ),
+    "presets": (flags.PresetsOptions, _presets, "the studies that come with the package"),
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+"""Name -> (options, what is done with them, summary)."""

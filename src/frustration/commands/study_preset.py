@@ -55,8 +55,7 @@ class PresetOptions(Preset, EngineOptions, InResults):
         return EXAMPLES
 
 
-def run_preset(arguments: list[str]) -> int:
-    options = PresetOptions.read(arguments)
+def run_preset(options: PresetOptions) -> int:
     from frustration.report.protocol import abc_study, equal_study
     from frustration.study.definition import Study
     from frustration.study.presets import preset

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import INTERRUPTED, run
+from frustration.commands.arguments import INTERRUPTED
+from frustration.commands.options import command
 from frustration.commands.train_flags import TrainOptions, build_request, remarks
 
 if TYPE_CHECKING:
     from frustration.runners.events import SessionEvent, SessionStart
     from frustration.session import Outcome
 
-NAME = "train"
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train what the arguments ask for; returns the exit code."""
-    return run(NAME, _train, argv)
-
-
-def _train(arguments: list[str]) -> int:
-    return _watched(TrainOptions.read(arguments))
-
-
-def _watched(options: TrainOptions) -> int:
+def _train(options: TrainOptions) -> int:
     """The session, with its events shown and signals obeyed."""
     from frustration.runners.stopping import Stopper
 
@@ -89,3 +78,6 @@ def _explain_end(outcome: Outcome) -> None:
             f"{record.seconds:.2f} s of CPU, {record.numerics}",
             file=sys.stderr,
         )
+
+
+main = command(TrainOptions, _train)

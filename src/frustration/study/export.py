@@ -1,45 +1,27 @@
-"""study export: all trials of a study, or all their curves, as CSV."""
+"""A study as rows for CSV: one per trial or loop, and best scores in the columns of perforatedai."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.commands import study_flags as flags
-from frustration.terminal.study_tables import complain
+from frustration.request import IN_FILE_NAMES
+from frustration.sinks import csv_text
 
 if TYPE_CHECKING:
     from frustration.record import TrialRecord
     from frustration.study.store import Store
 
+Complain = Callable[[str], None]
+"""Is told a sentence about each record that cannot be read."""
 BEST = ("Param Counts", "Max Valid Scores", "Test Scores")
 """The columns of perforatedai's best_test_scores.csv: a row for every size of the network."""
 AXES = ("architecture", "mode", "trial", "dataset", "train_fraction", "learning_rate", "seed")
 CURVE = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bounty", "adopted", "diverged")
 
 
-def run_export(arguments: list[str]) -> int:
-    options = flags.ExportOptions.read(arguments)
-    from frustration.files import make_folder, write_atomically
-    from frustration.sinks import csv_text
-
-    store = flags.open_store(options)
-    if options.best_scores is not None:
-        for path, text in _best_scores(store, options.best_scores):
-            make_folder(path.parent)
-            write_atomically(path, text.encode())
-        return 0
-    rows = _curve_rows(store) if options.curves else _trial_rows(store)
-    text = csv_text(rows)
-    if options.output is None:
-        print(text, end="")
-    else:
-        write_atomically(options.output, text.encode())
-    return 0
-
-
-def _trial_rows(store: Store) -> Iterator[Sequence[Any]]:
+def trial_rows(store: Store, complain: Complain) -> Iterator[Sequence[Any]]:
     lines = store.summaries(complain)
     for number, line in enumerate(lines):
         if number == 0:
@@ -47,7 +29,7 @@ def _trial_rows(store: Store) -> Iterator[Sequence[Any]]:
         yield ["+".join(value) if isinstance(value, list) else value for value in line.values()]
 
 
-def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
+def curve_rows(store: Store, complain: Complain) -> Iterator[Sequence[Any]]:
     yield ["id", *AXES, *CURVE]
     for record in store.records(complain):
         spec = record.spec
@@ -57,11 +39,8 @@ def _curve_rows(store: Store) -> Iterator[Sequence[Any]]:
             yield [*who, *(getattr(entry, name) for name in CURVE)]
 
 
-def _best_scores(store: Store, folder: Path) -> Iterator[tuple[Path, str]]:
+def best_scores(store: Store, folder: Path, complain: Complain) -> Iterator[tuple[Path, str]]:
     """(file, content) for every trial, each in a folder of its own, as perforatedai leaves them."""
-    from frustration.request import IN_FILE_NAMES
-    from frustration.sinks import csv_text
-
     for record in store.records(complain):
         cell = folder / record.spec.architecture.safe / record.spec.label.translate(IN_FILE_NAMES)
         run = f"t{record.spec.trial:03d}"
