@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +26,10 @@ from frustration.report.results import StudyResults
 from frustration.report.runs import Columns, read_runs, rows_of_arrays, runs_of
 from frustration.report.writing import default_folder, results_of
 from frustration.request import Request
-from frustration.runners.events import SessionEvent, StudyEvent
+from frustration.runners.events import SessionEvent, SessionStart, StudyEvent
 from frustration.runners.stopping import Stopper
 from frustration.spec import subject_of
+from frustration.study.before_a_run import before_a_run
 from frustration.study.definition import Study as Definition
 from frustration.study.named import quick_name, study_named
 from frustration.study.run import prepare, run_study
@@ -215,6 +217,8 @@ def study(
     )
     with _watched(progress, emit, stop) as (tell, stopping):
         prepared = prepare(grid, backend, device)
+        for sentence in before_a_run(prepared, store, backend):
+            _say("warning", sentence)
         found = run_study(prepared, store, workers=threads, retry=retry, emit=tell, stop=stopping)
     return Study(definition=grid, root=store.root, **vars(found))
 
@@ -330,6 +334,11 @@ def _defined(definition: str | Path | None, given: dict[str, Any], results: Path
     return grid, store if store and "name" not in given else Store(results / grid.name)
 
 
+def _say(kind: str, sentence: str) -> None:
+    """As the commands say it."""
+    print(f"{kind}: {sentence}", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def _watched(
     progress: bool | None, emit: Callable[[Any], None] | None, stop: threading.Event | None
@@ -342,6 +351,9 @@ def _watched(
         def tell(event: Any) -> None:
             if stopper:
                 stopper.training_begins()
+            if isinstance(event, SessionStart):
+                for sentence in dict.fromkeys(event.notes):
+                    _say("note", sentence)
             if shown:
                 shown.tell(event)
             if emit:

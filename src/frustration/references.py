@@ -136,7 +136,7 @@ class ProblemReference:
             names = {one.name for one in _fields(kind)}
             problem = _made(kind, {n: v for n, v in self.fields if n in names}, self.label)
             again = ProblemReference.of(problem)
-            if again != self:
+            if again.identity != self.identity:
                 raise ProblemError(
                     f"the problem {self.label} has changed: its version, fields or metric are not those of "
                     f"the trial ({_difference(self, again)})"

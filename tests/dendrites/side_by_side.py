@@ -232,12 +232,12 @@ def stacked(case: dict) -> dict:
         ours.append([population.weights(slot) for slot in range(3)])
 
     settings = Settings()
-    perforated.configure(settings, (True,) * len(shape.layers), False, False)
+    perforated.configure(settings, perforated.mlp_layers(len(shape.layers)), False, False)
     distances = [0.0] * len(steps)
     pixels, labels = torch.from_numpy(values[images]), torch.from_numpy(part.labels)
     for slot, weights in enumerate(starts):
         mlp = SimpleMLP(shape.architecture, FEATURES, CLASSES)
-        network = perforated.PerforatedNetwork(mlp, settings, False)
+        network = perforated.PerforatedMLP(mlp, settings, False)
         network.grow_to(shape.dendrites)
         network.load(weights)
         optimizer = optimizer_of(network.module, case)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -277,8 +278,8 @@ from frustration.engine.perforated import perforated
 from frustration.simple_mlp import SimpleMLP
 perforated.fence_off()
 settings = Settings(switch_mode="every")
-perforated.configure(settings, (True, True), False, False)
-network = perforated.PerforatedNetwork(SimpleMLP("[1*4]", 6, 3), settings, False)
+perforated.configure(settings, perforated.mlp_layers(2), False, False)
+network = perforated.PerforatedMLP(SimpleMLP("[1*4]", 6, 3), settings, False)
 perforated.GPA.pai_tracker.set_optimizer_instance(torch.optim.SGD(network.module.parameters(), lr=0.1))
 try:
     network.observe(0.5, False, None)  # it has to grow, and no gradient has told it how wide its layers are
@@ -304,7 +305,7 @@ except perforated.DebuggerReached as stop:
 
 def test_a_library_that_ends_its_process_with_success_has_failed():
     held = io.BytesIO()
-    answer(held, lambda: sys.exit(0), {}, {}, ())
+    answer(held, lambda: sys.exit(0), {}, {}, (), Path())
     held.seek(0)
     message, _ = wire.receive(held)
     assert message["failed"] == "the library ended its process with sys.exit(0)"

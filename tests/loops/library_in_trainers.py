@@ -18,14 +18,10 @@ SETTINGS = {"n_epochs_to_switch": 1, "max_dendrites": 2, "max_dendrite_tries": 1
 
 
 def perforate(network, names):
-    from perforatedai import globals_perforatedai as GPA
     from perforatedai import utils_perforatedai as UPA
 
     perforated.fence_off()
-    perforated.configure(Settings(maximizing_score=False, **SETTINGS), [True], False, False)
-    GPA.pc.set_module_names_to_perforate([])
-    GPA.pc.set_module_ids_to_perforate([f".{name}" for name in names])
-    GPA.pc.set_module_names_to_not_save([])
+    perforated.configure(Settings(maximizing_score=False, **SETTINGS), names, False, False)
     made = UPA.perforate_model(network, save_name="case", maximizing_score=False, making_graphs=False)
     return made, LibraryGrowth(made, maximize=False)
 

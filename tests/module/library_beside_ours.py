@@ -76,10 +76,7 @@ def by_library(case, settings: Settings):
     torch.backends.mha.set_fastpath_enabled(False)
     perforated.fence_off()
     network, data, names = start(case)
-    perforated.configure(settings, [True], False, False)
-    GPA.pc.set_module_names_to_perforate([])
-    GPA.pc.set_module_ids_to_perforate([f".{name}" for name in names])
-    GPA.pc.set_module_names_to_not_save([])
+    perforated.configure(settings, list(names), False, False)
     outputs = {}
     hooks = [
         network.get_submodule(name).register_forward_hook(

@@ -62,6 +62,22 @@ def test_data_that_are_not_here_are_one_sentence(monkeypatch):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("problem", [Digits(), CNN()])
+def test_what_chance_scores_is_the_share_of_the_largest_class(problem):
+    """On validation or test, whichever is more."""
+    parts = problem.data()
+    shares = [np.bincount(targets).max() / len(targets) for _, targets in (parts.validation, parts.test)]
+    assert problem.metric.chance == problem.reference().metric.chance == pytest.approx(100 * max(shares))
+    assert CNN(dataset="of-mine.npz").metric.chance is None
+
+
+def test_a_trial_goes_on_when_its_problem_has_learnt_what_chance_scores():
+    fields = Digits().reference().to_dict()
+    before = ProblemReference.from_dict({**fields, "metric": {**fields["metric"], "chance": None}})
+    assert before != Digits().reference()
+    assert before.problem().channels == Digits().channels
+
+
 def unreachable(*_) -> None:
     from frustration.dataset.download import Unreachable
 

@@ -24,8 +24,9 @@ from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.modes import EpochSettings
 from frustration.problems.digits import Digits
+from frustration.study.before_a_run import plain_loops
 from frustration.study.definition import Study
-from frustration.study.run import plain_loops, prepare, run_study
+from frustration.study.run import prepare
 from frustration.study.store import Store
 from frustration.study.verify import verify
 from frustration.testing.trials import same_bits, scores
@@ -283,15 +284,19 @@ def study_of(*problems, **fields) -> Study:
     )
 
 
-def test_a_study_is_verified_by_training_in_the_same_way(tmp_path):
+def test_a_study_says_which_problem_is_not_stacked_and_is_verified_in_the_same_way(tmp_path, capsys):
     study = study_of(Digits(channels=4, hidden=8), problem_of(Dropping))
     assert Study.from_toml(study_of(Digits()).to_toml()).stacked
-    prepared = prepare(study)
-    (sentence,) = plain_loops(prepared)
-    assert "using the plain loop: its module thin" in sentence
-    store = Store(tmp_path / "some")
-    outcome = run_study(prepared, store, workers=1)
+    given = {"modes": study.modes, "trials": 2, "meta_loops": 2, "learning_rate": 1e-2, "batch_size": 32}
+    problems = [problem.problem() for problem in study.problems]
+    outcome = frustration.study(
+        problems=problems, stacked=True, name="some", results=tmp_path, threads=1, progress=False, **given
+    )
+    said = capsys.readouterr().err
+    assert said == "".join(f"warning: {one}\n" for one in plain_loops(prepare(study)))
+    assert "using the plain loop: its module thin" in said
     assert (outcome.done, outcome.failed) == (8, 0)
+    store = Store(tmp_path / "some")
     kept = [store.record(one).numerics for one in store.ids()[0]]
     assert sorted(one["backend"] for one in kept) == [MODULE] * 4 + [STACKED] * 4
     found = verify(store, 8)
@@ -299,7 +304,7 @@ def test_a_study_is_verified_by_training_in_the_same_way(tmp_path):
     assert all(check.same_numerics for check in found.checks)
 
 
-def test_train_says_which_way_it_goes_and_goes_on_that_way(tmp_path):
+def test_train_says_which_way_it_goes_and_goes_on_that_way(tmp_path, capsys):
     given = {"until": 2, "trials": 3, "learning_rate": 1e-2, "progress": False, "threads": 1}
     notes = []
     for name, problem in (("taken", Digits(channels=4, hidden=8)), ("not", problem_of(Dropping))):
@@ -313,6 +318,9 @@ def test_train_says_which_way_it_goes_and_goes_on_that_way(tmp_path):
         frustration.train(problem, model_dir=place, emit=note, **{**given, "until": 3})
     assert [backend for backend, _ in notes] == [STACKED, STACKED, MODULE, MODULE]
     assert [bool(said) for _, said in notes] == [False, False, True, False]
+    assert [line for line in capsys.readouterr().err.splitlines() if "plain loop" in line] == [
+        f"note: {notes[2][1][0]}"
+    ]
 
 
 def test_a_simple_mlp_is_not_stacked_in_this_way():

@@ -67,20 +67,9 @@ def watched(options: EngineOptions, study: Study, store: Store, retry: bool = Fa
 
 
 def _warn(prepared: Prepared, options: EngineOptions, store: Store) -> None:
-    """Of too few loops for growth, of no native engine, of records that other code has made."""
-    from frustration.engine.backends import fallback
-    from frustration.engine.growth.outlook import outlooks
-    from frustration.study.code_changes import code_changes
-    from frustration.study.run import plain_loops
+    from frustration.study.before_a_run import before_a_run
 
-    instead = fallback(options.backend, (prepared.backend, prepared.device))
-    found = (
-        *([instead] if instead else []),
-        *plain_loops(prepared),
-        *outlooks(prepared.specs),
-        *code_changes(store, prepared.specs),
-    )
-    for warning in found:
+    for warning in before_a_run(prepared, store, options.backend):
         print(f"warning: {warning}", file=sys.stderr if options.json else sys.stdout, flush=True)
 
 

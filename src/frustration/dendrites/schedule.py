@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol, Self
 
 from frustration.dendrites.settings import CAPACITY_DENDRITES, Settings
 from frustration.errors import FrustrationError
-from frustration.network import Network
+from frustration.protocols import AnyNetwork
 
 Action = Literal["train", "grow", "end"]
 Outcome = Literal["open", "kept", "failed"]
@@ -69,7 +69,7 @@ class GrowthSchedule(Protocol):
     @property
     def ended(self) -> bool: ...
     def observe(self, score: float) -> Decision: ...
-    def grown(self) -> Network | None:
+    def grown(self) -> AnyNetwork | None:
         """The network as it has grown by itself, right after `observe` said so; None: the caller grows it."""
 
     def state(self) -> dict[str, Any]: ...
@@ -191,7 +191,7 @@ class Schedule:
                 "try a smaller learning rate"
             )
 
-    def grown(self) -> Network | None:
+    def grown(self) -> AnyNetwork | None:
         """None: the caller lets the network grow."""
         return None
 

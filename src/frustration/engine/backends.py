@@ -9,7 +9,7 @@ from typing import Final
 from frustration.architecture import Architecture
 from frustration.engine.population import Backend
 from frustration.errors import InputError
-from frustration.references import ProblemReference
+from frustration.references import HELD, ProblemReference
 
 BACKENDS: Final = ("native", "native-bf16", "torch", "reference", "perforatedai", "perforatedbp")
 MODULE: Final = "module"
@@ -18,7 +18,10 @@ STACKED: Final = "module-stacked"
 """The same, several as one network of stacked tensors."""
 NEEDS_PROBLEM: Final = "is for problems; SimpleMLPs always train side by side"
 OF_PROBLEMS: Final = (MODULE, STACKED)
+LIBRARY: Final = "perforatedai"
+"""The one name that both have: of SimpleMLPs and of problems."""
 DEVICES: Final = ("cpu", "cuda", "mps")
+NOT_THERE: Final = "the {} backend runs on the cpu only, not on {}"
 
 
 def backend_named(name: str, device: str) -> Backend:
@@ -30,7 +33,7 @@ def backend_named(name: str, device: str) -> Backend:
 
         return TorchBackend(device)
     if device != "cpu":
-        raise InputError(f"the {name} backend runs on the cpu only, not on {device}")
+        raise InputError(NOT_THERE.format(name, device))
     if name == "reference":
         from frustration.engine.reference import ReferenceBackend
 
@@ -47,7 +50,19 @@ def backend_named(name: str, device: str) -> Backend:
 
 
 def backend_for(subject: Architecture | ProblemReference, name: str, device: str) -> Backend:
-    """The backend of a trial: for a SimpleMLP the one named, for a problem the one that trains any module."""
+    """The backend of a trial: for a SimpleMLP the one named, for a problem the one that trains any module,
+    unless the library is named."""
+    if isinstance(subject, ProblemReference) and name == LIBRARY:
+        from frustration.engine.perforated.backend import LibraryBackend
+
+        if device != "cpu":
+            raise InputError(NOT_THERE.format(name, device))
+        if subject.source == HELD:
+            raise InputError(
+                f"perforatedai trains in a process of its own, and {subject} is known only to the process "
+                f"that made it; write it into a file"
+            )
+        return LibraryBackend(problem=subject)
     if isinstance(subject, ProblemReference) and name == STACKED:
         from frustration.engine.module.stacked import StackedBackend
 
@@ -98,14 +113,18 @@ def choose(
     problem = isinstance(subject, ProblemReference)
     if backend == STACKED and not problem:
         raise InputError(f"--stacked {NEEDS_PROBLEM}")
-    if problem and backend not in (None, *OF_PROBLEMS):
-        raise InputError(f'backend "{backend}" trains SimpleMLPs; a problem is trained by "{MODULE}"')
+    if problem and backend not in (None, LIBRARY, *OF_PROBLEMS):
+        raise InputError(
+            f'backend "{backend}" trains SimpleMLPs; a problem is trained by "{MODULE}" or "{LIBRARY}"'
+        )
     device = device or ("cuda" if backend in (None, "torch", *OF_PROBLEMS) and _has("cuda") else "cpu")
     if device not in DEVICES:
         raise InputError(f'device "{device}" is not one of {", ".join(DEVICES)}')
     if device != "cpu" and not _has(device):
         raise InputError(f"there is no {device} device that torch can use here; try --device cpu")
-    if problem:
+    if isinstance(subject, ProblemReference):
+        if backend == LIBRARY:
+            backend_for(subject, backend, device)
         return backend or MODULE, device
     if backend is None:
         backend = "native" if device == "cpu" and not why_not_native() else "torch"

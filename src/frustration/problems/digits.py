@@ -14,6 +14,8 @@ import frustration
 class Digits(frustration.Problem):
     """Two convolutions with BatchNorm and a hidden layer; 10 classes."""
 
+    metric = frustration.Metric(chance=14.0)
+    """42 of the 300 images to validate on are fours; to test on, 36 sevens."""
     channels: int = 8
     hidden: int = 16
 

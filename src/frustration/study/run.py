@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
 from frustration.dataset import load
-from frustration.engine.backends import MODULE, backend_for, backend_named, choose, stacked_or_plain
+from frustration.engine.backends import LIBRARY, MODULE, backend_for, backend_named, choose, stacked_or_plain
 from frustration.engine.group import Group, lay_out, work_left, write_numerics
 from frustration.engine.growth.protocol import ExternalSchedule
 from frustration.engine.population import Backend, Interrupted
@@ -50,7 +50,7 @@ class Serving:
     """Which backend trains a trial of a study."""
 
     backend: Backend
-    """Of SimpleMLPs. Problems are trained on the same device."""
+    """Of SimpleMLPs. Problems are trained on the same device, and by the library where it is the backend."""
     stacked: bool = False
 
     def of(self, spec: TrialSpec) -> Backend:
@@ -58,6 +58,7 @@ class Serving:
             return self.backend
         device = self.backend.numerics().get("device", "cpu")
         name = stacked_or_plain(spec.problem, device)[0] if self.stacked else MODULE
+        name = LIBRARY if self.backend.name == LIBRARY else name
         return backend_for(spec.problem, name, device)
 
 
@@ -138,14 +139,6 @@ def plan_study(
     ]
     groups.sort(key=lambda group: work_left(group.members.values()), reverse=True)
     return groups, Twins(by_control)
-
-
-def plain_loops(prepared: Prepared) -> Iterator[str]:
-    """Why problems of a stacked study are trained by the plain loop, a sentence each."""
-    for problem in prepared.study.problems if prepared.study.stacked else ():
-        why = stacked_or_plain(problem, prepared.device)[1]
-        if why:
-            yield f"{problem}: {why}"
 
 
 def prepare(

@@ -37,11 +37,18 @@ class ModulePopulation:
     """Independent networks of one shape. Tensors are copied in place: modules stay the same objects."""
 
     def __init__(
-        self, shape: ModuleShape, slots: int, data: ProblemData, batch_size: int, device: torch.device
+        self,
+        shape: ModuleShape,
+        slots: int,
+        data: ProblemData,
+        batch_size: int,
+        device: torch.device,
+        networks: list[nn.Module] | None = None,
     ) -> None:
+        """`networks`: those that are there already; they compute what networks of the shape do."""
         self.shape, self.data, self.batch_size, self.device = shape, data, batch_size, device
         self.problem: Problem = shape.layout.problem
-        self.networks = [shape.module(device) for _ in range(slots)]
+        self.networks = networks or [shape.module(device) for _ in range(slots)]
         self.optimizers: list[torch.optim.Optimizer | None] = [None] * slots
 
     def load(self, slot: int, weights: Vector) -> None:

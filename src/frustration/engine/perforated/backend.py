@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from frustration.dataset import Split
@@ -13,13 +15,23 @@ from frustration.dendrites.schedule import GrowthSchedule, Schedule
 from frustration.dendrites.settings import Settings
 from frustration.engine.perforated.available import VERSION, why_not_library
 from frustration.engine.perforated.licence import Licence, find_licence
-from frustration.engine.perforated.process import Files, LibraryError, LibraryProcess
+from frustration.engine.perforated.process import (
+    Files,
+    LibraryError,
+    LibraryProblemError,
+    LibraryProcess,
+)
 from frustration.engine.perforated.schedule import STATE, LibrarySchedule
-from frustration.engine.population import Epoch, Moments, Part
+from frustration.engine.perforated.wire import PROBLEM, SIMPLE_MLP
+from frustration.engine.population import Epoch, OptimizerState, Part
 from frustration.engine.slots import SlotLayout
 from frustration.errors import InputError
-from frustration.network import Network, Shape, Vector
+from frustration.network import Shape
+from frustration.protocols import AnyNetwork, AnyShape, Vector
+from frustration.references import ProblemError, ProblemReference
 
+ODD = "module"
+"""As DataParallel begins its names; the library takes it off them."""
 NO_GROWTH = Settings(switch_mode="none")
 """What a trial is started with whose dendrites have not begun, or that has none."""
 
@@ -28,31 +40,27 @@ NO_GROWTH = Settings(switch_mode="none")
 class Trainer:
     """One trial's process, and what it takes to start it again."""
 
-    shape: Shape
+    shape: Any
     """Without dendrites."""
-    data: Split
+    data: Any
     batch_size: int
     files: Files
     licence: Licence | None
     process: LibraryProcess | None = None
-    handed_out: Moments | None = None
-    """The moments that AdamW in the child still has."""
+    handed_out: OptimizerState | None = None
+    """The state that the optimizer in the child still has."""
 
     def start(self, settings: Settings, seed: int) -> LibraryProcess:
         """A new process; the one before ends."""
         self.end()
-        self.process = LibraryProcess(self.files, self.licence)
-        parts = {"train": self.data.train, "validation": self.data.validation, "test": self.data.test}
-        values = self.data.pixel_values
-        arrays: dict[str, Any] = {} if values is None else {"pixel_values": values}
-        for name, part in parts.items():
-            arrays |= {f"{name}_images": part.images, f"{name}_labels": part.labels}
+        simple = isinstance(self.shape, Shape)
+        self.process = LibraryProcess(
+            self.files, self.licence, LibraryError if simple else LibraryProblemError
+        )
+        what, arrays = _simple_mlp(self.shape, self.data) if simple else _problem(self.shape, self.data)
         self.process.ask(
             "start",
             arrays,
-            architecture=str(self.shape.architecture),
-            features=self.shape.features,
-            classes=self.shape.classes,
             settings=settings.to_dict(),
             seed=seed,
             batch_size=self.batch_size,
@@ -60,6 +68,7 @@ class Trainer:
             graphs=self.files.graphs,
             test_saves=self.files.test_saves,
             licensed=self.licence is not None,
+            **what,
         )
         return self.process
 
@@ -72,10 +81,39 @@ class Trainer:
         self.process = self.handed_out = None
 
 
+def _simple_mlp(shape: Shape, data: Split) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a child has to know of a SimpleMLP, and its data."""
+    values = data.pixel_values
+    arrays: dict[str, Any] = {} if values is None else {"pixel_values": values}
+    for name in ("train", "validation", "test"):
+        part = getattr(data, name)
+        arrays |= {f"{name}_images": part.images, f"{name}_labels": part.labels}
+    what = {"architecture": str(shape.architecture), "features": shape.features, "classes": shape.classes}
+    return {"trains": SIMPLE_MLP, **what}, arrays
+
+
+def _problem(shape: Any, data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A problem is imported by the child, and asked for its network and its data there."""
+    network, problem = shape.layout.network, data.reference
+    names = [name for name, _ in network.named_parameters(remove_duplicate=False)]
+    if tied := sorted({*names} - {name for name, _ in network.named_parameters()}):
+        raise ProblemError(
+            f"problem {problem}: {tied[0]} is tied to another weight, which perforatedai cannot save; "
+            f"--backend module grows such networks"
+        )
+    if odd := [name for name in names if name.startswith(ODD)]:
+        raise ProblemError(
+            f"problem {problem}: perforatedai cannot load a network with a part called {odd[0]}, for it "
+            f'takes "{ODD}" off the front; rename it or use --backend module'
+        )
+    what = {"problem": problem.to_dict(), "train_fraction": data.train_fraction, "folder": str(Path.cwd())}
+    return {"trains": PROBLEM, **what}, {}
+
+
 class LibraryPopulation:
     """One network of one shape. Of the shape that the library has at this moment it can be trained."""
 
-    def __init__(self, trainer: Trainer, shape: Shape) -> None:
+    def __init__(self, trainer: Trainer, shape: AnyShape) -> None:
         self.trainer, self.shape = trainer, shape
 
     def load(self, slot: int, weights: Vector) -> None:
@@ -91,39 +129,36 @@ class LibraryPopulation:
         weights: Vector = self.trainer.running().ask("weights")[1]["weights"]
         return weights
 
-    def moments(self, slot: int) -> Moments:
+    def moments(self, slot: int) -> OptimizerState:
         message, arrays = self.trainer.running().ask("moments")
-        self.trainer.handed_out = Moments(arrays["mean"], arrays["square"], message["steps"])
+        self.trainer.handed_out = OptimizerState(arrays, message["numbers"])
         return self.trainer.handed_out
 
     def train(self, epochs: Mapping[int, Epoch], stop: threading.Event) -> list[float]:
         if 0 not in epochs:
             return [float("nan")]
         epoch, moments = epochs[0], epochs[0].moments
-        arrays: dict[str, Any] = {"order": epoch.order}
         goes_on = moments is not None and moments is self.trainer.handed_out
-        self.trainer.handed_out = None  # from here on AdamW has others
-        if moments is not None and not goes_on:
-            arrays |= {"mean": moments.mean, "square": moments.square}
+        self.trainer.handed_out = None  # from here on the optimizer has another
+        sent = moments if moments is not None and not goes_on else OptimizerState({}, {})
         message, _ = self.trainer.running().ask(
             "train",
-            arrays,
+            {"order": epoch.order, **sent.vectors},
             stop,
-            learning_rate=epoch.settings.learning_rate,
-            weight_decay=epoch.settings.weight_decay,
-            dropout=epoch.settings.dropout,
+            settings=dataclasses.asdict(epoch.settings),
             dropout_key=str(epoch.dropout_key),
             goes_on=goes_on,
-            steps=moments.steps if moments else 0,
+            numbers=dict(sent.numbers),
         )
         return [float(message["loss"])]
 
     def evaluate(
         self, part: Part, stop: threading.Event | None = None, slots: Collection[int] | None = None
-    ) -> list[int]:
+    ) -> list[float]:
         if slots is not None and 0 not in slots:
             return [-1]
-        return [int(self.trainer.running().ask("evaluate", None, stop, part=part)[0]["correct"])]
+        measured: float = self.trainer.running().ask("evaluate", None, stop, part=part)[0]["measured"]
+        return [measured]
 
 
 class LibraryBackend:
@@ -134,7 +169,13 @@ class LibraryBackend:
 
     depends_on_group = False
 
-    def __init__(self, licensed: bool = False, files: Files | None = None) -> None:
+    def __init__(
+        self,
+        licensed: bool = False,
+        files: Files | None = None,
+        problem: ProblemReference | None = None,
+    ) -> None:
+        """`problem`: what it trains, where that is no SimpleMLP."""
         if reason := why_not_library():
             raise InputError(reason)
         found = find_licence()
@@ -143,8 +184,13 @@ class LibraryBackend:
         self.licence = found if licensed and isinstance(found, Licence) else None
         self.name = "perforatedbp" if self.licence else "perforatedai"
         self.files = files or Files.from_environment()
+        self.problem = problem
         self._trainer: Trainer | None = None
         self._schedule: LibrarySchedule | None = None
+
+    @property
+    def _others(self) -> str:
+        return "--backend module" if self.problem else "--backend torch or native"
 
     @property
     def kind(self) -> str:
@@ -157,7 +203,7 @@ class LibraryBackend:
         return f"perforatedai {VERSION} trains {self.kind}{off}"
 
     def population(
-        self, shape: Shape, layout: Iterable[str], data: Split, batch_size: int
+        self, shape: AnyShape, layout: Iterable[str], data: Any, batch_size: int
     ) -> LibraryPopulation:
         if SlotLayout(layout).slots != 1:
             raise ValueError("perforatedai trains one network at a time")
@@ -169,7 +215,7 @@ class LibraryBackend:
         return LibraryPopulation(self._trainer, shape)
 
     def take_over(
-        self, schedule: GrowthSchedule, seed: int, network: Network, saved: Network | None
+        self, schedule: GrowthSchedule, seed: int, network: AnyNetwork, saved: AnyNetwork | None
     ) -> LibrarySchedule:
         """The library's own tracker in place of a schedule that has just started or was kept.
 
@@ -180,8 +226,7 @@ class LibraryBackend:
             raise LibraryError("the schedule was asked for before there was a population")
         if not schedule.counts_growth:
             raise InputError(
-                "perforatedai cannot go back without growing, as the mode reset does; "
-                "--backend torch or native can"
+                f"perforatedai cannot go back without growing, as the mode reset does; {self._others} can"
             )
         mirror = Schedule.from_state(schedule.state())  # not one that another process of the library holds
         if mirror.observed and STATE not in mirror.foreign:
@@ -190,15 +235,15 @@ class LibraryBackend:
             )
         if not mirror.observed and network.shape.grown:
             raise InputError(
-                "perforatedai starts from a network without dendrites, and this one has some; "
-                "--backend torch or native can resume from it"
+                f"perforatedai starts from a network without dendrites, and this one has some; "
+                f"{self._others} can resume from it"
             )
         process = self._trainer.start(mirror.settings, seed)
         self._schedule = LibrarySchedule(mirror, process, self._trainer.shape, mirrored=self.licence is None)
         self._schedule.resume(network, saved)
         return self._schedule
 
-    def group_limit(self, shape: Shape, batch_size: int) -> int:
+    def group_limit(self, shape: AnyShape, batch_size: int) -> int:
         return 1
 
     def close(self) -> None:
@@ -223,4 +268,12 @@ class LibraryBackend:
             "torch": torch.__version__,
             "device": "cpu",
             "vector": torch.backends.cpu.get_cpu_capability(),
+            **self._code(),
         }
+
+    def _code(self) -> dict[str, str]:
+        if self.problem is None:
+            return {}
+        from frustration.engine.module.population import code_digest
+
+        return {"code": code_digest(self.problem)}

@@ -13,18 +13,22 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numpy.typing import NDArray
 
 from frustration.engine.perforated import wire
 from frustration.engine.perforated.licence import EMAIL, TOKEN, redact, redact_files
 
+if TYPE_CHECKING:
+    from frustration.engine.perforated.trainee import Trainee
+
 Reply = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 
 def main() -> None:
     requests, replies = take_pipes()
+    folder = Path.cwd()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; Ctrl-C reaches the whole group
     # Credentials are out of the environment before anything else runs, and back only while the library
     # looks for them.
@@ -32,19 +36,30 @@ def main() -> None:
     if not any(secrets):
         # Installing perforatedbp is enough to switch it on; without a licence the import has to fail.
         sys.modules["perforatedbp"] = None  # type: ignore[assignment]
-    from frustration.engine.perforated.trainee import Trainee
-
-    trainee = Trainee(secrets)
+    trainee: Trainee | None = None
     try:
         while True:
             try:
                 request, arrays = wire.receive(requests)
             except EOFError:
                 break
-            answer(replies, trainee.handlers[request.pop("do")], request, arrays, secrets)
+            if trainee is None:
+                trainee = trainee_of(request.pop("trains"), secrets)
+            answer(replies, trainee.handlers[request.pop("do")], request, arrays, secrets, folder)
     finally:
-        if trainee.ephemeral:
-            shutil.rmtree(Path.cwd(), ignore_errors=True)
+        if trainee is not None and trainee.ephemeral:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def trainee_of(kind: str, secrets: tuple[str, ...]) -> Trainee:
+    """Who answers: the library is imported here."""
+    if kind == wire.PROBLEM:
+        from frustration.engine.perforated.module import ModuleTrainee
+
+        return ModuleTrainee(secrets)
+    from frustration.engine.perforated.mlp import MLPTrainee
+
+    return MLPTrainee(secrets)
 
 
 def answer(
@@ -53,6 +68,7 @@ def answer(
     request: dict[str, Any],
     arrays: dict[str, NDArray[Any]],
     secrets: tuple[str, ...],
+    folder: Path,
 ) -> None:
     """Do what is asked and say how it went."""
     message: dict[str, Any]
@@ -68,7 +84,7 @@ def answer(
         )
     sys.stdout.flush()  # what the library printed is with the parent before the answer is
     if any(secrets):
-        redact_files(Path.cwd(), secrets)
+        redact_files(folder, secrets)
         message = {k: redact(v, secrets) if isinstance(v, str) else v for k, v in message.items()}
     wire.send(replies, message, held)
 

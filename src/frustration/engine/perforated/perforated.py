@@ -6,7 +6,9 @@ Nothing here is imported by the program that trains; only `frustration.engine.pe
 from __future__ import annotations
 
 import builtins
+import copy
 import pdb
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -14,6 +16,7 @@ import numpy as np
 import torch
 from perforatedai import globals_perforatedai as GPA
 from perforatedai import utils_perforatedai as UPA
+from torch import nn
 from torch.nn import functional
 
 from frustration.dendrites.settings import Settings
@@ -62,8 +65,11 @@ def fence_off() -> None:
     builtins.input = prompt
 
 
-def configure(settings: Settings, grows: Sequence[bool], test_saves: bool, licensed: bool) -> None:
-    """Write every setting there is: the library may read what is left from a file of another run."""
+def configure(settings: Settings, layers: Sequence[str], test_saves: bool, licensed: bool) -> None:
+    """Write every setting there is: the library may read what is left from a file of another run.
+
+    `layers` names those on which dendrites grow.
+    """
     pc = GPA.pc
     modes = {
         "history": pc.DOING_HISTORY,
@@ -84,8 +90,9 @@ def configure(settings: Settings, grows: Sequence[bool], test_saves: bool, licen
         "d_type": torch.float32,
         "output_dimensions": [-1, 0],
         "modules_to_perforate": [],
-        "module_names_to_perforate": ["Linear"] if all(grows) else [],
-        "module_ids_to_perforate": [] if all(grows) else [f".{name}" for name in _names(grows)],
+        "module_names_to_perforate": [],
+        "module_ids_to_perforate": [f".{name}" for name in layers],
+        "module_names_to_not_save": [],
         "find_best_lr": False,
         "silent": True,
         "test_saves": test_saves,
@@ -105,42 +112,43 @@ def configure(settings: Settings, grows: Sequence[bool], test_saves: bool, licen
         getattr(pc, f"set_{name}")(value)
 
 
-def _names(chosen: Sequence[bool]) -> list[str]:
-    return [f"layer_stack.{3 * number}" for number, it in enumerate(chosen) if it]
+class PerforatedNetwork(ABC):
+    """A network some of whose layers the library has wrapped, and its tracker."""
 
-
-class PerforatedNetwork:
-    """A SimpleMLP whose linear layers the library has wrapped, and its tracker."""
-
-    def __init__(self, mlp: SimpleMLP, settings: Settings, making_graphs: bool) -> None:
-        self.numbers = [3 * number for number in range(len(mlp.linear_layers))]
+    def __init__(
+        self, network: nn.Module, names: Sequence[str], settings: Settings, making_graphs: bool
+    ) -> None:
+        """`names`: of all layers that our vector knows dendrites of, wrapped or not."""
+        self.names = names
         self.module: Any = UPA.perforate_model(
-            mlp, save_name=SAVE_NAME, maximizing_score=settings.maximizing_score, making_graphs=making_graphs
+            network,
+            save_name=SAVE_NAME,
+            maximizing_score=settings.maximizing_score,
+            making_graphs=making_graphs,
         )
         self._switch_time = GPA.pai_tracker.switch_time
+        # What a new dendrite copies: the layer at the beginning, with the statistics that it had there.
+        self._parents = {
+            name: copy.deepcopy(layer.dendrite_module.parent_module.state_dict())
+            for name, layer in zip(names, self.layers, strict=True)
+            if wrapped(layer)
+        }
 
     @property
     def layers(self) -> list[Any]:
-        return [self.module.layer_stack[number] for number in self.numbers]
+        return [self.module.get_submodule(name) for name in self.names]
 
     @property
     def dendrites(self) -> list[int]:
         return [_dendrites(layer) for layer in self.layers]
 
+    @abstractmethod
     def parts(self) -> list[torch.Tensor]:
-        """All parameters that are used, in the order of our flat vector."""
-        found: list[torch.Tensor] = []
-        for layer in self.layers:
-            if not hasattr(layer, "dendrite_module"):
-                found += [layer.weight, layer.bias]
-                continue
-            inner, dendrites = layer.dendrite_module, _dendrites(layer)
-            blocks = [layer.main_module, *inner.layers]
-            found += [block.weight for block in blocks] + [block.bias for block in blocks]
-            if dendrites:
-                found.append(layer.dendrites_to_top[dendrites - 1])  # the earlier ones are dead copies
-            found += [inner.dendrites_to_dendrites[k] for k in range(1, dendrites)]  # the first is empty
-        return found
+        """All tensors that are used, in the order of our flat vector."""
+
+    def output_shape(self, number: int) -> list[int]:
+        """The shape that the library keeps of a layer's output: its units, and 1 elsewhere."""
+        return [1, self.layers[number].main_module.out_features]
 
     def load(self, weights: Vector) -> None:
         start = 0
@@ -157,14 +165,15 @@ class PerforatedNetwork:
 
     def grow_to(self, dendrites: Sequence[int]) -> None:
         """Give every layer as many dendrites as a saved network had, as the library does before it loads."""
-        for layer, count in zip(self.layers, dendrites, strict=True):
-            if not hasattr(layer, "dendrite_module"):
+        for number, (layer, count) in enumerate(zip(self.layers, dendrites, strict=True)):
+            if not wrapped(layer):
                 if count:
                     raise ValueError("dendrites on a layer that gets none")
                 continue
             layer.clear_dendrites()
+            layer.dendrite_module.parent_module.load_state_dict(self._parents[self.names[number]])
             values = layer.dendrite_module.dendrite_values[0]
-            values.setup_arrays([1, layer.main_module.out_features])
+            values.setup_arrays(self.output_shape(number))
             values.current_d_init[0] = 1
             UPA.simulate_cycles(layer, 2 * count, doing_pai=True)
 
@@ -189,10 +198,48 @@ class PerforatedNetwork:
         return ("end" if complete else "grow" if restructured else "train"), saved
 
 
+class PerforatedMLP(PerforatedNetwork):
+    """A SimpleMLP whose linear layers the library has wrapped."""
+
+    def __init__(self, mlp: SimpleMLP, settings: Settings, making_graphs: bool) -> None:
+        super().__init__(mlp, mlp_layers(len(mlp.linear_layers)), settings, making_graphs)
+
+    def parts(self) -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+        for layer in self.layers:
+            if not wrapped(layer):
+                found += [layer.weight, layer.bias]
+                continue
+            blocks = [layer.main_module, *layer.dendrite_module.layers]
+            found += [block.weight for block in blocks] + [block.bias for block in blocks]
+            found += tops(layer) + links(layer)
+        return found
+
+
+def mlp_layers(count: int) -> list[str]:
+    """What the linear layers of a SimpleMLP are called."""
+    return [f"layer_stack.{3 * number}" for number in range(count)]
+
+
+def wrapped(layer: Any) -> bool:
+    return hasattr(layer, "dendrite_module")
+
+
+def tops(layer: Any) -> list[torch.Tensor]:
+    """What a wrapped layer's dendrites weigh in its units; the library keeps dead copies of earlier ones."""
+    dendrites = _dendrites(layer)
+    return [layer.dendrites_to_top[dendrites - 1]] if dendrites else []
+
+
+def links(layer: Any) -> list[torch.Tensor]:
+    """What a wrapped layer's dendrites weigh in later ones; the library's first is empty."""
+    return [layer.dendrite_module.dendrites_to_dendrites[k] for k in range(1, _dendrites(layer))]
+
+
 def flat(tensors: Sequence[torch.Tensor]) -> Vector:
     whole: Vector = np.concatenate([tensor.detach().numpy().reshape(-1) for tensor in tensors])
     return whole.astype(np.float32, copy=False)
 
 
 def _dendrites(layer: Any) -> int:
-    return int(layer.dendrite_modules_added) if hasattr(layer, "dendrite_module") else 0
+    return int(layer.dendrite_modules_added) if wrapped(layer) else 0

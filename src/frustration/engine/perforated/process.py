@@ -23,6 +23,7 @@ from frustration.engine.perforated import wire
 from frustration.engine.perforated.licence import EMAIL, TOKEN, Licence, redact
 from frustration.engine.population import Interrupted
 from frustration.errors import FrustrationError
+from frustration.references import ProblemError
 
 POLL_SECONDS: Final = 0.1
 LINES_SHOWN: Final = 3
@@ -36,6 +37,14 @@ Answer = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 class LibraryError(FrustrationError):
     """perforatedai failed, ended its process, or did what its rules do not say."""
+
+
+class LibraryProblemError(LibraryError, ProblemError):
+    """The same in a trial of a problem: it may be the problem's own code, and ends this trial only."""
+
+
+class InTheChild(Exception):
+    """What happened there: its traceback, as text."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,10 @@ class Files:
 class LibraryProcess:
     """A child that runs perforatedai for one trial, in a folder of its own."""
 
-    def __init__(self, files: Files, licence: Licence | None = None) -> None:
+    def __init__(
+        self, files: Files, licence: Licence | None = None, failure: type[LibraryError] = LibraryError
+    ) -> None:
+        self._failure = failure
         self._secrets = licence.secrets if licence else ()
         self.folder, self.ephemeral = _own_folder(files), files.folder is None
         environment = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
@@ -119,7 +131,8 @@ class LibraryProcess:
         message, held = answer
         if failed := message.get("failed"):
             time.sleep(POLL_SECONDS)  # the other reader is about to have the library's last lines
-            raise LibraryError(f"perforatedai failed: {failed}{self._last_lines()}")
+            told = f"perforatedai failed: {failed}{self._last_lines()}"
+            raise self._failure(told) from InTheChild(message.get("traceback", failed))
         return message, held
 
     @property
@@ -139,7 +152,7 @@ class LibraryProcess:
         code = self._process.wait()
         for reader in self._readers:
             reader.join(timeout=1)
-        return LibraryError(
+        return self._failure(
             f"the process that runs perforatedai ended by itself (exit code {code}){self._last_lines()}"
         )
 

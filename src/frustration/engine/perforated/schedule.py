@@ -11,7 +11,7 @@ from typing import Any
 from frustration.dendrites.schedule import END, GROW, Attempt, Decision, Schedule
 from frustration.dendrites.settings import Settings
 from frustration.engine.perforated.process import LibraryError, LibraryProcess
-from frustration.network import Network, Shape
+from frustration.protocols import AnyNetwork, AnyShape
 
 STATE = "perforatedai"
 """The key under which a schedule's state holds what the library would forget."""
@@ -25,9 +25,11 @@ class LibrarySchedule:
 
     counts_growth = True
 
-    def __init__(self, mirror: Schedule, process: LibraryProcess, bare: Shape, mirrored: bool = True) -> None:
+    def __init__(
+        self, mirror: Schedule, process: LibraryProcess, bare: AnyShape, mirrored: bool = True
+    ) -> None:
         self._mirror, self._process, self._bare, self._mirrored = mirror, process, bare, mirrored
-        self._grown: Network | None = None
+        self._grown: AnyNetwork | None = None
         self._added = mirror.added
         self._kept: dict[str, Any] | None = None
         """What the library would forget, as it was after the last score."""
@@ -66,10 +68,10 @@ class LibrarySchedule:
         self._grown = None
         if decision.action != "train":
             shape = self._bare.with_dendrites(message["dendrites"], self.settings.pai_forward_function)
-            self._grown = Network(shape, arrays["weights"])
+            self._grown = shape.view(arrays["weights"])
         return decision
 
-    def grown(self) -> Network | None:
+    def grown(self) -> AnyNetwork | None:
         """The network that the library put in place when it last decided to grow or to end."""
         return self._grown
 
@@ -88,7 +90,7 @@ class LibrarySchedule:
             self._kept, _ = self._process.ask("state")
         return {**self._mirror.state(), STATE: self._kept}
 
-    def resume(self, network: Network, saved: Network | None) -> None:
+    def resume(self, network: AnyNetwork, saved: AnyNetwork | None) -> None:
         """Bring a library that has just been started to where the witness stands."""
         kept = self._mirror.foreign.get(STATE)
         if kept is None:  # it starts as the library does

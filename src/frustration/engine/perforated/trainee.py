@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +15,27 @@ import torch
 from numpy.typing import NDArray
 from perforatedai import globals_perforatedai as GPA
 from perforatedai import utils_perforatedai as UPA
-from torch.nn import functional
 
-from frustration.architecture import Architecture
-from frustration.dendrites.module import DendriticMLP
 from frustration.dendrites.settings import Settings
 from frustration.engine.perforated.licence import EMAIL, TOKEN
-from frustration.engine.perforated.perforated import (
-    SAVE_NAME,
-    PerforatedNetwork,
-    configure,
-    fence_off,
-    flat,
-)
-from frustration.network import Network, Shape, Vector
-from frustration.simple_mlp import SimpleMLP
-from frustration.streams import dropout_keep
+from frustration.engine.perforated.perforated import SAVE_NAME, PerforatedNetwork, configure, fence_off
+from frustration.engine.population import Epoch, OptimizerState, Part
+from frustration.modes import EpochSettings
+from frustration.protocols import Vector
 
 Reply = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 
-class Trainee:
+class Trainee(ABC):
     """One trial's network. Each public method answers one request: a message and arrays."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self._secrets = secrets
         self.ephemeral = False
         self._network: PerforatedNetwork | None = None
-        self._guest: tuple[Network, DendriticMLP] | None = None
-        """A network of another shape than the library's own, to be evaluated only."""
-        self._optimizer: torch.optim.AdamW | None = None
+        self._guest = False
+        """Whether what was loaded last has another shape than the library's own: it is evaluated only."""
+        self._optimizer: torch.optim.Optimizer | None = None
         self.handlers: dict[str, Callable[..., Reply]] = {
             "start": self.start,
             "load": self.load,
@@ -65,9 +57,6 @@ class Trainee:
     def start(
         self,
         *,
-        architecture: str,
-        features: int,
-        classes: int,
         settings: dict[str, Any],
         seed: int,
         batch_size: int,
@@ -75,25 +64,32 @@ class Trainee:
         graphs: bool,
         test_saves: bool,
         licensed: bool,
-        **data: NDArray[Any],
+        **what: Any,
     ) -> Reply:
         """Make a bare network of the library's, and seed torch's own generator, from which it draws."""
         torch.set_num_threads(1)
         self.ephemeral, self._graphs, self._keeps_files = ephemeral, graphs, not ephemeral
-        self.shape = Shape(Architecture.parse(architecture), features, classes)
         self.settings, self.batch_size = Settings.of(settings), batch_size
-        self.data = {name: torch.from_numpy(array) for name, array in data.items()}
-        self.pixel_values = self.data.pop("pixel_values", None)
+        names, outputs = self._prepare(what)
+        grows = self.settings.grown_layers(outputs)
         fence_off()
-        configure(self.settings, self.settings.grown_layers(self.shape.outputs), test_saves, licensed)
-        mlp = SimpleMLP(self.shape.architecture, features, classes)
+        growing = [name for name, it in zip(names, grows, strict=True) if it]
+        configure(self.settings, growing, test_saves, licensed)
         with self._credentials() if licensed else contextlib.nullcontext():
-            self._network = PerforatedNetwork(mlp, self.settings, graphs)
+            self._network = self._perforated(graphs)
         used = bool(GPA.pc.get_perforated_backpropagation())
         if used != licensed:
             raise RuntimeError("the library did not take the kind of dendrites that it was told to")
         torch.manual_seed(seed)
         return {"perforated_backpropagation": used}, {}
+
+    @abstractmethod
+    def _prepare(self, what: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[bool]]:
+        """Take in what is trained: the names of all layers that can grow, and which are output layers."""
+
+    @abstractmethod
+    def _perforated(self, graphs: bool) -> PerforatedNetwork:
+        """A bare network that the library has perforated."""
 
     @contextlib.contextmanager
     def _credentials(self) -> Iterator[None]:
@@ -107,118 +103,78 @@ class Trainee:
                 os.environ.pop(name, None)
 
     def load(self, *, dendrites: list[int], forward_function: str, weights: Vector) -> Reply:
-        if list(dendrites) == self.network.dendrites:
-            self._guest = None
-            self.network.load(weights)
+        self._guest = list(dendrites) != self.network.dendrites
+        if self._guest:
+            self._invite(dendrites, forward_function, weights)
         else:
-            guest = self.shape.with_dendrites(dendrites, forward_function).view(weights)
-            self._guest = guest, DendriticMLP.of(guest)
+            self.network.load(weights)
         return {}, {}
 
+    @abstractmethod
+    def _invite(self, dendrites: list[int], forward_function: str, weights: Vector) -> None:
+        """Take a network of another shape, by our own modules."""
+
+    @abstractmethod
+    def _guest_weights(self) -> Vector: ...
+
     def weights(self) -> Reply:
-        return {}, {"weights": self._guest[0].vector if self._guest else self.network.weights()}
+        return {}, {"weights": self._guest_weights() if self._guest else self.network.weights()}
 
     def train(
         self,
         *,
-        learning_rate: float,
-        weight_decay: float,
-        dropout: float,
+        settings: dict[str, float],
         dropout_key: str,
         goes_on: bool,
-        steps: int,
+        numbers: dict[str, float],
         order: NDArray[np.int64],
-        mean: Vector | None = None,
-        square: Vector | None = None,
+        **vectors: Vector,
     ) -> Reply:
-        """Train one epoch; AdamW continues, starts from given moments, or afresh. Mean loss of the steps."""
+        """Train one epoch; the optimizer continues, starts from a given state, or afresh. Its mean loss."""
         if self._guest:
             raise ValueError(
-                f"the library's network has {self.network.dendrites} dendrites per layer, and this one "
-                f"{list(self._guest[0].shape.dendrites)}: it grows by its own schedule only"
+                f"the library's network has {self.network.dendrites} dendrites per layer, and this one has "
+                f"others: it grows by its own schedule only"
             )
-        module = self.network.module.train()
-        if goes_on and self._optimizer is not None:
-            optimizer = self._optimizer
-            optimizer.param_groups[0].update(lr=learning_rate, weight_decay=weight_decay)
-        else:
-            moments = (mean, square) if mean is not None and square is not None else None
-            self._optimizer = optimizer = self._adamw(learning_rate, weight_decay, steps, moments)
-            GPA.pai_tracker.set_optimizer_instance(optimizer)  # the library lets go of it when it grows
-        images, labels = self.data["train_images"], self.data["train_labels"]
-        losses = []
-        for step, batch in enumerate(torch.from_numpy(order).split(self.batch_size)):
-            pixels = self._inputs(images[batch])
-            logits = self._forward(module, pixels, dropout, int(dropout_key), step)
-            loss = functional.cross_entropy(logits, labels[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        return {"loss": sum(losses) / len(losses)}, {}
+        epoch = Epoch(
+            order=order,
+            settings=EpochSettings(**settings),
+            dropout_key=int(dropout_key),
+            moments=OptimizerState(vectors, numbers) if vectors or numbers else None,
+        )
+        return {"loss": self._epoch(epoch, goes_on and self._optimizer is not None)}, {}
 
-    def _adamw(
-        self, learning_rate: float, weight_decay: float, steps: int, moments: tuple[Vector, Vector] | None
-    ) -> torch.optim.AdamW:
-        trained = [parameter for parameter in self.network.module.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=weight_decay, foreach=False)
-        if moments is None:
-            return optimizer
-        start = 0
-        for part in self.network.parts():
-            held = slice(start, start := start + part.numel())
-            mean, square = (torch.from_numpy(moment[held].copy()).view_as(part) for moment in moments)
-            optimizer.state[part] = {
-                "step": torch.tensor(float(steps)),
-                "exp_avg": mean,
-                "exp_avg_sq": square,
-            }
-        return optimizer
-
-    def _forward(self, module: Any, pixels: torch.Tensor, rate: float, key: int, step: int) -> torch.Tensor:
-        """Logits in training, with the masks of the dropout stream in place of nn.Dropout's own."""
-        if rate == 0:
-            undropped: torch.Tensor = module(pixels)
-            return undropped
-        *hidden, output = self.network.layers
-        activations = pixels
-        for number, layer in enumerate(hidden):
-            activations = functional.relu(layer(activations))
-            samples, units = activations.shape
-            keep = torch.from_numpy(dropout_keep(key, step, number, units, samples, rate).T)
-            activations = torch.where(keep, activations * (1 / (1 - rate)), 0.0)
-        logits: torch.Tensor = output(activations)
-        return logits
+    @abstractmethod
+    def _epoch(self, epoch: Epoch, goes_on: bool) -> float:
+        """Train one epoch, with the optimizer as it is where it goes on; sets `_optimizer`."""
 
     def moments(self) -> Reply:
         if self._optimizer is None:
             raise ValueError("the network has not been trained since it was loaded")
-        states = [self._optimizer.state[part] for part in self.network.parts()]
-        moments = {"mean": "exp_avg", "square": "exp_avg_sq"}
-        arrays = {name: flat([state[key] for state in states]) for name, key in moments.items()}
-        return {"steps": int(states[0]["step"])}, arrays
+        state = self._memory()
+        return {"numbers": dict(state.numbers)}, dict(state.vectors)
 
-    def _inputs(self, images: torch.Tensor) -> torch.Tensor:
-        return images if self.pixel_values is None else self.pixel_values[images.long()]
+    @abstractmethod
+    def _memory(self) -> OptimizerState: ...
 
     @torch.no_grad()
-    def evaluate(self, *, part: str) -> Reply:
-        """How many samples are classified correctly; -1 where outputs are not finite."""
-        module = self._guest[1] if self._guest else self.network.module
-        pixels = self._inputs(self.data[f"{part}_images"])
-        logits = module.eval()(pixels)
-        finite = bool(torch.isfinite(logits).all())
-        correct = int((logits.argmax(1) == self.data[f"{part}_labels"]).sum())
-        return {"correct": correct if finite else -1}, {}
+    def evaluate(self, *, part: Part) -> Reply:
+        return {"measured": self._measured(part)}, {}
+
+    @abstractmethod
+    def _measured(self, part: Part) -> float:
+        """Of what was loaded last: what the data makes a score of."""
+
+    @abstractmethod
+    def _as_score(self, measured: float) -> float:
+        """What was measured on the test set, as schedules are told scores."""
 
     def observe(self, *, score: float, hold: bool) -> Reply:
         """Tell the library a score; the network as it leaves it."""
         if self._optimizer is None:
             raise ValueError("a score of a network that was not trained")
         GPA.pai_tracker.set_optimizer_instance(self._optimizer)
-        test = (
-            self.evaluate(part="test")[0]["correct"] / len(self.data["test_labels"]) if self._graphs else None
-        )
+        test = self._as_score(self._measured("test")) if self._graphs else None
         action, saved = self.network.observe(score, hold, test)
         if action != "train":
             self._optimizer = None
@@ -263,7 +219,7 @@ class Trainee:
             self._place(best_dendrites, best_weights, best)
             UPA.save_system(self.network.module, SAVE_NAME, "best_model")
         self._place(dendrites, weights, tracker)
-        self._optimizer = self._guest = None
+        self._optimizer, self._guest = None, False
         held = np.frombuffer(bytearray(base64.b64decode(generator)), np.uint8)
         torch.set_rng_state(torch.from_numpy(held))
         return {}, {}

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Arrays = Mapping[str, NDArray[Any]]
 Message = dict[str, Any]
 
+SIMPLE_MLP, PROBLEM = "SimpleMLP", "problem"
+"""What the process trains, as the first message says."""
+
 DTYPES = ("float32", "int64", "uint8")
 
 
