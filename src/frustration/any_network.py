@@ -146,7 +146,10 @@ class Problem(_FrozenDataclasses):
         return loss.reshape(())
 
     def units(self, network: nn.Module, forward: Callable[[], object]) -> Units:
-        """The units of the network; found by running it (see `frustration.engine.module.units`)."""
+        """The units of the network; found by running it (see `frustration.engine.module.units`).
+
+        `Units(network, forward, heads=[Heads(…)])` makes units of attention heads.
+        """
         from frustration.engine.module.units import Units
 
         return Units(network, forward)

@@ -72,6 +72,24 @@ class Transformer(nn.Module):
         return self.out(self.encoder(x, src_key_padding_mask=padding).mean(1))
 
 
+class Attention(nn.Module):
+    """Two heads over sequences of 4 numbers x 8 features, with a module for each projection."""
+
+    heads = 2
+
+    def __init__(self, classes: int = 4) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.o = (nn.Linear(8, 8) for _ in range(4))
+        self.out = nn.Linear(8, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (
+            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.q, self.k, self.v)
+        )
+        mixed = torch.softmax(q @ k.transpose(-1, -2), -1) @ v
+        return self.out(torch.relu(self.o(mixed.transpose(1, 2).flatten(2))).mean(1))
+
+
 def mlp(activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(5, 6), activation(), nn.Linear(6, 4), activation(), nn.Dropout(0.1), nn.Linear(4, 3)

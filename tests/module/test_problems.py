@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from networks import CNN, normal
+from networks import CNN, Attention, normal
 from tiny_problem import Regression, TinyCNN, TinyLora, TinyTransformer
 from torch import nn
 
@@ -17,11 +17,14 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.engine.group import plan
 from frustration.engine.loop import train_group
 from frustration.engine.module.data import data_of
+from frustration.engine.module.heads import Heads
 from frustration.engine.module.population import ModuleBackend
+from frustration.engine.module.units import Units
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.modes import ModeError, mode_named, mode_names
 from frustration.modes.base import LoopContext
+from frustration.modes.renewal import renew
 from frustration.references import ProblemReference
 from frustration.saved import pack_lkg
 from frustration.streams import Streams
@@ -93,6 +96,40 @@ def test_evidence_tells_the_truth_about_the_weights(problem, dendrites):
         layer = shape.layout.unit_layers.index(name)
         parts = [*after.incoming(layer, unit), *(after.outgoing(layer, unit) if mode == "hidden" else ())]
         assert sum(part.size for part in parts) == (difference != 0).sum()
+
+
+class Attending(TinyTransformer):
+    def build(self) -> nn.Module:
+        return Attention()
+
+    def units(self, network, forward):
+        return Units(network, forward, heads=[Heads(queries="q", keys="k", values="v", count=2)])
+
+
+def test_modes_act_on_whole_heads_where_a_problem_says_so():
+    taken = trained(Attending(), "hidden:dose=10:selector=lowest-utility", "full:dose=14", "redo:tau=9")
+    for trial, most in zip(taken, (10, 14, 10), strict=True):
+        (evidence,) = trial.curve[1].evidence.values()
+        units = evidence.get("units") or evidence["renewed"]
+        assert len(units) == most
+        assert [unit for layer, unit in sorted(units) if layer == "v"] == [0, 1]
+        assert {layer for layer, _ in units} <= {"v", "o", "out"}
+    sizes = {name: units for name, units, _ in taken[0].shape.layer_sizes()}
+    assert sizes == {"q": 8, "k": 8, "v": 2, "o": 8, "out": 4}
+
+
+def test_a_renewed_channel_of_a_grown_network_has_fresh_weights_a_fresh_norm_and_silent_dendrites():
+    reference = TinyCNN().reference()
+    shape, streams = reference.shape(), Streams(0, 0, reference)
+    grown = shape.with_dendrites((1,) * len(shape.dendrites))
+    network = grown.view(np.ones(grown.size, np.float32))
+    renew(network, [(0, 2)], LoopContext(streams, 2, None))
+    now, fresh = network.to_state(), shape.view(shape.initial(streams.stream("init", 2))).to_state()
+    for name in ("weight", "bias"):
+        assert np.array_equal(now[f"c1.neuron.{name}"][2], fresh[f"c1.{name}"][2])
+        assert now[f"b1.{name}"][2] == fresh[f"b1.{name}"][2]
+        assert not now[f"c1.dendrites.0.{name}"][2].any()
+    assert not now["c1.tops"][:, 2].any()
 
 
 @pytest.mark.parametrize("problem", [TinyCNN, Regression])

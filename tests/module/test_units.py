@@ -1,12 +1,16 @@
 """The units of a network are found by running it: which there are, what drives them, and who listens."""
 
+import dataclasses
+
 import pytest
 import torch
-from networks import CNN, Grouped, Residual, Transformer, mlp, normal
+from networks import CNN, Attention, Grouped, Residual, Transformer, mlp, normal
 from torch import nn
 
 from frustration.engine.module.dendritic import set_dendrites
+from frustration.engine.module.heads import Heads
 from frustration.engine.module.units import Units, growable
+from frustration.errors import InputError
 
 
 def units_of(network, *shape):
@@ -54,6 +58,63 @@ def test_of_a_transformer_only_the_inner_layer_of_its_mlp_is_found():
     units = units_of(Transformer(), 4, 4, 8)
     assert list(units.hidden) == ["encoder.layers.0.linear1"]
     assert list(units.output) == ["out"]
+
+
+HEADS = Heads(queries="q", keys="k", values="v", count=2)
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_head_is_a_unit_where_that_is_said_and_goes_as_a_whole(grown):
+    torch.manual_seed(3)
+    network, x = Attention(), normal(1, 4, 4, 8)
+    assert units_of(network, 4, 4, 8).hidden == {"v": [*range(8)], "o": [*range(8)]}
+    units = Units(network, lambda: network(x), heads=[HEADS])
+    assert units.hidden == {"v": [0, 1], "o": [*range(8)]}
+    assert list(units.all) == ["v", "o", "out"]
+    assert list(growable(units)) == ["q", "k", "v", "o", "out"]
+    if grown:
+        set_dendrites(network, dict.fromkeys(growable(units), 2), growable(units))
+        for parameter in network.parameters():
+            nn.init.normal_(parameter, 0, 0.3)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    units.take("v", 1, outgoing=True)
+    for name, now in network.named_parameters():
+        layer, kept = name.partition(".")[0], torch.ones_like(now, dtype=torch.bool)
+        if layer in ("q", "k", "v"):
+            kept[(..., slice(4, None)) if name.endswith(("tops", "links")) else slice(4, None)] = False
+        elif layer == "o" and name.endswith("weight"):
+            kept[:, 4:] = False
+        assert torch.equal(now, torch.where(kept, before[name], 0.0)), name
+
+
+def test_queries_keys_and_values_of_one_layer_make_heads_too():
+    layers = Units(
+        network := nn.Sequential(nn.Linear(8, 24), nn.Linear(24, 3)), lambda: network(normal(1, 4, 8))
+    )
+    packed = Heads(queries="0", keys="0", values="0", count=4)
+    head = packed.units(layers.layers)[1]
+    assert head.rows == tuple(("0", row) for row in (2, 3, 10, 11, 18, 19))
+    assert head.heard == (18, 19)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"keys": "kk"}, "kk is no layer that the network runs"),
+        ({"count": 3}, "8 features of q are not 3 heads"),
+        ({"count": 0}, "8 features of q are not 0 heads"),
+        ({"queries": "frozen"}, "frozen is not trained"),
+    ],
+)
+def test_heads_that_are_none_are_refused_in_one_sentence(changed, says):
+    network = Attention()
+    network.frozen = nn.Linear(8, 8).requires_grad_(False)
+    with pytest.raises(InputError, match=says):
+        Units(
+            network,
+            lambda: network(network.frozen(normal(1, 4, 4, 8))),
+            heads=[dataclasses.replace(HEADS, **changed)],
+        )
 
 
 @pytest.mark.parametrize("grown", [False, True])

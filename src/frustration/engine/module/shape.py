@@ -234,8 +234,9 @@ class ModuleShape:
         for name, shape in self.layout.trained.items():
             layer = name.rpartition(".")[0]
             sizes[layer] = sizes.get(layer, 0) + math.prod(shape)
-        layers = self.layout.units.layers
-        return [(name, layers[name].width if name in layers else 0, size) for name, size in sizes.items()]
+        layers, units = self.layout.units.layers, self.layout.units.all
+        widths = {name: len(units[name]) if name in units else layers[name].width for name in layers}
+        return [(name, widths.get(name, 0), size) for name, size in sizes.items()]
 
     def widened(self, dendrites: int) -> ModuleShape:
         wanted = self.with_dendrites((dendrites,) * len(self.dendrites)).parameters
@@ -404,7 +405,8 @@ class ModuleNetwork:
                     columns = who == unit
                     if columns.any():
                         fires[unit] += (sums[listener] / seen[listener])[columns].mean() / len(heard_by)
-            found.append(fires)
+            units = layout.units.all[name]
+            found.append(np.array([fires[[*layout.units.heard(name, unit)]].mean() for unit in units]))
         return found
 
     def utilities(self, probe: Sequence[Any]) -> list[NDArray[np.float64]]:

@@ -1,18 +1,20 @@
 """The units of any network: which weights drive one, and which weights listen to it. Found, not guessed.
 
 A unit is one output feature of a layer: a row of a Linear, a channel of a convolution with the channel of
-the BatchNorm behind it, a rank of a LoRA pair. A *hidden* unit is one whose listeners are known and hear
-nothing else. An *output* unit reaches the network's output with no other layer in between.
+the BatchNorm behind it, a rank of a LoRA pair, or a head of an attention where `heads` says so. A *hidden*
+unit is one whose listeners are known and hear nothing else. An *output* unit reaches the network's output
+with no other layer in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from frustration.engine.module.dendritic import dendrites_of
+from frustration.engine.module.heads import Head, Heads
 from frustration.engine.module.layers import Index, Layer, Slice
 from frustration.engine.module.probe import Forward, Probe
 
@@ -23,7 +25,8 @@ class Units:
     `units = Units(network, lambda: network(batch))`, with a batch of two different samples or more.
     """
 
-    def __init__(self, network: nn.Module, forward: Forward) -> None:
+    def __init__(self, network: nn.Module, forward: Forward, heads: Iterable[Heads] = ()) -> None:
+        """`heads`: attentions whose heads are units; by default the features of their values are."""
         self.network = network
         self.layers: dict[str, Layer] = Probe(network, forward).layers
         self._names = {id(p): name for name, p in network.named_parameters()}
@@ -34,13 +37,30 @@ class Units:
             if layer.trains and not layer.is_norm and id(layer.weight) not in taken:
                 taken.add(id(layer.weight))
                 self.all[name] = list(range(layer.width))
+        self.trained = list(self.all)
+        """The layers that have units, those of queries and keys too."""
+        self._heads: dict[str, list[Head]] = {}
+        for one in heads:
+            self._heads[one.values] = one.units(self.layers)
+            for name in (one.queries, one.keys):
+                if name != one.values:
+                    self.all.pop(name, None)
+            self.all[one.values] = list(range(one.count))
         self.output = {name: units for name, units in self.all.items() if self.layers[name].is_output}
-        self.hidden = {name: units for name in self.all if (units := self._private(name))}
+        self.hidden = {name: units for name in self.all if (units := self._hidden(name))}
 
     def role(self, role: str) -> dict[str, list[int]]:
         """Eligible units by layer: of the role "hidden", "output" or "all"."""
         eligible: dict[str, list[int]] = getattr(self, role)
         return eligible
+
+    def heard(self, name: str, unit: int) -> tuple[int, ...]:
+        """The features of a layer with which others hear a unit."""
+        return self._heads[name][unit].heard if name in self._heads else (unit,)
+
+    def _hidden(self, name: str) -> list[int]:
+        private = set(self._private(name))
+        return [unit for unit in self.all[name] if private.issuperset(self.heard(name, unit))]
 
     def _private(self, name: str) -> list[int]:
         layer = self.layers[name]
@@ -65,30 +85,40 @@ class Units:
                 yield listener, heard
 
     def incoming(self, name: str, unit: int, dendrites: Mapping[str, int] | None = None) -> list[Slice]:
-        """All that drives a unit: its own weights first, then its dendrites', then the norm's behind it.
+        """All that drives a unit: its own weights first, with the norm's behind it, then its dendrites'.
 
         `dendrites`: on each unit of each layer that has any; by default, those of the network as it is.
         """
         grown = dendrites_of(self.network) if dendrites is None else dendrites
+        rows = self._heads[name][unit].rows if name in self._heads else ((name, unit),)
+        places = [place for row in rows for place in self._with_norms(*row)]
+        own, more = [], []
+        for layer, row in places:
+            count = grown.get(layer.name, 0)
+            copies = [self._copies(layer, own_name, index, count) for own_name, index in layer.row(row)]
+            own += [copies_of[0] for copies_of in copies]
+            more += [copies_of[k] for k in range(1, count + 1) for copies_of in copies]
+            more += [Slice(f"{layer.name}.tops", (slice(None), row))] if count else []
+            more += [Slice(f"{layer.name}.links", (slice(None), row))] if count > 1 else []
+        return own + more
+
+    def _with_norms(self, name: str, row: int) -> Iterator[tuple[Layer, int]]:
+        """A feature of a layer, and the channels of the norms behind it."""
         layer = self.layers[name]
-        count = grown.get(name, 0)
-        copies = [self._copies(layer, own, index, count) for own, index in layer.row(unit)]
-        parts = [copies_of[k] for k in range(count + 1) for copies_of in copies]
-        parts += [Slice(f"{name}.tops", (slice(None), unit))] if count else []
-        parts += [Slice(f"{name}.links", (slice(None), unit))] if count > 1 else []
+        yield layer, row
         for listener, heard in layer.heard_by.items():
             if self.layers[listener].is_norm:
-                for channel in (heard == unit).nonzero().flatten().tolist():
-                    parts += self.incoming(listener, channel, grown)
-        return parts
+                for channel in (heard == row).nonzero().flatten().tolist():
+                    yield from self._with_norms(listener, channel)
 
     def outgoing(self, name: str, unit: int, dendrites: Mapping[str, int] | None = None) -> list[Slice]:
         """All with which others hear a unit, their dendrites included."""
         grown = dendrites_of(self.network) if dendrites is None else dendrites
         parts = []
+        features = torch.tensor(self.heard(name, unit))
         for listener, heard in self.listeners(name):
             below = self.layers[listener]
-            for column in (heard == unit).nonzero().flatten().tolist():
+            for column in torch.isin(heard, features).nonzero().flatten().tolist():
                 parts += self._copies(below, *below.column(column), grown.get(listener, 0))
         return parts
 
@@ -122,4 +152,4 @@ def growable(units: Units) -> dict[str, int]:
 
     All trained layers, of a LoRA pair only the second: a dendrite on it costs a tenth of one on the pair.
     """
-    return {n: units.layers[n].axis for n in units.all if "lora_A" not in n.split(".")}
+    return {n: units.layers[n].axis for n in units.trained if "lora_A" not in n.split(".")}
