@@ -14,12 +14,14 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from frustration.cloud.clients import put_new
 from frustration.cloud.download import objects
 from frustration.cloud.place import Place
+from frustration.cloud.request import Uploaded
 from frustration.dataset.catalogue import entry_of
 from frustration.dataset.contents import archive_in, loose_path
 from frustration.dataset.places import obtain
@@ -125,6 +127,28 @@ def digest(files: Files) -> str:
     for name in sorted(files):
         whole.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
     return whole.hexdigest()[:DIGITS]
+
+
+@dataclass(kw_only=True)
+class Parcels:
+    """What containers are given, and the digests under which it is in S3."""
+
+    code: Mapping[str, bytes]
+    data: Mapping[str, bytes]
+    wheels: Wheels
+
+    @classmethod
+    def of(cls, datasets: Iterable[str], wheels: Wheels) -> Parcels:
+        return cls(code=code_files(), data=data_files(datasets), wheels=wheels)
+
+    @cached_property
+    def digests(self) -> Uploaded:
+        return Uploaded(code=digest({**self.code, "wheels": self.wheels.identity}), data=digest(self.data))
+
+    def by_folder(self, place: Place, say: Callable[[str], None]) -> list[tuple[str, Mapping[str, bytes]]]:
+        """Keys of folders with what belongs there. Wheels are downloaded now, if they have to be."""
+        code = {**self.code, **self.wheels.files(say)}
+        return [(place.code(self.digests.code), code), (place.data(self.digests.data), self.data)]
 
 
 def upload(s3: Any, place: Place, folder: str, files: Files) -> int:

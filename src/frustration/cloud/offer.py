@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from frustration.cloud.packing import Budget, Machine, pack_costs
-from frustration.study.estimate import Cost
+from frustration.cloud.packing import Machine
 
 PUBLISHED = "588 jobs, 869.5 billed hours of ml.g4dn.xlarge, $640.32 at $0.7364 an hour"
 """What the published run of the grid took, with one job for each architecture and mode."""
@@ -41,12 +40,6 @@ def offer(walls: Sequence[float], machine: Machine, rate: Decimal, instances: in
         hours=sum(walls) / 3600,
         elapsed=elapsed(walls, instances) / 3600,
     )
-
-
-def offer_of_costs(costs: Sequence[Cost], machine: Machine, rate: Decimal, budget: Budget) -> Offer:
-    """The same study packed for another instance."""
-    walls = [machine.wall_seconds(pack) for pack in pack_costs(costs, machine, budget)]
-    return offer(walls, machine, rate, budget.instances)
 
 
 def spelt(rate: Decimal) -> str:

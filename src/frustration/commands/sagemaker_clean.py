@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.options import argument, command, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud
+from frustration.commands.sagemaker_flags import InCloud, cloud_of
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _clean(options: SageMakerCleanOptions) -> int:
     from frustration.cloud.storage import allowed
     from frustration.cloud.storage import uploads as unfinished_uploads
 
-    cloud = Cloud.of(options)
+    cloud = cloud_of(options)
     s3, place = cloud.s3, cloud.place(options.study)
     if not options.study.strip("./") or "/" in options.study:
         raise InputError(f'"{options.study}" is not the name of a study')

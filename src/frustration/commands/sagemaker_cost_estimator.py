@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.options import argument, command, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud, Size, named_study
-from frustration.commands.sagemaker_launch_work import Estimator, price_of
+from frustration.commands.sagemaker_flags import InCloud, Size, cloud_of, estimator_of, named_study
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
+    from frustration.cloud.account import Cloud
     from frustration.cloud.costs import CostReport
     from frustration.cloud.prices import Price
 
@@ -62,7 +62,7 @@ def _after(options: CostOptions) -> int:
     from frustration.cloud.joblist import read
     from frustration.terminal.bar import Bar
 
-    cloud = Cloud.of(options, *(("region",) if options.jobs else ()))
+    cloud = cloud_of(options, *(("region",) if options.jobs else ()))
     study, walls, planned_for = None, None, ""
     if options.jobs:
         names = read(options.jobs)
@@ -70,7 +70,7 @@ def _after(options: CostOptions) -> int:
         study, names, walls, planned_for = _of_study(options, cloud)
     with Bar("jobs") as bar:
         described = describe_all(cloud.sagemaker, names, lambda done: bar.at(done, len(names)))
-    found = report(names, described, lambda kind: price_of(options, cloud.settings, kind), walls, planned_for)
+    found = report(names, described, options.price_in(cloud.settings.region), walls, planned_for)
     content = {"study": study, "region": cloud.settings.region, **found.to_dict()}
     if not _hand_over(options, content):
         _say(found)
@@ -100,7 +100,7 @@ def _before(options: CostOptions) -> int:
     flags = {"region": options.region, "instance_type": options.instance_type}
     settings = Settings.read(flags, ("region",), options.env_file)
     study = named_study(options.study, options.results, None)
-    estimator = Estimator(options, settings, study)
+    estimator = estimator_of(options, settings, study)
     price = estimator.price(settings.instance_type)
     trials = frozenset(spec.id for spec in study.specs(estimator.digests))
     offer = estimator.offer_on(settings.instance_type, trials)

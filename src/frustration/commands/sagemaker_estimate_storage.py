@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import real
 from frustration.commands.options import argument, command, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud
+from frustration.commands.sagemaker_flags import InCloud, cloud_of
 
 if TYPE_CHECKING:
     from frustration.cloud.storage import StorageUsage, Usage
@@ -43,7 +43,7 @@ def _estimate(options: StorageOptions) -> int:
     from frustration.cloud.storage import measure
     from frustration.terminal.bar import Bar
 
-    cloud = Cloud.of(options)
+    cloud = cloud_of(options)
     cloud.say_remarks()
     under = f"studies/{options.study}/" if options.study else ""
     with Bar("objects") as bar:

@@ -1,20 +1,18 @@
-"""What the sagemaker commands share: the flags that say where, connections, and which study is meant."""
+"""What the sagemaker commands share: flags that say where and at what price, and which study is meant."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import real, whole
 from frustration.commands.options import InResults, Options, argument, option
-from frustration.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from frustration.cloud.place import Place
-    from frustration.cloud.plan import CloudPlan
+    from frustration.cloud.account import Cloud
+    from frustration.cloud.estimator import Estimator
+    from frustration.cloud.prices import Price
     from frustration.cloud.settings import Settings
     from frustration.study.definition import Study
 
@@ -46,6 +44,13 @@ class Rates(Options):
     )
     prices: Path | None = option("a table like the one that is built in", read=Path, metavar="FILE")
 
+    def price_in(self, region: str) -> Callable[[str], Price]:
+        """What an hour of an instance costs there: by these flags, or by the table."""
+        from frustration.cloud.prices import overrides, price
+
+        given = overrides(self.price or (), self.prices)
+        return lambda instance: price(region, instance, given)
+
 
 class Size(Rates):
     """How trials are packed into jobs, and on what they train."""
@@ -66,88 +71,32 @@ class Size(Rates):
     )
 
 
-@dataclass(kw_only=True)
-class Cloud:
-    """What a command talks to: connections are made when they are needed."""
+def cloud_of(options: InCloud, *need: str) -> Cloud:
+    """By flags, environment and .env; without `need` a region and a bucket are needed."""
+    from frustration.cloud.account import Cloud
+    from frustration.cloud.settings import Settings
 
-    settings: Settings
+    flags = {"region": options.region, "bucket": options.bucket, "prefix": options.prefix}
+    return Cloud(settings=Settings.read(flags, need or ("region", "bucket"), options.env_file))
 
-    @classmethod
-    def of(cls, options: InCloud, *need: str) -> Cloud:
-        """By flags, environment and .env; without `need` a region and a bucket are needed."""
-        from frustration.cloud.settings import Settings
 
-        flags = {"region": options.region, "bucket": options.bucket, "prefix": options.prefix}
-        return cls(settings=Settings.read(flags, need or ("region", "bucket"), options.env_file))
+def estimator_of(options: Size, settings: Settings, study: Study) -> Estimator:
+    """What finds out what the study costs."""
+    from frustration.cloud.estimator import Estimator
+    from frustration.cloud.packing import Budget
+    from frustration.terminal.bar import measuring
 
-    @cached_property
-    def s3(self) -> Any:
-        return self._client("s3")
-
-    @cached_property
-    def sagemaker(self) -> Any:
-        return self._client("sagemaker")
-
-    @cached_property
-    def logs(self) -> Any:
-        return self._client("logs")
-
-    def _client(self, service: str) -> Any:
-        from frustration.cloud.clients import client
-
-        return client(self.settings, service)
-
-    def say_remarks(self) -> None:
-        """What is to be known about the bucket, on stderr."""
-        from frustration.cloud.clients import bucket_remarks
-
-        for remark in bucket_remarks(self.s3, self.settings):
-            print(f"note: {remark}", file=sys.stderr)
-
-    @property
-    def under(self) -> str:
-        """The prefix of all keys."""
-        return f"{self.settings.prefix}/" if self.settings.prefix else ""
-
-    @property
-    def where(self) -> str:
-        return f"s3://{self.settings.bucket}/{self.settings.prefix}".rstrip("/")
-
-    def studies(self) -> list[str]:
-        """The names of the studies that are under the prefix."""
-        from frustration.cloud.download import folders
-
-        return sorted(folders(self.s3, self.settings.bucket, f"{self.under}studies/"))
-
-    def only_study(self) -> str | None:
-        """The name of the study under the prefix, None where there is none."""
-        there = self.studies()
-        if len(there) > 1:
-            raise InputError(
-                f"{len(there)} studies are in {self.where}: {', '.join(there)}; name one of them"
-            )
-        return there[0] if there else None
-
-    def place(self, study: str | None) -> Place:
-        """Where the named study lies, or the only one that there is."""
-        from frustration.cloud.place import Place
-
-        name = study or self.only_study()
-        if name is None:
-            raise InputError(f"no study was launched to {self.where}; sagemaker-launch STUDY launches one")
-        return Place.of(self.settings, name)
-
-    def plan(self, place: Place) -> CloudPlan:
-        """What the launchers of a study agreed on."""
-        from frustration.cloud.plan import read_plan
-
-        plan = read_plan(self.s3, place)
-        if plan is None:
-            there = self.studies()
-            lies = f"there are {', '.join(there)}" if there else "there is none"
-            hint = did_you_mean(place.study, there)
-            raise InputError(f"no study {place.study} was launched to {place.uri(place.root)}{hint}; {lies}")
-        return plan
+    # A quarter is left for starting, and for an instance that is slower than was thought.
+    longest = 0.75 * settings.max_run_seconds
+    return Estimator(
+        study=study,
+        settings=settings,
+        budget=Budget(hours=options.hours, instances=options.instances, longest_seconds=longest),
+        price=options.price_in(settings.region),
+        cores=options.cores,
+        speed=options.speed,
+        progress=measuring,
+    )
 
 
 def named_study(name: str, results: Path, cloud: Cloud | None) -> Study:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from frustration.commands.options import command, option
-from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy
+from frustration.commands.sagemaker_flags import OneCloudStudy, cloud_of
 from frustration.errors import InputError
+
+if TYPE_CHECKING:
+    from frustration.cloud.account import Cloud
 
 MORE = """\
 Every stream of every job is read to its end, one file each: DIR/JOB/STREAM.log, an event a line with its
@@ -41,7 +45,7 @@ def _get(options: LogsOptions) -> int:
 
     if options.jobs and options.study:
         raise InputError("--jobs takes no study: it names the jobs itself")
-    cloud = Cloud.of(options, *(("region",) if options.jobs else ()))
+    cloud = cloud_of(options, *(("region",) if options.jobs else ()))
     study, over = _jobs(options, cloud)
     folder = options.output or options.results / study / "logs"
     if not over:

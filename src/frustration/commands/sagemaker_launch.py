@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from frustration.commands import sagemaker_launch_flags as flags
 from frustration.commands.arguments import INTERRUPTED
 from frustration.commands.options import command
-from frustration.commands.sagemaker_flags import Cloud
-from frustration.commands.sagemaker_launch_work import COMPARED, Estimator, Parcels
+from frustration.commands.sagemaker_flags import estimator_of
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
+    from frustration.cloud.account import Cloud
+    from frustration.cloud.bundle import Parcels
+    from frustration.cloud.estimator import Estimator
     from frustration.cloud.launch import LaunchState, Task
     from frustration.cloud.offer import Offer
     from frustration.cloud.place import Place
@@ -39,6 +41,8 @@ def _connect(options: flags.LaunchOptions, settings: Settings) -> Cloud | None:
     if settings.bucket == flags.NO_BUCKET:
         _note("no bucket is given, so AWS was not asked; shown as if nothing had been launched")
         return None
+    from frustration.cloud.account import Cloud
+
     cloud = Cloud(settings=settings)
     try:
         cloud.say_remarks()
@@ -70,11 +74,13 @@ class Launch:
 
     @cached_property
     def estimator(self) -> Estimator:
-        return Estimator(self.options, self.settings, self.study)
+        return estimator_of(self.options, self.settings, self.study)
 
     @cached_property
     def parcels(self) -> Parcels:
-        return Parcels.of(self.study, flags.wheels(self.options, self.settings))
+        from frustration.cloud.bundle import Parcels
+
+        return Parcels.of(self.study.datasets, flags.wheels(self.options, self.settings))
 
     def agreed(self, write: bool) -> CloudPlan:
         from frustration.cloud.launch import agree
@@ -192,10 +198,10 @@ class Launch:
         if self.options.compare is not None:
             return self.options.compare
         try:
-            self.estimator.rate(COMPARED)
+            self.estimator.rate(flags.COMPARED)
         except InputError:
             return ()
-        return (COMPARED,)
+        return (flags.COMPARED,)
 
     def really(self) -> int:
         from frustration.cloud.bundle import upload

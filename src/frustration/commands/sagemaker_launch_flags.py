@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import real, whole
 from frustration.commands.options import Options, argument, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud, Rates, Size, named_study
-from frustration.commands.sagemaker_launch_work import COMPARED
+from frustration.commands.sagemaker_flags import InCloud, Rates, Size, named_study
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
+    from frustration.cloud.account import Cloud
     from frustration.cloud.bundle import Wheels
     from frustration.cloud.launch import LaunchState, Task
     from frustration.cloud.place import Place
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 BATCH = Path("aws/sagemaker/current_batch_configurations.txt")
 PUBLISHED_GRID = "paper-98"
+COMPARED = "ml.g4dn.xlarge"
+"""What the published grid was trained on."""
 CHECKPOINT_SECONDS = 60.0
 ROWS = 12
 NO_ROLE, NO_BUCKET = "arn:aws:iam::000000000000:role/ROLE", "BUCKET"

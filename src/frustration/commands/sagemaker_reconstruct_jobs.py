@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from frustration.commands.options import command, option
-from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy
+from frustration.commands.sagemaker_flags import OneCloudStudy, cloud_of
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.architecture import Architecture
+    from frustration.cloud.account import Cloud
     from frustration.cloud.describe import Facts
 
 DEFAULT = Path("requested-jobs.txt")
@@ -47,7 +48,7 @@ def _reconstruct(options: JobsOptions) -> int:
 
     if options.original and options.study:
         raise InputError("--original takes no study: the jobs of that layout belong to none")
-    cloud = Cloud.of(options)
+    cloud = cloud_of(options)
     names = _original(options, cloud) if options.original else _of_study(options, cloud)
     if not names:
         print("the service knows no such job; nothing was written")

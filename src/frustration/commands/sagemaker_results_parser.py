@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import whole
 from frustration.commands.options import argument, command, option
-from frustration.commands.sagemaker_flags import Cloud, InCloud
+from frustration.commands.sagemaker_flags import InCloud, cloud_of
 from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
+    from frustration.cloud.account import Cloud
     from frustration.cloud.collection import Collection
     from frustration.original.cloud_layout import OriginalHarvest
 
@@ -59,7 +60,7 @@ class ResultsOptions(InCloud):
 def _parse(options: ResultsOptions) -> int:
     if options.original and options.study:
         raise InputError("--original takes no study: the jobs of that layout belong to none")
-    cloud = Cloud.of(options)
+    cloud = cloud_of(options)
     cloud.say_remarks()
     named = options.study or (None if options.original else cloud.only_study())
     good = True

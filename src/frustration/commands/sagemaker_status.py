@@ -8,7 +8,7 @@ import time
 
 from frustration.commands.arguments import real
 from frustration.commands.options import command, option
-from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy
+from frustration.commands.sagemaker_flags import OneCloudStudy, cloud_of
 from frustration.terminal.printing import in_terminal, say_all
 
 TERMINAL_SECONDS = 15.0
@@ -47,7 +47,7 @@ def _status(options: StatusOptions) -> int:
     from frustration.terminal.cloud import CloudShow, whole
     from frustration.terminal.view import view_of
 
-    cloud = Cloud.of(options)
+    cloud = cloud_of(options)
     cloud.say_remarks()
     place = cloud.place(options.study)
     watch = Watch(s3=cloud.s3, sagemaker=cloud.sagemaker, place=place, plan=cloud.plan(place))

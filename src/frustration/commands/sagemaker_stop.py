@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frustration.commands.options import command, option
-from frustration.commands.sagemaker_flags import Cloud, OneCloudStudy
+from frustration.commands.sagemaker_flags import OneCloudStudy, cloud_of
 from frustration.errors import InputError, did_you_mean
 
 MORE = """\
@@ -35,7 +35,7 @@ def _stop(options: StopOptions) -> int:
     from frustration.cloud.clients import code_of, spoken
     from frustration.cloud.jobs import list_jobs
 
-    cloud = Cloud.of(options)
+    cloud = cloud_of(options)
     place = cloud.place(options.study)
     running = [job for job in list_jobs(cloud.sagemaker, place) if job.status == "InProgress"]
     names = [job.name for job in running]

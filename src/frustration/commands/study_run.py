@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from frustration.commands.arguments import INTERRUPTED
-from frustration.sinks import unfenced
 from frustration.terminal.printing import say_all
 
 if TYPE_CHECKING:
@@ -121,28 +120,14 @@ def _estimate(prepared: Prepared, options: EngineOptions, store: Store, lazily: 
     from frustration.engine.group import those
     from frustration.runners.pool import default_workers
     from frustration.study.estimate import estimate, worth_measuring
+    from frustration.terminal.bar import measuring
 
     done, failed = store.ids()
     gone = done | failed
     missing = those(prepared.groups, lambda one: one.spec.id not in gone)
     if not missing or (lazily and not worth_measuring(missing, prepared.data)):
         return None
-    shown, screen = sys.stderr.isatty(), unfenced(sys.stderr)
-
-    def progress(number: int, total: int) -> None:
-        if shown:
-            print(f"\rmeasuring {number}/{total}" + " " * 10, end="", file=screen, flush=True)
-
-    try:
-        return estimate(
-            prepared,
-            missing,
-            min(options.threads or default_workers(), len(missing)),
-            progress,
-        )
-    finally:
-        if shown:
-            print("\r" + " " * 40 + "\r", end="", file=screen, flush=True)
+    return estimate(prepared, missing, min(options.threads or default_workers(), len(missing)), measuring)
 
 
 def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:

@@ -54,3 +54,10 @@ class Bar:
 def megabytes(size: int) -> str:
     """`3.2 MB`; a MB is a million bytes."""
     return f"{size / 1e6:,.1f} MB"
+
+
+def measuring(done: int, total: int) -> None:
+    """How many groups of trials have been measured for an estimate, in a terminal; gone when all have."""
+    if in_terminal(sys.stderr):
+        line = f"measuring {done}/{total}" if done < total else ""
+        print(f"{CLEAR}{line}", end="", file=unfenced(sys.stderr), flush=True)
