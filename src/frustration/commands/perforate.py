@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import run, whole
 from frustration.commands.options import Options, argument, option
@@ -55,6 +55,10 @@ def _dispatch(arguments: list[str]) -> int:
 
 class AsJson(Options):
     json: bool = option("the same as JSON", False)
+
+    def say(self, content: Any, *lines: str) -> None:
+        """Print either of them."""
+        print(json.dumps(content, indent=2) if self.json else "\n".join(lines))
 
 
 class Edit(Options):
@@ -219,21 +223,16 @@ class DebugOptions(AsJson):
     results: Path | None = option("the library's folder of results", read=Path, metavar="FOLDER")
 
 
-def _debug(arguments: list[str]) -> int:
-    options = DebugOptions.read(arguments)
+def _debug(options: DebugOptions) -> int:
     from frustration.integration.debug import debug, read_log, text
 
     log = ""
     if options.log is not None:
         log = sys.stdin.read() if str(options.log) == "-" else read_log(options.log)
     found = debug(options.script, log, options.results)
-    if options.json:
-        causes = [asdict(cause) for cause in found.causes]
-        steps = [step.as_json() for step in found.steps]
-        said = {"place": found.place, "causes": causes, "growth": found.growth, "steps": steps}
-        print(json.dumps(said, indent=2))
-    else:
-        print(text(found))
+    causes, steps = [asdict(cause) for cause in found.causes], [step.as_json() for step in found.steps]
+    said = {"place": found.place, "causes": causes, "growth": found.growth, "steps": steps}
+    options.say(said, text(found))
     return 0
 
 
@@ -246,21 +245,17 @@ class RepairOptions(Edit, AsJson):
     script: Path = argument("a script with an old integration", read=Path, metavar="SCRIPT")
 
 
-def _repair(arguments: list[str]) -> int:
-    options = RepairOptions.read(arguments)
+def _repair(options: RepairOptions) -> int:
     from frustration.integration.repair import repair
     from frustration.integration.writing import unified, write
 
     found = repair(options.script)
-    if options.json:
-        left = [step.as_json() for step in found.left]
-        print(json.dumps({"done": found.done, "left": left}, indent=2))
-    elif options.diff:
+    if options.diff and not options.json:
         print(unified(str(options.script), found.before, found.after) or "nothing to repair")
     else:
-        print("\n".join(found.done) or "nothing to repair")
-        for step in found.left:
-            print(f"left, line {step.line}: {step.reason}")
+        left = [f"left, line {step.line}: {step.reason}" for step in found.left]
+        said = {"done": found.done, "left": [step.as_json() for step in found.left]}
+        options.say(said, *(found.done or ["nothing to repair"]), *left)
     if options.write and found.after != found.before:
         backup = write(options.script, found.after, options.force)
         print(f"{options.script}: written{f'; as it was: {backup}' if backup else ''}")
@@ -278,8 +273,9 @@ class AnalyzeOptions(AsJson):
     graph: Path | None = option("draw four panels as PNG", read=Path, metavar="FILE")
 
 
-def _analyze(arguments: list[str]) -> int:
-    options = AnalyzeOptions.read(arguments)
+def _analyze(options: AnalyzeOptions) -> int:
+    from tabulate import tabulate
+
     from frustration.integration.analyze import HEADER, analyze
 
     found = analyze(options.folder, options.control)
@@ -287,17 +283,13 @@ def _analyze(arguments: list[str]) -> int:
         from frustration.integration.graph import draw
 
         draw(found.runs, options.graph)
-    if options.json:
-        rows = [dict(zip(HEADER, row, strict=True)) for row in found.rows]
-        print(json.dumps({"rows": rows, "sentences": found.sentences, "advice": found.advice}, indent=2))
-        return 0
-    from tabulate import tabulate
-
-    print(tabulate(found.rows, HEADER, disable_numparse=True))
-    for sentence in found.sentences:
-        print(f"- {sentence}")
-    for advice in found.advice:
-        print(f"advice: {advice}")
+    rows = [dict(zip(HEADER, row, strict=True)) for row in found.rows]
+    options.say(
+        {"rows": rows, "sentences": found.sentences, "advice": found.advice},
+        tabulate(found.rows, HEADER, disable_numparse=True),
+        *(f"- {sentence}" for sentence in found.sentences),
+        *(f"advice: {advice}" for advice in found.advice),
+    )
     return 0
 
 
@@ -323,14 +315,13 @@ def _dry_run(arguments: list[str]) -> int:
     if not Path(options.script.partition(":")[0]).is_file() and ":" not in options.script:
         raise InputError(f"{options.script} is no file, and no problem as in my_file.py:Digits")
     layers = dry_run(options.script, extra, options.seconds)
-    lines = configuration(layers, options.network)
-    if options.json:
-        print(json.dumps({"layers": [asdict(layer) for layer in layers], "configuration": lines}, indent=2))
-        return 0
+    lines, shown = configuration(layers, options.network), []
     for layer in layers:
         axes = "x".join(map(str, layer.axes)) or "-"
-        print(f"  {layer.path:<40} {layer.kind:<8} axes {axes:<4} {layer.excluded or 'can get dendrites'}")
-    print("\n".join(["", *lines]))
+        shown.append(
+            f"  {layer.path:<40} {layer.kind:<8} axes {axes:<4} {layer.excluded or 'can get dendrites'}"
+        )
+    options.say({"layers": [asdict(layer) for layer in layers], "configuration": lines}, *shown, "", *lines)
     return 0
 
 
@@ -343,30 +334,23 @@ class ScoreboardOptions(AsJson):
     folder: Path = argument("scripts, each with NAME.expected.json or not", read=Path, metavar="FOLDER")
 
 
-def _scoreboard(arguments: list[str]) -> int:
-    options = ScoreboardOptions.read(arguments)
+def _scoreboard(options: ScoreboardOptions) -> int:
     from tabulate import tabulate
 
     from frustration.integration.scoreboard import as_json, scoreboard
     from frustration.integration.targets import Wishes
 
     rows, summary = scoreboard(options.folder, Wishes())
-    if options.json:
-        print(json.dumps({"scripts": as_json(rows), "summary": summary}, indent=2))
-    else:
-        print(tabulate([list(row.values()) for row in as_json(rows)], list(as_json(rows)[0]) if rows else []))
-        print(summary)
+    scripts = as_json(rows)
+    table = tabulate([list(row.values()) for row in scripts], list(scripts[0]) if rows else [])
+    options.say({"scripts": scripts, "summary": summary}, table, summary)
     return 1 if any(row.wrong for row in rows) else 0
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
-    "debug": _debug,
-    "repair": _repair,
-    "analyze": _analyze,
+    "debug": lambda words: _debug(DebugOptions.read(words)),
+    "repair": lambda words: _repair(RepairOptions.read(words)),
+    "analyze": lambda words: _analyze(AnalyzeOptions.read(words)),
     "dry-run": _dry_run,
-    "scoreboard": _scoreboard,
+    "scoreboard": lambda words: _scoreboard(ScoreboardOptions.read(words)),
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())
