@@ -85,7 +85,7 @@ def test_how_many_more_trials_for_what_was_seen_and_for_what_matters():
     plan = more_trials(differences, alpha=0.01)
     assert plan.needed == trials_needed(differences.mean(), sd, alpha=0.01)
     assert plan.more == plan.needed - 10
-    assert plan.more_at_most > plan.more
+    assert plan.needed_at_most > plan.needed
     assert more_trials(differences, effect=5.0).more == 0
     assert more_trials(differences, effect=0.01).more > 1_000
 
@@ -100,7 +100,7 @@ def test_the_cautious_answer_takes_the_upper_end_of_the_standard_deviation():
 def test_degenerate_plans_say_so():
     assert more_trials([0.1]) is None
     nothing = more_trials([0.1, -0.1])
-    assert (nothing.needed, nothing.more, nothing.more_at_most) == (None, None, None)
+    assert (nothing.needed, nothing.more, nothing.needed_at_most) == (None, None, None)
     certain = more_trials([0.1, 0.1])
     assert (certain.sd, certain.needed, certain.more) == (0.0, 6, 4)
     assert more_trials(np.arange(10.0), effect=1e-6).needed is None

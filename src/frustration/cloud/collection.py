@@ -79,15 +79,6 @@ class Collection:
         return all(outcome.good for outcome in self.outcomes)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a collection is."""
-
-    packs: int
-    total: int
-    bytes: int
-
-
 @dataclass(kw_only=True)
 class _Fetched:
     """What a thread found of one pack; the stores wait to be merged."""
@@ -111,7 +102,8 @@ class Collector:
     plan: CloudPlan
     store: Store
     parallel: int = PARALLEL
-    observe: Callable[[Progress], None] = lambda progress: None
+    observe: Callable[[int, int, int], None] = lambda packs, total, size: None
+    """Is told how many packs of how many are done, and the bytes that came."""
     stop: threading.Event = field(default_factory=threading.Event)
     _bytes: int = 0
     _packs: int = 0
@@ -270,7 +262,7 @@ class Collector:
         with self._lock:
             self._packs += packs
             self._bytes += count
-            self.observe(Progress(packs=self._packs, total=len(self.plan.packs), bytes=self._bytes))
+            self.observe(self._packs, len(self.plan.packs), self._bytes)
 
 
 def all_jobs(s3: Any, sagemaker: Any, place: Place) -> dict[str, PackJobs]:

@@ -90,7 +90,7 @@ def _study(options: ResultsOptions, cloud: Cloud, name: str) -> tuple[bool, dict
             plan=plan,
             store=store,
             parallel=options.parallel,
-            observe=lambda progress: bar.at(progress.packs, progress.total, progress.bytes),
+            observe=bar.at,
         ).run()
     _say_study(name, harvest, store.root)
     return harvest.complete, dict(cloud_markdown.of_study(store.root))

@@ -31,10 +31,6 @@ class Present:
     ends: list[cst.If] = field(default_factory=list)
     """Conditions under which the training ends because the library is complete."""
 
-    @property
-    def anything(self) -> bool:
-        return bool(self.gpa or self.settings or self.perforated or self.scores or self.registered)
-
 
 def find_present(script: Script, wishes: Wishes) -> Present:
     present = Present()

@@ -27,9 +27,7 @@ class Measuring:
     store: Store
     wanted: Wanted
     data: Data
-    environment: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-    )
+    environment: ClassVar[Mapping[str, str]] = dict.fromkeys(THREADS, "1")
     when_killed: ClassVar[str] = (
         "every measure that was finished is kept: run the same command again, "
         "with fewer --workers if memory ran out"

@@ -202,7 +202,6 @@ def _regimes(setting: Setting, cells: tuple[Cell, ...], terms: TestSettings) -> 
             rules=rules,
             label=judged.label,
             confidence=frequencies.get(judged.label, 0.0),
-            frequencies=frequencies,
             not_judged=judged.not_judged,
             missing=judged.missing,
         )

@@ -159,7 +159,6 @@ class RegimeFinding:
     label: str
     confidence: float
     """How often the label comes out when trials are drawn again, from 0 to 1."""
-    frequencies: Mapping[str, float]
     not_judged: tuple[str, ...]
     """Rules that could not be judged, because modes are missing."""
     missing: tuple[str, ...]

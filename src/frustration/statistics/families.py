@@ -88,12 +88,6 @@ class Family:
         return sum(member.adjusted_p is not None for member in self.members)
 
     @property
-    def can_reject(self) -> bool:
-        """Whether some outcome of these trials could have been a claim."""
-        small = ("n too small", "too few draws")
-        return any(m.finding not in small and m.adjusted_p is not None for m in self.members)
-
-    @property
     def needs(self) -> int | None:
         """The trials with which every member could be a claim; None where n is not what is missing, or where
         equal values keep the tests of some member from ever rejecting."""

@@ -118,10 +118,6 @@ class MoreTrials:
     def more(self) -> int | None:
         return None if self.needed is None else max(0, self.needed - self.n)
 
-    @property
-    def more_at_most(self) -> int | None:
-        return None if self.needed_at_most is None else max(0, self.needed_at_most - self.n)
-
 
 def more_trials(
     differences: ArrayLike, *, effect: float | None = None, alpha: float = 0.05, power: float = 0.8
