@@ -30,12 +30,12 @@ from frustration.cloud.jobs import job_summaries
 from frustration.errors import InputError
 from frustration.files import make_folder, write_atomically
 from frustration.original.cloud_forms import OriginalTrial
+from frustration.original.reproduction import PAPER_MODES
 from frustration.study.store import Store
 
-MODES = ("none", "decay", "dropout", "full", "hidden", "output")
 SCHEMA = 1
 _NAME = re.compile(
-    rf"psa-(?P<arch>[0-9]+[x-][0-9]+(?:-[0-9]+x[0-9]+)*)-(?P<mode>{'|'.join(MODES)})-(?P<time>[0-9].*)"
+    rf"psa-(?P<arch>[0-9]+[x-][0-9]+(?:-[0-9]+x[0-9]+)*)-(?P<mode>{'|'.join(PAPER_MODES)})-(?P<time>[0-9].*)"
 )
 
 
@@ -268,5 +268,6 @@ class OriginalCollector:
 def _in_order(cells: Iterable[tuple[Architecture, str]]) -> list[tuple[Architecture, str]]:
     """By depth, then by width from the widest, then in the order of the modes."""
     return sorted(
-        cells, key=lambda cell: (cell[0].depth, [-width for width in cell[0].hidden], MODES.index(cell[1]))
+        cells,
+        key=lambda cell: (cell[0].depth, [-width for width in cell[0].hidden], PAPER_MODES.index(cell[1])),
     )

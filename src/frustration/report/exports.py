@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from frustration.metric import ACCURACY
+from frustration.record import GROWN
 from frustration.report.cells import last_dendrites
 from frustration.report.results import Bools, Cell, Floats, StudyResults
 from frustration.sinks import csv_text
@@ -31,7 +32,6 @@ OUTCOME = (
 )
 SCORED = ("metric", "unit", "better")
 LOOP = ("loop", "accuracy", "loss", "before", "damaged", "accepted", "new_bounty")
-GROWN = ("dendrites", "parameters", "flops")
 
 
 def trials_csv(results: StudyResults) -> str:

@@ -13,6 +13,7 @@ from frustration.architecture import Architecture
 from frustration.controls import Contender
 from frustration.errors import InputError
 from frustration.metric import Metric
+from frustration.record import GROWN
 from frustration.references import ProblemReference
 from frustration.report.results import Attempt, Bools, Cell, Curves, Floats, Growth, Setting
 from frustration.spec import TrialSpec
@@ -109,7 +110,7 @@ class Row:
             curve = record["curve"]
             columns = {name: [entry[name] for entry in curve] for name in _COLUMNS}
             if any("dendrites" in entry or "parameters" in entry for entry in curve):
-                columns |= {name: [entry.get(name) for entry in curve] for name in _GROWN}
+                columns |= {name: [entry.get(name) for entry in curve] for name in GROWN}
             return cls(
                 id=str(record["id"]),
                 trial=int(record["spec"]["trial"]),
@@ -127,7 +128,6 @@ class Row:
 
 
 _COLUMNS = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bounty", "diverged")
-_GROWN = ("dendrites", "parameters", "flops")
 
 
 def _number(value: Any) -> float:
