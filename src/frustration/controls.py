@@ -112,7 +112,7 @@ def baseline_of(arms: Sequence[Arm], chosen: str | None = None) -> Arm:
 
 
 def control_of(one: Arm, arms: Sequence[Arm], baseline: Arm) -> Arm | None:
-    """Its own control, or the baseline for want of it; None for what is itself what others come down to."""
+    """Its own control, or else the baseline; None for an arm that is a control itself."""
     own = own_control(one, arms)
     if own is not None:
         return own

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, locks that go with their process, and where the user's lie."""
+"""Files that are whole or absent, locks that end with their process, and the user's folders."""
 
 from __future__ import annotations
 

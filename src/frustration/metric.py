@@ -51,7 +51,7 @@ class Metric:
         return score > other if self.better == "higher" else score < other
 
     def for_schedule(self, score: float) -> float:
-        """A score as growth schedules are told it: shares, not percent, as the library is."""
+        """A score on the scale of growth schedules: shares, not percent, as the library has it."""
         return score / 100 if self.unit == PERCENT else score
 
     def to_dict(self) -> dict[str, Any]:

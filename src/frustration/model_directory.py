@@ -120,7 +120,7 @@ class ModelDirectory:
         bare = self._inside(self.root.joinpath(*parts[1:])) if prefixed else None
         places = [place for place in (under_given, own, inside, bare) if place is not None]
         if not places:
-            raise InputError(f"{name} lies outside {self.given}; only what is inside can be removed")
+            raise InputError(f"{name} is outside {self.given}; only files inside can be removed")
         return next((place for place in places if any(map(exists, family(place)))), places[0])
 
     def _inside(self, path: Path) -> Path | None:
@@ -133,7 +133,7 @@ class ModelDirectory:
                 return
             if folder.is_symlink():
                 raise InputError(
-                    f"{name} lies behind the link {self.shown(folder)}, which may lead elsewhere; "
+                    f"{name} is behind the link {self.shown(folder)}, which may lead elsewhere; "
                     f"name the link to remove it"
                 )
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from frustration.architecture import MAX_WIDTH, Architecture
 from frustration.errors import InputError
 from frustration.protocols import Role
-from frustration.protocols import Vector as Vector  # named here by whoever has to do with a SimpleMLP
+from frustration.protocols import Vector as Vector  # re-exported for users of SimpleMLP
 from frustration.streams import Stream
 
 Floats = NDArray[np.float64]

@@ -106,7 +106,7 @@ class AnyNetwork(Protocol):
         """Views of all that drives a unit, its dendrites included."""
 
     def outgoing(self, layer: int, unit: int) -> Sequence[Vector]:
-        """Views of what a hidden unit weighs in those that hear it."""
+        """Views of the weights that read a hidden unit."""
 
     def activity(self, probe: Any) -> Sequence[NDArray[np.float64]]:
         """Of every layer with hidden units, by its number, [units]: mean |activation| over some samples."""

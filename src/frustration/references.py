@@ -1,6 +1,6 @@
 """What a problem is called: `images:CNN(width=8)`, `my_file.py:Summaries`. Known without being imported.
 
-Trials, records and reports hold references. Only whoever trains asks one for its problem.
+Trials, records and reports hold references. Only training asks one for its problem.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class ProblemReference:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What of it can change a result: neither names nor places."""
+        """The parts that can change a result: neither names nor paths."""
         own = {"path": self.path, "version": self.version, "fields": dict(self.fields)}
         return {**own, "better": self.metric.better}
 
@@ -103,7 +103,7 @@ class ProblemReference:
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
-        """The reference of a problem in hand, which is held in this process."""
+        """The reference of a problem object, which exists in this process only."""
         kind = type(problem)
         own = {one.name: _json(one.name, getattr(problem, one.name), kind) for one in _fields(kind)}
         changed = {n: v for n, v in own.items() if repr(v) != repr(_json(n, _default(kind, n), kind))}

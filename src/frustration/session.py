@@ -74,7 +74,7 @@ def _train_locked(
     backend = backend_for(request.architecture, *engine)
     trials = [one.resume(total, backend, request.accept_numerics) for one in found]
     for trial in trials:
-        if not trial.finished:  # the goal may lie beyond the last range of a schedule
+        if not trial.finished:  # the goal may be beyond the last range of a schedule
             trial.spec.check(data.of(trial.spec).classes)
     groups = plan([trial for trial in trials if not trial.complete], backend)
     groups.sort(key=lambda group: work_left(group.members.values()), reverse=True)  # the costliest first
@@ -205,7 +205,7 @@ def _specs(request: Request) -> list[TrialSpec]:
 def _sweep(model_dir: Path) -> None:
     """Remove what killed runs left half-written; the lock is ours.
 
-    Only where checkpoints of this model directory lie: one inside it has a lock and a run of its own.
+    Only the folders of this model directory: one nested in it has its own lock and its own run.
     """
     for pattern in (f".*_lkg.*{PARTIAL}", f"*/*/.t*_lkg.*{PARTIAL}"):
         for partial in model_dir.glob(pattern):

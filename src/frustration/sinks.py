@@ -1,4 +1,4 @@
-"""Text that somebody else wrote, on its way out: one function for each place where it could do harm.
+"""Foreign text on its way out: one function for each place where it could do harm.
 
 Names, keys, paths, error messages and log lines come from files, archives and services. A terminal obeys
 escape sequences in them, a spreadsheet computes cells that begin with "=", LaTeX and Markdown take their
@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 
 
 def one_line(text: object, longest: int = LONGEST) -> str:
-    """For a sentence: also the ends of lines are gone, and the middle of what nobody would read."""
+    """The text on one line, for a sentence; the middle of a very long one is cut out."""
     line = printable(" ".join(str(text).split()))
     half = longest // 2
     return line if len(line) <= longest else f"{line[:half]}…{line[-half:]}"

@@ -64,7 +64,7 @@ class Cloud:
         return there[0] if there else None
 
     def place(self, study: str | None) -> Place:
-        """Where the named study lies, or the only one that there is."""
+        """The place of the named study, or of the only one."""
         name = study or self.only_study()
         if name is None:
             raise InputError(f"no study was launched to {self.where}; sagemaker-launch STUDY launches one")

@@ -1,8 +1,8 @@
-"""What a job sent home: its archive, member by member, into a store of its own.
+"""The contents of a job's archive, checked member by member and put into a store of their own.
 
-Records and networks are told by their names and believed by their content. A record has to be of its schema,
-finished, free of contradictions, and of the study; a network has to agree with its digest and with the
-record that it came beside. What is not is named with its reason, and the rest of the archive is taken.
+Records and networks are recognized by name and checked by content. A record must have its schema, be
+finished, consistent and part of the study. A network must match its digest and its record. What fails is
+reported with its reason, and the rest of the archive is taken.
 """
 
 from __future__ import annotations

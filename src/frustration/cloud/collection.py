@@ -103,7 +103,7 @@ class Collector:
     store: Store
     parallel: int = PARALLEL
     observe: Callable[[int, int, int], None] = lambda packs, total, size: None
-    """Is told how many packs of how many are done, and the bytes that came."""
+    """Gets the number of finished packs, of all packs, and of bytes."""
     stop: threading.Event = field(default_factory=threading.Event)
     _bytes: int = 0
     _packs: int = 0

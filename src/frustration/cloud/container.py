@@ -1,7 +1,7 @@
 """The first thing that runs in a training container: make `frustration` importable, and hand over.
 
 It is uploaded as `train.py`, beside `frustration.tar.gz` and `wheels/`, and runs before anything is
-installed: so it imports the standard library only, and looks for its neighbours where it lies itself.
+installed: so it imports the standard library only, and looks for its neighbours in its own folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def base_folder() -> Path:
-    """/opt/ml, unless AWS's toolkit is told of another folder."""
+    """/opt/ml, or the folder that AWS's toolkit is configured with."""
     return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
 

@@ -83,7 +83,7 @@ class CostReport:
 
     @property
     def unbilled(self) -> tuple[JobCost, ...]:
-        """Ended, and the service says nothing of what is billed."""
+        """Jobs that ended and for which the service reports no billable time."""
         return tuple(one for one in self.jobs if one.usd is None and one.facts.status not in RUNNING)
 
     @property

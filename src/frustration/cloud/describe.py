@@ -1,4 +1,4 @@
-"""What the service says of one job: its state, why it ended, on what it ran and what of it is billed."""
+"""What the service reports about one job: state, reason, instance type and billable time."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def fetch(
     stop: threading.Event | None = None,
     limit: int = LIMITS.packed_bytes,
 ) -> None:
-    """Download; `arrived` is told every count of bytes, and a negative one where a try begins anew."""
+    """Download; `arrived` gets every count of bytes, and a negative one when a try starts over."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     stop = stop or threading.Event()
@@ -67,7 +67,7 @@ def fetch(
 
 
 def folders(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
-    """The names that follow `prefix` up to the next "/", without listing what lies below them."""
+    """The names that follow `prefix` up to the next "/", without listing their contents."""
     with spoken(f"cannot list s3://{bucket}/{prefix}"):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
         for page in pages:

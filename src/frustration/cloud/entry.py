@@ -47,7 +47,7 @@ class Task:
 def run(base: Path, fail: Callable[[str, str], None]) -> int:
     """Do the work that the files in `base` (/opt/ml) describe; returns the exit code.
 
-    `fail` is told why it is not 0: in a sentence, and with all details.
+    `fail` gets the reason if it is not 0: a sentence, and all details.
     """
     try:
         with Stopper() as stopper:

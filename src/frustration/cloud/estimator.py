@@ -37,7 +37,7 @@ class Estimator:
     planned_for: str = ""
     """The type of instance that the plan was made for, once there is one."""
     progress: Callable[[int, int], None] = lambda done, total: None
-    """Is told how many groups of how many have been measured."""
+    """Gets the number of measured groups, and of all."""
     _measured: dict[frozenset[str], list[Cost]] = field(default_factory=dict)
 
     @cached_property

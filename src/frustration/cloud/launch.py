@@ -65,7 +65,7 @@ def agree(
     instance_type: str,
     write: bool = True,
 ) -> CloudPlan:
-    """The plan that all launchers of this study share; made of what no plan holds yet, if there is such.
+    """The plan that all launchers of this study share; extended by trials that no plan holds yet.
 
     `make_packs` is called with the ids of those trials only. `s3` is None: as if there were no plan yet.
     """
@@ -157,7 +157,7 @@ class Launcher:
 
     @property
     def progress(self) -> str:
-        """What was launched, for whoever was interrupted."""
+        """What was launched so far, for the message after an interrupt."""
         if not self.launched:
             return "no job was launched; the same command launches what is missing"
         *before, last = self.launched

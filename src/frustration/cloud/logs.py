@@ -30,7 +30,7 @@ PARALLEL = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """How far a stream has been read. What lies behind `bytes` of the file was never finished."""
+    """How far a stream has been read. Anything after `bytes` of the file is incomplete."""
 
     bytes: int = 0
     events: int = 0

@@ -1,4 +1,4 @@
-"""analyze-dataset: class counts and ZeroR of every part of a data set, pixel density, where its files lie."""
+"""analyze-dataset: class counts and ZeroR of every part of a data set, pixel density, where its files are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = 8
 
 
 class DatasetOptions(Options):
-    """class counts and ZeroR of every part of a data set, pixel density, where its files lie."""
+    """Class counts and ZeroR of every part of a data set, pixel density, and where its files are."""
 
     command = "analyze-dataset"
 

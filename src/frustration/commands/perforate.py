@@ -70,7 +70,7 @@ class Edit(Options):
 
 
 class ScriptOptions(Edit):
-    """A script, and what of it is meant."""
+    """A script, and the names in it that matter."""
 
     usage = "SCRIPT [--diff | --write] [flags]"
 

@@ -27,7 +27,7 @@ examples:
   frustration report compare A B                            two studies, or trials files
 
 Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
-psa_simplemlp_summary.md and its kin. docs/reports.md explains them."""
+psa_simplemlp_summary.md and the like. docs/reports.md explains them."""
 
 NAME_ONE = 'name a study, as in "report quickstart", or give --from-trials FILE or --from-csv FILE'
 

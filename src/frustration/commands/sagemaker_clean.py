@@ -117,7 +117,7 @@ def _refuse_what_is_not_home(options: SageMakerCleanOptions, s3: Any, place: Pla
 def _remove(s3: Any, bucket: str, root: str, keys: list[str], uploads: list[dict[str, Any]]) -> None:
     from frustration.cloud.clients import CloudError, spoken
 
-    # The plan goes last: whoever breaks this off can continue with the same command.
+    # The plan is removed last: after an interrupt, the same command continues.
     keys.sort(key=lambda key: (key.removeprefix(root).startswith("plan"), key))
     with spoken(f"cannot remove what is in s3://{bucket}/{root}"):
         for upload in uploads:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class InCloud(InResults):
     """Where studies are in the cloud."""
 
-    heading = "where it lies (flags over the environment over .env)"
+    heading = "where it is stored (flags over the environment over .env)"
 
     region: str | None = option("AWS_REGION, such as us-east-1", metavar="NAME")
     bucket: str | None = option("S3_BUCKET_NAME", metavar="NAME")

@@ -1,4 +1,4 @@
-"""What `study run` and its kin have in common: the run with all that is shown of it, and the plan of one."""
+"""What `study run`, `extend`, `retry` and `preset` share: a run with its view, and the plan of one."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ UNREADABLE = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, tarfil
 
 
 def loose_path(entry: Entry, file: DataFile, folder: Path) -> Path | None:
-    """Where `file` lies by itself in `folder`, plain or as .gz, or where unpacking the archive put it."""
+    """The path of `file` in `folder`, plain or as .gz, or where unpacking the archive put it."""
     folders = [folder, folder / entry.unpacks_to] if entry.unpacks_to else [folder]
     candidates = (place / name for place in folders for name in (file.name, f"{file.name}.gz"))
     return next((path for path in candidates if path.is_file()), None)

@@ -1,4 +1,4 @@
-"""Bytes of a data file -> arrays: IDX (MNIST and its kin) and CIFAR's binary records. Bytes in, arrays out.
+"""Bytes of a data file -> arrays: IDX (MNIST and the like) and CIFAR's binary records. Bytes in, arrays out.
 
 Structure is checked before the digest, because "expected 60000 x 28 x 28" says more than two digests.
 """

@@ -1,4 +1,4 @@
-"""Where a data set's files may lie, and the folder that serves: found, or completed by a download.
+"""Where a data set's files may be, and the folder that is used: found, or completed by a download.
 
 One rule: the first folder that holds any of the files is the folder. A damaged file there is an error, and
 missing ones are downloaded into it; nothing is mixed from two folders or skipped for a better one.

@@ -1,4 +1,4 @@
-"""What can be said of a data set in numbers: class counts, ZeroR, density, digest, and where it lies."""
+"""What can be said of a data set in numbers: class counts, ZeroR, density, digest, and its folder."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def pixel_density(split: Split) -> float:
 
 
 def listing(folder: Path | None = None) -> list[dict[str, str]]:
-    """Every data set: name, title, licence, where it lies or how to get it. Nothing is read or fetched."""
+    """Every data set: name, title, licence, its folder or how to get it. Nothing is read or fetched."""
     return [
         {
             "name": entry.name,

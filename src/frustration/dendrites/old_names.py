@@ -86,4 +86,4 @@ OLD_SWITCH_MODES: Final[dict[str, str]] = {
     "DOING_TRIALS": OLD_NAMES["DOING_TRIALS"],
     "AUTO": OLD_NAMES["AUTO"],
 }
-"""The library's constants as our values; two that it never had, with what serves instead."""
+"""The library's constants as our values, and what to use for two that it never had."""

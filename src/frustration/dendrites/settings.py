@@ -32,7 +32,7 @@ class SettingsError(InputError):
 
 
 class Thresholds(tuple[float, ...]):
-    """Relative margins by number of dendrites added; the last serves for all that follow."""
+    """Relative margins by number of dendrites added; the last one is used for all later ones."""
 
     __slots__ = ()
 

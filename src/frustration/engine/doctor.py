@@ -38,7 +38,7 @@ class Speed:
 @dataclass(frozen=True)
 class Diagnosis:
     backend: str
-    """The backend that serves the CPU."""
+    """The backend for the CPU."""
     why_not_native: str | None
     lanes: int | None
     """How many float32 numbers the native engine's vectors have."""

@@ -20,7 +20,7 @@ began on a line of its own: measured with MKL). Aligned, the slots of a populati
 
 
 def aligned(count: int) -> int:
-    """The least multiple of the alignment that is not less."""
+    """The value rounded up to a multiple of the alignment."""
     return -(-count // ALIGNMENT) * ALIGNMENT
 
 
@@ -58,7 +58,7 @@ class Stack:
             self.links.append(_vectors(next(parts), units) if dendrites > 1 else none)
 
     def spans(self, slot: int) -> list[Tensor]:
-        """Where one network lies, padding included, which is and stays zero."""
+        """The place of one network, with its padding, which stays zero."""
         return [rows[slot] for rows in self._rows]
 
     def write(self, slot: int, vector: Vector) -> None:

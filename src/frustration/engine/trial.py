@@ -273,7 +273,7 @@ class Trial:
         )
 
     def rebase_on_lkg(self) -> None:
-        """Go on from the LKG, with no failures counted."""
+        """Continue from the LKG, with no failures counted."""
         self.patience = self.spec.acceptance.patience
         if self.bounty is not None:
             self._rebase(self.lkg, self.bounty)
@@ -298,7 +298,7 @@ class Trial:
         self.numerics = {}
 
     def change_treatment(self) -> None:
-        """Go on from the LKG under another treatment: what the old one remembers is forgotten."""
+        """Continue from the LKG under another treatment; the state of the old one is dropped."""
         self.rebase_on_lkg()
         self.growth, self.stopped = None, False
 

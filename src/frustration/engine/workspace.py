@@ -1,4 +1,4 @@
-"""Where the activations and deltas of one training step lie."""
+"""Buffers for the activations and deltas of one training step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two studies side by side, in hand."""
+"""The comparison of two studies as an object."""
 
 from __future__ import annotations
 

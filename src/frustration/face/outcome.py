@@ -63,7 +63,7 @@ class Outcome(session.Outcome, _Shown):
         return folders.pop() if len(folders) == 1 else self.files[0].stem.parent.parent
 
     def report(self, **settings: Any) -> Report:
-        """Tests of what was compared; `settings` are alpha, margin and control."""
+        """The tests of this comparison; `settings` are alpha, margin and control."""
         name = str(self.records[0].spec.problem or self.records[0].spec.architecture)
         results = results_of_records(self.records, name, self.folder)
         return Report.of(results, self.folder / "report", tuple(self._notes()), **settings)
@@ -106,7 +106,7 @@ class Study(_Shown):
         return Store(self.root).records(complain=lambda sentence: None)
 
     def report(self, **settings: Any) -> Report:
-        """Tests of what was compared; `settings` are alpha, margin and control. It counts as a look."""
+        """The tests of this comparison; `settings` are alpha, margin and control. It counts as a look."""
         Store(self.root).keep_look()
         return Report.of(read_study(self.root), self.root / "report", tuple(self._notes()), **settings)
 

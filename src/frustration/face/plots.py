@@ -1,4 +1,4 @@
-"""Figures of a report in hand: drawn when asked for, shown by notebooks, saved as PNG, SVG or PDF."""
+"""Figures of a report: drawn when asked for, shown by notebooks, saved as PNG, SVG or PDF."""
 
 from __future__ import annotations
 

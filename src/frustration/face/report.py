@@ -1,4 +1,4 @@
-"""A report in hand: what the tests show, as sentences, a table, a plot, a data frame or a page."""
+"""A report as an object: what the tests show, as sentences, a table, a plot, a data frame or a page."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class Growth:
 
 
 class _Watched:
-    """Whether somebody's own optimizer trains what has grown."""
+    """Whether the user's optimizer trains the new parameters."""
 
     def __init__(self, network: nn.Module) -> None:
         layers = [module for module in network.modules() if isinstance(module, Dendritic)]

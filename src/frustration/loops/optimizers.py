@@ -98,7 +98,7 @@ class Companions:
         return 0
 
     def state(self) -> dict[str, Any]:
-        """A copy of what both remember."""
+        """A copy of both states."""
         return copy.deepcopy(
             {
                 "optimizer": self.optimizer.state_dict(),

@@ -1,4 +1,4 @@
-"""What a loop is told after every score."""
+"""The answer that a training loop gets for every score."""
 
 from __future__ import annotations
 

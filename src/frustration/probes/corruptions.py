@@ -52,7 +52,7 @@ def corrupted(
 
 
 def gaussian_noise(bright: Tensor, stream: Stream) -> Callable[[float], Tensor]:
-    """Strength: standard deviation of what is added to every pixel."""
+    """Strength: standard deviation of the noise on every pixel."""
     noise = torch.from_numpy(stream.normal(bright.numel()).astype(np.float32)).view(bright.shape)
     return lambda sigma: bright + sigma * noise
 

@@ -1,6 +1,6 @@
 """A kept network as layers and as a module: the only place here that knows how a network computes.
 
-Whoever gives a network another kind of layer gives it here: a `Layer` made of `product`s for what is
+A new kind of layer is added here: a `Layer` made of `product`s for what is
 measured on many masks or weights at once, and a module for what is timed.
 """
 

@@ -136,7 +136,7 @@ def plan(store: Store, wanted: Wanted, data: Data) -> ProbePlan:
 
 
 def measures_of(wanted: Wanted, split: Split) -> tuple[str, ...]:
-    """What of it can be measured on this data: numbers are no pictures that could be blurred."""
+    """The measures that apply to this data: tables of numbers cannot be blurred."""
     return tuple(name for name in wanted.measures if name != "corruptions" or split.pixel_values is not None)
 
 

@@ -93,8 +93,8 @@ class Comparison:
     treatment: str
     control: str
     kind: str
-    """own: the control that its mode names. substitute: another arm, for want of that. size: an ordinary
-    network with as many parameters."""
+    """own: the control that its mode names. substitute: another arm, where that one is missing. size:
+    an ordinary network with as many parameters."""
     main: bool
     """Whether it is about a treatment; controls compared with controls are for the tables."""
     member: Member

@@ -50,7 +50,7 @@ class _Loaded:
 
 @one_thread()
 def inferences(networks: Mapping[str, tuple[TrialSpec, Path]]) -> dict[str, Inference]:
-    """Of several networks in files. Their runs are timed in turns, so that a busy machine slows all alike."""
+    """Of several networks in files. Their runs are interleaved, so that a busy machine slows all alike."""
     with torch.inference_mode():
         loaded = {
             name: _of_problem(spec, path) if spec.problem else _of_mlp(path)

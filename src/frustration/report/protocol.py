@@ -161,7 +161,7 @@ def _cells(store: Store, equal: Store | None) -> Iterator[_Cell]:
 def arms(store: Store, equal: Store | None = None) -> list[Arm]:
     """The arms of a finished study, and of the one at equal cost.
 
-    Their networks are timed here and now, in turns with those of the other arms in the same trial.
+    Their networks are timed here and now, interleaved with those of the other arms of the same trial.
     """
     cells = list(_cells(store, equal))
     runs: dict[str, list[Inference]] = {cell.name: [] for cell in cells}

@@ -255,7 +255,7 @@ class StudyResults:
     failures: tuple[Failure, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     looks: tuple[int, ...] = ()
-    """Trials of a cell that there were whenever somebody looked at a report."""
+    """The number of trials of a cell at each earlier look at a report."""
     looks_lost: bool = False
     """Whether there may have been more: the manifest was damaged."""
     extensions: int = 0

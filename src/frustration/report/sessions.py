@@ -32,7 +32,7 @@ def read_sessions(folder: Path) -> StudyResults:
 
 
 def results_of_records(records: Iterable[TrialRecord], name: str, folder: Path) -> StudyResults:
-    """The same from records in hand; `folder` is where they are kept."""
+    """The same from records in memory; `folder` is where they are saved."""
     reads = (
         (folder / f"{one.spec.label}, trial {one.spec.trial}", functools.partial(_sealed, one))
         for one in records

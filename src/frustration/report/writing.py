@@ -34,7 +34,7 @@ def results_of(source: str, results: Path) -> StudyResults:
 
 
 def study_named(name: str, results: Path) -> StudyResults:
-    """Of a study by its name in `results`, or by its folder; or of what `train` has kept in a folder."""
+    """The results of a study, by its name in `results` or its folder, or of a folder of `train`."""
     if holds_sessions(Path(name)):
         return usable(read_sessions(Path(name)))
     return usable(read_study(Store.open(name, results).root))
@@ -73,7 +73,7 @@ def write_all(
 
 
 def write_files(report: Report, folder: Path, *, figures: bool = True) -> Path:
-    """The same of what is analysed already."""
+    """The same for an analysis that exists already."""
     write_text(report, folder)
     if not figures:
         return folder / REPORT

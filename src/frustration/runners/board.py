@@ -30,7 +30,7 @@ class Board:
     def __init__(
         self, specs: Iterable[TrialSpec], costs: Mapping[str, float], clock: Clock, behind: Mapping[str, int]
     ) -> None:
-        """`costs` of what is to be done of each trial, by its id, in any unit; `behind`: loops completed."""
+        """`costs`: the work left of each trial, by its id, in any unit; `behind`: loops completed."""
         self.specs = {spec.id: spec for spec in specs}
         metrics = dict.fromkeys(spec.metric for spec in self.specs.values())
         self.metric: Metric = next(iter(metrics), ACCURACY)
@@ -105,7 +105,7 @@ class Board:
         self._end(event.trial_id, self.done, loops=event.record.loop)
 
     def mark_finished(self, done: Iterable[str], failed: Iterable[str] = (), opening: bool = False) -> None:
-        """Trials that have a record by now, or that have failed, whoever had them."""
+        """Trials that have a record by now or have failed, in any process."""
         for trial_id in set(done) & self.specs.keys() - self.done:
             self._end(trial_id, self.done, self.specs[trial_id].meta_loops, opening)
         for trial_id in set(failed) & self.specs.keys() - self.failed - self.done:

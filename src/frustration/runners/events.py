@@ -1,4 +1,4 @@
-"""What is told of training while it happens, wherever it happens."""
+"""Events of training, on this machine or another."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ POLL_SECONDS = 0.1
 T = TypeVar("T")
 """A task."""
 E = TypeVar("E")
-"""What is told while tasks are done."""
+"""Reports on tasks."""
 Task = TypeVar("Task", contravariant=True)
 Told = TypeVar("Told", covariant=True)
 

@@ -73,7 +73,7 @@ class ModeTally:
         self.bounties: dict[str, float] = {}
         """Of each trial that has one."""
         self.sizes: dict[str, tuple[int, int]] = {}
-        """(dendrites on a unit, parameters) of what each trial trained last, where networks can grow."""
+        """(dendrites on a unit, parameters) of each trial's latest network, where networks can grow."""
         self.loops: dict[int, LoopTally] = {}
         self.accepted = self.judged = 0
 
@@ -98,7 +98,7 @@ class ModeTally:
         return tally.trials == sum(behind < entry.loop for behind in self.behind.values())
 
     def seen(self, trial_id: str, loop: int, bounty: float | None) -> None:
-        """A trial has come to a loop, whoever trained it."""
+        """A trial has completed a loop, in any process."""
         self.at[trial_id] = loop
         if bounty is None:
             return
@@ -109,7 +109,7 @@ class ModeTally:
         self.bounties[trial_id] = bounty
 
     def ended(self, trial_id: str, bounty: float | None) -> None:
-        """A trial has a record, whoever trained it: seen before, or not."""
+        """A trial has a record, from any process: seen before, or not."""
         if bounty is not None and trial_id not in self.bounties:
             self.bounties[trial_id] = bounty
             self.climbs.setdefault(self.setting_of[trial_id], Climb()).join(bounty)
@@ -139,7 +139,7 @@ class ModeTally:
 
     @property
     def dendrites(self) -> str:
-        """`0-2`: the least and the most on a unit; nothing where networks cannot grow."""
+        """`0-2`: the smallest and largest number on a unit; empty where networks cannot grow."""
         return _span([dendrites for dendrites, _ in self.sizes.values()])
 
     @property

@@ -60,14 +60,14 @@ class TrialStorage(Protocol):
 
 
 class RecoverableGroups(Tasks[Group[Trial]], Protocol):
-    """Groups whose trials are kept where they can be read again, should whoever trains one be lost."""
+    """Groups whose trials are saved where they can be read again if a worker is lost."""
 
     def again(self, group: Group[Trial]) -> Group[Trial] | None:
         """What is left of a group that was taken, its trials as they were last kept; None if nothing is."""
 
 
 class Engine(Protocol):
-    """Where groups are trained, be it here or elsewhere; that is no part of what comes out.
+    """Where groups are trained: on this machine or elsewhere. Results do not depend on it.
 
     It is entered before it is used.
     """
@@ -129,7 +129,7 @@ class Work:
 
 
 class _ListenerError(Exception):
-    """Whoever is told of the training failed, and not the training: a pipe to a process that was killed."""
+    """A listener failed, not the training: a pipe to a process that was killed."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error

@@ -53,7 +53,7 @@ class AnalysisPlan:
         return {key: value for key, value in said.items() if value}
 
     def check(self, modes: Sequence[str], rates: Sequence[float]) -> None:
-        """Raise InputError where it speaks of what the study does not have."""
+        """Raise InputError where it names anything that the study does not have."""
         for mode in (*self.questions, *([self.control] if self.control else [])):
             if mode not in modes:
                 raise InputError(f'[analysis] names "{mode}", which is none of the modes')

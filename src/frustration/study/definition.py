@@ -222,7 +222,7 @@ class Study:
 
     @classmethod
     def from_toml(cls, text: str, source: str = "the study", folder: Path = Path()) -> Self:
-        """Read and check a study; `source` is how errors call it, `folder` where `@files` lie."""
+        """Read and check a study; `source` is how errors call it, `folder` where `@files` are."""
         try:
             document = tomllib.loads(text)
         except RecursionError:

@@ -147,7 +147,7 @@ def seconds_per_loop(group: Group[Planned], data: Data, backend: Backend) -> flo
     samples = split.samples
     some = min(samples, MEASURED_STEPS * batch)
     images = min(PROBE_SAMPLES, len(split.validation.labels))
-    # The first images serve for both: what they are does not change what they cost.
+    # The first images are used for both: their content does not change the cost.
     small = split.head(some, images, images)
     population = backend.population(shape, group.layout, small, batch)
     trials = {slot: Trial.fresh(one.spec, one.shape) for slot, one in planned}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from frustration.study.store import Store
 
 Complain = Callable[[str], None]
-"""Is told a sentence about each record that cannot be read."""
+"""Gets a sentence about each record that cannot be read."""
 BEST = ("Param Counts", "Max Valid Scores", "Test Scores")
 """The columns of perforatedai's best_test_scores.csv: a row for every size of the network."""
 AXES = ("architecture", "mode", "trial", "dataset", "train_fraction", "learning_rate", "seed")

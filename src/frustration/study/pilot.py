@@ -62,6 +62,6 @@ def best_rate(bounties: Mapping[float, Iterable[float | None]], metric: Metric) 
 
 
 def _merit(bounties: Iterable[float | None], metric: Metric) -> float:
-    """The mean of what is known, higher being better whatever the metric."""
+    """The mean of the known scores, with higher being better for every metric."""
     known = [bounty for bounty in bounties if bounty is not None and math.isfinite(bounty)]
     return metric.sign * math.fsum(known) / len(known) if known else -math.inf

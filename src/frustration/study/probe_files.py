@@ -1,4 +1,4 @@
-"""Where probes lie: `probes/<aa>/<id>.json` of a study, each written in one step. Without torch."""
+"""Files of probes: `probes/<aa>/<id>.json` of a study, each written in one step. Without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the trials of a study lie: one file each, found by id, whole or not there.
+"""The store of a study's trials: one file each, found by id, whole or not there.
 
     results/<study>/study.toml  manifest.json  index.jsonl (can be rebuilt)
                     trials/<aa>/<id>.json       one record per trial   <id>.failed.json  what went wrong
@@ -209,7 +209,7 @@ class Store:
         return found
 
     def at_work(self) -> int:
-        """How many groups are being trained by any process right now: locks that somebody holds."""
+        """How many groups are being trained by any process right now: locks that are held."""
         return sum(map(is_held, (self.root / "work").glob("*.lock")))
 
     def sweep(self) -> None:

@@ -43,7 +43,7 @@ class Twins:
         done, failed = store.ids()
         for control_id in self.by_control.keys() & done:
             if any(planned.spec.id not in done for planned in self.by_control[control_id]):
-                with contextlib.suppress(RecordError):  # whoever reads the study is told of it
+                with contextlib.suppress(RecordError):  # readers of the study report it
                     self.finish(store, store.record(control_id))
         if self.by_control.keys() & failed:
             for failure in store.failures():

@@ -30,7 +30,7 @@ from frustration.study.store import Store
 ENOUGH = 6
 """Pairs of trials from which on a test of their differences can reject at 0.05."""
 EARLY_LOSS = 1e-5
-"""How far the mean loss of loop 1 may lie from the recorded one under other numerics, relatively."""
+"""Largest relative difference of the mean loss of loop 1 from the recorded one, under other numerics."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ CLEAR = "\r\x1b[K"
 
 
 class Bar:
-    """Told from any thread how much is done."""
+    """A progress bar that any thread may update."""
 
     def __init__(self, what: str) -> None:
         self._what = what

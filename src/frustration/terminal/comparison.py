@@ -1,4 +1,4 @@
-"""The table at the end of a comparison, one row per mode, and what of its records belongs together."""
+"""The table at the end of a comparison, one row per mode, and which records are compared."""
 
 from __future__ import annotations
 

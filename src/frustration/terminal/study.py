@@ -104,7 +104,7 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
         ]
 
     def ending(self, outcome: StudyOutcome) -> Iterator[RenderableType]:
-        """The answer of the report, the main table, what to beware of, and where everything is saved."""
+        """The answer of the report, the main table, warnings, and where everything is saved."""
         from frustration.report import answer_of, report_line
 
         written = "" if outcome.interrupted else report_line(self._store.root)

@@ -1,4 +1,4 @@
-"""Tables of a study, from the summaries of its records: what came out, what it costs, where it stands."""
+"""Tables of a study, from the summaries of its records: results, and the cost of what is missing."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def main_table(study: Study, store: Store) -> Table:
 
 
 def metrics_of(study: Study) -> dict[str, Metric]:
-    """What is scored, by the name of what is trained."""
+    """The metric of each architecture or problem, by its name."""
     return {
         str(subject): subject.metric if isinstance(subject, ProblemReference) else ACCURACY
         for subject in study.subjects
@@ -93,7 +93,7 @@ def metrics_of(study: Study) -> dict[str, Metric]:
 
 
 def complain(sentence: str) -> None:
-    """On stderr, so that a table of what can be read stays a table."""
+    """Print to stderr, which leaves the table on stdout clean."""
     print(f"study: {sentence}", file=sys.stderr)
 
 

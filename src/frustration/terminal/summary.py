@@ -1,4 +1,4 @@
-"""The last words of a session of `train`: what came out, what to beware of, where it lies."""
+"""The end of a session of `train`: results, warnings, and where the networks are saved."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _too_few(record: TrialRecord) -> str:
 
 
 def where(files: Sequence[CheckpointFiles], records: Sequence[TrialRecord]) -> str:
-    """Where the network lies, or the pattern of many paths."""
+    """Where the network is saved, or the pattern of many paths."""
     kept = [file for file, record in zip(files, records, strict=True) if record.bounty is not None]
     if len(files) == 1:
         return f"checkpoint: {kept[0].lkg}" if kept else "checkpoint: none, for there is no usable network"

@@ -23,7 +23,7 @@ O = TypeVar("O", contravariant=True)  # noqa: E741
 
 
 class Show(Generic[E, O]):
-    """Counts the events of a run and says what they mean; a view decides what of that is printed."""
+    """Counts the events of a run and puts them into words; a view decides which of them are printed."""
 
     @property
     def stays(self) -> bool:
@@ -35,7 +35,7 @@ class Show(Generic[E, O]):
         raise NotImplementedError
 
     def lines(self, event: E) -> Iterable[str]:
-        """After `tell`: what a pipe is told in place of a picture."""
+        """Called after `tell`: what a pipe gets instead of a picture."""
         raise NotImplementedError
 
     def picture(self, width: int, height: int) -> list[RenderableType]:
@@ -56,7 +56,7 @@ class Show(Generic[E, O]):
 
 
 class View(Protocol[E, O]):
-    """Is told what happens in a run, in the order in which it happens."""
+    """Receives the events of a run in their order."""
 
     def tell(self, event: E) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The contract of modes, for the tests of whoever writes one.
+"""The contract of modes, for the tests of a new mode.
 
 import pytest
 from frustration.testing import contract

@@ -1,4 +1,4 @@
-"""Trackers: other programs that are told how training goes. Off unless asked for, and never in its way.
+"""Trackers: other programs that follow training. Off by default, and they never stop it.
 
 A package adds one by an entry point of the group `frustration.trackers`: a class, or any callable without
 arguments, that gives a `Tracker`. docs/trackers.md shows one.

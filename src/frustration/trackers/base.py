@@ -31,7 +31,7 @@ class Run:
 
 
 class Tracker(Protocol):
-    """Is told of a run, in the order in which things happen, always from one and the same thread.
+    """Receives the events of a run in their order, always from the same thread.
 
     What it raises ends its part in the run, with a warning; the run continues.
     """

@@ -50,7 +50,7 @@ class Growth(Protocol):
     def follow(
         self, loop: int, accuracy: float, score: float, network: AnyNetwork, accepted: bool
     ) -> GrowthOutcome:
-        """After every loop that gave a finite network; `score` is its accuracy as schedules are told it."""
+        """Called after every loop that gave a finite network; `score` is on the schedule's scale."""
 
     def discard(self, loop: int) -> None:
         """After a loop that diverged: it left no trace, and the schedule does not hear of it."""

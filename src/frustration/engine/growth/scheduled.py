@@ -91,7 +91,7 @@ class ScheduledGrowth:
         network = theirs or ours
         sizes = (start.shape.parameters, network.shape.parameters)
         self.sizes.append(sizes)
-        # The schedule counts what it is told of, from its own beginning; records count everything.
+        # The schedule counts from its own first epoch; records count every loop.
         attempt = self.schedule.attempts[-1]
         attempt.loop = loop
         if self.adds:
@@ -104,7 +104,7 @@ class ScheduledGrowth:
         return GrowthOutcome(network=network, accuracy=accuracy)
 
     def discard(self, loop: int) -> None:
-        """The schedule counts the epochs that it is told of."""
+        """The schedule counts only the epochs that reach it."""
 
     def adopt(self, loop: int) -> None:
         """Without the ratchet nothing is discarded."""

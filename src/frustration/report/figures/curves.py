@@ -99,7 +99,7 @@ def _curves_of(axes: Axes, given: FigureInput, architecture: Architecture) -> No
     longest = max(cell.curves.accuracy.shape[1] for cell in given.of(architecture) if cell.curves is not None)
     axes.set_xlim(1, max(longest, 2))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    # The first loops of networks that learn lie far below; most of the panel is for where they part.
+    # The first loops are far below the rest; most of the panel is for where the curves separate.
     values = np.concatenate([np.ravel(best[:, min(2, best.shape[1] - 1) :]) for best in seen])
     panels.score_axis(axes, values, given.metric)
     panels.mark_panel(axes, short(architecture))

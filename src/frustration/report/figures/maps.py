@@ -165,7 +165,7 @@ def _number(value: float, metric: Metric, digits: int) -> str:
 
 
 def instability(given: FigureInput) -> Iterator[Figure]:
-    """How far trials of one cell lie apart."""
+    """How much trials of one cell differ."""
     name, title = "instability", "Instability over trials"
     test = given.results.metric == "test"
     stds = {

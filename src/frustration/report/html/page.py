@@ -53,7 +53,7 @@ class Section:
 
 
 def render(report: Report, figures: Sequence[DrawnFigure], path: Path) -> str:
-    """The whole page as one text; `path` is where it will lie, so that links to other files hold."""
+    """The whole page as one text; `path` is where it will be saved, which links depend on."""
     results, analysis, plain, tables = report.results, report.analysis, report.plain, report.tables
     names = Names(results)
     script = "\n".join(asset(name) for name in SCRIPTS)
