@@ -51,7 +51,7 @@ def say(console: Console, what: RenderableType) -> None:
             console.print(what, soft_wrap=not isinstance(what, Table))
         print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
     if left_out:
-        say(console, f"No room for: {', '.join(left_out)}; --wide shows them.")
+        say(console, f"Left out: {', '.join(left_out)}; --wide shows them.")
 
 
 def say_all(*what: RenderableType) -> None:
