@@ -13,26 +13,30 @@ COMMANDS = {
     "train": ("commands.train", "main", "train a network, or compare modes of treatment on it"),
     "clean": ("commands.clean", "main", "remove checkpoints from the model directory"),
     "clean-all": ("commands.clean", "main_all", "remove all of them, as clean --all does"),
-    "doctor": ("commands.doctor", "main", "which backend trains here, why, and how fast"),
+    "doctor": ("commands.doctor", "main", "which backend trains here, why, and how fast it is"),
     "analyze-dataset": (
         "commands.analyze_dataset",
         "main",
         "class counts and ZeroR of every part of a data set",
     ),
-    "study": ("commands.study", "main", "run a whole grid of trials, look at it, verify it, add to it"),
-    "probe": ("commands.probe", "main", "what the networks of a study withstand, measured without training"),
+    "study": ("commands.study", "main", "run a grid of trials, watch it, verify it, extend it"),
+    "probe": (
+        "commands.probe",
+        "main",
+        "robustness, calibration and latency of a study's networks, without training",
+    ),
     "report": (
         "commands.report",
         "main",
-        "what a study shows: tests, tables, figures, one page; and two compared",
+        "report a study: tests, tables, figures, one page; or compare two",
     ),
     "perforate": (
         "commands.perforate",
         "main",
-        "put dendrites into a training script; debug, repair, analyze one",
+        "add dendrites to a training script; debug, repair, analyze one",
     ),
-    "ablate": ("commands.perforate", "ablate", "put ablation with a ratchet into a training script"),
-    "completion": ("commands.completion", "main", "a script that lets a shell complete all of this"),
+    "ablate": ("commands.perforate", "ablate", "add ablation with a ratchet to a training script"),
+    "completion": ("commands.completion", "main", "a script for completion in a shell"),
     "make-architecture-table": (
         "original.commands",
         "architecture_table",
@@ -51,12 +55,12 @@ COMMANDS = {
     "make-design-space-figure": ("original.commands", "design_space", "the same"),
     "make-figure-heatmaps": ("original.commands", "heatmaps", "six maps of the architectures"),
     "make-convergence-plots": ("original.commands", "convergence", "learning curves of some architectures"),
-    "sagemaker-launch": ("commands.sagemaker_launch", "main", "send a study to SageMaker, in few jobs"),
-    "sagemaker-status": ("commands.sagemaker_status", "main", "where a study in the cloud stands"),
+    "sagemaker-launch": ("commands.sagemaker_launch", "main", "launch a study on SageMaker, in few jobs"),
+    "sagemaker-status": ("commands.sagemaker_status", "main", "the status of a study in the cloud"),
     "sagemaker-results-parser": (
         "commands.sagemaker_results_parser",
         "main",
-        "bring a study's records home and make its tables",
+        "download a study's records and make its tables",
     ),
     "sagemaker-stop": ("commands.sagemaker_stop", "main", "stop the running jobs of a study"),
     "sagemaker-cost-estimator": (
@@ -74,13 +78,13 @@ COMMANDS = {
         "main",
         "the complete logs of a study's jobs",
     ),
-    "sagemaker-logs-parser": ("commands.sagemaker_logs_parser", "main", "learning curves out of logs"),
+    "sagemaker-logs-parser": ("commands.sagemaker_logs_parser", "main", "learning curves from logs"),
     "sagemaker-reconstruct-jobs": (
         "commands.sagemaker_reconstruct_jobs",
         "main",
-        "a list of a study's jobs, asked of the service",
+        "list a study's jobs, as the service knows them",
     ),
-    "sagemaker-clean": ("commands.sagemaker_clean", "main", "remove what a study has left in S3"),
+    "sagemaker-clean": ("commands.sagemaker_clean", "main", "remove a study's objects from S3"),
     "generate-reproduction-tests": (
         "original.generate_reproduction_tests",
         "main",
@@ -126,6 +130,6 @@ def _help() -> str:
             *lines,
             "",
             "`frustration COMMAND --help` explains it; `fe` is short for frustration.",
-            "What the original project had, such as train and clean, is also a command of its own.",
+            "Commands of the original project, such as train and clean, can also be called directly.",
         ]
     )

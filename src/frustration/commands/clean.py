@@ -20,15 +20,15 @@ class CleanOptions(Options):
     command = "clean"
 
     names: tuple[str, ...] = argument("files in it, with or without models/", (), metavar="FILE")
-    everything: bool = option("everything that runs have left there", False, flag="--all")
+    everything: bool = option("everything that runs have saved there", False, flag="--all")
     dry_run: bool = option("only list what would be removed", False)
     model_dir: Path = option("default: models/", Path("models"), read=Path, metavar="PATH")
 
     @classmethod
     def more(cls) -> str:
         return (
-            "A checkpoint's LKG takes its resume file, curve and record with it, a resume file the curve.\n"
-            "A folder is named to remove what runs have left in it. Other files are left alone unless named."
+            "With an LKG go its resume file, curve and record; with a resume file goes the curve.\n"
+            "Name a folder to remove the files of runs in it. Other files are only removed if named."
         )
 
 

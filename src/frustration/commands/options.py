@@ -180,7 +180,7 @@ def wide() -> Any:
 def tracker() -> Any:
     """--tracker"""
     return option(
-        "also tell another program: wandb, mlflow, tensorboard, or one that a package brings (none)",
+        "also report to a tracker: wandb, mlflow, tensorboard, or one from another package (none)",
         "none",
         metavar="NAME",
     )
@@ -199,8 +199,8 @@ def workers() -> Any:
 def stacked() -> Any:
     """--stacked"""
     return option(
-        "networks of a problem train several as one, where a step of theirs agrees with the plain "
-        "loop's: faster for tiny layers and several trials (see docs/any-network.md)",
+        "train several networks of a problem as one, where their steps agree with the plain loop's: "
+        "faster for tiny layers and several trials (see docs/any-network.md)",
         False,
     )
 

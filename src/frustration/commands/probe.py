@@ -1,4 +1,4 @@
-"""probe: what the networks of a study withstand, measured without training."""
+"""probe: robustness, calibration and latency of the networks of a study, measured without training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ resumes from there."""
 
 
 class ProbeOptions(InResults):
-    """Measure what the kept networks of a study withstand: silenced units, noisy weights, corrupted images;
+    """Measure the saved networks of a study under silenced units, noisy weights and corrupted images;
     and their calibration, hidden layers, latency and memory. Nothing is trained."""
 
     command = NAME
@@ -43,7 +43,7 @@ class ProbeOptions(InResults):
     )
     images: int | None = option("only the first N test images (default: all)", read=whole(1), metavar="N")
     workers: int | None = workers()
-    dry_run: bool = option("say what is missing; write nothing", False)
+    dry_run: bool = option("list what is missing; write nothing", False)
 
     @classmethod
     def more(cls) -> str:

@@ -1,4 +1,4 @@
-"""report: what a study shows, from its records alone; and two studies compared."""
+"""report: the report of a study, from its records alone; and the comparison of two studies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ examples:
   frustration report quickstart --print                     the main table in the terminal; nothing is written
   frustration report --from-trials psa_simplemlp_trials.md  the same for a trials file of the original project
   frustration report models/1x32                            a comparison that `train` has kept there
-  frustration report --from-csv runs.csv --treatment optimizer --score accuracy --pair seed    anybody's runs
+  frustration report --from-csv runs.csv --treatment optimizer --score accuracy --pair seed    other runs
   frustration report compare A B                            two studies, or trials files
 
 Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
@@ -75,7 +75,7 @@ class Runs(Options):
 
 
 class ReportOptions(Runs, Common):
-    """Write what a study shows: tests, effects with intervals, tables, figures and one page.
+    """Write the report of a study: tests, effects with intervals, tables, figures and one page.
     `frustration report compare A B` compares two."""
 
     command = NAME
@@ -84,12 +84,12 @@ class ReportOptions(Runs, Common):
     from_trials: Path | None = option(
         "a trials file of the original project instead", read=Path, metavar="FILE"
     )
-    from_csv: Path | None = option("runs that anybody made, a row each; see below", read=Path, metavar="FILE")
+    from_csv: Path | None = option("runs of any program, one per row; see below", read=Path, metavar="FILE")
     to_terminal: bool = option("only print the main table", False, flag="--print")
     wide: bool = wide()
     no_figures: bool = option("text, tables and CSV only", False)
     control: str | None = option(
-        "the treatment to set beside all others (default: none); each is compared with its own control",
+        "the treatment shown beside all others (default: none); each is compared with its own control",
         metavar="LABEL",
     )
     output: Path | None = option(

@@ -1,4 +1,4 @@
-"""sagemaker-clean: remove what one study has left in S3, after listing it."""
+"""sagemaker-clean: list and remove the objects of one study in S3."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ examples:
 
 
 class SageMakerCleanOptions(InCloud):
-    """List, and with --yes remove, what one study has left in S3."""
+    """List, and with --yes remove, the objects of one study in S3."""
 
     command = "sagemaker-clean"
 

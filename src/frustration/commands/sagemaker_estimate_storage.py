@@ -26,7 +26,7 @@ examples:
 
 
 class StorageOptions(InCloud):
-    """Count and weigh what studies have left in S3, and say what it costs a month."""
+    """Count the objects of studies in S3, their size, and their cost per month."""
 
     command = "sagemaker-estimate-storage"
 

@@ -29,7 +29,7 @@ class InCloud(InResults):
 
 
 class OneCloudStudy(InCloud):
-    """A study in the cloud, which need not be named where there is only one."""
+    """A study in the cloud; its name is optional if it is the only one."""
 
     study: str | None = argument("default: the only one there is", None, metavar="STUDY")
 
@@ -57,14 +57,14 @@ class Size(Rates):
 
     heading = "how many jobs, and on what"
 
-    hours: float = option("all done within (4)", 4.0, read=real(0, above=True), metavar="H")
+    hours: float = option("finish within (4)", 4.0, read=real(0, above=True), metavar="H")
     instances: int = option("at a time (4)", 4, read=whole(1, 10_000), metavar="N")
     instance_type: str | None = option("INSTANCE_TYPE (default: ml.c5.4xlarge)", metavar="TYPE")
     cores: int | None = option(
         "physical cores (default: from the type's name)", read=whole(1, 1024), metavar="N"
     )
     speed: float = option(
-        "how many times as fast as a core here one of the instance is (default: 1)",
+        "speed of an instance's core, relative to one here (default: 1)",
         1.0,
         read=real(0, above=True),
         metavar="X",

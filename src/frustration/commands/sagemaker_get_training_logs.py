@@ -17,7 +17,7 @@ Every stream of every job is read to its end, one file each: DIR/JOB/STREAM.log,
 time in UTC. A job that was interrupted has one stream for every start. Run it again, also after a kill:
 it continues where it was, and fetches only what is new. Account ids are masked.
 
-Exit code 1: some log could not be had; which one and why is printed.
+Exit code 1: some log could not be downloaded; which one and why is printed.
 
 examples:
   sagemaker-get-training-logs paper-98                  to results/paper-98/logs

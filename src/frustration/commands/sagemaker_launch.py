@@ -1,4 +1,4 @@
-"""sagemaker-launch: a study becomes as few SageMaker jobs as its budget of hours and instances wants."""
+"""sagemaker-launch: run a study in as few SageMaker jobs as the limits on hours and instances allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flags of sagemaker-launch, and the study, settings and wheels that they name."""
+"""The flags of sagemaker-launch, and the study, settings and wheels that they select."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ examples:
   sagemaker-launch studies/example.toml --hours 2 --instances 8    at most eight jobs of about two hours
   sagemaker-launch --trials 5                                      the architectures in aws/sagemaker
 
-Run again, it launches what is missing or has failed, and nothing else. sagemaker-results-parser brings the
-results back."""
+Run again, it launches only missing and failed packs. sagemaker-results-parser downloads the results."""
 
 
 def _dollars(text: str) -> Decimal:
@@ -67,21 +66,21 @@ class Money(Rates):
 
     compare: tuple[str, ...] | None = option(f"beside it (default: {COMPARED})", nargs="*", metavar="TYPE")
     budget: Decimal = option("above it, --yes is needed (10)", Decimal(10), read=_dollars, metavar="USD")
-    yes: bool = option("launch whatever it costs", False)
+    yes: bool = option("launch at any cost", False)
 
 
 class How(Options):
     heading = "how"
 
     dry_run: bool = option("print requests and cost; write nothing", False)
-    offline: bool = option("with --dry-run: ask AWS nothing", False)
+    offline: bool = option("with --dry-run: do not contact AWS", False)
     json: bool = option("with --dry-run: all of it as JSON", False)
-    wait: bool = option("until all is done; what fails is launched again", False)
-    force_rerun: bool = option("run again what is done, beside its results", False)
-    max_attempts: int = option("at one pack (default: 3)", 3, read=whole(1, 99), metavar="N")
-    poll: float = option("between looks (default: 30)", 30.0, read=real(0, above=True), metavar="SECONDS")
+    wait: bool = option("wait until all is done; relaunch failed packs", False)
+    force_rerun: bool = option("run finished packs again, beside their results", False)
+    max_attempts: int = option("per pack (default: 3)", 3, read=whole(1, 99), metavar="N")
+    poll: float = option("between checks (default: 30)", 30.0, read=real(0, above=True), metavar="SECONDS")
     checkpoint_seconds: float = option(
-        "between two copies of the work to S3 (default: 60)",
+        "between copies of the work to S3 (default: 60)",
         CHECKPOINT_SECONDS,
         read=real(0, above=True),
         metavar="SECONDS",

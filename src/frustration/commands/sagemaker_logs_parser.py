@@ -1,4 +1,4 @@
-"""sagemaker-logs-parser: learning curves out of logs, for jobs that died before their archive."""
+"""sagemaker-logs-parser: learning curves from logs, for jobs that died before their archive."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from frustration.commands.options import InResults, argument, command, option
 from frustration.errors import InputError
 
 MORE = """\
-Reads what sagemaker-get-training-logs has fetched; AWS is not asked. Jobs that came to their end have sent
-records, which say more: sagemaker-results-parser brings those home, and finished trials of dead jobs too.
-What logs add is how far the unfinished ones came. Such a curve is for looking at: it never enters a study.
+Reads what sagemaker-get-training-logs has fetched; AWS is not asked. Completed jobs have sent
+records, which contain more: sagemaker-results-parser downloads those, and finished trials of dead jobs too.
+Logs add the progress of unfinished trials. Such a curve is for inspection only: it never enters a study.
 
 Each loop of each trial counts once, also where a job that was started again repeats it.
 
@@ -23,7 +23,7 @@ examples:
 
 
 class CurvesOptions(InResults):
-    """Make learning curves of the logs of jobs."""
+    """Extract learning curves from the logs of jobs."""
 
     command = "sagemaker-logs-parser"
 

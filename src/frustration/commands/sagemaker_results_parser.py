@@ -1,4 +1,4 @@
-"""sagemaker-results-parser: bring the records of a study home and make the tables of them."""
+"""sagemaker-results-parser: download the records of a study and make tables of them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Without one, the only study under the prefix is meant, or the jobs of the origin
   psa_simplemlp_summary.md    mean, std (ddof 0), min and max of the bounties of every cell
   psa_simplemlp_trials.md     the bounty of every trial
 
-Run it as often as you like, also while jobs run: what is here already is not downloaded again, and no
-record is ever replaced. Whatever is missing is named with its reason. Exit code 0: all of it is here;
+It can be run at any time, also while jobs run: nothing is downloaded twice, and no
+record is ever replaced. Everything missing is listed with its reason. Exit code 0: all is here;
 1: some of it is missing, running, failed or damaged.
 
 examples:
@@ -37,7 +37,7 @@ examples:
 
 
 class ResultsOptions(InCloud):
-    """Download what the jobs of a study have sent to S3, check it, put it into the study's store, and
+    """Download the results of a study's jobs from S3, check them, put them into the study's store, and
     write summary and trials as markdown."""
 
     command = "sagemaker-results-parser"

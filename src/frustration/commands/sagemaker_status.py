@@ -1,4 +1,4 @@
-"""sagemaker-status: where a study in the cloud stands; in a terminal it keeps watching."""
+"""sagemaker-status: the status of a study in the cloud; in a terminal it keeps watching."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frustration.terminal.printing import in_terminal, say_all
 TERMINAL_SECONDS = 15.0
 
 MORE = """\
-In a terminal the view is drawn anew until everything has ended, or Ctrl-C; jobs are not touched by that.
+In a terminal the view is updated until everything has ended, or Ctrl-C, which does not stop jobs.
 In a pipe it is printed once; with --watch, a line whenever something has changed.
 
 Finished trials are those in archives and among checkpoints. Exit code 0: everything is done, or runs;
@@ -27,7 +27,7 @@ examples:
 
 
 class StatusOptions(OneCloudStudy):
-    """Show where a study in the cloud stands."""
+    """Show the status of a study in the cloud."""
 
     command = "sagemaker-status"
 

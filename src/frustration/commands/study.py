@@ -222,14 +222,14 @@ def _presets(options: flags.PresetsOptions) -> int:
 
 
 COMMANDS: dict[str, tuple[type[Options], Callable[[Any], int], str]] = {
-    "run": (flags.RunOptions, _run, "run what a study is missing; the preset quickstart, if none is named"),
-    "status": (flags.StatusOptions, _status, "how far a study is, from this terminal or another"),
-    "show": (flags.ShowOptions, _show, "its table: one row for every cell of the grid"),
-    "verify": (flags.VerifyOptions, _verify, "run a sample of its trials again and compare bit for bit"),
+    "run": (flags.RunOptions, _run, "run the missing trials of a study (default: the preset quickstart)"),
+    "status": (flags.StatusOptions, _status, "progress of a study, from any terminal"),
+    "show": (flags.ShowOptions, _show, "its table: one row per cell of the grid"),
+    "verify": (flags.VerifyOptions, _verify, "repeat a sample of its trials and compare bit for bit"),
     "extend": (flags.ExtendOptions, _extend, "more trials"),
-    "retry": (flags.RetryOptions, _retry, "run again what has failed"),
-    "merge": (flags.MergeOptions, _merge, "put the trials of several folders into one"),
-    "seal": (flags.SealOptions, _seal, "give a digest to the records of older versions"),
+    "retry": (flags.RetryOptions, _retry, "run failed trials again"),
+    "merge": (flags.MergeOptions, _merge, "merge the trials of several folders"),
+    "seal": (flags.SealOptions, _seal, "add digests to records of older versions"),
     "export": (flags.ExportOptions, _export, "all trials, or all their curves, as CSV"),
     "preset": (
         PresetOptions,

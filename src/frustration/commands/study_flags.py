@@ -34,7 +34,7 @@ examples:
   frustration study run studies/example.toml     a study of your own
   frustration study run --architectures "[1*32]" "[4*4]" --modes none hidden --trials 4 --meta-loops 10
   frustration study run lr=1e-3,3e-3 trials=4 --name rates    quickstart with other settings
-  frustration study run quickstart               run again, it does what is missing and nothing else
+  frustration study run quickstart               run again, it trains only what is missing
 
 Several processes may run one study at once. Ctrl-C ends cleanly; the same command resumes from there."""
 
@@ -52,7 +52,7 @@ class EngineOptions(Options):
         metavar="HOST:PORT",
     )
     threads: int | None = workers()
-    no_estimate: bool = option("begin without measuring what it will cost", False)
+    no_estimate: bool = option("skip the estimate of cost", False)
     tracker: str = tracker()
     json: bool = option("print one JSON object per event", False)
     wide: bool = wide()
@@ -76,7 +76,7 @@ class Studied(Options):
 
 
 class RunOptions(Studied, EngineOptions, InResults):
-    """Run the trials of a study that have no record yet. It is a file, a preset, or in results/ already."""
+    """Run the missing trials of a study: a file, a preset, or a study in results/."""
 
     command = "frustration study run"
 
@@ -84,7 +84,7 @@ class RunOptions(Studied, EngineOptions, InResults):
     settings: tuple[str, ...] = argument(
         "a key of the study's file: lr=1e-3,3e-3 trials=4", (), metavar="KEY=VALUE"
     )
-    retry: bool = option("also run again what has failed", False)
+    retry: bool = option("also run failed trials again", False)
     dry_run: bool = option("print the plan and its cost; write nothing", False)
 
     @classmethod
@@ -101,18 +101,18 @@ class ExtendOptions(EngineOptions, OneStudy):
 
 
 class RetryOptions(EngineOptions, OneStudy):
-    """Run again the trials that have failed, and what else is missing."""
+    """Run failed and missing trials."""
 
     command = "frustration study retry"
 
 
 class StatusOptions(InResults):
-    """How far a study is, and what has failed; of all of them without a name."""
+    """Progress and failures of a study, or of all studies without a name."""
 
     command = "frustration study status"
 
     study: str | None = argument(ONE_STUDY, None, metavar="NAME")
-    live: bool = option("open the view of a run: until it is over, or Ctrl-C", False)
+    live: bool = option("show the view of a run until it is over, or Ctrl-C", False)
     json: bool = option("print JSON", False)
 
 
@@ -136,16 +136,16 @@ class VerifyOptions(OneStudy):
 
 
 class MergeOptions(InResults):
-    """Copy into one study the trials that others have and it lacks."""
+    """Copy trials that a study lacks from others."""
 
     command = "frustration study merge"
 
-    study: str = argument("the study they go to; it is made if it is not there", metavar="NAME")
+    study: str = argument("the study to copy to; created if it does not exist", metavar="NAME")
     sources: tuple[str, ...] = argument("folders of studies", nargs="+", metavar="DIR")
 
 
 class SealOptions(OneStudy):
-    """Give a digest to every record that has none; name those that are damaged."""
+    """Add a digest to every record without one; list damaged records."""
 
     command = "frustration study seal"
 

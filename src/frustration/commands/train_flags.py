@@ -54,8 +54,7 @@ class Subject(Options):
         metavar="N",
     )
     problem: str | None = option(
-        "a network, data and score of your own, or one that comes along, as images:CNN "
-        "(see docs/any-network.md)",
+        "your own network, data and score, or a built-in one, as images:CNN (see docs/any-network.md)",
         either="network",
         metavar="FILE.py:CLASS",
     )
@@ -69,13 +68,11 @@ class Subject(Options):
         metavar="MODE",
     )
     trials: int | None = option(
-        "independent trials of every mode; trials of one number share their start and their batches",
+        "independent trials of every mode; trials with the same number share their start and batches",
         read=whole(1),
         metavar="N",
     )
-    seed: int | None = option(
-        "where all random numbers start (default: 0)", read=whole(0, 2**63 - 1), metavar="N"
-    )
+    seed: int | None = option("of all random numbers (default: 0)", read=whole(0, 2**63 - 1), metavar="N")
     dataset: str | None = option(
         "a name that analyze-dataset --list has, or a file, such as data.csv:label (default: mnist)",
         metavar="NAME",
@@ -91,14 +88,12 @@ class Training(Options):
     heading = "how it is trained"
 
     meta_loops: int | None = option(
-        "loops to add, each one epoch (default: 100); a run that was cut off is first finished",
+        "loops to add, each one epoch (default: 100); an interrupted run is completed first",
         read=whole(1),
         either="length",
         metavar="N",
     )
-    until: int | None = option(
-        "train until loop N is reached in all", read=whole(1), either="length", metavar="N"
-    )
+    until: int | None = option("train until loop N", read=whole(1), either="length", metavar="N")
     learning_rate: float | None = option(
         "learning rate (default: 1e-4)", flag="--lr", read=real(0, above=True), metavar="X"
     )
@@ -121,7 +116,7 @@ class Training(Options):
 
 
 class Treatment(Options):
-    heading = "settings of modes; what a mode's own text says wins"
+    heading = "settings of modes; settings in the text of a mode take precedence"
 
     dose: str | None = option(
         "units ablated in a loop: 3 is three, 0.1 a tenth of those there are", metavar="N|X"
@@ -139,9 +134,9 @@ class Run(Options):
     model_dir: Path | None = option(
         "where checkpoints are saved and resumed from (default: models/)", read=Path, metavar="PATH"
     )
-    fresh: bool = option("start anew, over what is there", False)
+    fresh: bool = option("start over; replaces existing checkpoints", False)
     continue_with_new_settings: bool = option(
-        "train on what was trained with another learning rate, batch size or the like; it is marked", False
+        "continue a run that had another learning rate, batch size or the like; its record says so", False
     )
     device: str | None = device()
     backend: str | None = option(
@@ -166,7 +161,7 @@ class Run(Options):
     json: bool = option("print one JSON object per loop", False)
     wide: bool = wide()
     debug: bool = option("say more on stderr; errors with a traceback", False)
-    num_workers: str | None = option("accepted, but without use: data is in memory", metavar="N")
+    num_workers: str | None = option("accepted and ignored: data is in memory", metavar="N")
 
 
 class TrainOptions(Subject, Training, Treatment, Run):
