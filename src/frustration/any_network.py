@@ -1,4 +1,4 @@
-"""A problem: what is trained, on what, and how it is judged. The rest of the engine is the same for all.
+"""A problem: a network, its data and its score. The rest of the engine is the same for every problem.
 
     class Digits(frustration.Problem):
         width: int = 16

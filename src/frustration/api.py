@@ -1,4 +1,4 @@
-"""The Python functions: `train`, `study`, `report` and `compare` do what the commands do."""
+"""The Python functions `train`, `study`, `report` and `compare`, which do the same as the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files in which a trial survives: the LKG for everybody, and beside it what exact resume needs.
+"""The files of a trial under way: the LKG for other programs, and the state that exact resume needs.
 
 `NAME.safetensors` holds the LKG alone, under the names of SimpleMLP's state dict. `NAME.resume.safetensors`
 holds the LKG too, and every other thing the next loop depends on; where the two disagree it wins. Its curve

@@ -1,4 +1,4 @@
-"""What checkpoints say beside their tensors: the type of every field, and their readers."""
+"""The metadata of checkpoints: the type of every field, and the readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a session of `train` resumes what it finds: which loops it adds, and what it refuses."""
+"""How a session of `train` resumes: which loops it adds, and what it refuses."""
 
 from __future__ import annotations
 

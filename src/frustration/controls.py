@@ -1,4 +1,4 @@
-"""What a treatment is compared with: one rule for the report, `train` and studies.
+"""The control of a treatment: one rule for the report, `train` and studies.
 
 Every mode names its controls (`Mode.controls`); the treatment of a trial has its own control where the same
 comparison holds one of these, under the same policies. Beside it stands the baseline, one arm for everybody:

@@ -1,4 +1,4 @@
-"""The two ways in which a command ends badly, the exit code of each, and how both are put into words."""
+"""The two kinds of errors of a command, their exit codes, and how they are put into words."""
 
 from __future__ import annotations
 

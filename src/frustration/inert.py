@@ -1,4 +1,4 @@
-"""Why a treatment never acted, in one clause, for the terminal and the report alike."""
+"""Why a treatment never acted, in one clause, for terminal and report."""
 
 from __future__ import annotations
 

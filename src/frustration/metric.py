@@ -1,4 +1,4 @@
-"""What a score is: its name, its unit, which way is better, and what chance would score."""
+"""A metric: its name, its unit, which direction is better, and the score of chance."""
 
 from __future__ import annotations
 

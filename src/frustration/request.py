@@ -1,4 +1,4 @@
-"""What a user asks of a session of `train`."""
+"""A request to `train`, with the defaults of all its fields."""
 
 from __future__ import annotations
 

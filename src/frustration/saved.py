@@ -1,4 +1,4 @@
-"""What the files of a trial hold, written and read: the LKG alone, or the whole state of the trial."""
+"""The contents of the files of a trial: the LKG alone, or the whole state of the trial."""
 
 from __future__ import annotations
 

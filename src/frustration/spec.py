@@ -1,4 +1,4 @@
-"""What one trial is: every field that can change its result, and an id made from them.
+"""The spec of a trial: every field that can change its result, and an id made from them.
 
 Where a trial runs (device, backend, threads, runner) is not part of what it is.
 """

@@ -1,4 +1,4 @@
-"""How two treatments of a network differ: settings with their old and new values, as a user reads them."""
+"""How two treatments of a network differ: settings with their old and new values, for users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON that came from a file: parsed without surprises, field by field of the type that a table says.
+"""JSON from files: parsed strictly, field by field, with the types of a table.
 
 Every function raises InputError with one sentence of one line, whatever the content is.
 """

@@ -1,4 +1,4 @@
-"""The version of this package, and the folder that its code is in."""
+"""The version of this package, and the folder of its code."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The cloud as commands see it: connections to the user's account, and the studies that are there."""
+"""The user's account as commands see it: connections to AWS, and the studies that are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""model.tar.gz read as a stream: whatever it holds, nothing is unpacked by a path that it names.
+"""model.tar.gz read as a stream; nothing is ever unpacked to a path named in it.
 
 Archives come from a bucket, and what is in a bucket is not to be trusted. One with a member that points
 outside, a link, a device, a name given twice, or more than a size or a count allows is refused as a whole;

@@ -1,4 +1,4 @@
-"""What a container is given: the code of this package, the wheels that its image lacks, and the data.
+"""The inputs of a container: the code of this package, the wheels that its image lacks, and the data.
 
 The code goes by an allow-list: what is not source of this package is never looked at, so no .env, no results
 and no repository can slip in. Everything is stored in S3 under a digest of its content and is uploaded once.

@@ -1,4 +1,4 @@
-"""Connections to AWS: one way to make them, so that retries, endpoint and TLS are the same everywhere.
+"""Connections to AWS, all made in one way, so that retries, endpoint and TLS are the same everywhere.
 
 Credentials come from boto3's own chain or from .env. `AWS_ENDPOINT_URL` moves every service elsewhere;
 nothing else does, and certificates are always verified.

@@ -1,4 +1,4 @@
-"""Bring a study's records home: every pack from the jobs that tried it, into the ordinary store.
+"""Download a study's records: every pack, from the jobs that tried it, into the ordinary store.
 
 A pack's jobs are tried from the best on, until none of its trials is missing: a later job that failed hides
 nothing, and what a stopped one left is taken too, at last from its checkpoints. What could not be had is

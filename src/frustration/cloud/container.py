@@ -1,4 +1,4 @@
-"""The first thing that runs in a training container: make `frustration` importable, and hand over.
+"""The first program of a training container: it makes `frustration` importable and starts it.
 
 It is uploaded as `train.py`, beside `frustration.tar.gz` and `wheels/`, and runs before anything is
 installed: so it imports the standard library only, and looks for its neighbours in its own folder.

@@ -1,4 +1,4 @@
-"""What jobs have cost: billable seconds x instances x the rate of their type.
+"""The cost of jobs: billable seconds x instances x the rate of their type.
 
 Billable seconds are the service's own, with the saving of spot capacity in them. A job that runs has none
 yet; what it has cost so far is guessed from the clock and kept apart, as is what is still planned.

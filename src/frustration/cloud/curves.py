@@ -1,4 +1,4 @@
-"""Learning curves out of logs: what is left of a job that died before it could send its archive.
+"""Learning curves from logs, for a job that died before it could send its archive.
 
 Containers print one JSON object a line, as `study run --json` does; lines about a loop are the curve. A job
 that was started again repeats the loops since its last checkpoint, to the same numbers: each loop counts

@@ -1,4 +1,4 @@
-"""One object of S3 into one file: whole, of the size that was announced, or not at all."""
+"""Download one object of S3 to a file: complete, with the announced size, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training job from its beginning to its end: the same loop, specs, records and store as at home.
+"""A training job from start to end, with the same loop, specs, records and store as a local run.
 
 Everything it needs to know is in files: input/config/hyperparameters.json says which pack of which plan, or
 describes a small study itself. Values are read from there and never from a command line, since a shell may

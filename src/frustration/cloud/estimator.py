@@ -1,4 +1,4 @@
-"""What a study costs in the cloud: measured here, packed for an instance, multiplied by its rate."""
+"""The cost of a study in the cloud: measured here, packed for an instance, multiplied by its rate."""
 
 from __future__ import annotations
 

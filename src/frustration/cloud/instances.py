@@ -1,4 +1,4 @@
-"""What the name of an instance type says, and the training image that goes with it."""
+"""Facts that follow from the name of an instance type, and the training image for it."""
 
 from __future__ import annotations
 

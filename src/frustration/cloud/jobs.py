@@ -1,4 +1,4 @@
-"""The jobs of a study as the service lists them, and what they say together about each pack.
+"""The jobs of a study as the service lists them, and the state of each pack that follows from them.
 
 The best status wins, not the latest: a good result is never hidden by a later attempt that failed.
 """

@@ -1,4 +1,4 @@
-"""Launching: what is missing becomes jobs, each exactly once, even with other launchers at the same time.
+"""Launching: each missing pack becomes exactly one job, even with several launchers at once.
 
 Three things make that safe. The plan is written by a conditional put, so all launchers mean the same packs. A
 job's name follows from its pack and attempt, and the service takes no name twice. And nothing is remembered

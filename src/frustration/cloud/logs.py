@@ -1,4 +1,4 @@
-"""Logs of jobs out of CloudWatch: every stream of every job, to its very end, and again only what is new.
+"""Logs of jobs from CloudWatch: every stream of every job, complete; later calls fetch only new events.
 
     FOLDER/<job>/<stream>.log     one event a line: its time in UTC, a blank, the message
     FOLDER/<job>/<stream>.json    how far it is

@@ -1,4 +1,4 @@
-"""A store that survives its machine: kept on the local disk, copied to where SageMaker uploads it from.
+"""A store that survives the loss of its machine: on the local disk, and copied to a folder that is uploaded.
 
 Trials train in a store on the local disk, which is written after every loop. Every so often what changed
 there is copied to /opt/ml/checkpoints; SageMaker uploads each changed file, and each upload is billed, so

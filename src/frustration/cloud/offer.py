@@ -1,4 +1,4 @@
-"""What a launch will cost before it is one, on the chosen instance and on others beside it."""
+"""The expected cost of a launch, on the chosen instance and on others beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From hundreds of cells to a few jobs: groups of trials are packed by what they cost.
+"""Packs groups of trials into a few jobs, by their cost.
 
 A group (trials that train side by side) is never divided, since bits may depend on it. Costs come from the
 calibration of the machine that plans; `Machine` says how an instance compares with it.

@@ -1,4 +1,4 @@
-"""Where a study is stored in S3, and how its jobs are called. docs/sagemaker.md draws it.
+"""The keys of a study in S3 and the names of its jobs. docs/sagemaker.md draws it.
 
 Everything of one study is under one prefix, so that sizes can be added up and all of it removed. Code and
 data are kept once for all studies, under digests of their content.

@@ -1,4 +1,4 @@
-"""The plan of a study in the cloud: which trials form a pack, one job each. Written once, read by all.
+"""The plan of a study in the cloud: the trials of each pack, one job each. Written once, read by all.
 
 A plan is never changed: names, locks and checkpoints follow from it. A study that grows (more trials, modes,
 architectures) gets a further plan for what was added; `CloudPlan` holds all of them together.

@@ -1,4 +1,4 @@
-"""What an instance costs an hour, in US dollars: a small dated table, and what the user says over it.
+"""Dollars per instance hour: a small dated table, overridden by the prices that the user gives.
 
 There is no default: a price that nobody gave is an error, because a wrong one is worse than none.
 `prices.json` names the source and the date of each of its rates.

@@ -1,4 +1,4 @@
-"""What is asked of SageMaker for one attempt at one pack."""
+"""The request to SageMaker for one attempt at one pack."""
 
 from __future__ import annotations
 

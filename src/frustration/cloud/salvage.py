@@ -1,4 +1,4 @@
-"""Trials that were finished in a job without an archive: one that died, was stopped, or still runs.
+"""Finished trials of a job without an archive: one that died, was stopped, or is still running.
 
 Its checkpoints hold their records and networks. They are uploaded file by file, so a record may be there and
 its network not, and any file may be torn: only trials that are whole are taken.

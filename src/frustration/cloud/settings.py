@@ -1,4 +1,4 @@
-"""What the user says once about their cloud: flags over the environment over `aws/sagemaker/.env`."""
+"""The user's cloud settings: flags over the environment over `aws/sagemaker/.env`."""
 
 from __future__ import annotations
 

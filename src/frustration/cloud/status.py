@@ -1,4 +1,4 @@
-"""Where a study in the cloud stands right now: packs, running jobs, finished trials, and what went wrong."""
+"""The current state of a study in the cloud: packs, running jobs, finished trials, failures."""
 
 from __future__ import annotations
 

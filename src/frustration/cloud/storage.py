@@ -1,4 +1,4 @@
-"""What is in S3, by what it is: one listing of everything, old versions and half-made uploads included."""
+"""The objects in S3 by kind, from one listing, with old versions and unfinished uploads."""
 
 from __future__ import annotations
 

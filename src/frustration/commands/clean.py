@@ -1,4 +1,4 @@
-"""clean: remove checkpoints. It asks nothing, lists what it removed, and never leaves the model directory."""
+"""clean: remove checkpoints. It never asks, lists what it removed, and stays in the model directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sagemaker-get-training-logs: the logs of all jobs of a study, complete."""
+"""sagemaker-get-training-logs: download the complete logs of all jobs of a study."""
 
 from __future__ import annotations
 

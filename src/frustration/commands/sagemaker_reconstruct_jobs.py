@@ -1,4 +1,4 @@
-"""sagemaker-reconstruct-jobs: the list of jobs, asked of the service anew."""
+"""sagemaker-reconstruct-jobs: write a list of jobs, as the service knows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""study: run a whole grid of trials, look at it, verify it, add to it."""
+"""study: run a grid of trials, watch it, verify it, extend it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`study status`: where a study stands, in sentences or in the view of `study run`."""
+"""`study status`: the state of a study, in sentences or in the view of `study run`."""
 
 from __future__ import annotations
 

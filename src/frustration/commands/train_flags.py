@@ -1,4 +1,4 @@
-"""The flags of `train`: what they are called, what --help says of them, and the request they make."""
+"""The flags of `train`, their help, and the request made from them."""
 
 from __future__ import annotations
 

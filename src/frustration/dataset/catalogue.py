@@ -1,4 +1,4 @@
-"""What each data set is: its files, pinned digests, addresses, licence and pixel statistics.
+"""The catalogue of data sets: files, pinned digests, addresses, licences and pixel statistics.
 
 Plain data; nothing here opens a file. What is pinned, and how it was come by:
 

@@ -1,4 +1,4 @@
-"""From a folder to unpacked bytes: plain files, .gz files and archives, read as streams up to a known size.
+"""The bytes of data files: plain, .gz or in archives, read as streams up to a known size.
 
 Nothing is unpacked to disk, no member path of an archive is used as a path, and no stream is read further
 than one byte beyond the size that the catalogue knows: a decompression bomb ends there.

@@ -1,4 +1,4 @@
-"""Downloads: https, a time limit, and a temporary file that takes its name once its content is verified."""
+"""Downloads: https, a time limit, and a temporary file that is renamed once its content is verified."""
 
 from __future__ import annotations
 

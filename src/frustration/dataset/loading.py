@@ -1,4 +1,4 @@
-"""A name becomes train, validation and test samples in memory."""
+"""Load a data set by name: train, validation and test samples in memory."""
 
 from __future__ import annotations
 

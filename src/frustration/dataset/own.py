@@ -1,4 +1,4 @@
-"""A user's own data: rows of numbers with a label each become a Split.
+"""A user's own data: labelled rows of numbers become a Split.
 
 Standardised by the training part, split by a seed unless the parts are given. Every step is a sum in a fixed
 order, so that equal rows have equal digests on every machine.

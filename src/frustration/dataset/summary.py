@@ -1,4 +1,4 @@
-"""What can be said of a data set in numbers: class counts, ZeroR, density, digest, and its folder."""
+"""A data set in numbers: class counts, ZeroR, density, digest, and its folder."""
 
 from __future__ import annotations
 

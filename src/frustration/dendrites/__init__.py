@@ -1,4 +1,4 @@
-"""Gradient-descent dendrites: when they grow, what they are drawn from, and the library they come from."""
+"""Gradient-descent dendrites: the rules of growth, random draws, and the library that they reproduce."""
 
 from frustration.dendrites.schedule import Attempt, Decision, Schedule
 from frustration.dendrites.settings import Settings, SettingsError

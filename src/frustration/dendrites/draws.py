@@ -1,4 +1,4 @@
-"""What new dendrites start from: a torch generator, consumed as perforatedai 3.2.9 consumes torch's own.
+"""Initial values of new dendrites: a torch generator, consumed exactly as perforatedai 3.2.9 does.
 
 Every growth draws, for each layer that grows, in the order of the model, a weight and then a bias. Every
 return to a saved network draws all its dendrites anew and throws them away, because the library builds

@@ -1,4 +1,4 @@
-"""A grown network as a plain PyTorch module: to be exported, served, or trained by any other program.
+"""A grown network as a plain PyTorch module, for export, serving or further training.
 
 It needs nothing else of this package, goes through TorchScript and ONNX, and its state dict is what a
 checkpoint's safetensors file holds.

@@ -1,4 +1,4 @@
-"""Names in guides to other versions of perforatedai, and what has become of them in 3.2.9."""
+"""Names from guides to other versions of perforatedai, and their counterparts in 3.2.9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a network grows, when it goes back, and when it is done: the tracker of perforatedai 3.2.9.
+"""When a network grows, goes back, or is complete: the tracker of perforatedai 3.2.9.
 
 A state machine over scores. It holds no network and draws no number: its caller keeps the saved network,
 restores it and lets it grow when told to. It follows the library to the letter, two faults included, each

@@ -1,4 +1,4 @@
-"""What dendrites add to a layer of a population: one elementwise step behind its product, and its way back.
+"""Dendrites in a layer of a population: one elementwise step after its product, and its backward pass.
 
 A layer of N units with K dendrites on each is a product of (K + 1) N rows; `sums` [slots, K + 1, N, batch]
 are its results. Of the dendrites k = 1 … K

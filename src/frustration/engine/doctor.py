@@ -1,4 +1,4 @@
-"""What this machine trains with: which CPU backend, why, with which vectors, and how fast."""
+"""How this machine trains: which CPU backend, why, with which vector instructions, and how fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trials train side by side. Users never see groups, but bits may depend on their shape."""
+"""Groups: trials that train side by side. Users never see them, but bits may depend on their shape."""
 
 from __future__ import annotations
 

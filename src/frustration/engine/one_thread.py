@@ -1,4 +1,4 @@
-"""One thread inside torch: bits do not depend on their number, and groups run side by side instead."""
+"""One thread inside torch: results do not depend on the number of threads, and groups run in parallel."""
 
 from __future__ import annotations
 

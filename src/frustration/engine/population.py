@@ -1,4 +1,4 @@
-"""What the meta-loop asks of a backend: K networks of one shape that train side by side."""
+"""The interface of a backend: K networks of one shape that train side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix products in single precision, by whichever of PyTorch's two libraries is quicker.
+"""Matrix products in single precision, with the faster of PyTorch's two libraries.
 
 oneDNN, behind PyTorch's convolutions and the linear layers of its compiler, reaches 235 GFLOP/s on one
 thread of a Zen 5 with AVX-512, where MKL, behind `torch.mm` and `torch.bmm`, reaches 105 (measured,

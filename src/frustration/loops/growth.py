@@ -1,4 +1,4 @@
-"""Dendrite growth in a loop of one's own.
+"""Dendrite growth in a user's own training loop.
 
 growth = Growth(network)
 growth.set_optimizer(optimizer, scheduler)      # from now on they follow the network

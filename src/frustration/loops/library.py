@@ -1,4 +1,4 @@
-"""The library perforatedai with the face of `Growth`, for a network that it has perforated."""
+"""The library perforatedai with the interface of `Growth`, for a network that it has perforated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network in a user's own training loop, in the form that modes work on."""
+"""A network in a user's own training loop, in the form that modes act on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The meta-loop's ratchet in a loop of one's own: keep the best, damage it, train on, keep or go back.
+"""The ratchet in a user's own training loop: keep the best, damage it, train, keep or go back.
 
 ratchet = Ratchet(network, mode="hidden")
 ratchet.set_optimizer(optimizer)

@@ -1,4 +1,4 @@
-"""What it costs to run a kept network: time and memory. Also its further scores."""
+"""The cost of inference with a kept network: time and memory. Also its further scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the two files of a report are named that a person opens."""
+"""The names of the two files of a report that a person opens."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A cell of which nothing is known but how its trials came out: no loops, no records of ours."""
+"""A cell of which only the outcomes of trials are known: no loops, no records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured of the kept networks later: fault tolerance and the like, treatment against control."""
+"""Probes of the kept networks in a report: fault tolerance and the like, treatment against control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the folder of a study to `StudyResults`: only the JSON is read, and nothing is believed that is torn.
+"""Reads the folder of a study into `StudyResults`: only JSON, and no torn file counts.
 
 A record that cannot be used is named with one sentence and skipped; the rest is reported.
 """

@@ -1,4 +1,4 @@
-"""A report before it is written anywhere: results, their analysis, and what both come to in words."""
+"""A report before it is written: results, their analysis, tables and sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences about arms that grow and about what networks withstand; no more than their tests show."""
+"""Sentences about growing arms and about robustness; they state only what their tests support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One record after another becomes a row, and the rows of a cell become arrays."""
+"""Records become rows, and the rows of a cell become arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that anybody made, from a table of theirs: a row for each run, with its treatment and its score.
+"""Runs of any program, read from a table: one row per run, with its treatment and its score.
 
 Exports of Weights & Biases and MLflow, Optuna's `trials_dataframe`, a spreadsheet. What a row belongs to are
 its treatment, its group (a task, a data set, an architecture) and its pair (a seed, a fold); columns name

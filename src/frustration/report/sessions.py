@@ -1,4 +1,4 @@
-"""From the records that `train` leaves in a model directory to `StudyResults`: `report models/1x32`.
+"""Reads the records of `train` in a model directory into `StudyResults`: `report models/1x32`.
 
 A trial that was trained under more than one treatment is no arm of a comparison: it is named and skipped.
 """

@@ -1,4 +1,4 @@
-"""Every table of a report, in the order in which a reader wants them."""
+"""Every table of a report, in reading order."""
 
 from __future__ import annotations
 

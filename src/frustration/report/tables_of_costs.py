@@ -1,4 +1,4 @@
-"""Tables of how trials went and what they cost: dynamics, growing arms, Pareto fronts, probes."""
+"""Tables of training and its costs: dynamics, growing arms, Pareto fronts, probes."""
 
 from __future__ import annotations
 

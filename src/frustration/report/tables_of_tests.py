@@ -1,4 +1,4 @@
-"""Tables of what was found: cells, comparisons, claims over architectures, success rates, regimes."""
+"""Tables of results: cells, comparisons, claims over architectures, success rates, regimes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that a report consists of, written into one folder."""
+"""Writes all parts of a report into one folder."""
 
 from __future__ import annotations
 

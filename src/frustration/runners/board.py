@@ -1,4 +1,4 @@
-"""How far the trials of a run are and what their modes have come to, counted from events."""
+"""The progress of a run and of its modes, counted from events."""
 
 from __future__ import annotations
 

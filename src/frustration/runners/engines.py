@@ -1,4 +1,4 @@
-"""Engines by name: where the groups of a study can be trained."""
+"""Engines by name: the places where the groups of a study can be trained."""
 
 from __future__ import annotations
 

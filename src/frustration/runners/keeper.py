@@ -1,4 +1,4 @@
-"""How trials of a study are kept: a checkpoint while they run, a record and a network at the end."""
+"""How trials of a study are saved: a checkpoint while they run, a record and a network at the end."""
 
 from __future__ import annotations
 

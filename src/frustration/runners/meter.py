@@ -1,4 +1,4 @@
-"""How far a run is and how long the rest takes."""
+"""The progress of a run and the time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups on the nodes of a Ray cluster, which need no file system in common.
+"""Groups on the nodes of a Ray cluster, without a shared file system.
 
 This process, the driver, claims groups and gives each to a task. After every loop a task hands its
 checkpoints to the actor, an actor on the driver's node, and at the end records and networks; the actor puts

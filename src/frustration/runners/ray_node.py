@@ -1,4 +1,4 @@
-"""What of a Ray run happens on the nodes: a task trains one group, the actor writes what tasks hand in."""
+"""The part of a Ray run on the nodes: a task trains one group, the actor writes what tasks send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: one is enough, and nothing that was finished is lost."""
+"""Ctrl-C and SIGTERM: one signal is enough, and no finished work is lost."""
 
 from __future__ import annotations
 

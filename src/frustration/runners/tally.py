@@ -1,4 +1,4 @@
-"""What the trials of one mode have come to, counted from events."""
+"""The progress of the trials of one mode, counted from events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One group's work, wherever it is done: train it, keep it after every loop, report what happened."""
+"""The work on one group, wherever it runs: train it, save it after every loop, report events."""
 
 from __future__ import annotations
 

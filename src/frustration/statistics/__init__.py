@@ -1,4 +1,4 @@
-"""What trials say, with what certainty, and what they cannot say: arrays in, numbers out.
+"""What trials show, with what certainty, and what they cannot show: arrays in, numbers out.
 
 paired       exact sign-flip test of paired trials; t and inverted-permutation interval of the difference
 joint        the same over many architectures, which share batch orders: trial numbers flip jointly

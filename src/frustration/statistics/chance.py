@@ -1,4 +1,4 @@
-"""Networks that never learn, and cells in which only some trials do.
+"""Networks that never learn, and cells in which only some trials learn.
 
 The yardstick is ZeroR, the accuracy of always naming the largest class. Compare like with like: the bounty
 with ZeroR of validation, the accuracy of the LKG on test with ZeroR of test.

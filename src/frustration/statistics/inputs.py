@@ -1,4 +1,4 @@
-"""What every function here accepts: finite numbers in the shape its docstring names, else one sentence."""
+"""Checks of inputs: finite numbers in the shape that the docstring names, else one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study of this size can find, and how many more trials a finding would take.
+"""The effects that a study of this size can detect, and the trials that a finding would need.
 
 All answers are for normal noise and for the two-sided exact tests themselves, sign flips for paired trials
 and rank sums for others: where few trials leave a test few p values to give, Student's t would promise too

@@ -1,4 +1,4 @@
-"""What the tests and estimates here return."""
+"""The results of the tests and estimates in this package."""
 
 from __future__ import annotations
 

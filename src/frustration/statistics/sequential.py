@@ -1,4 +1,4 @@
-"""A study that is looked at, extended and looked at again: alpha spending over its looks.
+"""A study that is looked at repeatedly while it is extended: alpha spending over its looks.
 
 The first look may spend four fifths of alpha. The rest is spent as the study grows: up to n trials, of n_1 at
 the first look, 1 - n_1 / (5 n) of alpha. The sum stays below alpha however often it is extended, so nobody

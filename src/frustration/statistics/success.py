@@ -1,4 +1,4 @@
-"""Whether a treatment changes how often trials succeed: where some do and some do not, this is the outcome.
+"""Whether a treatment changes how often trials succeed, for cells in which only some do.
 
 A mean over both kinds describes neither, so successes (0 or 1 for each trial) are counted and tested exactly.
 """

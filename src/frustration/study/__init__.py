@@ -1,4 +1,4 @@
-"""Studies: whole grids of trials, defined in a file, kept in a folder, run until nothing is missing."""
+"""Studies: grids of trials, defined in a file, saved in a folder, run until none is missing."""
 
 from frustration.callable_package import make_callable
 

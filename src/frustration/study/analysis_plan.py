@@ -1,4 +1,4 @@
-"""How a study's report is to be made: said in its definition, before there is anything to report."""
+"""How a study's report is made: declared in its definition, before there are results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished trials whose problem has other code by now: records are never changed, so this has to be said."""
+"""Finished trials whose problem has changed its code since: records stay, and a warning names them."""
 
 from __future__ import annotations
 

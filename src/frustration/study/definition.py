@@ -1,4 +1,4 @@
-"""What a study is: a grid of architectures x modes x trials and its knobs, read from TOML.
+"""The definition of a study: a grid of architectures x modes x trials and its knobs, read from TOML.
 
 Everything is validated before anything runs; an unknown key is named with the nearest known one, the
 file and the line.

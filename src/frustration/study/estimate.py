@@ -1,4 +1,4 @@
-"""What a study will cost, from short measurements on this machine: nothing is taken from a table."""
+"""The cost of a study, estimated from short measurements on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history of a study: what each run was made with, each extension and each look. `manifest.json`.
+"""The history of a study: every run, extension and look, in `manifest.json`.
 
 It names no host, no user and no environment variable; the home folder is written as "~".
 """

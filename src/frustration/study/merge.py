@@ -1,4 +1,4 @@
-"""One store out of several: records, networks and probes are copied, and nothing that is there is changed."""
+"""Merges stores: records, networks and probes are copied, and existing ones never change."""
 
 from __future__ import annotations
 

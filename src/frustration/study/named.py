@@ -1,4 +1,4 @@
-"""The study that a text names: a file, a study that is there already, or a preset."""
+"""The study that a text names: a file, an existing study, or a preset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pilot: the first trials of every arm at all learning rates, the later ones at the rate that these chose.
+"""A pilot: the first trials of every arm at all learning rates, the later ones at the best rate.
 
 The whole pilot comes before the first later trial, so all processes that work on a study plan the same
 groups.

@@ -1,4 +1,4 @@
-"""Run what a study is missing, alone or beside other processes that do the same.
+"""Runs the missing trials of a study, alone or beside other processes.
 
 The groups of a study follow from its definition, not from what is missing or from who asks: every process
 plans the same ones, claims one after another by file locks, and within a group trains only the trials

@@ -1,4 +1,4 @@
-"""Settings of a study as words of a command line: `lr=1e-3,3e-3`, `trials=4`, `modes=none,hidden`."""
+"""Settings of a study on the command line: `lr=1e-3,3e-3`, `trials=4`, `modes=none,hidden`."""
 
 from __future__ import annotations
 

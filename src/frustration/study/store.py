@@ -1,4 +1,4 @@
-"""The store of a study's trials: one file each, found by id, whole or not there.
+"""The store of a study's trials: one file each, found by id, complete or absent.
 
     results/<study>/study.toml  manifest.json  index.jsonl (can be rebuilt)
                     trials/<aa>/<id>.json       one record per trial   <id>.failed.json  what went wrong

@@ -1,4 +1,4 @@
-"""What lists and tables need of a record: all but the curve. A line of a store's index."""
+"""The summary of a record for lists and tables: all but the curve. One line of a store's index."""
 
 from __future__ import annotations
 

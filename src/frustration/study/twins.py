@@ -1,4 +1,4 @@
-"""Trials that are another's computation by arithmetic: trained once, recorded twice.
+"""Twins: trials whose computation is identical to that of another. Trained once, recorded twice.
 
 Decay whose factor rounds to 1, a dose of 0, dendrites whose schedule is longer than the loops: whoever trains
 such a trial repeats its control to the bit. Where a study has both, the control is trained, and the record of

@@ -1,4 +1,4 @@
-"""Trust, checked: trials of a study are run again and compared with their records."""
+"""Verification: trials of a study are run again and compared with their records."""
 
 from __future__ import annotations
 

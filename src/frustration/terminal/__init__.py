@@ -1,4 +1,4 @@
-"""What the commands print: tables, sentences, and what is shown while something runs.
+"""What commands print: tables, sentences, and views of running work.
 
 A *show* (`train`, `study`, `probe`, `cloud`) counts the events of one kind of run and says what they mean: as
 lines, as a picture, as JSON. A *view* (`view`) prints it: JSON lines, plain lines in a pipe, or a picture

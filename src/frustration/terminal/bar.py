@@ -1,4 +1,4 @@
-"""How far a download is, on stderr: one line that is redrawn in a terminal, a line now and then elsewhere."""
+"""The progress of a download, on stderr: one redrawn line in a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `sagemaker-status` shows: the packs of a study in the cloud."""
+"""The view of `sagemaker-status`: the packs of a study in the cloud."""
 
 from __future__ import annotations
 

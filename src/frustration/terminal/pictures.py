@@ -1,4 +1,4 @@
-"""Parts of pictures: tables of loops and of modes, small curves, and a bar."""
+"""Parts of live views: tables of loops and of modes, small curves, and a bar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `probe` shows: a bar and the measure that was taken last, and at its end a table."""
+"""The view of `probe`: a bar with the latest measure, and a table at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study shows: its modes and how far they are, while it runs here or while others run it."""
+"""The view of a study: its modes and their progress, while it runs here or in other processes."""
 
 from __future__ import annotations
 

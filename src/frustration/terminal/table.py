@@ -1,4 +1,4 @@
-"""Tables as a terminal has room for them: a line under the head, columns that leave, blocks of lines."""
+"""Tables that fit the terminal: columns are left out, and very wide tables become blocks of lines."""
 
 from __future__ import annotations
 

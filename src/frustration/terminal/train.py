@@ -1,4 +1,4 @@
-"""What `train` shows: the loops of one trial, or the modes of a comparison."""
+"""The view of `train`: the loops of one trial, or the modes of a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run has to show, and how it is printed: JSON lines, plain lines, a picture that is redrawn."""
+"""A view of a run: JSON lines, plain lines, or a picture that is redrawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every mode promises, one function a promise.
+"""The promises of every mode, one function each.
 
 A promise that is broken raises ContractBroken with a sentence.
 """

@@ -1,4 +1,4 @@
-"""What a promise of modes is, which modes it is about, and the list of all."""
+"""The definition of a promise, the modes that it applies to, and the list of all promises."""
 
 from __future__ import annotations
 

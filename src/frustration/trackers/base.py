@@ -1,4 +1,4 @@
-"""What a tracker is: the protocol that wandb's and those of other packages keep."""
+"""The protocol of a tracker, for ours and those of other packages."""
 
 from __future__ import annotations
 

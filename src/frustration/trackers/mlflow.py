@@ -1,4 +1,4 @@
-"""MLflow (extra `mlflow`): one of its runs for every trial, all of a study in one experiment.
+"""MLflow (extra `mlflow`): one of its runs per trial, and all of a study in one experiment.
 
 Without MLFLOW_TRACKING_URI runs are files in `mlruns` of the run's folder. MLflow's own telemetry is off.
 """

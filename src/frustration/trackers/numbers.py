@@ -1,4 +1,4 @@
-"""What trackers say of a trial: its settings, numbers of each loop, and what it came to."""
+"""The numbers that trackers get: settings of a trial, values of each loop, and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorBoard (extra `tensorboard`): a folder of events for every trial, below the folder of the run."""
+"""TensorBoard (extra `tensorboard`): a folder of events per trial, below the folder of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights & Biases (extra `tracking`): one of its runs for every trial, all of a study in one group.
+"""Weights & Biases (extra `tracking`): one of its runs per trial, and all of a study in one group.
 
 A trial is written when it is finished, for thousands cannot be open at once. Without credentials it stays
 on this machine (offline; `wandb sync` sends it later). The host, the user, the program and the machine's

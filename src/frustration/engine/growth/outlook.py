@@ -1,4 +1,4 @@
-"""When the first dendrite is to be expected, and whether a trial has loops enough for it."""
+"""When the first dendrite can be expected, and whether a trial has enough loops for it."""
 
 from __future__ import annotations
 

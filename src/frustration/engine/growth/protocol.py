@@ -1,4 +1,4 @@
-"""What a trial asks of its dendrites, and of a backend in which another program lets networks grow."""
+"""The interface between a trial and its dendrites, and to backends with a library of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Growth behind the ratchet: an intervention on a candidate, which goes with it when it is discarded."""
+"""Growth behind the ratchet: an intervention on a candidate that is discarded together with it."""
 
 from __future__ import annotations
 

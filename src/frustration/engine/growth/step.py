@@ -1,4 +1,4 @@
-"""One growth of a network, and what both ways of growing have in common."""
+"""One growth of a network, as both ways of growing use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native backend: what the meta-loop asks for, done by teams of the C++ engine.
+"""The native backend: the interface of the meta-loop, on top of teams of the C++ engine.
 
 Slots of a run share their order of samples, and so the walk over the images: they are one team. A team
 trains in the thread that calls it; groups train side by side in several.

@@ -1,4 +1,4 @@
-"""The C++ sources become a library in the user's cache, compiled on first use for this CPU.
+"""Compiles the C++ sources into a library in the user's cache, on first use and for this CPU.
 
 The library's name holds two digests. The first is of the sources, the compiler's version and what
 -march=native means on this CPU: a worker node with another CPU compiles its own. The second is of the

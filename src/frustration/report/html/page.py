@@ -1,4 +1,4 @@
-"""The page, from the answer down to the manifest."""
+"""The page, from the answer to the manifest."""
 
 from __future__ import annotations
 
