@@ -1,6 +1,7 @@
 """A spec says everything that can change a trial's result; its id changes with that and nothing else."""
 
 import dataclasses
+import hashlib
 import json
 
 import pytest
@@ -74,6 +75,22 @@ def test_ids_are_the_ones_that_records_were_filed_under(mode):
 
 def test_an_id_with_every_field_set_is_the_one_that_records_were_filed_under():
     assert TrialSpec.of(**EVERY_FIELD).id == GOLDEN_ID_OF_EVERY_FIELD
+
+
+@pytest.mark.parametrize("fields", [{}, {"updates": "equal-updates"}, {"loop_steps": 3}], ids=str)
+def test_trials_of_one_cell_get_the_ids_that_each_has_alone(fields, monkeypatch):
+    """Also where a knob is called as the number is."""
+    monkeypatch.setattr(Program, "knobs", [{"mode": "mine", "trial": 0}])
+    first = TrialSpec.of(**{**EVERY_FIELD, "trial": 0, **fields})
+    assert len(first.id) == 16  # what is kept of it must not become another's
+    for trial in (0, 7, 10**6):
+        one, alone = first.numbered(trial), dataclasses.replace(first, trial=trial)
+        text = json.dumps(alone.to_dict(), sort_keys=True, separators=(",", ":"))
+        assert one == alone
+        assert one.id == alone.id == hashlib.sha256(text.encode()).hexdigest()[:16]
+    for wrong in (-1, True, 1.5, 10**6 + 1):
+        with pytest.raises(InputError, match="trial must be a whole number"):
+            first.numbered(wrong)
 
 
 def test_every_built_in_mode_has_a_golden_id():

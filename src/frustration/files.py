@@ -59,7 +59,7 @@ def expanded(path: Path) -> Path:
 
 def read_file(path: Path) -> bytes:
     """The content of a file; OSError also for a pipe or a device, which may have no end."""
-    with open_file(path) as file:
+    with os.fdopen(_open_regular(path, os.O_RDONLY), "rb", buffering=0) as file:
         return file.read()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
@@ -328,7 +328,7 @@ def _spec(fields: dict[str, Any]) -> TrialSpec:
     """Checked and parsed once for all trials of a cell: they differ in their number only."""
     rest = json.dumps({**fields, "trial": 0})
     try:
-        return replace(_first_spec(rest), trial=fields["trial"])
+        return _first_spec(rest).numbered(fields["trial"])
     except InputError as error:
         raise RecordError(f"its spec cannot be understood: {error}") from None
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
@@ -357,8 +357,10 @@ def _check_finished(found: RecordHead) -> None:
 
 def _best(columns: Columns, metric: Metric) -> tuple[float | None, int | None]:
     """The best score and the first loop that reached it."""
-    pairs = zip(columns.accuracy, columns.diverged, strict=True)
-    scores = [None if diverged else accuracy for accuracy, diverged in pairs]
+    scores = columns.accuracy
+    if any(columns.diverged):
+        pairs = zip(scores, columns.diverged, strict=True)
+        scores = [None if diverged else accuracy for accuracy, diverged in pairs]
     known = [score for score in scores if score is not None]
     if not known:
         return None, None

@@ -95,8 +95,9 @@ def console(width: int | None = None, **options: Any) -> Console:
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterator[Segment]:
-            for segment in super().render(renderable, options):
-                yield (segment if segment.control else Segment(printable(segment.text), segment.style))
+            for segment in super().render(renderable, options):  # inner ones come by again and again
+                text = segment.text if segment.control else printable(segment.text)
+                yield segment if text == segment.text else Segment(text, segment.style)
 
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
     return FencedConsole(file=sys.stdout, width=width, **plain | options)

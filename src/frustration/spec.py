@@ -54,7 +54,7 @@ class TrialSpec:
     def __post_init__(self) -> None:
         # NumPy's numbers become Python's, and 1 becomes 1.0 where it is a real one: one trial, one id.
         checked = {
-            "trial": _whole("trial", self.trial, 0, 10**6),
+            "trial": _number(self.trial),
             "seed": _whole("seed", self.seed, 0, 2**63 - 1),
             "meta_loops": _whole("meta-loops", self.meta_loops, 1, 10**6),
             "batch_size": _whole("batch-size", self.batch_size, 1, 2**20),
@@ -99,6 +99,13 @@ class TrialSpec:
             acceptance=choice.acceptance or Acceptance.parse(acceptance or "strict"),
             **{**fields, **({"updates": choice.updates} if choice.updates else {})},
         )
+
+    def numbered(self, trial: int) -> Self:
+        """The trial of another number in the same cell; all that they share is made once."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        other = object.__new__(type(self))
+        vars(other).update(fields, trial=_number(trial), _id_text=self._id_text)
+        return other
 
     def until(self, meta_loops: int) -> Self:
         return replace(self, meta_loops=meta_loops)
@@ -177,11 +184,18 @@ class TrialSpec:
     @functools.cached_property
     def id(self) -> str:
         """16 hexadecimal digits that are equal for equal trials only."""
-        fields = self.to_dict()
+        text = str(self.trial).join(self._id_text)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @functools.cached_property
+    def _id_text(self) -> tuple[str, str]:
+        """What the id is made from, before and behind the number of the trial."""
+        fields = self.to_dict() | {"trial": 0}
         if self.problem:
             fields |= {"architecture": "", "problem": self.problem.identity}
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        before, _, behind = text.rpartition('"trial":0')  # behind it there is `updates` at most
+        return f'{before}"trial":', behind
 
     @property
     def label(self) -> str:
@@ -219,6 +233,10 @@ class TrialSpec:
 def subject_of(text: str) -> Architecture | ProblemReference:
     """What a user names to be trained: `[4*4, 2*8]`, or a problem as `images:CNN`."""
     return ProblemReference.parse(text) if is_reference(text) else Architecture.parse(text)
+
+
+def _number(trial: Any) -> int:
+    return _whole("trial", trial, 0, 10**6)
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

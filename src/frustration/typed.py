@@ -68,7 +68,7 @@ class Kind:
         if kind in _NUMBERS:
             return bool(self.least <= value <= self.most)
         if kind is str:
-            return _are_texts([value])
+            return value.isascii() or _are_texts([value])
         return kind in (bool, type(None)) or not value or _are_plain([value])
 
     def optional(self) -> Kind:

@@ -11,6 +11,7 @@ Segments are schedules by global loops, both ends included; together they cover 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -210,7 +211,7 @@ class Program:
         """The knobs of every component in order of appearance, all of them explicit."""
         return [{"mode": mode.name, **mode.knobs} for s in self.segments for mode in s.components]
 
-    @property
+    @functools.cached_property
     def label(self) -> str:
         return ",".join(segment.label() for segment in self.segments)
 

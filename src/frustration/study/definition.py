@@ -91,8 +91,9 @@ class Study:
                 if self.has(architecture, mode)
             ]
             for trial in range(self.trials):
-                loops = self.loops_by_trial[trial] if self.loops_by_trial else self.meta_loops
-                yield from (replace(spec, trial=trial, meta_loops=loops) for spec in first)
+                specs = (spec.numbered(trial) for spec in first)
+                loops = self.loops_by_trial
+                yield from (spec.until(loops[trial]) for spec in specs) if loops else specs
 
     @property
     def subjects(self) -> tuple[Architecture | ProblemReference, ...]:

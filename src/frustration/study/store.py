@@ -128,13 +128,13 @@ class Store:
         return Study.from_file(self.root / "study.toml")
 
     def record_path(self, trial_id: str) -> Path:
-        return self.root / "trials" / trial_id[:2] / f"{trial_id}{RECORD}"
+        return self.root.joinpath("trials", trial_id[:2], f"{trial_id}{RECORD}")
 
     def failure_path(self, trial_id: str) -> Path:
-        return self.root / "trials" / trial_id[:2] / f"{trial_id}{FAILED}"
+        return self.root.joinpath("trials", trial_id[:2], f"{trial_id}{FAILED}")
 
     def network_path(self, trial_id: str) -> Path:
-        return self.root / "networks" / trial_id[:2] / f"{trial_id}.safetensors"
+        return self.root.joinpath("networks", trial_id[:2], f"{trial_id}.safetensors")
 
     def work(self, trial_id: str) -> CheckpointFiles:
         return CheckpointFiles(self.root / "work" / trial_id)
@@ -302,7 +302,7 @@ class Store:
         """The index by id; a line that is torn or whose digest does not agree counts as missing."""
         lines: dict[str, dict[str, Any]] = {}
         path = self.root / "index.jsonl"
-        for line in read_file(path).splitlines() if path.exists() else ():
+        for line in filter(None, read_file(path).splitlines() if path.exists() else ()):
             with contextlib.suppress(InputError):
                 one, digest = unseal(line)
                 if digest:

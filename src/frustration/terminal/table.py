@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def fitted(table: Table, console: Console) -> tuple[Table | str, list[str]]:
 
     Columns leave by `LEAVING`. What is still too wide, or has nothing to leave, becomes blocks of lines.
     """
-    if console.is_terminal:
-        table = _merged(table)
+    table = _measured(_merged(table) if console.is_terminal else table)
     if WIDE.get() or _fits(table, console):
         return table, []
     narrow, left_out = table, list[str]()
@@ -60,6 +60,17 @@ def fitted(table: Table, console: Console) -> tuple[Table | str, list[str]]:
 def natural_width(table: Table, console: Console) -> int:
     """How wide it is where nothing is folded."""
     return console.measure(table, options=console.options.update(max_width=10_000)).maximum
+
+
+def _measured(table: Table) -> Table:
+    """The widths of the columns that are not folded, said: Rich would measure every cell of them twice."""
+    first, *rest = table.columns
+    return _with(table, [first, *(replace(column, width=_width(column)) for column in rest)])
+
+
+def _width(column: Column) -> int:
+    texts = (str(cell) for cell in (column.header, *column.cells))
+    return max((cell_len(line) for text in texts for line in text.split("\n")), default=0)
 
 
 def _fits(table: Table, console: Console) -> bool:
