@@ -26,7 +26,7 @@ from frustration.engine.backends import backend_named, choose
 from frustration.record import TrialRecord
 from frustration.report.chosen_rates import choose_rates
 from frustration.report.results import Cell, Growth, StudyResults
-from frustration.report.rows import Identities
+from frustration.report.rows import Identities, course
 from frustration.report.writing import write_study
 from frustration.spec import TrialSpec
 from frustration.study.definition import Study
@@ -67,6 +67,8 @@ class Row:
     seconds: float
     twin: int
     """1 where it was not trained, because its control is the same computation."""
+    course: str
+    """A digest of its losses and scores: equal in trials that went alike."""
     curve: str
     """16 digits of the SHA-256 over every number of every loop."""
 
@@ -93,6 +95,7 @@ class Row:
             inert="+".join(record.inert),
             seconds=round(record.seconds, 1),
             twin=int(record.twin_of is not None),
+            course=course([one.loss for one in record.curve], [one.accuracy for one in record.curve]),
             curve=_digest(record),
         )
 
@@ -282,6 +285,7 @@ def _cell(identities: Identities, trials: Iterable[tuple[TrialSpec, Row]]) -> Ce
             None if row.dendrites < 0 else Growth(added=row.dendrites, attempts=(), ended=None, why="")
             for row in rows
         ),
+        courses=tuple(row.course for row in rows),
         curves=None,
         twins=sum(row.twin for row in rows),
     )

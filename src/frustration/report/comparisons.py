@@ -215,20 +215,13 @@ def _successes(cell: Cell, pair: Pair, metric: str) -> Successes | None:
 def same_course(one: Cell, other: Cell) -> Bools:
     """Which trials went as the other's of that number, to the bit, for two loops at least, (trials,)."""
     same = np.zeros(one.n, dtype=bool)
-    a, b = one.curves, other.curves
-    if a is None or b is None:
-        return same
     row_of = {int(trial): row for row, trial in enumerate(other.trial)}
     for row, trial in enumerate(one.trial.tolist()):
         there, loops = row_of.get(trial), int(one.loops[row])
-        if there is None or loops < 2 or loops != other.loops[there]:
-            continue
-        same[row] = np.array_equal(
-            one.test_accuracy[row], other.test_accuracy[there], equal_nan=True
-        ) and all(
-            np.array_equal(mine[row, :loops], theirs[there, :loops], equal_nan=True)
-            for mine, theirs in ((a.loss, b.loss), (a.accuracy, b.accuracy))
-        )
+        if there is not None and one.courses[row] and loops >= 2 and loops == other.loops[there]:
+            same[row] = one.courses[row] == other.courses[there] and np.array_equal(
+                one.test_accuracy[row], other.test_accuracy[there], equal_nan=True
+            )
     return same
 
 

@@ -50,5 +50,6 @@ def outcome_cell(
         diverged=np.zeros(n, dtype=np.int64),
         backends=("",) * n,
         growth=(None,) * n,
+        courses=("",) * n,
         curves=None,
     )

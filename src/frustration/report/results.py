@@ -170,6 +170,8 @@ class Cell:
     """Loops whose loss was not finite."""
     backends: tuple[str, ...]
     growth: tuple[Growth | None, ...]
+    courses: tuple[str, ...]
+    """A digest of each trial's losses and scores, loop by loop; "" where its loops are not known."""
     curves: Curves | None
     """None where only the outcome is known, as in a published trials file."""
     chosen_rate: float | None = None

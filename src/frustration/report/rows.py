@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -130,6 +131,12 @@ class Row:
 _COLUMNS = ("loop", "loss", "before", "damaged", "accuracy", "accepted", "new_bounty", "diverged")
 
 
+def course(losses: Sequence[float | None], scores: Sequence[float | None]) -> str:
+    """A digest by which trials are found that went alike, to the bit."""
+    numbers = np.array([losses, scores], dtype=np.float64)
+    return hashlib.sha256(numbers.tobytes()).hexdigest()[:16] if numbers.size else ""
+
+
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
@@ -199,6 +206,7 @@ class CellParts:
             diverged=np.array([sum(map(bool, row.curve["diverged"])) for row in rows]),
             backends=tuple(row.backend for row in rows),
             growth=tuple(row.growth for row in rows),
+            courses=tuple(course(row.curve["loss"], row.curve["accuracy"]) for row in rows),
             curves=curves,
             twins=sum(row.twin for row in rows),
         )
