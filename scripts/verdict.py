@@ -62,8 +62,8 @@ def _questions(report: Report) -> Iterator[str]:
     yield ""
     yield (
         "Each treatment against its own control: mean difference in test accuracy over the networks that "
-        "learn, in points, with its 95 % interval, the p adjusted for all questions, and in how many of them it "
-        "is better and worse. **Bold**: the difference is distinguished from chance."
+        "learn, in points, with its 95 % interval, the p adjusted for all questions, and in how many "
+        "networks it is better and worse. **Bold**: the difference is distinguished from chance."
     )
     yield ""
     yield from _grid(report, ("own", "substitute"))

@@ -52,6 +52,19 @@ def test_too_few_trials_are_no_verdict_and_the_n_is_named(tmp_path):
     )
 
 
+def test_the_answer_tells_of_each_treatment_once_for_all_settings(tmp_path):
+    several = study("none", "hidden", "decay", learning_rates=(1e-4, 1e-3, 1e-2), architectures=(ONE, TWO))
+    plain = said(made(tmp_path / "s", several, hidden=-3.0), "answer")
+    assert "Against its own control, `hidden` lowers accuracy in 6 of 6 comparisons." in plain
+    assert "Inert: `decay` (48 of 48 trials)." in plain
+
+
+def test_in_few_settings_the_answer_names_each_with_its_effect(tmp_path):
+    plain = said(made(tmp_path / "s", study(learning_rates=(1e-4, 1e-3)), hidden=-3.0), "answer")
+    pattern = r"by [23]\.\d\d points in `\[1\*32\]` \(mnist, lr 0\.0001\) and by [23]\.\d\d points in"
+    assert re.search(pattern, plain)
+
+
 def test_an_inert_treatment_is_named_with_the_reason_and_never_called_useless(tmp_path):
     store = made(tmp_path / "s", study("none", "decay", "hidden"))
     assert (

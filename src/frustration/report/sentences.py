@@ -20,7 +20,17 @@ from frustration.report.formatting import apart, by, change, code, listed, many
 from frustration.report.results import StudyResults
 from frustration.report.robustness import arms_sentences, probe_sentences
 from frustration.report.table import in_several
-from frustration.report.topics import FEW, Topic, certainty, does, evidence_of, moves, stands, topics
+from frustration.report.topics import (
+    FEW,
+    Topic,
+    across_settings,
+    certainty,
+    does,
+    evidence_of,
+    moves,
+    stands,
+    topics,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,20 +142,20 @@ def _times(count: int) -> str:
 
 def answer(analysis: Analysis) -> Iterator[str]:
     """The study in at most three sentences, with effects and without tests; those are below."""
-    every = topics(analysis)
+    every = across_settings(topics(analysis))
     if not every:
         return
-    several = len({topic.setting for topic in every}) > 1
+    several = in_several(analysis)
     sizes = [topic for topic in every if topic.kind == "size"]
     if sizes:
         told = [_brief(topic, several) for topic in sizes if topic.having("better", "worse")]
-        same = [_who(topic, several) for topic in sizes if not topic.having("better", "worse")]
+        same = [_who(topic) for topic in sizes if not topic.having("better", "worse")]
         if same:
             told.append(f"{listed(same)} cannot be distinguished from an ordinary network of that size")
         yield f"At equal parameters, {'; '.join(told)}."
     rest = [topic for topic in every if topic.kind != "size"]
     told = [_brief(topic, several) for topic in rest if topic.having("better", "worse")]
-    names = listed([_who(topic, several) for topic in rest])
+    names = listed([_who(topic) for topic in rest])
     if told:
         yield f"Against its own control, {'; '.join(told)}."
     elif rest:
@@ -155,9 +165,16 @@ def answer(analysis: Analysis) -> Iterator[str]:
         yield f"{'; '.join(left)}."
 
 
-def _who(topic: Topic, several: bool) -> str:
-    where = f" at {topic.setting.name}" if several else ""
-    return f"{code(topic.treatment)}{where}"
+def _who(topic: Topic) -> str:
+    return code(topic.treatment)
+
+
+def _where(one: Comparison, several: bool) -> str:
+    return code(str(one.architecture)) + (f" ({one.setting.name})" if several else "")
+
+
+def _cases(topic: Topic, several: bool) -> str:
+    return many(len(topic.comparisons), "comparison" if several else "architecture")
 
 
 def _brief(topic: Topic, several: bool) -> str:
@@ -169,11 +186,11 @@ def _brief(topic: Topic, several: bool) -> str:
             continue
         verb = _verb(topic, finding)
         if len(having) <= FEW:
-            where = [f"{_size(one)} in {code(str(one.architecture))}" for one in having]
+            where = [f"{_size(one)} in {_where(one, several)}" for one in having]
             parts.append(f"{verb} {listed(where)}")
         else:
-            parts.append(f"{verb} in {len(having)} of {many(len(topic.comparisons), 'architecture')}")
-    return f"{_who(topic, several)} {' and '.join(parts)}"
+            parts.append(f"{verb} in {len(having)} of {_cases(topic, several)}")
+    return f"{_who(topic)} {' and '.join(parts)}"
 
 
 def _size(one: Comparison) -> str:
@@ -195,13 +212,7 @@ def _left_over(rest: Sequence[Topic], several: bool, told: bool) -> Iterator[str
     ]
     if told and any(same):
         yield f"Not distinguished from control: {', '.join(one for one in same if one)}"
-    idle = [
-        f"{_who(topic, several)} in {code(str(one.architecture))} "
-        f"({one.idle} of {many(one.difference.n, 'trial')})"
-        for topic in rest
-        for one in topic.comparisons
-        if one.idle
-    ]
+    idle = [text for topic in rest for text in _idle(topic, several)]
     if idle:
         yield f"{'inert' if told and any(same) else 'Inert'}: {listed(idle, 4)}"
 
@@ -212,9 +223,23 @@ def _places(topic: Topic, several: bool, *findings: str) -> str:
     if not having:
         return ""
     if len(having) == len(topic.comparisons):
-        return _who(topic, several)
-    where = [code(str(one.architecture)) for one in having]
-    return f"{_who(topic, several)} in {listed(where, FEW)}"
+        return _who(topic)
+    if several and len(having) > FEW:
+        return f"{_who(topic)} in {len(having)} of {_cases(topic, several)}"
+    return f"{_who(topic)} in {listed([_where(one, several) for one in having], FEW)}"
+
+
+def _idle(topic: Topic, several: bool) -> Iterator[str]:
+    """Where it did nothing: the trials of each architecture, or in how many where these are many."""
+    having = [one for one in topic.comparisons if one.idle]
+    if several and len(having) > FEW:
+        trials = sum(one.idle for one in having), sum(one.difference.n for one in topic.comparisons)
+        yield f"{_who(topic)} ({trials[0]:,} of {trials[1]:,} trials)"
+    else:
+        yield from (
+            f"{_who(topic)} in {_where(one, several)} ({one.idle} of {many(one.difference.n, 'trial')})"
+            for one in having
+        )
 
 
 def _helps(analysis: Analysis, each: bool = True) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from frustration.metric import Metric
 from frustration.report.findings import Analysis, Claim, Comparison
@@ -53,6 +54,22 @@ def topics(analysis: Analysis) -> list[Topic]:
         for (setting, treatment, kind, _), comparisons in found.items()
     ]
     return sorted(made, key=lambda topic: topic.kind != "size")
+
+
+def across_settings(found: Iterable[Topic]) -> list[Topic]:
+    """Each treatment once, for all settings in which the same is scored."""
+    alike: dict[tuple[str, str, str, Metric], list[Topic]] = {}
+    for topic in found:
+        key = topic.treatment, topic.kind, topic.control, topic.setting.metric
+        alike.setdefault(key, []).append(topic)
+    return [
+        first
+        if not more
+        else replace(
+            first, comparisons=tuple(one for topic in (first, *more) for one in topic.comparisons), claim=None
+        )
+        for first, *more in alike.values()
+    ]
 
 
 def moves(topic: Topic, finding: str) -> str:
