@@ -91,7 +91,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "nano_gpt/train.py": Expected(
         "plain loop",
-        {"scheduler": "not needed", "saving": "not needed", "end": "undecided"},
+        {"scheduler": "not needed", "saving": "not needed", "end": "undecided", "parallel": "undecided"},
         (
             "trained = False",
             "        if trained:  # a score that no training has earned would be a best",

@@ -498,3 +498,143 @@ def test_a_script_that_reports_already_is_told_to_wrap_the_grown_network_again()
     text = head + accelerated("Accelerator()", reported.replace("validate()", "gather(validate())"))
     assert "wrap it again after growth" in told(text, "parallel")
     assert "network.parameters()" not in report(text).after
+
+
+def test_a_network_among_the_arguments_of_a_maker_is_the_one_whose_parameters_it_takes():
+    made = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    maker = "def make(options, body):\n    return torch.optim.SGD(body.parameters(), lr=options.lr)\n\n"
+    text = HEAD.replace("net = Net()", f"{maker}options = read()\nnet = Net()")
+    text = text.replace(made, "optimizer = make(options, net)\n") + LOOP
+    assert "net = UPA.perforate_model(net" in report(text).after
+    unknown = text.replace(maker, "").replace("make(options, net)", "build_optimizer(options)")
+    assert report(unknown).state("model") == "undecided"
+
+
+def test_optimizer_and_scheduler_may_come_together_from_a_function_of_any_name():
+    maker = (
+        "def setup_optimizer(body):\n    first = torch.optim.SGD(body.parameters(), lr=0.1)\n"
+        "    second = torch.optim.lr_scheduler.CosineAnnealingLR(first, 9)\n    return first, second\n\n"
+    )
+    made = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    text = maker + HEAD.replace(made, "optimizer, plan = setup_optimizer(net)\n") + LOOP
+    found = report(text)
+    assert "    optimizer, plan = setup_optimizer(net)\n" in found.after  # after growth
+    assert found.after.count("set_optimizer_instance(optimizer)") == 2
+    assert "planned for a fixed length" in told(text, "scheduler")
+
+
+def test_a_network_that_a_function_returns_beside_others_is_found():
+    built = "def build():\n    return Net(), nn.MSELoss()\n\nnet, criterion = build()\n"
+    text = report(HEAD.replace("net = Net()\n", built) + LOOP).after
+    assert text.index("net, criterion = build()") < text.index("net = UPA.perforate_model(net")
+
+
+def test_another_name_of_the_network_is_the_network():
+    groups = "bare = net\ngroups = decay(bare)\noptimizer = torch.optim.SGD(groups, lr=0.1)\n"
+    made = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    script = "from lists import decay\n" + HEAD.replace(made, groups) + LOOP + "    net.train()\n"
+    text = report(script).after
+    assert "net = UPA.perforate_model(net" in text
+    assert "        groups = decay(net)\n" in text
+
+
+def test_what_makes_another_optimizer_of_it_is_told():
+    private = "net, optimizer, data = engine.make_private(net, optimizer, data)\n"
+    text = HEAD + private + LOOP
+    assert "make_private makes another net and optimizer of it" in told(text, "optimizer")
+    assert "make_private has to be called again" in told(text, "rebuild")
+    assert told(HEAD + LOOP, "optimizer") == ""
+
+
+@pytest.mark.parametrize(
+    "evaluation, state",
+    [
+        ("        worth = 1\n        rmse = net(x).sum().item()\n", "undecided"),
+        ("        rmse += net(x).sum().item()\n", "missing"),
+    ],
+)
+def test_a_value_of_the_last_batch_is_no_score(evaluation, state):
+    loop = "for epoch in range(9):\n    step()\n    net.eval()\n    for x in data:\n" + evaluation
+    assert report(HEAD + loop).state("score") == state
+
+
+def test_the_loss_that_training_goes_back_from_is_no_score():
+    loop = (
+        "for epoch in range(9):\n    loss = net(x).sum()\n    loss.backward()\n    optimizer.step()\n"
+        "    with torch.no_grad():\n        loss = net(y).sum()\n"
+    )
+    assert report(HEAD + loop).state("score") == "undecided"
+    own = loop.replace("        loss = net(y)", "        val_loss = net(y)")
+    assert report(HEAD + own).state("score") == "missing"
+
+
+def test_the_range_of_a_progress_bar_is_the_one_before_the_loop():
+    bar = LOOP.replace("for epoch in range(9):", "bar = tqdm(range(9))\nfor epoch in bar:")
+    text = "def other():\n    bar = tqdm(enumerate([1]))\n" + HEAD + bar
+    assert "bar = tqdm(itertools.count())" in report(text).after
+
+
+def test_a_loop_over_epochs_is_found_around_a_function_that_has_the_batches():
+    batches = HEAD.replace("def step():\n", "def step():\n  for x in loader:\n")
+    steps = report(batches + "for epoch in range(9):\n    step()\n").steps
+    assert any("range(9) would end the training" in s.reason for s in steps)
+
+
+def test_a_scaler_that_is_given_loss_and_optimizer_trains():
+    text = HEAD.replace("net(torch.ones(3, 4)).sum().backward()\n    optimizer.step()", "go(loss, optimizer)")
+    assert report(text + LOOP).state("rebuild") == "missing"
+
+
+@pytest.mark.parametrize(
+    "made, step, sentence",
+    [
+        ("torch.optim.lr_scheduler.StepLR(optimizer, 2)", "step(epoch)", "counts epochs from the first one"),
+        ("WarmLR(optimizer)", "step()", "WarmLR is a schedule of this project"),
+        ("torch.optim.lr_scheduler.StepLR(optimizer, 2)", "step()", ""),
+    ],
+)
+def test_a_schedule_that_is_the_project_s_own_or_is_given_the_epoch_is_told(made, step, sentence):
+    head = HEAD + f"class WarmLR:\n    pass\n\nscheduler = {made}\n"
+    reasons = told(head + LOOP + f"    scheduler.{step}\n", "scheduler")
+    assert sentence in reasons
+    assert bool(sentence) == bool(reasons)
+
+
+def test_a_learning_rate_that_another_file_sets_is_told(tmp_path):
+    (tmp_path / "engine.py").write_text(
+        "def fit(net, optimizer, epoch):\n    adjust_learning_rate(optimizer, epoch)\n    net(1).backward()\n"
+    )
+    script = tmp_path / "train.py"
+    loop = LOOP.replace("    step()\n", "    fit(net, optimizer, epoch)\n")
+    script.write_text("from engine import fit\n" + HEAD + loop)
+    reasons = [s.reason for s in examine(script).steps if s.name == "scheduler"]
+    assert any("the learning rate is set by hand here" in reason for reason in reasons)
+
+
+def test_a_pretrained_start_is_no_checkpoint_of_a_grown_network():
+    start = "net = Net()\nnet.load_state_dict(torch.load('pretrained_checkpoint.pt'))\n"
+    text = HEAD.replace("net = Net()\n", start) + LOOP
+    assert told(text, "saving") == ""
+    assert "resuming" in told(text + "    torch.save(net.state_dict(), 'checkpoint.pt')\n", "saving")
+
+
+def test_layers_of_sequences_that_were_not_read_are_told():
+    outside = HEAD.replace("net = Net()", "net = TransformerWrapper(8)")
+    assert "its layers were not read" in told(outside + LOOP, "configuration")
+    family = HEAD.replace("net = Net()", "net = AutoModelForCausalLM.from_config(c)")
+    assert "its layers were not read" not in told(family + LOOP, "configuration")
+
+
+def test_a_linear_layer_of_a_network_with_convolutions_that_was_not_read_is_told():
+    text = HEAD.replace("nn.Linear(4, 8)", "nn.Conv1d(4, 8, 1)").replace(
+        "torch.relu(self.body(x))", "fold(self.body(x))"
+    )
+    assert "the axis of .head was not read" in told(text + LOOP, "configuration")
+    read = text.replace("fold(self.body(x))", "self.body(x)[:, :, -1]")
+    assert told(read + LOOP, "configuration") == ""
+
+
+def test_a_variable_without_gradient_is_no_frozen_layer():
+    text = HEAD + "target = Variable(target, requires_grad=False)\n" + LOOP
+    assert told(text, "configuration") == ""
+    assert "frozen" in told(text + "net.head.weight.requires_grad = False\n", "configuration")

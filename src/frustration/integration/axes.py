@@ -173,6 +173,8 @@ class _Reader:
         inner = self._value(node.value)
         if isinstance(node.value, cst.Call) and last(self.script.code(node.value.func)) in REDUCES:
             return inner  # .max(1)[0]
+        if inner is None and len(node.slice) > 2 and "..." not in self.script.code(node):
+            inner = len(node.slice)  # x[:, :, -1]
         if inner is None:
             return None
         for element in node.slice:

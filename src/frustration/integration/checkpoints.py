@@ -35,6 +35,8 @@ def checkpoints(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[St
         yield hand("saving", reason, script.line(after[0]))
         return
     for call, name in script.calls():
+        if _before_dendrites(script, call, parts) and "torch.save(" not in script.text:
+            continue  # what is loaded was not saved here, and so it has not grown
         resumes = last(name) != "from_pretrained" and _loads(script, call, name, parts)
         if resumes and _SNAPSHOT.search(script.text):
             reason = (
@@ -45,10 +47,26 @@ def checkpoints(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[St
             return
 
 
+def _before_dendrites(script: Script, call: cst.Call, parts: Parts) -> bool:
+    """Whether a load is over when the network gets its dendrites."""
+    resumes = any(
+        isinstance(outer, cst.If) and re.search(r"resum|ckpt|checkpoint|restore", script.code(outer.test))
+        for outer in script.around(call)
+    )
+    if parts.created is None or resumes:
+        return False
+    if script.scope(call) is script.scope(parts.created):
+        return script.line(call) <= script.last_line(parts.created)
+    makers = [script.callee(maker) for maker, _ in script.calls(parts.created)]
+    return any(maker is not None and maker.node is script.scope(call) for maker in makers)
+
+
 def pretrained(script: Script) -> Iterator[Step]:
     """`save_pretrained` and `save_model`: what they write is read again without a word, and wrongly."""
     for call, name in script.calls():
-        owner = name.rpartition(".")[0].lower()
+        owner = script.code(call.func).rpartition(".")[0].lower()
+        if owner in {*script.imports}:  # a function of a module: misc.save_model(...)
+            continue
         if last(name) in ("save_pretrained", "save_model") and not re.search(r"token|processor", owner):
             reason = (
                 "from_pretrained reads a grown network with new weights and no error: save it with "
@@ -60,7 +78,8 @@ def pretrained(script: Script) -> Iterator[Step]:
 
 def _loads(script: Script, call: cst.Call, name: str, parts: Parts) -> bool:
     """Whether a call loads a network."""
-    model = any(script.code(argument.value) == parts.model for argument in call.args)
+    mine = {parts.model, *parts.aliases}
+    model = any(script.code(argument.value) in mine for argument in call.args)
     if model and re.search(
         r"(load|resume|restore)_?(checkpoint|ckpt|snapshot|model|weights)", last(name), re.I
     ):

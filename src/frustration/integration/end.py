@@ -65,10 +65,13 @@ def edit_end(plain: Plain, loop: TrainingLoop) -> None:
 
 def _counted_before(script: Script, loop: cst.For, name: str) -> cst.Call | None:
     """`epochs = tqdm(range(n))` before the loop."""
-    for names, value in script.assignments():
-        if names == [name] and script.before(value, loop):
-            return next((c for c, n in script.calls(value) if last(n) in ("range", "trange")), None)
-    return None
+    found = [
+        value
+        for names, value in script.assignments()
+        if names == [name] and script.before(value, loop) and script.scope(value) is script.scope(loop)
+    ]
+    calls = script.calls(found[-1]) if found else ()
+    return next((c for c, n in calls if last(n) in ("range", "trange")), None)
 
 
 def _endless_while(plain: Plain, loop: cst.While) -> None:

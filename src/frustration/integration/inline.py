@@ -17,8 +17,9 @@ from frustration.integration.loop import (
     known_better,
     phases,
     placed,
+    trains,
 )
-from frustration.integration.source import Loop, Script, Statement
+from frustration.integration.source import Loop, Script, Statement, last
 
 
 def written_out(script: Script, loop: TrainingLoop) -> Score | None:
@@ -68,7 +69,26 @@ def written_out(script: Script, loop: TrainingLoop) -> Score | None:
         told[name] = (True, "it is a share of correct answers")
     if better is None and name in told:
         better, why = told[name]
+    if name not in doubts and (doubt := _of_batches(script, loop, name, same)):
+        doubts[name] = doubt
     trained = any(n == name and script.before(s, start) for n, s in bound_in(script, loop.body))
     if trained and isinstance(inner := script.up(script.parent(at), *Loop), Loop) and inner is not loop:
         doubts[name] = "a value of single batches, in training too: evaluate after every epoch"
     return Score(name, at, better, why, doubts=doubts.get(name, ""))
+
+
+def _of_batches(script: Script, loop: TrainingLoop, name: str, same: list[Statement]) -> str:
+    """Why a value may be of single batches: nothing adds it up, or training has it too."""
+    for call, called in script.calls(loop.body):
+        backward = [call.func.value] if isinstance(call.func, cst.Attribute) and not call.args else call.args
+        if last(called) == "backward" and any(name in script.names_in(node) for node in backward):
+            return "the loss of training has the same name: give the validation a name of its own"
+    added = any(script.all(cst.AugAssign, statement) for statement in same)
+    over = all(_in_evaluation(script, s, loop) and phases(script, s, loop) is None for s in same)
+    return "" if added or not over else "a value of single batches: add it up over the evaluation"
+
+
+def _in_evaluation(script: Script, statement: Statement, loop: TrainingLoop) -> bool:
+    """Whether a statement is in a loop over the batches of an evaluation."""
+    inner = script.up(script.parent(statement), *Loop, cst.FunctionDef)
+    return isinstance(inner, Loop) and inner is not loop and not trains(script, inner.body)

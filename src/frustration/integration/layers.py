@@ -31,6 +31,10 @@ _SEQUENCE_MODELS = re.compile(
     r"tokenclassification|questionanswering|multiplechoice|lmhead|conditionalgeneration|electra|bart|mistral|qwen",
     re.I,
 )
+_FAMILIES = re.compile(
+    r"causallm|seq2seqlm|maskedlm|lmhead|conditionalgeneration|classification|answering|choice", re.I
+)
+"""Models of transformers, of which the axes are known."""
 FOREIGN = re.compile(r"(torch_geometric|dgl|e3nn|mamba_ssm|fairseq|monai|segmentation_models_pytorch)\.")
 """Packages with layers of their own."""
 _HEADS = re.compile(r"SequenceClassification|MultipleChoice|ImageClassification|AudioClassification", re.I)
@@ -114,7 +118,7 @@ def _layer_names(made: dict[str, str]) -> set[str]:
 
 
 def _frozen(script: Script) -> bool:
-    return bool(re.search(r"requires_grad\s*=\s*False|requires_grad_\(False\)", script.text))
+    return bool(re.search(r"\.requires_grad\s*=\s*False|requires_grad_\(False\)", script.text))
 
 
 def _constructors(
@@ -162,6 +166,10 @@ def _by_kind(
         )
         axes = _axes(script, root, False)
         layers.deep = [path for path in axes.known(3) if "*" not in path]
+        if unknown := [path for path in axes.unknown if "*" not in path]:
+            layers.doubts.append(
+                f"the axis of {', '.join(unknown)} was not read: `frustration perforate dry-run` measures it"
+            )
         if others := [path for path in (*axes.known(3), *axes.known(4)) if path not in layers.deep]:
             layers.doubts.append(
                 f"{', '.join(others)} sees more axes than [batch, features]: `frustration perforate dry-run` "
@@ -226,6 +234,11 @@ def _of_sequences(axes: Axes, named: str, text: str) -> Layers:
     layers = Layers(
         "sequence", f"{named}: features are the last axis", ["Linear"], [-1, -1, 0], unsafe_tensors=True
     )
+    if not axes.linear and not _FAMILIES.search(text):
+        layers.doubts.append(
+            "its layers were not read, and whether each sees [batch, time, features] is not known: "
+            "`frustration perforate dry-run` measures it"
+        )
     flat = axes.known(2)
     if flat and len(flat) == len(axes.linear) and "Transformer" not in named:
         return Layers(

@@ -46,7 +46,12 @@ def trains(script: Script, node: cst.CSTNode, seen: frozenset[int] = frozenset()
         ):
             return True
         function = script.callee(call)
-        if function is None or id(function.node) in seen:
+        if function is None:
+            arguments = [script.code(argument.value) for argument in call.args]
+            if any("optim" in text for text in arguments) and any(text == "loss" for text in arguments):
+                return True  # loss_scaler(loss, optimizer)
+            continue
+        if id(function.node) in seen:
             continue
         if trains(function.script, function.node.body, seen | {id(function.node)}):
             return True
@@ -72,7 +77,25 @@ def find_loop(script: Script, parts: Parts) -> TrainingLoop | None:
     outer = [x for x in loops if not any(y is not x and script.holds(y, x) for y in loops)]
     measured = [x for x in outer if evaluations(script, x) or inline_start(script, x) is not None]
     near = [x for x in measured if script.scope(x) is script.scope(parts.optimizer)]
-    return next(iter(near or measured or outer), None)
+    first = [x for x in outer if not any(_runs(script, y, x) for y in outer)]
+    return next(iter(near or measured or first or outer), None)
+
+
+def _runs(script: Script, outer: TrainingLoop, inner: TrainingLoop) -> bool:
+    """Whether a loop calls the function that another one is in."""
+    function, seen = script.scope(inner), set[int]()
+    inside: list[cst.CSTNode] = [outer.body]
+    if function is None or script.holds(function, outer):
+        return False
+    while inside:
+        for call, _ in script.calls(inside.pop()):
+            callee = script.callee(call)
+            if callee is not None and callee.node is function:
+                return True
+            if callee is not None and callee.script is script and id(callee.node) not in seen:
+                seen.add(id(callee.node))
+                inside.append(callee.node.body)
+    return False
 
 
 def evaluations(script: Script, loop: TrainingLoop) -> list[tuple[cst.Call, Function | None]]:

@@ -231,7 +231,7 @@ class LoopEdits:
                     "made anew together with the optimizer",
                     self.script.line(schedulers[0]),
                     "edit",
-                    tuple(n for s in schedulers for n in self.script.targets(s)),
+                    tuple(self.plain.parts.scheduler_names(self.script)),
                 )
             )
 

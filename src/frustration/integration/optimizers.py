@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import libcst as cst
 
@@ -48,6 +49,53 @@ def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> b
     return function is not None and _returns_optimizer(function.script, function.node)
 
 
+def optimizer_among(script: Script, names: list[str], value: cst.BaseExpression) -> str:
+    """Which of the names that an assignment binds is an optimizer; empty: none."""
+    if len(names) == 1:
+        return names[0] if makes_optimizer(script, value, names[0]) else ""
+    if not isinstance(value, cst.Call):
+        return ""
+    if from_library(script, value):
+        return names[0]
+    function = script.callee(value)
+    places = _places(function.script, function.node, makes_optimizer) if function is not None else []
+    return names[places[0]] if places and places[0] < len(names) else ""
+
+
+def schedulers_among(script: Script, names: list[str], value: cst.BaseExpression) -> list[str]:
+    """Which of several names are schedulers that a function of the script makes."""
+    function = script.callee(value) if isinstance(value, cst.Call) and len(names) > 1 else None
+    if function is None:
+        return []
+    places = _places(function.script, function.node, lambda s, v, _: makes_scheduler(s, v))
+    return [names[place] for place in places if place < len(names)]
+
+
+def from_library(script: Script, call: cst.Call) -> bool:
+    """Whether the library's tracker makes optimizer and scheduler, and not a function of the same name."""
+    return last(script.name(call.func)) in LIBRARY_OPTIMIZERS and script.callee(call) is None
+
+
+def _places(
+    script: Script, function: cst.FunctionDef, makes: Callable[[Script, cst.BaseExpression, str], bool]
+) -> list[int]:
+    """Where in the tuples that a function returns something is that it makes for a network it is given."""
+    made = {
+        names[0]
+        for names, value in script.assignments(function.body)
+        if len(names) == 1 and makes(script, value, names[0])
+    }
+    given = {p.name.value for p in script.all(cst.Param, function.params)}
+    if not given & set(_PARAMETERS.findall(script.code(function))):
+        return []
+    found: list[int] = []
+    for statement in script.all(cst.Return, function.body):
+        if isinstance(statement.value, cst.Tuple):
+            parts = [script.code(element.value) for element in statement.value.elements]
+            found += [place for place, part in enumerate(parts) if part in made]
+    return sorted(set(found))
+
+
 def _returns_optimizer(script: Script, function: cst.FunctionDef) -> bool:
     """Whether a function makes an optimizer and returns it alone."""
     made = {
@@ -67,7 +115,9 @@ def _returns_optimizer(script: Script, function: cst.FunctionDef) -> bool:
 def handed_on(script: Script, name: str, value: cst.BaseExpression, statement: Statement) -> bool:
     """Whether the function around it only makes the optimizer, for a caller in this script."""
     function = script.scope(statement)
-    if function is None or not _returns_optimizer(script, function):
+    if function is None or not (
+        _returns_optimizer(script, function) or _places(script, function, makes_optimizer)
+    ):
         return False
     callers = [call for call, _ in script.calls() if (f := script.callee(call)) and f.node is function]
     makers = script.called(function.name.value)
@@ -86,7 +136,7 @@ def trained(script: Script, value: cst.BaseExpression, statement: Statement) -> 
     """The networks whose parameters an optimizer takes."""
     if isinstance(value, cst.Call):
         name = last(script.name(value.func))
-        if name in LIBRARY_OPTIMIZERS:
+        if from_library(script, value):
             return [script.code(value.args[0].value)] if value.args else []
         if name in OPTIMIZER_MAKERS and isinstance(value.func, cst.Attribute):
             owner = script.code(value.func.value)
@@ -94,18 +144,56 @@ def trained(script: Script, value: cst.BaseExpression, statement: Statement) -> 
                 return [owner]
     if hits := _networks(script.code(value)):
         return hits
-    if isinstance(value, cst.Call) and (name in OPTIMIZER_MAKERS or script.callee(value)):
-        named = [a for a in value.args if re.search(r"model|net", script.code(a.value)) and not a.star]
-        if named or value.args:
-            return [script.code((named or list(value.args))[0].value)]
+    makes = isinstance(value, cst.Call) and (name in OPTIMIZER_MAKERS or script.callee(value) is not None)
+    if isinstance(value, cst.Call) and makes and (hits := _given(script, value) or _handed(script, value)):
+        return hits
     # Through a variable: the statements before that bind what the call uses.
     names = script.names_in(value)
     for before in reversed(_earlier(script, statement)):
         if names & {n.partition(".")[0] for n in script.targets(before)}:
-            if hits := _networks(script.code(before)):
+            if hits := _networks(script.code(before)) or _handed(script, before):
                 return hits
             names |= script.names_in(before)
     return []
+
+
+def _given(script: Script, call: cst.Call) -> list[str]:
+    """The arguments that a function of the script takes the parameters of."""
+    function = script.callee(call)
+    if function is None:
+        return []
+    parameters = [p.name.value for p in function.node.params.params]
+    if parameters[:1] == ["self"]:
+        parameters = parameters[1:]
+    trained_ones = _networks(function.code)
+    found = [script.argument(call, p, place) for place, p in enumerate(parameters) if p in trained_ones]
+    return [script.code(value) for value in found if value is not None]
+
+
+def _handed(script: Script, node: cst.CSTNode) -> list[str]:
+    """The networks among the arguments of the calls in a node."""
+    given = [script.code(a.value) for call in script.all(cst.Call, node) for a in call.args if not a.star]
+    return list(dict.fromkeys(text for text in given if is_network(script, text)))
+
+
+def original(script: Script, name: str) -> str:
+    """The network that a name is another name of, as in `bare = model` and `bare = model.module`."""
+    values = [value for names, value in script.assignments() if names == [name]]
+    roots = {script.code(value).removesuffix(".module") for value in values}
+    root = next(iter(roots)) if len(roots) == 1 else ""
+    known = any(isinstance(value, cst.Call) for names, value in script.assignments() if names == [root])
+    return root if name.isidentifier() and root.isidentifier() and known else name
+
+
+def is_network(script: Script, name: str) -> bool:
+    """Whether a script does with a name what is done with networks alone."""
+    methods = (
+        r"(train|eval|parameters|named_parameters|named_modules|modules|state_dict|requires_grad_|to|cuda)"
+    )
+    if not re.fullmatch(r"[A-Za-z_][\w.]*", name) or name.endswith("optimizer"):
+        return False
+    known = (name, original(script, name))
+    return any(re.search(rf"(?<![\w.]){re.escape(n)}(\.module)?\.{methods}\(", script.text) for n in known)
 
 
 def _networks(text: str) -> list[str]:

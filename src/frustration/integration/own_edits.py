@@ -43,8 +43,7 @@ class OwnEdits(LoopEdits):
         network = unwrapped(self.script, plain.parts, rebuild.network)
         schedulers = [
             name
-            for statement in plain.parts.schedulers
-            for name in self.script.targets(statement)[:1]
+            for name in plain.parts.scheduler_names(self.script)
             if rebuild.names.get(name, name).partition(".")[0] in rebuild.known
         ]
         names = [rebuild.names.get(name, name) for name in schedulers[:1]]
@@ -79,9 +78,7 @@ class OwnEdits(LoopEdits):
         plain.add(Step("rebuild", "missing", reason, place, "edit", (follow,)))
         if names:
             plain.add(Step("scheduler", "missing", f"{names[0]} follows as well", place, "edit", (follow,)))
-        for name in [
-            s for p in plain.parts.schedulers for s in self.script.targets(p)[:1] if s not in schedulers[:1]
-        ]:
+        for name in [s for s in plain.parts.scheduler_names(self.script) if s not in schedulers[:1]]:
             reason = (
                 f"{name} does not follow the network: hand the one scheduler that matters to set_optimizer"
             )

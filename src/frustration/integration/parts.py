@@ -10,12 +10,13 @@ import libcst as cst
 
 from frustration.integration.optimizers import (
     LIBRARY_MAKERS,
-    LIBRARY_OPTIMIZERS,
     PREPARES,
     handed_on,
-    makes_optimizer,
     makes_scheduler,
+    optimizer_among,
+    original,
     rebuilt,
+    schedulers_among,
     trained,
 )
 from frustration.integration.source import Loop, Script, Statement, last
@@ -37,6 +38,8 @@ class Parts:
     model: str
     models: list[str]
     """All networks whose parameters the optimizer takes."""
+    aliases: list[str] = field(default_factory=list)
+    """Other names of the network, as in `bare = model`."""
     layer: str = ""
     """The one part that is trained, as in `model.fc.parameters()`."""
     made: Statement | None = None
@@ -54,14 +57,18 @@ class Parts:
     others: list[tuple[str, str]] = field(default_factory=list)
     """Other optimizers, each with the network that it trains."""
 
+    def scheduler_names(self, script: Script) -> list[str]:
+        """The variables of the schedulers; a function may make them together with the optimizer."""
+        names = [name for statement in self.schedulers for name in script.targets(statement)]
+        return [name for name in dict.fromkeys(names) if name != self.optimizer_name]
+
 
 def find_parts(script: Script, model: str = "", optimizer: str = "") -> Parts | None:
     """The parts of a plain loop; None if no optimizer is made. The names are the user's, where given."""
     made = [
-        (names[0], value, script.statement(value))
+        (name, value, script.statement(value))
         for names, value in script.assignments()
-        if (len(names) == 1 and makes_optimizer(script, value, names[0]))
-        or (isinstance(value, cst.Call) and last(script.name(value.func)) in LIBRARY_OPTIMIZERS)
+        if (name := optimizer_among(script, names, value))
     ]
     made = [m for m in made if not handed_on(script, *m)]
     if optimizer:
@@ -75,7 +82,10 @@ def find_parts(script: Script, model: str = "", optimizer: str = "") -> Parts | 
     same = [m for m in made if m[0] == name and script.scope(m[2]) is script.scope(statement)]
     statement = _whole(script, [m[2] for m in same])
     models = trained(script, value, statement)
+    aliases = [n for n in models if original(script, n) != n]
+    models = list(dict.fromkeys(original(script, n) for n in models))
     parts = Parts(statement, name, model or (models[0] if models else ""), models)
+    parts.aliases = aliases
     parts.others = sorted(
         {(n, (trained(script, v, s) or [""])[0]) for n, v, s in made if n != name} - {(name, parts.model)}
     )
@@ -102,7 +112,9 @@ def _whole(script: Script, statements: list[Statement]) -> Statement:
 def _find_schedulers(script: Script, parts: Parts) -> None:
     for names, value in script.assignments():
         statement = script.statement(value)
-        if makes_scheduler(script, value) and not rebuilt(script, statement):
+        if statement is parts.optimizer and schedulers_among(script, names, value):
+            parts.schedulers.append(statement)
+        elif makes_scheduler(script, value) and not rebuilt(script, statement):
             mine = parts.optimizer_name in _arguments(script, value)
             chained = any(n in _arguments(script, value) for s in parts.schedulers for n in script.targets(s))
             if mine or chained:
@@ -179,6 +191,8 @@ def _values(script: Script, name: str) -> Iterator[cst.BaseExpression]:
             yield value
         elif name in names and isinstance(value, cst.Tuple) and len(value.elements) == len(names):
             yield value.elements[names.index(name)].value
+        elif name in names and isinstance(value, cst.Call) and name not in script.names_in(value):
+            yield value  # model, criterion = build(args)
 
 
 def _creates(script: Script, parts: Parts, value: cst.BaseExpression) -> bool:

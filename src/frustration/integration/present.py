@@ -78,7 +78,7 @@ def _find_library(script: Script, present: Present) -> None:
             present.perforated.append(call)
         elif last(name) in SCORE:
             present.scores.append(call)
-        elif last(name) in REGISTER:
+        elif last(name) in REGISTER and script.callee(call) is None:  # no function of this name here
             present.registered.append(call)
 
 

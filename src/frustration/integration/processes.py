@@ -100,6 +100,9 @@ def processes(script: Script, parts: Parts, loop: TrainingLoop, score: Score | N
                 "DistributedDataParallel"
             )
             yield hand("parallel", reason, script.line(call))
+    wrapped = [call for call in parts.wrappings if last(script.name(call.func)) in DISTRIBUTED]
+    if wrapped and not script.called("init_process_group"):  # they are started in another file
+        yield hand("parallel", same, script.line(wrapped[0]))
     if accelerated(script, parts) and not _GATHERS.search(script.text):
         yield hand("parallel", f"{same} (gather_for_metrics)", script.line(score.at if score else loop))
     if score is not None and several(script, parts):

@@ -88,21 +88,22 @@ def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop, reported: boo
     wrapped = bool(parts.wrappings) and parts.prepared is None and network == parts.model
     wrapped = not reported and (wrapped or bool(accelerated(script, parts)))
     inner = {parts.model: INNER, network: INNER} if wrapped else {}
-    copies = [renamed(s, {**names, **inner}) for s in originals]
-    used = {n for s in originals for n in _free(script, s)}
+    called = INNER if wrapped else network
+    copies = [renamed(s, {**names, **inner, **dict.fromkeys(parts.aliases, called)}) for s in originals]
+    used = {n for s in originals for n in _free(script, s)} - {*parts.aliases}
     bound = {n.partition(".")[0] for s in originals for n in script.targets(s)}
     unseen = sorted(n for n in used - bound if names.get(n, n).partition(".")[0] not in known)
     other = wrapped or (parts.prepared is not None and not reported)
     result = Rebuild(network, INNER if other else network, optimizer, copies)
     result.names, result.known = names, known
     made = {n for s in originals for n in script.targets(s)}
-    schedulers = [n for s in parts.schedulers for n in script.targets(s)]
+    schedulers = parts.scheduler_names(script)
     if unseen:
         result.copies = []
         result.unseen = unseen
         result.generic = GENERIC.format(optimizer=optimizer, network=result.inner)
         made = set()
-    result.lost = [n for n in dict.fromkeys(schedulers) if n not in made]
+    result.lost = [n for n in schedulers if n not in made]
     if here is not None and script.scope(parts.optimizer) is None:
         binds = {network, optimizer} | {names.get(n, n) for n in made}
         own = _bound_in(script, here)
@@ -139,7 +140,8 @@ def _statements(script: Script, parts: Parts) -> list[Statement]:
                 continue
             bound = {n.partition(".")[0] for n in script.targets(before)}
             own = {parts.model.partition(".")[0], parts.optimizer_name.partition(".")[0]}
-            if bound & names and not bound & own and _mentions(script, before, parts.model):
+            called = [parts.model, *parts.aliases]
+            if bound & names and not bound & own and any(_mentions(script, before, n) for n in called):
                 chain.append(before)
                 names |= script.names_in(before)
         found += [*reversed(chain), whole]

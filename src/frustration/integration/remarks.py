@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from frustration.integration.axes import class_of
 from frustration.integration.checkpoints import checkpoints
 from frustration.integration.loop import Score, TrainingLoop, evaluates, evaluations, trains
-from frustration.integration.optimizers import OPTIMIZERS, makes_optimizer, rebuilt
-from frustration.integration.parts import WRAPPERS, Parts
+from frustration.integration.names import SCORE
+from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, optimizer_among, rebuilt
+from frustration.integration.parts import MOVES, WRAPPERS, Parts
 from frustration.integration.processes import processes
-from frustration.integration.source import Script, last
+from frustration.integration.source import Function, Script, last
 from frustration.integration.steps import Step, hand
 
 PLANNED = re.compile(
@@ -26,6 +28,7 @@ def remarks(
     """Everything around the training loop that does not survive growth, or ends it too early."""
     if library:  # with our own loops network and optimizer stay the same objects
         yield from _holders(script, parts, loop)
+        yield from _remade(script, parts)
         yield from _repeated(script, parts, loop)
     yield from _other_loops(script, parts, loop)
     yield from _schedulers(script, parts)
@@ -46,39 +49,74 @@ def remarks(
 
 def _schedulers(script: Script, parts: Parts) -> Iterator[Step]:
     for statement in parts.schedulers:
-        if PLANNED.search(script.code(statement)):
-            yield hand(
-                "scheduler",
+        makers = [(call, script.callee(call)) for call, _ in script.calls(statement)]
+        texts = [script.code(statement), *(f.code for _, f in makers if f is not None)]
+        owned = next((c for c, _ in makers if class_of(script, script.code(c.func)) is not None), None)
+        if any(PLANNED.search(text) for text in texts):
+            reason = (
                 "this schedule is planned for a fixed length, and each growth starts it anew: choose the "
-                "length "
-                "of one round",
-                script.line(statement),
+                "length of one round"
             )
+            yield hand("scheduler", reason, script.line(statement))
+        elif owned is not None:
+            name = script.code(owned.func)
+            reason = f"{name} is a schedule of this project: see that it begins anew after growth"
+            yield hand("scheduler", reason, script.line(statement))
+    names = parts.scheduler_names(script)
+    for call, _ in script.calls():
+        name = script.code(call.func).removesuffix(".step")
+        counted = [a for a in call.args if re.match(r"epoch\b", script.code(a.value))]
+        if name in names and counted:
+            reason = (
+                "this counts epochs from the first one, also after growth, when the schedule is a new one"
+            )
+            yield hand("scheduler", reason, script.line(call))
+            return
 
 
 def _rates(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
-    """A learning rate that the script sets itself."""
-    places = [
-        node
-        for node in script.all((cst.AssignTarget, cst.AugAssign))
-        if re.search(r"(group|param)\S*\[['\"]lr['\"]\]$", script.code(node.target))  # type: ignore[attr-defined]
-    ]
+    """A learning rate that the script sets itself, here or in a function that the loop calls."""
     call = next(iter(script.all(cst.Call, parts.optimizer)), None)
     rate = script.argument(call, "lr") if call is not None else None
+    set_here = [script.line(node) for node in _sets_rate(script, None)]
     if rate is not None and re.search(r"\bepoch\b", script.code(rate)):
-        places.append(rate)
+        set_here.append(script.line(rate))
     for call, name in script.calls(loop.body):
-        named = re.search(
-            r"(adjust|update|set|change|decay|warm\w*)_?\w*(lr|learning_?rate)", last(name), re.I
-        )
-        if named and parts.optimizer_name in [script.code(argument.value) for argument in call.args]:
-            places.append(call)
-    if places:
+        function = script.callee(call)
+        elsewhere = function is not None and function.script is not script
+        if _adjusts(script, call, name, parts.optimizer_name) or (
+            function is not None and elsewhere and _rates_within(function)
+        ):
+            set_here.append(script.line(call))
+    if set_here:
         reason = (
             "the learning rate is set by hand here, as if the network had not grown: let it begin anew "
             "after growth"
         )
-        yield hand("scheduler", reason, script.line(places[0]))
+        yield hand("scheduler", reason, set_here[0])
+
+
+def _sets_rate(script: Script, within: cst.CSTNode | None) -> list[cst.CSTNode]:
+    """`group["lr"] = ...`"""
+    return [
+        node
+        for node in script.all((cst.AssignTarget, cst.AugAssign), within)
+        if re.search(r"(group|param)\S*\[['\"]lr['\"]\]$", script.code(node.target))  # type: ignore[attr-defined]
+    ]
+
+
+def _adjusts(script: Script, call: cst.Call, name: str, optimizer: str) -> bool:
+    named = re.search(r"(adjust|update|set|change|decay|warm\w*)_?\w*(lr|learning_?rate)", last(name), re.I)
+    return named is not None and optimizer in [script.code(argument.value) for argument in call.args]
+
+
+def _rates_within(function: Function) -> bool:
+    """Whether a function of another file sets the learning rate of an optimizer that it is given."""
+    script, body = function.script, function.node.body
+    given = [p.name.value for p in script.all(cst.Param, function.node.params) if "opt" in p.name.value]
+    return bool(_sets_rate(script, body)) or any(
+        _adjusts(script, call, name, optimizer) for call, name in script.calls(body) for optimizer in given
+    )
 
 
 def _batches(script: Script, loop: TrainingLoop) -> Iterator[Step]:
@@ -192,6 +230,34 @@ def _read_directly(script: Script, parts: Parts) -> Iterator[Step]:
             )
             yield hand("configuration", reason, script.line(node))
             return
+
+
+def _remade(script: Script, parts: Parts) -> Iterator[Step]:
+    """`model, optimizer = engine.make_private(model, optimizer)`: what it makes of them is not known."""
+    mine = {parts.model, parts.optimizer_name, *parts.aliases}
+    for names, value in script.assignments():
+        statement = script.statement(value)
+        if not isinstance(value, cst.Call) or not script.before(parts.optimizer, value):
+            continue
+        if statement in (parts.created, parts.prepared, *parts.schedulers) or rebuilt(script, statement):
+            continue
+        if optimizer_among(script, names, value):
+            continue
+        kind = last(script.name(value.func))
+        given = {script.code(argument.value) for argument in value.args}
+        known = WRAPPERS | MOVES | PREPARES | {*SCORE, "add_score", "unwrap_model"}
+        if not mine & {*names} or not mine & given or kind in known or re.search("load|resume|restore", kind):
+            continue
+        function = script.callee(value)
+        if parts.optimizer_name not in names and (function is not None or re.search("train|fit", kind)):
+            continue
+        what = " and ".join(name for name in names if name in mine)
+        reason = f"{kind} makes another {what} of it: what the tracker needs is the one inside"
+        if parts.optimizer_name in names and "amp" not in script.name(
+            value.func
+        ):  # apex gives back the same one
+            yield hand("optimizer", reason, script.line(value))
+        yield hand("rebuild", f"{kind} has to be called again with what has grown", script.line(value))
 
 
 def _holders(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:

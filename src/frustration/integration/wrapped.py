@@ -67,8 +67,7 @@ def made_again(script: Script, parts: Parts, rebuild: Rebuild) -> list[str]:
     if owner and method == "prepare":  # it would continue with the optimizers that it knows
         lines += [f"{owner}._optimizers.clear()", f"{owner}._schedulers.clear()"]
     lines.append(f"{rebuild.optimizer} = {again}({rebuild.optimizer})")
-    for statement in parts.schedulers:
-        for name in script.targets(statement):
-            if name in script.targets(prepared) and name not in rebuild.lost:
-                lines.append(f"{name} = {func}({name})")
+    for name in parts.scheduler_names(script):
+        if name in script.targets(prepared) and name not in rebuild.lost:
+            lines.append(f"{name} = {func}({name})")
     return lines
