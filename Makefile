@@ -1,10 +1,11 @@
 # Everything a developer types. Each target sets the checkout up first; where that is done, it takes 0.1 s.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap study test docs format test-attack test-native test-wheel test-cloud test-s3
+.PHONY: help bootstrap study test docs format test-slow test-attack test-native test-wheel test-cloud test-s3
 
 help:
 	@echo "make study       set up, then compare seven treatments of two networks, eight trials each, on MNIST"
-	@echo "make test        set up, then ruff, mypy and all tests"
+	@echo "make test        set up, then ruff, mypy and the tests that take seconds"
+	@echo "make test-slow   set up, then the tests of whole programs: examples, pages, killed runs, other libraries"
 	@echo "make docs        set up, then build the documentation as a site, strictly, into site/"
 	@echo "make format      set up, then let ruff format and mend the code"
 	@echo "make test-attack set up, then attack: kills, flipped bits, hostile archives, planted libraries, odd machines"
@@ -26,6 +27,9 @@ test: bootstrap
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict src
 	.venv/bin/pytest --numprocesses auto --maxprocesses 8
+
+test-slow: bootstrap
+	.venv/bin/pytest -m slow --numprocesses auto --maxprocesses 8
 
 docs: bootstrap
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict

@@ -19,6 +19,8 @@ from frustration.study.definition import Study
 from frustration.study.run import prepare, run_study
 from frustration.study.store import Store
 
+pytestmark = pytest.mark.slow
+
 GRID = """
 name = "grid"
 architectures = ["[1*4]", "[2*3]"]

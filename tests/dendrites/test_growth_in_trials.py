@@ -18,6 +18,8 @@ from frustration.errors import InputError
 from frustration.modes import ModeError
 from frustration.testing.trials import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURE = "[1*12]"
 EAGER = ":n_epochs_to_switch=2"
 LOOPS = 25

@@ -37,6 +37,8 @@ from frustration.network import Shape
 from frustration.streams import Streams
 from frustration.testing.trials import same_bits, spec_of, trained
 
+pytestmark = pytest.mark.slow
+
 installed = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
 
 ARCHITECTURE = Architecture.parse("[1*8]")

@@ -14,6 +14,8 @@ from doctor_kit import EXPECTED, SCRIPTS, first
 
 from frustration.loops import Growth, Ratchet
 
+pytestmark = pytest.mark.slow
+
 RUNNER = Path(__file__).with_name("run_edited.py")
 
 

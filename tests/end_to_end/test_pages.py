@@ -10,6 +10,8 @@ import pytest
 
 from frustration.commands import COMMANDS
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("python.md", "slurm.md", "any-runs.md")
 BLOCK = re.compile(r"```(python|bash|csv|toml)\n(.*?)```", flags=re.DOTALL)

@@ -13,6 +13,8 @@ from frustration.commands import COMMANDS
 from frustration.commands.train_flags import TrainOptions, build_request
 from frustration.spec import TrialSpec
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
 LINES, WIDTH, PARAGRAPH = 200, 100, 4

@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from published_rows import Published, Row
 from replication import PAPER, tables
 
+pytestmark = pytest.mark.slow
+
 SMALL = """
 name = "small"
 architectures = ["[1*2]", "[1*3]"]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL = {
     "mnist": ["--epochs", "8", "--samples", "3000", "--lr", "0.01"],

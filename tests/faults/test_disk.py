@@ -11,6 +11,8 @@ from train_command import SESSION, assert_same, finished, kept, one_sentence, re
 
 from frustration.checkpoint import CheckpointFiles
 
+pytestmark = pytest.mark.slow
+
 PROBE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 """Runs a script in which root may mount, whoever we are."""
 

@@ -23,6 +23,8 @@ from train_command import (
 
 from frustration.checkpoint import CheckpointFiles
 
+pytestmark = pytest.mark.slow
+
 KILLS = 10
 
 

@@ -10,6 +10,8 @@ from test_disk import PROBE, needs_mounts
 
 from frustration.study.store import Store
 
+pytestmark = pytest.mark.slow
+
 GRID = """
 name = "grid"
 architectures = ["[1*16]", "[1*15]", "[1*14]", "[1*13]", "[1*12]"]

@@ -23,6 +23,8 @@ from trainer_cases import (
 from frustration.errors import InputError
 from frustration.loops import Growth, Ratchet
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"n_epochs_to_switch": 1, "max_dendrites": 2, "max_dendrite_tries": 1}
 
 

@@ -18,10 +18,15 @@ def _installed() -> str | None:
         return None
 
 
-pytestmark = pytest.mark.skipif(
-    _installed() != "3.2.9",
-    reason="perforatedai 3.2.9 has no wheel for this platform" if _installed() is None else "another version",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        _installed() != "3.2.9",
+        reason="perforatedai 3.2.9 has no wheel for this platform"
+        if _installed() is None
+        else "another version",
+    ),
+]
 
 SCRIPT = Path(__file__).with_name("library_beside_ours.py")
 NETWORKS = [

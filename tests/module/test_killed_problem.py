@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import tiny_problem
 
+pytestmark = pytest.mark.slow
+
 FLAGS = [
     *("--ablation-mode", "hidden", "plain", "dendrites:switch_mode=every:max_dendrites=2", "--trials", "1"),
     *("--until", "8", "--lr", "1e-2", "--batch-size", "8", "--threads", "1", "--json"),

@@ -25,7 +25,10 @@ from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.testing.trials import same_bits
 
-pytestmark = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library())),
+]
 
 GROWS = "dendrites:n_epochs_to_switch=2"
 

@@ -29,6 +29,8 @@ from frustration.study.merge import merge
 from frustration.study.probe_files import ProbeFileError, ProbeFiles
 from frustration.study.store import Store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def measured(finished, tmp_path_factory) -> Store:

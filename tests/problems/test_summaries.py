@@ -18,6 +18,8 @@ from frustration.problems.pretrained import pretrained as pretrained_network
 from frustration.problems.rouge import rouge
 from frustration.problems.summaries import Summaries
 
+pytestmark = pytest.mark.slow
+
 TINY = Summaries(width=16, feed_forward=24, dialogues=24)
 NAMES = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
 

@@ -13,6 +13,8 @@ from error_rate import FEW, SIZES, arms_alike, claims, errs, study_at
 from frustration.report.analysis import analyse
 from frustration.report.sentences import plain_sentences
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("architectures, treatments, studies", [(1, 1, 80), (2, 3, 10)])
 def test_few_studies_of_arms_that_do_not_differ_are_misjudged_at_any_look(architectures, treatments, studies):

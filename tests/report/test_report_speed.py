@@ -11,6 +11,8 @@ from dataclasses import replace
 import pytest
 from synthetic import paper_study, write_study
 
+pytestmark = pytest.mark.slow
+
 MEASURE = """
 import json, resource, sys
 from pathlib import Path

@@ -27,9 +27,10 @@ from frustration.runners.ray import RayEngine
 from frustration.study import run
 from frustration.study.store import Store
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="the package ray is not there"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the package ray is not there"),
+]
 
 GRID = {
     "architectures": '["[1*2]", "[1*4]", "[2*2]"]',
