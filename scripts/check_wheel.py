@@ -18,13 +18,17 @@ from pathlib import Path
 import bootstrap
 
 COMMANDS = [
+    ["frustration", "--version"],
     ["frustration", "--help"],
     ["train", "--help"],
     ["analyze-dataset", "mnist"],
     # Two groups, and so two worker processes.
     ["train", "--ablation-mode", "none", "hidden", "--trials", "8", "--meta-loops", "1", "--threads", "2"],
-]
-
+    ["frustration", "study", "run", "--architectures", "[1*4]", "--modes", "none", "hidden", "--trials", "2",
+     "--meta-loops", "2", "--name", "tiny", "train_fraction=0.02"],
+    ["frustration", "report", "--from-csv", "runs.csv", "--treatment", "optimizer", "--score", "accuracy"],
+]  # fmt: skip
+RUNS = "optimizer,accuracy\nadamw,0.93\nadamw,0.92\nlion,0.94\nlion,0.95\n"
 
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -45,6 +49,7 @@ def main() -> int:
             sys.exit(f"test-wheel: pip could not install the wheel; the log is in {bootstrap.LOG}")
         elsewhere = place / "elsewhere"
         elsewhere.mkdir()
+        (elsewhere / "runs.csv").write_text(RUNS)
         for command in COMMANDS:
             run(command, environment, elsewhere)
         others = list(on_other_pythons(wheel, place))

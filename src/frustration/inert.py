@@ -29,7 +29,7 @@ def why_inert(
                     "so that no weight was ever changed by it"
                 )
     if growth is not None:
-        return f"no dendrite was kept in {loops} loops: {growth}"
+        return f"no dendrite was kept in {loops} {'loop' if loops == 1 else 'loops'}: {growth}"
     if loops == 1:
         return "only loop 1 was trained, which is never damaged"
     return "it never changed anything"

@@ -342,6 +342,27 @@ def test_another_version_is_refused_in_one_sentence(version, monkeypatch):
     assert ("is not installed" in said) if version is None else (version in said and "3.2.9" in said)
 
 
+@pytest.mark.parametrize(
+    ("python", "system", "machine", "how"),
+    [
+        ((3, 12, 1), "Linux", "x86_64", "pip install perforatedai==3.2.9"),
+        ((3, 13, 0), "Linux", "x86_64", "it has no wheel for Python 3.13 on Linux x86_64"),
+        ((3, 12, 1), "Linux", "aarch64", "it has no wheel for Python 3.12 on Linux aarch64"),
+        ((3, 13, 0), "Darwin", "arm64", "pip install perforatedai==3.2.9"),
+    ],
+)
+def test_where_it_has_no_wheel_nobody_is_told_to_install_it(python, system, machine, how, monkeypatch):
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    monkeypatch.setattr(sys, "version_info", python)
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    said = f"perforatedai is not installed: {how}; --backend torch or native needs none of it"
+    assert why_not_library() == said
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LibraryError, match="cannot write perforatedai's files"):

@@ -73,6 +73,7 @@ def test_an_inert_treatment_is_named_with_the_reason_and_never_called_useless(tm
     )
     assert "`decay` is inert: it did the same as `none` in every trial." in said(store)
     assert "nert: `decay` in `[1*32]` (8 of 8 trials)." in said(store, "answer")
+    assert "`hidden`: no difference from control" in said(store, "answer")  # of `decay` no such thing is said
 
 
 def test_a_difference_between_networks_that_do_not_learn_is_called_that(tmp_path):

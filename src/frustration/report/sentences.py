@@ -149,20 +149,25 @@ def answer(analysis: Analysis) -> Iterator[str]:
     sizes = [topic for topic in every if topic.kind == "size"]
     if sizes:
         told = [_brief(topic, several) for topic in sizes if topic.having("better", "worse")]
-        same = [_who(topic) for topic in sizes if not topic.having("better", "worse")]
+        same = [_who(topic) for topic in sizes if _judged(topic) and not topic.having("better", "worse")]
         if same:
             told.append(f"{listed(same)} cannot be distinguished from an ordinary network of that size")
-        yield f"At equal parameters, {'; '.join(told)}."
+        if told:
+            yield f"At equal parameters, {'; '.join(told)}."
     rest = [topic for topic in every if topic.kind != "size"]
     told = [_brief(topic, several) for topic in rest if topic.having("better", "worse")]
-    names = listed([_who(topic) for topic in rest])
+    acted = [_who(topic) for topic in rest if _judged(topic)]
     if told:
         yield f"Against its own control, {'; '.join(told)}."
-    elif rest:
-        yield f"{names}: no difference from control can be distinguished from chance."
+    elif acted:
+        yield f"{listed(acted)}: no difference from control can be distinguished from chance."
     left = list(_left_over(rest, several, bool(told)))
     if left:
         yield f"{'; '.join(left)}."
+
+
+def _judged(topic: Topic) -> bool:
+    return len(topic.having("inert", "mostly inert")) < len(topic.comparisons)
 
 
 def _who(topic: Topic) -> str:

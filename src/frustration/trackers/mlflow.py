@@ -19,6 +19,8 @@ AT_ONCE = 1000
 """Metrics that MLflow takes in one call."""
 LONGEST = 500
 """Characters of a parameter."""
+SHOW = "`MLFLOW_ALLOW_FILE_STORE=true mlflow ui"
+"""The extra installs mlflow-skinny, which has no such page: the whole mlflow shows it."""
 
 
 class MlflowTracker:
@@ -44,7 +46,9 @@ class MlflowTracker:
         self._client = self._client_class(tracking_uri=uri or folder.as_uri())
         there = self._client.get_experiment_by_name(run.name)
         self._experiment = there.experiment_id if there else self._client.create_experiment(run.name)
-        shown = uri or f"{folder}; `mlflow ui --backend-store-uri {folder.as_uri()}` shows them"
+        shown = (
+            uri or f"{folder}; {SHOW} --backend-store-uri {folder.as_uri()}` of the full mlflow shows them"
+        )
         self.where = f'mlflow: the experiment "{run.name}" in {shown}'
 
     def loop(self, spec: TrialSpec, entry: LoopEntry, bounty: float | None) -> None:
