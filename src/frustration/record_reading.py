@@ -224,7 +224,7 @@ def finished_record(content: bytes) -> RecordFields:
 def check_of_study(found: RecordHead) -> None:
     """Raise RecordError where studies cannot have such a record."""
     if found.fields["continued"]:
-        raise RecordError("it came out of several sessions of train, which never enter a study")
+        raise RecordError("it comes from several sessions of train; such records cannot be part of a study")
     _check_finished(found)
 
 

@@ -231,7 +231,7 @@ def _module_at(place: str, folder: Path) -> types.ModuleType:
     own = [one.name for one in iter_modules(importlib.import_module(OWN).__path__)]
     raise ProblemError(
         f'there is no module "{place}" to import a problem from; a file is written as {place}.py:Class, and '
-        f"problems of {', '.join(own)} come along"
+        f"built-in problems are in {', '.join(own)}"
     )
 
 

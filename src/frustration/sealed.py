@@ -42,7 +42,7 @@ def pack(tensors: dict[str, Vector], metadata: dict[str, str]) -> bytes:
     text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > HEADER_BYTES:
-        raise CheckpointError(f"its description has {len(text):,} bytes; nobody could read it again")
+        raise CheckpointError(f"its description has {len(text):,} bytes, which is too long to be read again")
     return b"".join([len(text).to_bytes(8, "little"), text, *(array.data for array in arrays.values())])
 
 

@@ -1,4 +1,4 @@
-"""Problems that come along train to an end, on data sets by name."""
+"""Built-in problems train to an end, on data sets by name."""
 
 import numpy as np
 import pytest

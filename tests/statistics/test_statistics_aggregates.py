@@ -123,7 +123,7 @@ def test_one_trial_sets_no_bounds_and_equal_scores_no_width():
 @pytest.mark.parametrize(
     "call, sentence",
     [
-        (lambda: iqm([90.0, 91.0]), r"scores: shape \(2,\); wanted are numbers along 2 axes"),
+        (lambda: iqm([90.0, 91.0]), r"scores: shape \(2,\); expected numbers along 2 axes"),
         (lambda: iqm([[90.0, np.nan]]), r"scores: 1 of 2 values are not finite, the first at \[0, 1\]"),
         (lambda: iqm([[90.0], [91.0, 92.0]]), "scores: not a rectangle of numbers"),
         (lambda: performance_profile([[90.0]], []), "thresholds: shape"),

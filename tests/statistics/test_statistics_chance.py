@@ -90,9 +90,9 @@ def test_the_interval_of_a_rate_is_wilsons(successes, n, level):
         (lambda: chance_threshold(0.1102, 0), "images: 0"),
         (lambda: chance_threshold(110.2, 100), "zero_r / 100: 1.102"),
         (lambda: chance_mask([[10.0], [np.nan]], 11.0, 100), "accuracies of architecture 1: 1 of 1 values"),
-        (lambda: chance_mask([[10.0]], 11.0, 100, looks=0), "looks: 0; wanted is 1 or more"),
+        (lambda: chance_mask([[10.0]], 11.0, 100, looks=0), "looks: 0; expected 1 or more"),
         (lambda: success([], 11.0), r"accuracies: shape \(0,\)"),
-        (lambda: wilson(3, 2), "successes: 3 of 2; wanted are 0 to 2"),
+        (lambda: wilson(3, 2), "successes: 3 of 2; expected 0 to 2"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(call, sentence):

@@ -91,7 +91,7 @@ def test_many_pairs_take_a_generator():
 
 @pytest.mark.parametrize("margin", [0.0, -1.0, np.inf, np.nan])
 def test_a_margin_is_above_zero(margin):
-    with pytest.raises(InputError, match=r"margin: .*; wanted is a number above 0"):
+    with pytest.raises(InputError, match=r"margin: .*; expected a number above 0"):
         paired_equivalence([0.1, 0.2], margin)
-    with pytest.raises(InputError, match=r"alpha: 0\.5; wanted"):
+    with pytest.raises(InputError, match=r"alpha: 0\.5; expected"):
         unpaired_equivalence([0.1], [0.2], 1.0, alpha=0.5)

@@ -182,8 +182,8 @@ def test_the_test_rejects_a_true_null_no_more_often_than_it_says():
     [
         ([0.1, np.nan, np.inf], r"differences: 2 of 3 values are not finite, the first at \[1\]; leave"),
         ([0.1, None], r"differences: 1 of 2 values are not finite"),
-        ([], r"differences: shape \(0,\); wanted"),
-        ([[0.1, 0.2]], r"differences: shape \(1, 2\); wanted are numbers along 1 axes"),
+        ([], r"differences: shape \(0,\); expected"),
+        ([[0.1, 0.2]], r"differences: shape \(1, 2\); expected numbers along 1 axes"),
         (["ten"], r"differences: not a rectangle of numbers"),
     ],
 )
@@ -195,7 +195,7 @@ def test_what_is_not_a_row_of_numbers_is_refused_in_one_sentence(function, value
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95])
 def test_a_level_is_a_share(level):
-    with pytest.raises(InputError, match="wanted is a number between 0 and 1"):
+    with pytest.raises(InputError, match="expected a number between 0 and 1"):
         sign_flip_interval(np.ones(8), level=level)
 
 

@@ -113,12 +113,12 @@ def test_degenerate_plans_say_so():
     "call, sentence",
     [
         (lambda: trials_needed(0.0, 1.0), "effect: 0; no number of trials finds that"),
-        (lambda: power(1.0, -1.0, 10), "sd: -1.0; wanted is a number of 0 or more"),
+        (lambda: power(1.0, -1.0, 10), "sd: -1.0; expected a number of 0 or more"),
         (lambda: power(1.0, np.nan, 10), "sd: nan"),
-        (lambda: power(1.0, 1.0, 0), "n: 0; wanted is 1 or more"),
+        (lambda: power(1.0, 1.0, 0), "n: 0; expected 1 or more"),
         (
             lambda: minimum_detectable_effect(1.0, 10, power=80),
-            "power: 80; wanted is a number between 0 and 1",
+            "power: 80; expected a number between 0 and 1",
         ),
         (lambda: more_trials([0.1, np.nan]), "differences: 1 of 2 values"),
     ],

@@ -182,4 +182,4 @@ class _Bounded(io.RawIOBase):
         """Read to the end, where gzip's checksum is; after the members there is nothing but zeros."""
         while data := self.read(CHUNK):
             if data.strip(b"\0"):
-                raise DamagedArchive("behind what looks like its end there is more")
+                raise DamagedArchive("it has more data after its end")

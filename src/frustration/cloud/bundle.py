@@ -90,7 +90,7 @@ def _download(folder: Path, python: str) -> None:
     if done.returncode:
         why = last_line(done.stderr, "pip does not say why")
         raise FrustrationError(
-            f"the wheels for the container cannot be had ({why}); give a folder that holds them with "
+            f"the wheels for the container cannot be downloaded ({why}); give a folder that holds them with "
             f"--wheels DIR, or --wheels none if the image has filelock, numpy and safetensors"
         )
 

@@ -58,12 +58,6 @@ class CloudPlan:
         """Trial -> pack."""
         return {trial: pack.id for pack in self.packs for trial in pack.trials}
 
-    def pack(self, pack_id: str) -> Pack:
-        for pack in self.packs:
-            if pack.id == pack_id:
-                return pack
-        raise InputError(f"the plan of {self.study.name} has no pack {pack_id}")
-
     def to_json(self) -> str:
         digests = [
             {"dataset": name, "train_fraction": fraction, "digest": digest}

@@ -104,7 +104,7 @@ def _refuse_what_is_not_home(options: SageMakerCleanOptions, s3: Any, place: Pla
     if away:
         raise FrustrationError(
             f"{len(away):,} trials of {place.study} are not in {options.results / place.study}; "
-            f"sagemaker-results-parser {place.study} brings home what there is of them, and --lose gives "
+            f"sagemaker-results-parser {place.study} downloads what there is, and --lose gives "
             f"them up. Nothing was removed"
         )
     if archives and plan is None:

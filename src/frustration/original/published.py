@@ -67,7 +67,7 @@ def parse_trials(lines: list[str], path: Path) -> StudyResults:
             raise InputError(f"{path}, line {number}: {error}") from None
     if not tables:
         raise InputError(
-            f'{path} holds no trials: wanted is "### Architecture: 1*2048" with a table under it, and so on'
+            f'{path} holds no trials: expected "### Architecture: 1*2048" with a table under it, and so on'
         )
     found = [
         cell_of_bounties(a, mode, trials)

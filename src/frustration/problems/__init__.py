@@ -1,1 +1,1 @@
-"""Problems that come along. Each is one file that can be copied as the start of one's own."""
+"""Built-in problems. Each is one file that you can copy as a start for your own."""

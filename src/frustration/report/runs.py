@@ -91,7 +91,7 @@ def runs_of(
 ) -> StudyResults:
     """The same from rows; `first` is the number that errors give the first one."""
     if not rows:
-        raise InputError(f"{source} has no row below its names of columns")
+        raise InputError(f"{source} has no row below its header")
     _check(columns, rows[0], source)
     if better not in ("higher", "lower"):
         raise InputError(f'better is "higher" or "lower", not "{better}"')
@@ -142,9 +142,7 @@ def rows_of_arrays(scores: Mapping[str, Any]) -> tuple[Sequence[Row], Columns]:
     for treatment, values in scores.items():
         table = np.asarray(values, dtype=float)
         if table.ndim not in (1, 2):
-            raise InputError(
-                f"scores of {treatment}: shape {table.shape}; wanted is (runs,) or (runs, tasks)"
-            )
+            raise InputError(f"scores of {treatment}: shape {table.shape}; expected (runs,) or (runs, tasks)")
         for (run, task), value in np.ndenumerate(table.reshape(len(table), -1)):
             name = f"task {task + 1}" if table.ndim == 2 else "all"
             rows.append({"treatment": treatment, "score": value, "run": run, "task": name})
@@ -167,7 +165,7 @@ def _rows(path: Path) -> tuple[Sequence[Row], int]:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from None
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
-            raise InputError(f"{path}, line {number}: its fields are not as many as the names of columns")
+            raise InputError(f"{path}, line {number}: it does not have as many fields as the header")
     return rows, 2
 
 

@@ -228,7 +228,7 @@ class RunningTasks:
             spec = group.first.spec
             raise WorkerError(
                 f"a group of {len(group.members)} trials of {spec.architecture} lost its worker {losses} "
-                f"times without finishing a loop, perhaps for want of memory ({why}); what is kept is whole"
+                f"times without finishing a loop, perhaps out of memory ({why}); what is kept is whole"
             )
         self._start(group, losses)
 

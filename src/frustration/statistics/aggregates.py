@@ -40,9 +40,7 @@ def average_probability_of_improvement(treatment: ArrayLike, control: ArrayLike)
     """Mean over architectures of P(treatment above) + P(equal) / 2; each arm is (architectures, trials)."""
     x, y = finite(treatment, "treatment", axes=2), finite(control, "control", axes=2)
     if len(x) != len(y):
-        raise InputError(
-            f"{len(x)} architectures under treatment, {len(y)} under control; wanted are the same"
-        )
+        raise InputError(f"{len(x)} architectures under treatment, {len(y)} under control; expected the same")
     return float(pairwise_wins(x, y).mean())
 
 

@@ -85,7 +85,7 @@ def success_of(values: NDArray[np.float64], learns: NDArray[np.bool_], *, level:
 def wilson(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     """`successes` of `n` as a share, with Wilson's score interval."""
     if not 0 <= successes <= count(n, "n"):
-        raise InputError(f"successes: {successes} of {n}; wanted are 0 to {n}")
+        raise InputError(f"successes: {successes} of {n}; expected 0 to {n}")
     z = normal_quantile((1.0 + fraction(level, "level")) / 2.0)
     share = successes / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)

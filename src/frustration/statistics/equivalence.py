@@ -106,6 +106,6 @@ def unpaired_equivalence(
 
 def _check(margin: float, alpha: float) -> None:
     if not 0.0 < margin < math.inf:
-        raise InputError(f"margin: {margin}; wanted is a number above 0")
+        raise InputError(f"margin: {margin}; expected a number above 0")
     if not 0.0 < alpha < 0.5:
-        raise InputError(f"alpha: {alpha}; wanted is a number between 0 and 0.5")
+        raise InputError(f"alpha: {alpha}; expected a number between 0 and 0.5")

@@ -41,7 +41,7 @@ def benjamini_hochberg(p: ArrayLike) -> Array:
 def _p_values(p: ArrayLike) -> Array:
     values = finite(p, "p values")
     if values.min() < 0.0 or values.max() > 1.0:
-        raise InputError(f"p values: from {values.min()} to {values.max()}; wanted are numbers from 0 to 1")
+        raise InputError(f"p values: from {values.min()} to {values.max()}; expected numbers from 0 to 1")
     return values
 
 

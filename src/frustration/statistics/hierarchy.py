@@ -24,7 +24,7 @@ def share_out(within: Sequence[ArrayLike]) -> list[Array]:
     """
     families = [finite(one, f"p values of contrast {at}") for at, one in enumerate(within)]
     if any(values.min() < 0.0 or values.max() > 1.0 for values in families):
-        raise InputError("p values: wanted are numbers from 0 to 1")
+        raise InputError("p values: expected numbers from 0 to 1")
     complete = np.array([values.max() for values in families])
     return [
         _shared(values, np.sort(np.delete(complete, at)), len(families)) for at, values in enumerate(families)

@@ -22,7 +22,7 @@ def finite(values: ArrayLike, name: str, axes: int = 1) -> Array:
     """`values` as float64 with `axes` axes, none of them empty; NaN and infinities are refused."""
     array = numbers(values, name)
     if array.ndim != axes or array.size == 0:
-        raise InputError(f"{name}: shape {array.shape}; wanted are numbers along {axes} axes, none empty")
+        raise InputError(f"{name}: shape {array.shape}; expected numbers along {axes} axes, none empty")
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         place = ", ".join(map(str, wrong[0]))
@@ -36,13 +36,13 @@ def finite(values: ArrayLike, name: str, axes: int = 1) -> Array:
 def fraction(value: float, name: str) -> float:
     """A probability strictly between 0 and 1, such as a significance level."""
     if not 0.0 < value < 1.0:
-        raise InputError(f"{name}: {value}; wanted is a number between 0 and 1")
+        raise InputError(f"{name}: {value}; expected a number between 0 and 1")
     return float(value)
 
 
 def count(value: int, name: str, least: int = 1) -> int:
     if value < least:
-        raise InputError(f"{name}: {value}; wanted is {least} or more")
+        raise InputError(f"{name}: {value}; expected {least} or more")
     return int(value)
 
 

@@ -175,7 +175,7 @@ def _checked(differences: ArrayLike, present: ArrayLike | None) -> tuple[Array, 
     raw = numbers(differences, "differences")
     there = np.ones(raw.shape, dtype=bool) if present is None else np.asarray(present, dtype=bool)
     if there.shape != raw.shape:
-        raise InputError(f"present: shape {there.shape}; wanted is that of differences, {raw.shape}")
+        raise InputError(f"present: shape {there.shape}; expected that of differences, {raw.shape}")
     values = finite(np.where(there, raw, 0.0), "differences", axes=2)
     if not there.any(axis=1).all():
         raise InputError("differences: an architecture has no trial; leave it out")

@@ -200,5 +200,5 @@ def _fewest(alpha: float, paired: bool) -> int:
 
 def _checked(sd: float) -> float:
     if not 0.0 <= sd < math.inf:
-        raise InputError(f"sd: {sd}; wanted is a number of 0 or more")
+        raise InputError(f"sd: {sd}; expected a number of 0 or more")
     return sd

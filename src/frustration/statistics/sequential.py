@@ -24,7 +24,7 @@ FIRST: Final = 0.8
 def shares(looks: Sequence[int]) -> tuple[float, ...]:
     """What each look may spend of alpha; `looks` are the trials that there were, rising."""
     if not looks or looks[0] < 1 or any(later <= one for one, later in itertools.pairwise(looks)):
-        raise InputError(f"looks: {list(looks)}; wanted are rising numbers of trials")
+        raise InputError(f"looks: {list(looks)}; expected rising numbers of trials")
     spent = [1.0 - (1.0 - FIRST) * looks[0] / trials for trials in looks]
     return tuple(now - before for now, before in zip(spent, [0.0, *spent], strict=False))
 
@@ -36,5 +36,5 @@ def over_looks(p: ArrayLike, looks: Sequence[int]) -> Array:
     """
     values = numbers(p, "p values")
     if values.ndim != 2 or len(values) != len(looks):
-        raise InputError(f"p values: shape {values.shape}; wanted is a row for each of {len(looks)} looks")
+        raise InputError(f"p values: shape {values.shape}; expected a row for each of {len(looks)} looks")
     return np.asarray(np.minimum(1.0, (values / np.array(shares(looks))[:, None]).min(axis=0)))

@@ -65,5 +65,5 @@ def fisher(treatment: ArrayLike, control: ArrayLike) -> Significance:
 def _successes(values: ArrayLike, name: str) -> Array:
     found = finite(values, name)
     if not np.isin(found, (0.0, 1.0)).all():
-        raise InputError(f"{name}: wanted are successes, 0 or 1 for each trial")
+        raise InputError(f"{name}: expected successes, 0 or 1 for each trial")
     return found
