@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from frustration.controls import Contender, baseline_of, control_of
 from frustration.report.formatting import DASH, mean, spread, with_interval
-from frustration.terminal.table import plain_table
+from frustration.terminal.table import SIZES, plain_table, sizes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,7 +30,7 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
     headers = ["mode", "n", f"{metric.column('bounty')}\nmean ± std", "at\nloop"]
     headers += [f"{metric.column('LKG test')}\nmean ± std"]
     sized = len({record.parameters for record in records}) > 1 or any(record.growth for record in records)
-    headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
+    headers += SIZES if sized else []
     if compared:
         headers.append(
             f"{metric.column('paired test')}\nvs {'its control' if several else _named(compared[0], modes)}"
@@ -49,7 +48,11 @@ def comparison_table(records: Sequence[TrialRecord]) -> Table:
             spread([record.test_accuracy for record in of_mode], metric),
         ]
         if sized:
-            row += [mean([growth["added"] for r in of_mode if (growth := r.growth)]), *_sizes(of_mode)]
+            row += sizes(
+                [growth["added"] for record in of_mode if (growth := record.growth)],
+                [record.parameters for record in of_mode],
+                [record.flops for record in of_mode],
+            )
         if compared:
             control = controls[label]
             pairs = paired_differences(of_mode, modes[control]) if control else []
@@ -111,11 +114,6 @@ def _count(records: Sequence[TrialRecord]) -> str:
     """How many trials there are, or, of an interrupted comparison, how many of them have begun."""
     begun = sum(record.loop > 0 for record in records)
     return f"{len(records)}" if begun == len(records) else f"{begun}/{len(records)}"
-
-
-def _sizes(records: Sequence[TrialRecord]) -> tuple[str, str]:
-    parameters = statistics.fmean(record.parameters for record in records)
-    return f"{parameters:,.0f}", f"{statistics.fmean(record.flops for record in records) / 1e6:.3f}"
 
 
 def inert_in(record: TrialRecord) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from frustration.metric import ACCURACY
 from frustration.references import ProblemReference
 from frustration.report.formatting import DASH, mean, spread
 from frustration.runners.meter import clock_face
-from frustration.terminal.table import plain_table
+from frustration.terminal.table import SIZES, plain_table, sizes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -67,18 +66,17 @@ def main_table(study: Study, store: Store) -> Table:
     headers += ["n", f"bounty{unit}\nmean ± std", "at\nloop", f"LKG test{unit}\nmean ± std", "accepted\n%"]
     # Where networks can grow, they are not comparable without what they cost.
     sized = any(line.get("dendrites") is not None for lines in found.values() for line in lines)
-    headers += ["dendrites\nmean", "parameters\nmean", "MFLOP\na sample"] if sized else []
+    headers += SIZES if sized else []
     headers += ["note"]
     table = plain_table(*headers, left=(*range(len(shown)), len(headers) - 1))
     for cell in grid:
         key = _key(cell)
         lines = found.get(key, [])
         note = note_of(lines, failed.get(key, 0))
-        sizes = _sizes(lines) if sized else []
         table.add_row(
             *(f"{cell[axis]}" for axis in shown),
             *_numbers(lines, study, metrics[cell["architecture"]]),
-            *sizes,
+            *(_sizes(lines) if sized else ()),
             note,
         )
     return table
@@ -113,15 +111,8 @@ def _numbers(lines: Sequence[Mapping[str, Any]], study: Study, metric: Metric) -
 
 
 def _sizes(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Mean dendrites, parameters and cost of the LKGs."""
-    if not lines:
-        return [DASH] * 3
     grown = [line["dendrites"] for line in lines if line.get("dendrites") is not None]
-    return [
-        mean(grown),
-        f"{statistics.fmean(line['parameters'] for line in lines):,.0f}",
-        f"{statistics.fmean(line['flops'] for line in lines) / 1e6:.3f}",
-    ]
+    return sizes(grown, [line["parameters"] for line in lines], [line["flops"] for line in lines])
 
 
 def note_of(lines: Sequence[Mapping[str, Any]], failed: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import statistics
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -12,6 +13,8 @@ from rich import box
 from rich.cells import cell_len
 from rich.table import Column, Table
 
+from frustration.report.formatting import DASH, mean
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,6 +22,8 @@ NAME_WIDTH = 14
 """How narrow the first column may become before columns leave."""
 LEAVING = ("CPU", "MFLOP", "at", "95", "accepted", "dendrites", "parameters", "n", "bounty", "p", "control")
 """Columns by the first words of their heads: which leave first where a terminal is too narrow."""
+SIZES = ("dendrites\nmean", "parameters\nmean", "MFLOP\na sample")
+"""Columns of `sizes`, for networks that differ in size or can grow."""
 WIDE: ContextVar[bool] = ContextVar("wide", default=False)
 """Whether the command line says `--wide`: all columns, however narrow the terminal."""
 
@@ -110,3 +115,14 @@ def _blocks(table: Table) -> str:
         lines.append(name)
         lines += [f"  {head:<{width}}  {cell}" for head, cell in zip(heads, cells, strict=True) if cell]
     return "\n".join(lines)
+
+
+def sizes(dendrites: Sequence[int], parameters: Sequence[int], flops: Sequence[int]) -> list[str]:
+    """Means over the LKGs of some trials; `dendrites` of those that grew."""
+    if not parameters:
+        return [DASH] * len(SIZES)
+    return [
+        mean(dendrites),
+        f"{statistics.fmean(parameters):,.0f}",
+        f"{statistics.fmean(flops) / 1e6:.3f}",
+    ]
