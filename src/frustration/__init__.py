@@ -87,7 +87,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: torch takes a second, `--help` need not wait for it."""
+    """Import names on first use: torch takes a second, and `--help` need not wait for it."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == _HOMES[name]:  # a package that is a function too

@@ -32,7 +32,7 @@ class CheckpointFiles:
 
     stem: Path
     model_dir: Path | None = None
-    """The folder that `clean` is to be told of; None: where the files lie."""
+    """The folder that `clean` is to be told of; None: the folder of the files."""
 
     @property
     def lkg(self) -> Path:
@@ -86,14 +86,14 @@ class CheckpointFiles:
         return trial
 
     def state(self) -> dict[str, Any]:
-        """What the resume file says beside its tensors, which are not read: to look at, not to resume."""
+        """The metadata of the resume file, without its tensors: for inspection, not to resume."""
         try:
             return read_state(header_of(self.resume).get("state", ""))
         except CheckpointError as error:
             raise CheckpointError(f"{self.resume} cannot be read: {error}") from None
 
     def load(self) -> Saved | None:
-        """What is kept, or None; CheckpointError says what is damaged and what can be done."""
+        """The saved state, or None; CheckpointError says what is damaged and what can be done."""
         if self.resume.exists():
             try:
                 return unpack_resume(read(self.resume), self.curve)

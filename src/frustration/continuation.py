@@ -34,7 +34,7 @@ class Resumption:
 
     @classmethod
     def of(cls, spec: TrialSpec, files: CheckpointFiles, request: Request, data: Split) -> Resumption:
-        """Look; refuse what belongs to another architecture, data set or seed, or to other settings."""
+        """Read the checkpoint; refuse one of another architecture, data set or seed, or of other settings."""
         saved = None if request.fresh else files.load()
         found = cls(spec, files, saved, spec.shape(data.features, data.classes))
         if saved is not None:
@@ -78,14 +78,14 @@ class Resumption:
 
     @property
     def cut_off(self) -> bool:
-        """Killed before its target, or on it and before its end was kept."""
+        """Interrupted before its target, or at it before its end was saved."""
         trial = self.saved.trial if self.saved else None
         undone = self.loop < self.target and not self.stopped
         return undone or (trial is not None and not trial.ended)
 
     @property
     def switches(self) -> bool:
-        """Whether the request treats it otherwise than the last session did."""
+        """Whether the request asks for another treatment than the last session."""
         if self.saved is None:
             return False
         return self.last is None or differ(self.last.treatment, self.spec.treatment)
@@ -215,7 +215,7 @@ def _about_switch(one: Resumption) -> str | None:
 
 
 def _refuse_another_result(one: Resumption, goal: int) -> None:
-    """Where nothing is left to train, what is there must not be taken for what was asked for."""
+    """Refuse a goal that leaves nothing to train, if the last loops had another treatment."""
     if one.loop < goal or not one.switches or one.last is None:
         return
     raise InputError(

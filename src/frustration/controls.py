@@ -92,7 +92,7 @@ def own_control(one: Arm, arms: Sequence[Arm]) -> Arm | None:
 
 
 def baseline_of(arms: Sequence[Arm], chosen: str | None = None) -> Arm:
-    """The arm that everything is set beside: the chosen one, `none`, or the one that most others have as
+    """The baseline: the chosen arm, `none`, or the one that most others have as
     their control; among several under the policies of most; else the first."""
     if chosen is not None:
         found = next((arm for arm in arms if arm.label == chosen), None)

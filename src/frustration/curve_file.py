@@ -54,7 +54,7 @@ class CurveLines:
     content: bytes
 
     def write(self, path: Path) -> None:
-        """Put them in their place; whatever was there or behind is of no use any more."""
+        """Write them at their place; anything there or after it is replaced."""
         if self.content or self.at:
             write_behind(path, self.at, self.content)
 

@@ -101,7 +101,7 @@ def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
 
 
 def write_behind(path: Path, at: int, content: bytes) -> None:
-    """Put content behind the first `at` bytes of a file; what was there goes, those bytes stay."""
+    """Write content after the first `at` bytes of a file; those bytes stay, the rest is replaced."""
     try:
         with os.fdopen(_open_regular(path, os.O_RDWR | os.O_CREAT), "r+b") as file:
             if os.fstat(file.fileno()).st_size < at:
@@ -139,7 +139,7 @@ def locked(path: Path, busy: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_turn(path: Path) -> Iterator[None]:
-    """Hold a lock file while the block runs, after those who hold it now."""
+    """Wait for a lock file, and hold it while the block runs."""
     with _lock(path, wait=True) or contextlib.nullcontext():
         yield
 

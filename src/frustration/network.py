@@ -192,7 +192,7 @@ class Network:
 
     @functools.cached_property
     def layers(self) -> list[tuple[Vector, Vector, Vector, Vector]]:
-        """Of every layer its weights, biases, tops and links, as the properties below have them."""
+        """Per layer its weights, biases, tops and links, as the properties below have them."""
         views, start = [], 0
         for (n, inputs), k, sizes in zip(
             self.shape.layers, self.shape.dendrites, self.shape.parts, strict=True
@@ -232,19 +232,19 @@ class Network:
 
     @property
     def tops(self) -> list[Vector]:
-        """Of every layer [dendrites, outputs]: what each dendrite weighs in its unit."""
+        """Per layer [dendrites, outputs]: the weight of each dendrite in its unit."""
         return [tops for _, _, tops, _ in self.layers]
 
     @property
     def links(self) -> list[Vector]:
-        """Of every layer [pairs, outputs]: what a dendrite weighs in a later one: 1-2, 1-3, 2-3, 1-4, …"""
+        """Per layer [pairs, outputs]: the weight of a dendrite in a later one: 1-2, 1-3, 2-3, 1-4, …"""
         return [links for _, _, _, links in self.layers]
 
     def copy(self) -> Network:
         return Network(self.shape, self.vector.copy())
 
     def incoming(self, layer: int, unit: int) -> list[Vector]:
-        """Everything by which a unit is driven, its dendrites and their weights in it included."""
+        """All incoming weights of a unit, with its dendrites and their weights in it."""
         weights, biases, tops, links = self.layers[layer]
         parts = []
         for k in range(len(weights)):
@@ -254,7 +254,7 @@ class Network:
         return parts
 
     def outgoing(self, layer: int, unit: int) -> list[Vector]:
-        """What a hidden unit weighs in every unit and dendrite of the next layer."""
+        """The weights of a hidden unit in every unit and dendrite of the next layer."""
         return [weights[:, unit] for weights in self.layers[layer + 1][0]]
 
     def activity(self, images: Vector) -> list[Floats]:

@@ -63,7 +63,7 @@ def _run(command: str, function: Callable[[list[str]], int], arguments: list[str
 
 
 def _unexpected(command: str, error: Exception, arguments: list[str]) -> int:
-    """The last resort: an unexpected error, where a traceback would not tell the user what to do."""
+    """Report an unexpected error in one sentence, where a traceback would not help the user."""
     if "--debug" in arguments:
         traceback.print_exception(error)
     elif not _in_a_folder():
@@ -107,7 +107,7 @@ def _code(command: str, function: Callable[[list[str]], int], arguments: list[st
 
 
 def _output_fails() -> bool:
-    """Whether it is stdout that nobody reads or that has no room left, rather than some other file of ours.
+    """Whether stdout is the file that failed: nobody reads it, or its disk is full.
 
     An empty line is tried, because a long one that could not be written is in no buffer any more.
     """
@@ -129,7 +129,7 @@ MEANT = {
     "--architecture": "--arch",
     "--architectures": "--arch",
 }
-"""What other programs, or another command of ours, call a flag."""
+"""Names of flags in other programs, or in another command of ours."""
 
 
 NO_VERSION = "there is no flag --version here; `frustration --version` prints it"
@@ -166,7 +166,7 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def print_help(self, file: Any = None) -> None:
-        """Like argparse, but an output that takes nothing is not skipped in silence."""
+        """Like argparse, but an output that cannot be written is not ignored."""
         print(self.format_help(), end="", file=file, flush=True)
 
     def error(self, message: str) -> NoReturn:

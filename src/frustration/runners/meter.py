@@ -42,7 +42,7 @@ class Meter:
 
     @property
     def left(self) -> float | None:
-        """Seconds, if the rest takes as long as what was seen; None before anything was."""
+        """Seconds left at the speed so far; None before any work was done."""
         if self._gained <= 0:
             return None
         return self.elapsed * max(0.0, self._whole - self._before - self._gained) / self._gained

@@ -63,7 +63,7 @@ class Tasks(Protocol[T]):
         """A task that was taken is done, or has failed."""
 
     def exhausted(self) -> bool:
-        """Whether none will come any more; if not, others are at work on what is left."""
+        """Whether no task is left; if not, other processes work on the rest."""
 
 
 class Queue(Generic[T]):

@@ -251,7 +251,7 @@ class RunningTasks:
 
 
 def _must_answer(address: str) -> None:
-    """Ray itself tries for half a minute to reach what is not there."""
+    """Ray itself tries for half a minute to reach an absent cluster."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         if address not in ("auto", "local"):
@@ -268,7 +268,7 @@ def _must_answer(address: str) -> None:
 
 @contextlib.contextmanager
 def _handlers_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; what stops this command is this command's business."""
+    """Restore the signal handlers of this command, which Ray replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -142,7 +142,7 @@ def _work(reference: Any) -> Work:
 
 @functools.cache
 def code_digest() -> str:
-    """Of every source of this package: another node's must be the same, or its bits may not be."""
+    """A digest of the sources of this package: nodes with other sources may give other bits."""
     digest = hashlib.sha256()
     for path in sorted(path for suffix in ("py", "h", "cpp") for path in PACKAGE.rglob(f"*.{suffix}")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

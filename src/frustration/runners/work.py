@@ -24,7 +24,7 @@ from frustration.spec import TrialSpec
 
 
 class Keeper(Protocol):
-    """Puts trials where they survive. It is called where the training happens, and travels there."""
+    """Saves trials. It is called where the training happens, and is sent there."""
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
         """After every loop."""
@@ -41,7 +41,7 @@ class Keeper(Protocol):
 
 
 class TrialStorage(Protocol):
-    """Where a keeper puts what it has packed: files of this machine, or a line to another."""
+    """Where a keeper saves trials: files on this machine, or a connection to another."""
 
     def write_checkpoint(self, trial_id: str, checkpoint: Checkpoint) -> None:
         """Over the one that is there, and the new lines of its curve behind those that are there."""

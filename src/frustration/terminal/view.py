@@ -61,10 +61,10 @@ class View(Protocol[E, O]):
     def tell(self, event: E) -> None: ...
 
     def end(self, outcome: O) -> None:
-        """The run is over, completed or interrupted."""
+        """Called when the run has been completed or interrupted."""
 
     def close(self) -> None:
-        """Always, and last: leave the terminal as it was."""
+        """Called last in every case: restore the terminal."""
 
 
 def view_of(show: Show[E, O], stop: threading.Event, as_json: bool = False) -> View[E, O]:

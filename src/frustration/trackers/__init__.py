@@ -49,7 +49,7 @@ def tracker_named(name: str) -> Tracker:
 
 
 class TrackerThread:
-    """Tells a tracker of the events of a run, in a thread of its own: slow or broken, it holds nothing up."""
+    """Tells a tracker of events, in a separate thread: a slow or broken tracker does not delay training."""
 
     def __init__(self, name: str, folder: Path, warn: Callable[[str], None] | None = None) -> None:
         self._name, self._folder = name, folder

@@ -43,7 +43,7 @@ class Tracker(Protocol):
         """After every loop of every trial; `bounty` is the best validation accuracy so far, in percent."""
 
     def trial(self, record: TrialRecord) -> None:
-        """When a trial is finished: its whole curve, its evidence, what it came to."""
+        """When a trial is finished: its curve, its evidence, its result."""
 
     def failed(self, spec: TrialSpec, traceback: str) -> None:
         """When a trial of a study met an unexpected error."""
