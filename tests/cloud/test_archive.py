@@ -175,7 +175,7 @@ def test_a_flipped_bit_is_noticed_before_anything_is_taken_or_changes_nothing(tm
 
 def test_what_follows_the_end_of_the_members_is_not_passed_over(tmp_path):
     plain = gzip.decompress(archive(HONEST))
-    with pytest.raises(DamagedArchive, match="there is more"):
+    with pytest.raises(DamagedArchive, match="more data after its end"):
         read(written(tmp_path, gzip.compress(plain + b"hidden")))
     head_broken = bytearray(plain)
     second = plain.index(b"./study")

@@ -140,7 +140,7 @@ def test_arrays_of_runs_and_tasks_and_data_frames_say_the_same_as_the_file(tmp_p
         ("optimizer,seed,task,loss\na,1,t,2\na,2,t,3\n", "is a in every run"),
         ("optimizer,seed,task,loss\na,1,t,2\nb,1,t,3\n", "what several runs share"),
         ("optimizer,seed,task,loss\na,,t,2\n", 'line 2: column "seed" is empty'),
-        ("optimizer,seed,task,loss\na,1,t\n", "line 2: its fields are not as many"),
+        ("optimizer,seed,task,loss\na,1,t\n", "line 2: it does not have as many fields"),
     ],
 )
 def test_what_a_table_cannot_mean_is_refused_in_one_sentence(tmp_path, content, sentence):
