@@ -12,7 +12,7 @@ import filelock
 import pytest
 
 from frustration import files
-from frustration.files import StorageError, in_turn, is_held, is_our_lock, read_file, try_lock
+from frustration.files import StorageError, append, in_turn, is_held, is_our_lock, read_file, try_lock
 
 HOLD = """
 import sys, time
@@ -80,6 +80,23 @@ def test_a_device_or_a_folder_is_no_file(tmp_path):
         read_file(Path("/dev/zero"))
     with pytest.raises(IsADirectoryError):
         read_file(tmp_path)
+
+
+def test_a_file_that_is_all_hole_is_not_read_into_memory(tmp_path):
+    path = tmp_path / "hole"
+    path.touch()
+    os.truncate(path, 2**31)
+    with pytest.raises(OSError, match=r"it has 2,147,483,648 bytes, more than such a file can have"):
+        read_file(path)
+
+
+def test_what_is_added_to_a_file_goes_to_its_end_and_a_pipe_in_its_place_makes_nobody_wait(tmp_path):
+    for content in (b"one", b"two"):
+        append(tmp_path / "file", content)
+    assert read_file(tmp_path / "file") == b"onetwo"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device"):
+        append(tmp_path / "pipe", b"three")
 
 
 def test_without_a_home_folder_the_sentence_says_what_to_set(monkeypatch):

@@ -23,6 +23,8 @@ PARTIAL = ".partial"
 """How the names of files end that a killed process may leave half-written; nothing ever reads them."""
 
 
+MOST_BYTES = 2**30
+"""Of a file that is read at once, unless it holds a network: records of a million loops have a quarter."""
 _SWIFT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """How files are opened: a pipe in place of one makes nobody wait."""
 
@@ -57,9 +59,12 @@ def expanded(path: Path) -> Path:
         raise StorageError(f"{path} names a home folder that is not there") from None
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a file; OSError also for a pipe or a device, which may have no end."""
+def read_file(path: Path, most: float = MOST_BYTES) -> bytes:
+    """The content of a file; OSError also for a pipe or a device, which may have no end, and for a file
+    with more bytes than `most`: one that is all hole takes no room on the disk, and all memory here."""
     with os.fdopen(_open_regular(path, os.O_RDONLY), "rb", buffering=0) as file:
+        if (size := os.fstat(file.fileno()).st_size) > most:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, more than such a file can have", str(path))
         return file.read()
 
 
@@ -113,6 +118,15 @@ def write_behind(path: Path, at: int, content: bytes) -> None:
         raise StorageError(
             f"cannot write {path}: {error.strerror}; what was there before is untouched"
         ) from None
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file in one write: what several processes add to it is not mixed."""
+    handle = _open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        os.write(handle, content)
+    finally:
+        os.close(handle)
 
 
 def make_folder(path: Path) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from frustration.errors import FrustrationError, InputError
-from frustration.files import open_file, read_file
+from frustration.files import MOST_BYTES, open_file
 from frustration.network import Vector
 from frustration.typed import parse
 
@@ -84,20 +85,42 @@ def header_of(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file of which nothing else is read: to look at, not to resume from."""
     try:
         with open_file(path) as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = parse(file.read(length)) if length <= HEADER_BYTES else None
+            header = _header(file)
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}") from None
     except InputError as error:
         raise CheckpointError(str(error)) from None
-    metadata = header.get(METADATA) if isinstance(header, dict) else None
+    metadata = header.get(METADATA)
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise CheckpointError("not a whole safetensors file")
     return metadata
 
 
+def _header(file: IO[bytes]) -> dict[str, Any]:
+    length = int.from_bytes(file.read(8), "little")
+    header = parse(file.read(length)) if length <= HEADER_BYTES else None
+    return header if isinstance(header, dict) else {}
+
+
 def read(path: Path) -> bytes:
+    """The content of a file; a large one has to be as long as its header says, or it is mostly hole."""
     try:
-        return read_file(path)
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MOST_BYTES and size - MOST_BYTES > _bytes_of(_header(file)):
+                raise CheckpointError(f"it has {size:,} bytes, far more than it describes")
+            file.seek(0)
+            return file.read()
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}") from None
+    except MemoryError:
+        raise CheckpointError("it is larger than the memory that is free") from None
+    except InputError as error:
+        raise CheckpointError(str(error)) from None
+
+
+def _bytes_of(header: Mapping[str, Any]) -> int:
+    """Of all tensors, as far as they are described."""
+    described = [one.get("data_offsets") for one in header.values() if isinstance(one, dict)]
+    ends = [one[-1] for one in described if isinstance(one, list) and one]
+    return max((end for end in ends if isinstance(end, int)), default=0)

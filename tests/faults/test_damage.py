@@ -1,5 +1,6 @@
 """A damaged checkpoint is named in one sentence that says how to continue, and is never used."""
 
+import os
 import random
 import re
 import shlex
@@ -95,6 +96,11 @@ def test_a_file_that_ends_too_early_or_too_late_is_noticed(files, which):
         assert str(path) in complaint(files), f"{length} bytes"
     path.write_bytes(content + b"\0")
     assert str(path) in complaint(files)
+
+
+def test_a_file_that_is_mostly_hole_is_not_read_into_memory(files):
+    os.truncate(files.resume, 2**32)
+    assert "it has 4,294,967,296 bytes, far more than it describes" in complaint(files)
 
 
 def test_a_signature_that_was_removed_is_missed(files):

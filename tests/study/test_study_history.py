@@ -7,7 +7,7 @@ import pytest
 from study_kit import ran, tiny
 
 from frustration.commands.report import main as report
-from frustration.files import in_turn
+from frustration.files import StorageError, in_turn
 from frustration.report import report_line
 from frustration.report.analysis import analyse
 from frustration.report.cautions import warnings
@@ -78,6 +78,17 @@ def test_an_older_manifest_knows_of_no_look_and_a_damaged_one_says_that_it_may_h
     merge(both, [store])
     assert manifest.is_lost(both.root)
     assert any("earlier looks" in line for line in warnings_of(store))
+
+
+def test_a_manifest_that_cannot_be_read_may_have_known_more_and_is_not_written_over(tmp_path):
+    store, _ = ran(tmp_path / "tiny", tiny(architectures='["[1*2]"]', networks="false"))
+    path = manifest.manifest_path(store.root)
+    path.unlink()
+    path.mkdir()
+    assert (manifest.looks(store.root), manifest.read(path)) == ((), [])
+    assert manifest.is_lost(store.root)
+    with pytest.raises(StorageError, match="Is a directory"):
+        store.keep_look()
 
 
 def test_a_flipped_bit_in_the_manifest_is_noticed(tmp_path):

@@ -91,6 +91,26 @@ def test_a_damaged_index_is_made_again_from_the_records(damage, tmp_path):
     } >= {line["id"] for line in before}
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "hole"])
+def test_without_an_index_that_can_be_read_or_written_the_records_are_listed(kind, tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    records = list(synthetic_records(3))
+    store.write_record(records[0])
+    index = store.root / "index.jsonl"
+    index.unlink()
+    if kind == "pipe":
+        os.mkfifo(index)
+    elif kind == "folder":
+        index.mkdir()
+    else:
+        index.touch()
+        os.truncate(index, 2**31)
+    for record in records[1:]:
+        store.write_record(record)
+    assert {line["id"] for line in store.summaries()} == {record.spec.id for record in records}
+
+
 def test_what_the_index_names_but_no_record_holds_is_not_listed(tmp_path):
     store = Store(tmp_path / "study")
     store.create(tiny())

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from frustration.dendrites.module import DendriticMLP
 from frustration.engine.dendritic import join
 from frustration.engine.products import layer_outputs, times_transposed
-from frustration.files import read_file
 from frustration.network import Network, Shape, Vector
 from frustration.saved import unpack_lkg
-from frustration.sealed import CheckpointError
+from frustration.sealed import CheckpointError, read
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ def load_network(path: Path) -> Kept:
     network = unpack_lkg(path).lkg
     if not isinstance(network, Network):
         raise CheckpointError("it holds the network of a problem, and probes know SimpleMLPs")
-    return Kept(network, hashlib.sha256(read_file(path)).hexdigest())
+    return Kept(network, hashlib.sha256(read(path)).hexdigest())
 
 
 class Layer(Protocol):

@@ -61,12 +61,12 @@ HISTORIES: Final[dict[str, type[Extension | Look]]] = {"extensions": Extension, 
 
 def extensions(root: Path) -> tuple[Extension, ...]:
     """All extensions of a study, the oldest first."""
-    return tuple(Extension(**fields) for fields in _content(manifest_path(root))["extensions"])
+    return tuple(Extension(**fields) for fields in _seen(manifest_path(root))["extensions"])
 
 
 def looks(root: Path) -> tuple[Look, ...]:
     """All looks at a study, the oldest first."""
-    return tuple(Look(**fields) for fields in _content(manifest_path(root))["looks"])
+    return tuple(Look(**fields) for fields in _seen(manifest_path(root))["looks"])
 
 
 def manifest_path(root: Path) -> Path:
@@ -102,7 +102,7 @@ def keep_look(root: Path, trials: int, done: int) -> None:
 def keep_history_of(root: Path, others: Sequence[Path]) -> None:
     """Add the runs, extensions and looks of studies whose trials were merged into this one."""
     with _changed(manifest_path(root)) as content:
-        for theirs in [_content(manifest_path(other)) for other in others]:
+        for theirs in [_seen(manifest_path(other)) for other in others]:
             for name in ("runs", *HISTORIES):
                 content[name] += [one for one in theirs[name] if one not in content[name]]
                 content[name].sort(key=lambda one: str(one.get("when", "")))
@@ -111,13 +111,13 @@ def keep_history_of(root: Path, others: Sequence[Path]) -> None:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The entries of all runs, the oldest first."""
-    runs: list[dict[str, Any]] = _content(path)["runs"]
+    runs: list[dict[str, Any]] = _seen(path)["runs"]
     return runs
 
 
 def is_lost(root: Path) -> bool:
     """Whether the manifest was damaged once, so that it may have known of more looks and extensions."""
-    return bool(_content(manifest_path(root))["lost"])
+    return bool(_seen(manifest_path(root))["lost"])
 
 
 def begun(root: Path) -> datetime | None:
@@ -145,18 +145,30 @@ def _changed(path: Path) -> Iterator[dict[str, Any]]:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
 
 
+def _seen(path: Path) -> dict[str, Any]:
+    """The content, to look at: of a file that cannot be read nothing is known."""
+    try:
+        return _content(path)
+    except OSError:
+        return _nothing(lost=True)
+
+
+def _nothing(lost: bool) -> dict[str, Any]:
+    return {"lost": lost, "runs": [], **{name: [] for name in HISTORIES}}
+
+
 def _content(path: Path) -> dict[str, Any]:
     """By part: what is there; nothing where the file is missing or damaged, for it can be written anew.
 
     `lost` is true from then on: it may have known of more.
     """
-    content: dict[str, Any] = {"lost": False, "runs": [], **{name: [] for name in HISTORIES}}
+    content = _nothing(lost=False)
     try:
         found, _ = unseal(read_file(path))
     except FileNotFoundError:
         return content
     except InputError:
-        return content | {"lost": True}
+        return _nothing(lost=True)
     for name in ("runs", *HISTORIES):
         theirs = found.get(name, [])
         fields = HISTORIES[name].__dataclass_fields__.keys() if name in HISTORIES else None

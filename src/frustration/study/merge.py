@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -113,7 +114,7 @@ def _copy(source: Path, target: Path) -> None:
         return
     make_folder(target.parent)
     try:
-        content = read_file(source)
+        content = read_file(source, most=math.inf)
     except OSError as error:
         raise StorageError(f"cannot read {source}: {error.strerror}") from None
     write_atomically(target, content)

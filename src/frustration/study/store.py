@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from frustration.checkpoint import CheckpointFiles
 from frustration.curve_file import SUFFIX as CURVE
 from frustration.errors import InputError
-from frustration.files import PARTIAL, in_turn, is_held, make_folder, read_file, write_atomically
+from frustration.files import PARTIAL, append, in_turn, is_held, make_folder, read_file, write_atomically
 from frustration.record import TrialRecord
 from frustration.record_head import finished_head
 from frustration.record_reading import (
@@ -43,6 +43,7 @@ from frustration.typed import check
 Head = TypeVar("Head", bound=RecordHead)
 FAILED = ".failed.json"
 RECORD = ".json"
+INDEX = "index.jsonl"
 RESUME = ".resume.safetensors"
 PARTIAL_SECONDS = 3600
 
@@ -299,10 +300,15 @@ class Store:
         return [lines[trial_id] for trial_id in sorted(finished & lines.keys())]
 
     def _index(self) -> dict[str, dict[str, Any]]:
-        """The index by id; a line that is torn or whose digest does not agree counts as missing."""
+        """The index by id; a line that is torn or whose digest does not agree counts as missing.
+
+        So does all of an index that cannot be read.
+        """
         lines: dict[str, dict[str, Any]] = {}
-        path = self.root / "index.jsonl"
-        for line in filter(None, read_file(path).splitlines() if path.exists() else ()):
+        content = b""
+        with contextlib.suppress(OSError):
+            content = read_file(self.root / INDEX)
+        for line in filter(None, content.splitlines()):
             with contextlib.suppress(InputError):
                 one, digest = unseal(line)
                 if digest:
@@ -310,15 +316,9 @@ class Store:
         return lines
 
     def _append_to_index(self, lines: Sequence[dict[str, Any]]) -> None:
-        # One write to a file opened for appending: processes that share a study do not mix their lines.
         text = "".join(f"\n{seal(line)}\n" for line in lines)
-        # A line that finds no room is made again from its record.
-        with contextlib.suppress(OSError):
-            handle = os.open(self.root / "index.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-            try:
-                os.write(handle, text.encode())
-            finally:
-                os.close(handle)
+        with contextlib.suppress(OSError):  # a line that finds no room is made again from its record
+            append(self.root / INDEX, text.encode())
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ the other is made from the control's. It says so in `twin_of`; `verify` trains i
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -56,7 +57,7 @@ class Twins:
         network = store.network_path(control.spec.id)
         for record in records:
             if network.exists():
-                store.write_network(record.spec.id, read_file(network))
+                store.write_network(record.spec.id, read_file(network, most=math.inf))
             store.write_record(record)
         return records
 
