@@ -18,18 +18,15 @@ class CleanOptions(Options):
     nothing and lists what it removed."""
 
     command = "clean"
+    epilog = (
+        "With an LKG go its resume file, curve and record; with a resume file goes the curve.\n"
+        "Name a folder to remove the files of runs in it. Other files are only removed if named."
+    )
 
     names: tuple[str, ...] = argument("files in it, with or without models/", (), metavar="FILE")
     everything: bool = option("everything that runs have saved there", False, flag="--all")
     dry_run: bool = option("only list what would be removed", False)
     model_dir: Path = option("default: models/", Path("models"), read=Path, metavar="PATH")
-
-    @classmethod
-    def more(cls) -> str:
-        return (
-            "With an LKG go its resume file, curve and record; with a resume file goes the curve.\n"
-            "Name a folder to remove the files of runs in it. Other files are only removed if named."
-        )
 
 
 class CleanAllOptions(CleanOptions):

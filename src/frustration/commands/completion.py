@@ -30,13 +30,10 @@ class CompletionOptions(Options):
 
     command = f"{UMBRELLA} {NAME}"
     usage = f"{{{','.join(SHELLS)}}} [COMMAND]"
+    epilog = MORE
 
     shell: str | None = argument(", ".join(SHELLS), None, metavar="SHELL")
     of: str = argument("whose words (default: frustration)", UMBRELLA, metavar="COMMAND")
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _completion(options: CompletionOptions) -> int:

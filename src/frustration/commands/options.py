@@ -74,13 +74,15 @@ class Options:
     """Above the options that are declared in the same class; those without one come first."""
     usage: ClassVar[str] = ""
     """What follows the command's name in the line of usage, where that is not its arguments and [flags]."""
+    epilog: ClassVar[str] = ""
+    """The end of --help."""
 
     debug: bool = option("errors with a traceback", False)
 
     @classmethod
     def more(cls) -> str:
-        """The end of --help; it is made when --help is asked for."""
-        return ""
+        """The end of --help, for commands that compute it when it is asked for."""
+        return cls.epilog
 
     @classmethod
     def read(cls, arguments: Sequence[str]) -> Self:

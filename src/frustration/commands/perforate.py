@@ -87,6 +87,7 @@ class PerforateOptions(ScriptOptions):
     edit."""
 
     command = NAME
+    epilog = EXAMPLES
 
     target: TargetName = option(
         "perforatedai 3.2.9, or frustration: our own Growth (default: perforatedai)",
@@ -102,10 +103,6 @@ class PerforateOptions(ScriptOptions):
     )
     layers: str | None = option("only these layers, as in .fc,.layer4.1.conv2", metavar="PATHS")
     save_name: str | None = option("the library's folder", metavar="NAME")
-
-    @classmethod
-    def more(cls) -> str:
-        return EXAMPLES
 
 
 class AblateOptions(ScriptOptions):

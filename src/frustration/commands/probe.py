@@ -33,6 +33,7 @@ class ProbeOptions(InResults):
 
     command = NAME
     usage = "STUDY [flags]"
+    epilog = EXAMPLES
 
     study: str | None = argument(ONE_STUDY, None, metavar="STUDY")
     what: tuple[str, ...] = option(f"{', '.join(MEASURES)} (default: all of them)", (), metavar="MEASURE")
@@ -44,10 +45,6 @@ class ProbeOptions(InResults):
     images: int | None = option("only the first N test images (default: all)", read=whole(1), metavar="N")
     workers: int | None = workers()
     dry_run: bool = option("list what is missing; write nothing", False)
-
-    @classmethod
-    def more(cls) -> str:
-        return EXAMPLES
 
 
 def _probe(options: ProbeOptions) -> int:

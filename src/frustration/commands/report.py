@@ -79,6 +79,7 @@ class ReportOptions(Runs, Common):
     `frustration report compare A B` compares two."""
 
     command = NAME
+    epilog = EXAMPLES
 
     study: str | None = argument("a study in results/, its folder, or models/1x32", None, metavar="STUDY")
     from_trials: Path | None = option(
@@ -95,10 +96,6 @@ class ReportOptions(Runs, Common):
     output: Path | None = option(
         "where it is written (default: report/ in the study's folder)", read=Path, metavar="DIR"
     )
-
-    @classmethod
-    def more(cls) -> str:
-        return EXAMPLES
 
 
 class CompareOptions(Common):

@@ -33,15 +33,12 @@ class SageMakerCleanOptions(InCloud):
     """List, and with --yes remove, the objects of one study in S3."""
 
     command = "sagemaker-clean"
+    epilog = MORE
 
     study: str = argument("the name that it was launched with", metavar="STUDY")
     yes: bool = option("remove what is listed", False)
     checkpoints: bool = option("only checkpoints", False)
     lose: bool = option("also results that are not in results/ yet", False)
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _clean(options: SageMakerCleanOptions) -> int:

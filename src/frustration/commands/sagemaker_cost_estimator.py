@@ -38,16 +38,13 @@ class CostOptions(Size, InCloud):
     """What a study will cost on SageMaker, or what its jobs have cost so far."""
 
     command = "sagemaker-cost-estimator"
+    epilog = MORE
 
     study: str | None = argument("default: the only one there is", None, metavar="STUDY|FILE.toml")
     before: bool = option("from a calibration here; AWS is not asked", False)
     jobs: Path | None = option("a list of jobs, one name a line", read=Path, metavar="FILE")
     json: bool = option("print the report as JSON", False)
     output: Path | None = option("write the report as JSON too", read=Path, metavar="FILE")
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _estimate(options: CostOptions) -> int:

@@ -29,14 +29,11 @@ class StorageOptions(InCloud):
     """Count the objects of studies in S3, their size, and their cost per month."""
 
     command = "sagemaker-estimate-storage"
+    epilog = MORE
 
     study: str | None = argument("only what belongs to this one alone", None, metavar="STUDY")
     price_gib_month: float | None = option("for one GiB and one month", read=real(0), metavar="USD")
     json: bool = option("print JSON", False)
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _estimate(options: StorageOptions) -> int:

@@ -29,13 +29,10 @@ class LogsOptions(OneCloudStudy):
     """Download the complete logs of a study's jobs from CloudWatch."""
 
     command = "sagemaker-get-training-logs"
+    epilog = MORE
 
     jobs: Path | None = option("these jobs, one name a line", read=Path, metavar="FILE")
     output: Path | None = option("default: results/STUDY/logs", read=Path, metavar="DIR")
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _get(options: LogsOptions) -> int:

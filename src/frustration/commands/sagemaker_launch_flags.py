@@ -105,12 +105,9 @@ class LaunchOptions(Studied, Size, Money, How, Training, InCloud):
     """Send a study to SageMaker: a file, a preset, a study in results/, or one that was launched before."""
 
     command = "sagemaker-launch"
+    epilog = EXAMPLES
 
     study: str | None = argument(f"default: the architectures in {BATCH}", None, metavar="STUDY|FILE.toml")
-
-    @classmethod
-    def more(cls) -> str:
-        return EXAMPLES
 
 
 def settings_of(options: LaunchOptions) -> Settings:

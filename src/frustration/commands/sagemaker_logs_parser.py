@@ -26,16 +26,13 @@ class CurvesOptions(InResults):
     """Extract learning curves from the logs of jobs."""
 
     command = "sagemaker-logs-parser"
+    epilog = MORE
 
     study: str | None = argument("logs in results/STUDY/logs", None, metavar="STUDY")
     logs: Path | None = option("logs somewhere else", read=Path, metavar="DIR")
     unfinished: bool = option("only trials without an end", False)
     output: Path | None = option("default: curves.csv beside the logs", read=Path, metavar="FILE")
     json: bool = option("print the table as JSON", False)
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _parse(options: CurvesOptions) -> int:

@@ -33,14 +33,11 @@ class JobsOptions(OneCloudStudy):
     """Write a list of a study's jobs, one name a line."""
 
     command = "sagemaker-reconstruct-jobs"
+    epilog = MORE
 
     original: bool = option("jobs named psa-ARCH-MODE-TIME instead", False)
     all: bool = option("every attempt, not only the best one", False)
     output: Path = option("default: requested-jobs.txt", DEFAULT, read=Path, metavar="FILE")
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _reconstruct(options: JobsOptions) -> int:

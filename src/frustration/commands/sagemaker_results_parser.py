@@ -41,6 +41,7 @@ class ResultsOptions(InCloud):
     write summary and trials as markdown."""
 
     command = "sagemaker-results-parser"
+    epilog = MORE
 
     study: str | None = argument("the name that it was launched with", None, metavar="STUDY")
     original: bool = option("only jobs of the original project's layout", False)
@@ -51,10 +52,6 @@ class ResultsOptions(InCloud):
     )
     parallel: int = option("downloads at a time (8)", 8, read=whole(1, 64), metavar="N")
     output: Path | None = option("where the tables go", read=Path, metavar="DIR")
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _parse(options: ResultsOptions) -> int:

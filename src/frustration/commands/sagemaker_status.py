@@ -30,16 +30,13 @@ class StatusOptions(OneCloudStudy):
     """Show the status of a study in the cloud."""
 
     command = "sagemaker-status"
+    epilog = MORE
 
     watch: float | None = option(
         "look again after so long (terminal: 15)", read=real(0, above=True), metavar="SECONDS"
     )
     once: bool = option("look once, also in a terminal", False)
     json: bool = option("print JSON; with --watch, an object a line", False)
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _status(options: StatusOptions) -> int:

@@ -20,13 +20,10 @@ class StopOptions(OneCloudStudy):
     """List, and with --yes stop, the running jobs of one study."""
 
     command = "sagemaker-stop"
+    epilog = MORE
 
     job: tuple[str, ...] | None = option("only this one", action="append", metavar="NAME")
     yes: bool = option("stop what is listed", False)
-
-    @classmethod
-    def more(cls) -> str:
-        return MORE
 
 
 def _stop(options: StopOptions) -> int:

@@ -79,6 +79,7 @@ class RunOptions(Studied, EngineOptions, InResults):
     """Run the missing trials of a study: a file, a preset, or a study in results/."""
 
     command = "frustration study run"
+    epilog = RUN_EXAMPLES
 
     study: str | None = argument("default: quickstart", None, metavar="FILE|PRESET|NAME")
     settings: tuple[str, ...] = argument(
@@ -86,10 +87,6 @@ class RunOptions(Studied, EngineOptions, InResults):
     )
     retry: bool = option("also run failed trials again", False)
     dry_run: bool = option("print the plan and its cost; write nothing", False)
-
-    @classmethod
-    def more(cls) -> str:
-        return RUN_EXAMPLES
 
 
 class ExtendOptions(EngineOptions, OneStudy):

@@ -47,12 +47,9 @@ class PresetOptions(Preset, EngineOptions, InResults):
     """Run a study that comes with the package."""
 
     command = "frustration study preset"
+    epilog = EXAMPLES
 
     preset: str = argument("frustration study presets lists them", metavar="NAME")
-
-    @classmethod
-    def more(cls) -> str:
-        return EXAMPLES
 
 
 def run_preset(options: PresetOptions) -> int:
