@@ -18,13 +18,16 @@ import pytest
 from study_kit import Deadly, Faulty, bits, ran, tiny, toml
 
 from frustration.commands.study import main as study
+from frustration.engine.backends import STACKED
 from frustration.errors import FrustrationError
 from frustration.files import StorageError
+from frustration.references import ProblemReference
 from frustration.runners import ray as ray_engine
 from frustration.runners.events import LoopDone, StudyStart, TrialDone, TrialFailed
 from frustration.runners.pool import WorkerError
 from frustration.runners.ray import RayEngine
 from frustration.study import run
+from frustration.study.definition import Study
 from frustration.study.store import Store
 
 pytestmark = [
@@ -129,6 +132,24 @@ def test_interrupted_on_a_cluster_it_is_finished_on_one_machine(cluster, tmp_pat
     assert outcome.done == TRIALS
     assert len(loops) < LOOPS
     assert bits(store) == bits(alone)
+
+
+def test_a_stacked_problem_is_trained_there_as_it_is_here(cluster, tmp_path):
+    grid = Study(
+        name="grid",
+        problems=(ProblemReference.parse("digits:Digits(channels=2, hidden=4)"),),
+        modes=("none", "plain", "hidden"),
+        trials=1,
+        meta_loops=2,
+        learning_rates=(1e-2,),
+        batch_size=128,
+        stacked=True,
+    )
+    here, _ = ran(tmp_path / "here", grid)
+    there, outcome = ran(tmp_path / "there", grid, engine=RayEngine(cluster.address), workers=None)
+    assert outcome.done == 3
+    assert {there.record(one).numerics["backend"] for one in there.ids()[0]} == {STACKED}
+    assert bits(there) == bits(here)
 
 
 def test_a_trial_that_fails_on_a_node_is_a_record_of_failure_here(cluster, tmp_path, monkeypatch, alone):
