@@ -80,11 +80,11 @@ class Problem(_FrozenDataclasses):
 
     def build(self) -> nn.Module:
         """A fresh network; torch's generator is seeded for the trial."""
-        raise NotImplementedError
+        raise ProblemError(f"problem {type(self).__name__} has no method build, to make a network")
 
     def data(self) -> Parts:
         """Called once per process."""
-        raise NotImplementedError
+        raise ProblemError(f"problem {type(self).__name__} has no method data, to train on")
 
     def loss(self, network: nn.Module, batch: Any) -> Tensor:
         """One number to be minimised."""

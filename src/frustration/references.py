@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from frustration.protocols import AnyShape
 
 OWN: Final = "frustration.problems"
+MODULES: Final = ("digits", "images", "language", "summaries")
+"""Of the problems that come along."""
 HELD: Final = "held"
 """The source of a problem that only this process has: of a notebook, say."""
 PLAIN: Final = (bool, int, float, str)
@@ -207,7 +209,7 @@ def _class_at(place: str, name: str, folder: Path) -> type[Problem]:
     kind = getattr(module, name, None)
     if not (isinstance(kind, type) and issubclass(kind, Problem)):
         there = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Problem)]
-        known = [n for n in there if n != "Problem"]
+        known = [n for n in there if n != "Problem" and vars(module)[n].__name__ == n]
         hint = did_you_mean(name, known) or f"; there are {', '.join(known) or 'none'}"
         raise ProblemError(f"{place} has no problem {name}{hint}")
     return kind
@@ -226,12 +228,9 @@ def _module_at(place: str, folder: Path) -> types.ModuleType:
                 return importlib.import_module(module)
             except ImportError as error:
                 raise ProblemError(f"the problem module {place} cannot be imported: {error}") from None
-    from pkgutil import iter_modules
-
-    own = [one.name for one in iter_modules(importlib.import_module(OWN).__path__)]
     raise ProblemError(
-        f'there is no module "{place}" to import a problem from; a file is written as {place}.py:Class, and '
-        f"built-in problems are in {', '.join(own)}"
+        f'there is no module "{place}" to import a problem from{did_you_mean(place, MODULES)}; a file is '
+        f"written as {place}.py:Class, and built-in problems are in {', '.join(MODULES)}"
     )
 
 

@@ -267,6 +267,10 @@ def test_names_and_places_are_no_part_of_an_id_and_versions_are():
         ("digits:Digits(3)", "every field is given by its name"),
         ("nowhere.py:Mine", "there is no file nowhere.py"),
         ("nowhere:Mine", 'there is no module "nowhere"'),
+        (
+            "digitz:Digits",
+            "(did you mean digits?); a file is written as digitz.py:Class, and built-in problems are in digits,",
+        ),
         ("digits:", "is not written as file.py:Class"),
     ],
 )
@@ -299,6 +303,10 @@ def test_what_a_problem_cannot_mean_is_refused_in_one_sentence():
             "loader", data=lambda self: parts(torch.utils.data.DataLoader([1, 2]), (x, y))
         ),
         "data returns frustration.Parts, not tuple": of("pair", data=lambda self: (x, y)),
+        "training samples is no number: nan": of("nan", loss=lambda self, n, b: n(b[0]).sum() * torch.nan),
+        "training samples is no number: None": of("forgets", loss=lambda self, n, b: None),
+        "has no method build": type("Nothing", (frustration.Problem,), {"data": Broken.data})(),
+        "has no method data": type("Nothing", (frustration.Problem,), {"build": Broken.build})(),
         "growable names nothing.here": of("growing", growable=lambda self, network: ["nothing.here"]),
     }
     for says, problem in cases.items():
@@ -308,6 +316,10 @@ def test_what_a_problem_cannot_mean_is_refused_in_one_sentence():
         assert "\n" not in str(refusal.value)
     with pytest.raises(InputError, match="is one number, not a tensor of 10"):
         trained(of("vector", loss=lambda self, network, batch: network(batch[0]).flatten()[:10]), "none")
+    with pytest.raises(InputError, match="score returns a number, not 'good'"):
+        trained(of("praising", score=lambda self, network, batches: "good"), "none")
+    with pytest.raises(InputError, match="train returns a number, not None"):
+        trained(of("silent", train=lambda self, network, epoch: None), "none")
     with pytest.raises(ModeError, match="has no wider self"):
         TrialSpec.of(TinyCNN().reference(), "wide@1").check(0)
 
@@ -359,7 +371,7 @@ def test_a_network_that_diverges_leaves_no_trace():
         held_as = ("notebook:wild", "held")
 
         def loss(self, network, batch):
-            return super().loss(network, batch) * float("nan")
+            return super().loss(network, batch) * (float("nan") if network.training else 1.0)
 
     (trial,) = trained(Wild(), "none", meta_loops=1)
     assert trial.curve[0].diverged

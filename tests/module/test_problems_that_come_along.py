@@ -1,5 +1,7 @@
 """Built-in problems train to an end, on data sets by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from test_problems import trained
@@ -10,7 +12,7 @@ from frustration.dataset.split import Part, Split, pixel_values
 from frustration.errors import InputError
 from frustration.problems.digits import Digits
 from frustration.problems.images import CNN, ResNet
-from frustration.references import ProblemReference
+from frustration.references import MODULES, ProblemReference
 from frustration.spec import TrialSpec
 
 SIDES = {"mnist": (1, 28), "fashion-mnist": (1, 28), "cifar-10": (3, 32)}
@@ -60,6 +62,11 @@ def test_data_that_are_not_here_are_one_sentence(monkeypatch):
         ProblemReference.parse("images:CNN(dataset='fashion-mnist', width=3)").shape()
     assert "fashion-mnist: not on this machine, and the download failed" in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_modules_that_come_along_are_those_with_problems_in_them():
+    files = Path(frustration.problems.__path__[0]).glob("*.py")
+    assert sorted(one.stem for one in files if "Problem):" in one.read_text()) == sorted(MODULES)
 
 
 @pytest.mark.parametrize("problem", [Digits(), CNN()])

@@ -110,7 +110,7 @@ class ModulePopulation:
         loop = TrainingEpoch(optimizer, epoch.settings, batches, stopping)
         # Everything random in a loop, a network's own dropout too, follows from the loop's key.
         with seeded(epoch.dropout_key >> 1, self.device), self._precision(), dropout.at_work(network):
-            return float(self.problem.train(network, loop))
+            return self._number("train", self.problem.train(network, loop))
 
     def _optimizer(self, slot: int, epoch: Epoch) -> torch.optim.Optimizer:
         parameters = self._parameters(slot)
@@ -179,7 +179,15 @@ class ModulePopulation:
 
         network = self.networks[slot].eval()
         with torch.no_grad(), seeded(0, self.device), self._precision():
-            return float(self.problem.score(network, batches()))
+            return self._number("score", self.problem.score(network, batches()))
+
+    def _number(self, what: str, returned: object) -> float:
+        try:
+            return float(returned)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise ProblemError(
+                f"problem {self.shape.reference}: {what} returns a number, not {returned!r}"
+            ) from None
 
 
 class Dropout:

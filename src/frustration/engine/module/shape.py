@@ -51,12 +51,24 @@ class Layout:
         if odd:
             raise ProblemError(f"problem {reference}: {odd[0]} is float64; networks are kept as float32")
         with self._explained("cannot be run"):
+            self._run_once()
             self.units = self.problem.units(self.network, self._forward)
         self.unit_layers = list(self.units.all)
         self._learn_growth()
 
     def _forward(self) -> object:
         return self.problem.loss(self.network, self.batch)
+
+    def _run_once(self) -> None:
+        """Units are found by who hears what is not a number, so a fresh network's loss has to be one."""
+        with undisturbed(self.network), torch.no_grad(), seeded(FIXED_SEED):
+            loss = self._forward()
+        if not isinstance(loss, Tensor) or bool(loss.isnan().any()):
+            found = "nan" if isinstance(loss, Tensor) else repr(loss)
+            raise ProblemError(
+                f"problem {self.reference}: the loss of a fresh network on the first "
+                f"{self.data.probed(PROBE_SAMPLES)} training samples is no number: {found}"
+            )
 
     def _learn_growth(self) -> None:
         chosen = self.problem.growable(self.network)
