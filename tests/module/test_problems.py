@@ -269,7 +269,7 @@ def test_names_and_places_are_no_part_of_an_id_and_versions_are():
         ("nowhere:Mine", 'there is no module "nowhere"'),
         (
             "digitz:Digits",
-            "(did you mean digits?); a file is written as digitz.py:Class, and built-in problems are in digits,",
+            "(did you mean digits?); a file is written as digitz.py:Class, and built-in problems",
         ),
         ("digits:", "is not written as file.py:Class"),
     ],
