@@ -638,3 +638,64 @@ def test_a_variable_without_gradient_is_no_frozen_layer():
     text = HEAD + "target = Variable(target, requires_grad=False)\n" + LOOP
     assert told(text, "configuration") == ""
     assert "frozen" in told(text + "net.head.weight.requires_grad = False\n", "configuration")
+
+
+def test_a_list_of_parameters_is_no_optimizer_and_neither_is_one_without_them():
+    listed = HEAD.replace("optimizer =", "param_optimizer = list(net.named_parameters())\noptimizer =")
+    assert "set_optimizer_instance(optimizer)" in report(listed + LOOP).after
+    partial = HEAD.replace("torch.optim.SGD(net.parameters(), lr=0.1)", "torch.optim.SGD(lr=0.1)")
+    assert "no optimizer is made" in report(partial + LOOP).refused
+
+
+def test_a_schedule_of_any_making_is_known_by_its_name():
+    text = "from plans import choose\n" + HEAD + "scheduler = choose('step')(optimizer, size=3)\n" + LOOP
+    assert "        scheduler = choose('step')(optimizer, size=3)\n" in report(text).after
+
+
+def test_a_choice_that_asks_whether_an_optimizer_is_there_is_not_repeated():
+    made = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    text = HEAD.replace(made, f"if optimizer is None:\n    {made}") + LOOP
+    assert report(text).after.count("if optimizer is None") == 1
+
+
+def test_what_a_nested_function_binds_is_declared():
+    made = HEAD[HEAD.index("net = Net()") :]
+    inner = "def main():\n" + "".join(f"    {line}\n" for line in made.splitlines())
+    loop = "".join(f"        {line}\n" for line in LOOP.splitlines() if line)
+    text = HEAD[: HEAD.index("net = Net()")] + inner + "    def train():\n" + loop + "    train()\nmain()\n"
+    assert "        nonlocal net, optimizer\n" in report(text).after
+
+
+def test_a_loop_that_another_one_runs_with_the_same_optimizer_is_asked_for():
+    inner = "def rounds():\n" + "".join(f"    {line}\n" for line in LOOP.splitlines() if line)
+    found = report(HEAD + inner + "for epoch in range(9):\n    rounds()\n")
+    assert "runs this one again and again" in "".join(s.reason for s in found.steps if s.option)
+    assert not found.changed
+    assert report(HEAD + inner + "rounds()\n").changed
+
+
+def test_a_function_of_an_unknown_file_that_is_given_the_optimizer_trains():
+    loop = LOOP.replace("    step()\n", "    core.train(net, optimizer, epoch)\n")
+    assert report("import core\n" + HEAD + loop).state("rebuild") == "missing"
+
+
+def test_a_network_that_an_attribute_holds_too_is_told():
+    text = HEAD.replace("net = Net()", "net = self.network") + LOOP
+    assert "self.network is the same network" in told(text, "model")
+
+
+def test_a_part_of_several_layers_is_told_where_it_alone_is_trained():
+    text = HEAD.replace("nn.Linear(8, 2)", "nn.Sequential(nn.Linear(8, 2))").replace(
+        "SGD(net.parameters()", "SGD(net.head.parameters()"
+    )
+    assert ".head is made of several layers" in told(text + LOOP, "configuration")
+
+
+def test_modules_are_found_in_the_folder_lib_beside_that_of_the_script(tmp_path):
+    for folder in ("tools", "lib"):
+        (tmp_path / folder).mkdir()
+    net = HEAD[: HEAD.index("def step")].replace("nn.Linear(4, 8)", "nn.Conv2d(1, 1, 1)")
+    (tmp_path / "lib" / "nets.py").write_text(net)
+    script = tmp_path / "tools" / "train.py"
+    script.write_text("import torch\nfrom nets import Net\n" + HEAD[HEAD.index("def step") :] + LOOP)
+    assert "convolutions" in " ".join(step.reason for step in examine(script).steps)

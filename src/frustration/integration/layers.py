@@ -92,6 +92,12 @@ def find_layers(script: Script, parts: Parts | None, creation: cst.CSTNode | Non
     if parts and parts.layer:
         layers.ids = [parts.layer]
         layers.reason += f"; only {parts.layer} is trained"
+        several = rf"{re.escape(parts.layer)}\s*=\s*(torch\.)?nn\.(Sequential|ModuleList)\("
+        if re.search(several, script.text):
+            layers.doubts.append(
+                f"{parts.layer} is made of several layers: name those that get dendrites with --layers, "
+                f"as in --layers {parts.layer}.0"
+            )
     elif _frozen(script) and not layers.ids and layers.kind != "lora":
         layers.doubts.append(
             "some layers are frozen here; a frozen layer among those that get dendrites stops the library "

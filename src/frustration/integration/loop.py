@@ -48,8 +48,11 @@ def trains(script: Script, node: cst.CSTNode, seen: frozenset[int] = frozenset()
         function = script.callee(call)
         if function is None:
             arguments = [script.code(argument.value) for argument in call.args]
-            if any("optim" in text for text in arguments) and any(text == "loss" for text in arguments):
-                return True  # loss_scaler(loss, optimizer)
+            handed = any("optim" in text for text in arguments)
+            if handed and (
+                "loss" in arguments or re.search(r"train|fit$|(^|_)(epoch|step)(_|$)", last(name))
+            ):
+                return True  # loss_scaler(loss, optimizer), engine.train(net, optimizer)
             continue
         if id(function.node) in seen:
             continue
@@ -79,6 +82,22 @@ def find_loop(script: Script, parts: Parts) -> TrainingLoop | None:
     near = [x for x in measured if script.scope(x) is script.scope(parts.optimizer)]
     first = [x for x in outer if not any(_runs(script, y, x) for y in outer)]
     return next(iter(near or measured or first or outer), None)
+
+
+def runs(script: Script, parts: Parts, loop: TrainingLoop) -> TrainingLoop | None:
+    """A loop that calls the function of another one, and has the optimizer from outside of both."""
+    here = script.scope(loop)
+    if here is None or script.holds(here, parts.optimizer):
+        return None
+    every: list[TrainingLoop] = [*script.all(cst.For), *script.all(cst.While)]
+    for outer in every:
+        if outer is loop or script.holds(outer, parts.optimizer) or not _runs(script, outer, loop):
+            continue
+        there = script.scope(parts.optimizer)
+        made_inside = there is not None and not script.holds(there, outer)
+        if not made_inside and script.before(parts.optimizer, outer):
+            return outer
+    return None
 
 
 def _runs(script: Script, outer: TrainingLoop, inner: TrainingLoop) -> bool:

@@ -14,7 +14,7 @@ from frustration.integration.draft import Draft, indented
 from frustration.integration.end import edit_end
 from frustration.integration.half_done import complete
 from frustration.integration.imports import add_imports
-from frustration.integration.loop import Score, TrainingLoop, before_training
+from frustration.integration.loop import Score, TrainingLoop, before_training, runs
 from frustration.integration.rebuild import Rebuild, find_rebuild
 from frustration.integration.source import Loop, Script, Statement, leaves_loop
 from frustration.integration.steps import Step
@@ -66,6 +66,13 @@ class LoopEdits:
     def _report(self, score: Score, rebuild: Rebuild | None) -> None:
         """Writes the whole block: score, end, new optimizer."""
         script, add = self.script, self.plain.add
+        if (outer := runs(script, self.plain.parts, self.loop)) is not None:
+            reason = (
+                f"the loop of line {script.line(outer)} runs this one again and again with the same "
+                "optimizer: its rounds are the epochs, so evaluate there"
+            )
+            line = script.line(score.at)
+            add(Step("score", "undecided", reason, line, "option", option="evaluate in the outer loop"))
         if score.doubts:
             reason = f"{score.expression}: {score.doubts}"
             line = script.line(score.at)
@@ -192,7 +199,9 @@ class LoopEdits:
         if rebuild.shared and function is not None:
             body = list(self.script.siblings(next(iter(function.body.body))))  # type: ignore[arg-type]
             docstring = self.script.code(body[0]).startswith(('"', "'", 'r"')) and len(body) > 1
-            self.draft.before(body[1] if docstring else body[0], f"global {', '.join(rebuild.shared)}")
+            self.draft.before(
+                body[1] if docstring else body[0], f"{rebuild.outer} {', '.join(rebuild.shared)}"
+            )
 
     def rebuilt(self, rebuild: Rebuild, line: int) -> None:
         add = self.plain.add

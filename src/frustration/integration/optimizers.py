@@ -37,8 +37,14 @@ def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> b
     name = script.name(value.func)
     if "lr_scheduler" in name or last(name) in PREPARES:
         return False
+    if last(name) in OPTIMIZERS and not any(
+        a.keyword is None or a.keyword.value == "params" for a in value.args
+    ):
+        return False  # without parameters: a setting for somebody else's loop
     if last(name) in OPTIMIZERS | OPTIMIZER_MAKERS or name.startswith("torch.optim."):
         return "swa" not in name
+    if name in ("list", "tuple", "dict", "set", "filter", "sorted", "itertools.chain"):
+        return False  # param_optimizer = list(model.named_parameters())
     if "opt" in target.lower() and any(script.name(a.value) == "torch.optim" for a in value.args):
         return True
     if "opt" in target.lower() and _PARAMETERS.search(script.code(value)):

@@ -114,7 +114,7 @@ def _find_schedulers(script: Script, parts: Parts) -> None:
         statement = script.statement(value)
         if statement is parts.optimizer and schedulers_among(script, names, value):
             parts.schedulers.append(statement)
-        elif makes_scheduler(script, value) and not rebuilt(script, statement):
+        elif _schedules(script, names, value) and not rebuilt(script, statement):
             mine = parts.optimizer_name in _arguments(script, value)
             chained = any(n in _arguments(script, value) for s in parts.schedulers for n in script.targets(s))
             if mine or chained:
@@ -126,6 +126,12 @@ def _find_schedulers(script: Script, parts: Parts) -> None:
             and parts.prepared is None
         ):
             parts.prepared = statement
+
+
+def _schedules(script: Script, names: list[str], value: cst.BaseExpression) -> bool:
+    """Whether a scheduler is made, by what makes it or by its name."""
+    named = len(names) == 1 and re.search("sched", names[0], re.I) is not None
+    return makes_scheduler(script, value) or (named and isinstance(value, cst.Call))
 
 
 def _arguments(script: Script, value: cst.BaseExpression) -> list[str]:
@@ -155,7 +161,7 @@ def _find_creation(script: Script, parts: Parts) -> None:
     parts.wrappings = [call for call, _ in script.calls() if is_wrapping(script, call, parts.model)]
     makers = [
         (script.statement(value), unmoved(value))
-        for value in _values(script, parts.model)
+        for value in values_of(script, parts.model)
         if _creates(script, parts, value)
     ]
     near = [m for m in makers if script.scope(m[0]) is scope] or [
@@ -184,7 +190,7 @@ def _find_creation(script: Script, parts: Parts) -> None:
     parts.created = _last_change(script, parts, parts.made)
 
 
-def _values(script: Script, name: str) -> Iterator[cst.BaseExpression]:
+def values_of(script: Script, name: str) -> Iterator[cst.BaseExpression]:
     """What a name is given, also in `net, data = Net(), data.to(device)`."""
     for names, value in script.assignments():
         if names == [name]:

@@ -115,10 +115,10 @@ def _unreadable(error: Exception, place: str) -> str:
 
 
 def roots(path: Path, text: str) -> list[Path]:
-    """The folders in which a script's imports are looked up: its own, and those it adds to `sys.path`."""
+    """Where a script's imports are looked up: its own folder, those it adds to `sys.path`, `../lib`."""
     own = path.parent
     added = re.findall(r"""sys\.path\.(?:append|insert)\((?:\s*0\s*,)?\s*["']([^"']+)["']\s*\)""", text)
-    return [own, *(own / folder for folder in added)]
+    return [own, *(own / folder for folder in added), own.parent / "lib", own.parent / "src"]
 
 
 def imported_file(path: Path, folders: list[Path], module: str) -> Path | None:

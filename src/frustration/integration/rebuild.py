@@ -54,7 +54,9 @@ class Rebuild:
     every_time: str = ""
     """The function that makes it anew in every epoch by itself; empty: it is made once."""
     shared: list[str] = field(default_factory=list)
-    """Names of the module that the function of the loop binds anew."""
+    """Names of the module, or of a function around it, that the function of the loop binds anew."""
+    outer: str = "global"
+    """How that function says so: global or nonlocal."""
 
     @property
     def lines(self) -> list[str]:
@@ -104,10 +106,12 @@ def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop, reported: boo
         result.generic = GENERIC.format(optimizer=optimizer, network=result.inner)
         made = set()
     result.lost = [n for n in schedulers if n not in made]
-    if here is not None and script.scope(parts.optimizer) is None:
+    there = script.scope(parts.optimizer)
+    if here is not None and here is not there and (there is None or script.holds(there, here)):
+        result.outer = "global" if there is None else "nonlocal"
         binds = {network, optimizer} | {names.get(n, n) for n in made}
         own = _bound_in(script, here)
-        declared = {n for g in script.all(cst.Global, here.body) for n in script.names_in(g)}
+        declared = {n for g in script.all((cst.Global, cst.Nonlocal), here.body) for n in script.names_in(g)}
         result.shared = sorted(n for n in binds if "." not in n and n not in own | declared)
     return result
 
@@ -158,6 +162,8 @@ def _condition(script: Script, statement: Statement) -> Statement:
     found = statement
     for outer in script.around(statement)[1:]:
         if not isinstance(outer, cst.If) or script.all(Loop, outer):
+            break
+        if {*script.targets(statement)} & script.names_in(outer.test):  # if optimizer is None
             break
         if script.last_line(outer) - script.line(outer) > _LARGE or "__main__" in script.code(outer.test):
             break

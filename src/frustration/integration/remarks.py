@@ -12,7 +12,7 @@ from frustration.integration.checkpoints import checkpoints
 from frustration.integration.loop import Score, TrainingLoop, evaluates, evaluations, trains
 from frustration.integration.names import SCORE
 from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, optimizer_among, rebuilt
-from frustration.integration.parts import MOVES, WRAPPERS, Parts
+from frustration.integration.parts import MOVES, WRAPPERS, Parts, values_of
 from frustration.integration.processes import processes
 from frustration.integration.source import Function, Script, last
 from frustration.integration.steps import Step, hand
@@ -29,6 +29,7 @@ def remarks(
     if library:  # with our own loops network and optimizer stay the same objects
         yield from _holders(script, parts, loop)
         yield from _remade(script, parts)
+        yield from _borrowed(script, parts)
         yield from _repeated(script, parts, loop)
     yield from _other_loops(script, parts, loop)
     yield from _schedulers(script, parts)
@@ -288,6 +289,14 @@ def _other_loops(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[S
         if same and not script.holds(other, parts.optimizer) and trains(script, other.body):
             reason = "this loop trains as well, and is left as it is: its scores are not reported"
             yield hand("score", reason, script.line(other))
+
+
+def _borrowed(script: Script, parts: Parts) -> Iterator[Step]:
+    """`model = self.model`: the attribute keeps the network of before."""
+    for value in values_of(script, parts.model):
+        if isinstance(value, cst.Attribute) and script.statement(value) is parts.made:
+            reason = f"{script.code(value)} is the same network and gets no dendrites: do it where it is made"
+            yield hand("model", reason, script.line(value))
 
 
 def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
