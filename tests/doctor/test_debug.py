@@ -132,6 +132,24 @@ def test_a_control_of_a_loss_is_better_where_it_is_lower(tmp_path):
     assert [row[4] for row in found.rows] == ["", "+0.1", "", "+0.1"]
 
 
+def test_a_direction_that_no_file_says_is_asked_for_or_read_from_the_script(tmp_path):
+    runs(tmp_path / "grown", -0.1)
+    (tmp_path / "grown" / "seed0" / "seed0_config.json").unlink()
+    unknown = analyze(tmp_path / "grown")
+    assert "do not say whether a higher score is better" in unknown.sentences[0]
+    assert unknown.rows[1][4] == "-0.1"
+    lower = analyze(tmp_path / "grown", better=False)
+    assert lower.rows[1][4] == "+0.1"
+    assert "do not say" not in " ".join(lower.sentences)
+    scores = "".join(f"{epoch},{1 - epoch / 10}\n" for epoch in range(6))
+    (tmp_path / "grown" / "seed0" / "seed0Scores.csv").write_text("Epochs,Validation Scores\n" + scores)
+    script = tmp_path / "train.py"
+    for way, wrong in ((False, False), (True, True)):
+        script.write_text(f'net = UPA.perforate_model(net, save_name="x", maximizing_score={way})\n')
+        growth = debug(script, results=tmp_path / "grown" / "seed0").growth
+        assert any("the direction is wrong" in line for line in growth) is wrong
+
+
 def test_the_graph_is_written_only_where_it_is_asked_for(tmp_path, capsys):
     assert main(["analyze", str(RESULTS), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["parameters"] == "46"

@@ -263,11 +263,14 @@ class AnalyzeOptions(AsJson):
     """What each dendrite gave and cost, and what to change."""
 
     command = f"{NAME} analyze"
-    usage = "FOLDER [--control FOLDER]"
+    usage = "FOLDER [--control FOLDER] [--better higher|lower]"
 
     folder: Path = argument("one run, or a folder of runs (seeds)", read=Path, metavar="FOLDER")
     control: Path | None = option("runs of an ordinary wider network", read=Path, metavar="FOLDER")
     graph: Path | None = option("draw four panels as PNG", read=Path, metavar="FILE")
+    better: str | None = option(
+        "which score is better, where the files do not say it", choices=("higher", "lower")
+    )
 
 
 def _analyze(options: AnalyzeOptions) -> int:
@@ -275,7 +278,8 @@ def _analyze(options: AnalyzeOptions) -> int:
 
     from frustration.integration.analyze import HEADER, analyze
 
-    found = analyze(options.folder, options.control)
+    better = None if options.better is None else options.better == "higher"
+    found = analyze(options.folder, options.control, better)
     if options.graph is not None:
         from frustration.integration.graph import draw
 

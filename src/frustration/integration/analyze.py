@@ -22,8 +22,11 @@ OVERFITTED = 0.1
 HEADER = ("run", "dendrites", "parameters", "best validation", "gain", "gain per 1,000 parameters")
 
 
-def analyze(folder: Path, control: Path | None = None) -> Analysis:
-    """Reads the run in a folder, or the runs in its folders; `control` is an ordinary wider network."""
+def analyze(folder: Path, control: Path | None = None, better: bool | None = None) -> Analysis:
+    """Reads the run in a folder, or the runs in its folders; `control` is an ordinary wider network.
+
+    `better`: whether a higher score is, for runs whose files do not say it.
+    """
     from frustration.integration.own_records import analyze_own, read_own
 
     own = read_own(folder)
@@ -37,6 +40,12 @@ def analyze(folder: Path, control: Path | None = None) -> Analysis:
     runs = runs_in(folder)
     result = Analysis(runs)
     for run in runs:
+        run.higher = better
+        if known_direction(run) is None:
+            result.sentences.append(
+                f"{run.name}: its files do not say whether a higher score is better, and it is taken to be; "
+                "give --better lower if the score is a loss"
+            )
         _rows(run, result)
         _failed(run, result)
         _advice(run, result)
@@ -58,8 +67,14 @@ def settings_of(run: Run) -> dict[str, Any]:
     return {}
 
 
+def known_direction(run: Run) -> bool | None:
+    """Whether a higher score is better; the library's test of four epochs does not write it."""
+    written = settings_of(run).get("maximizing_score")
+    return written if isinstance(written, bool) else run.higher
+
+
 def maximizes(run: Run) -> bool:
-    return settings_of(run).get("maximizing_score", True) is not False
+    return known_direction(run) is not False
 
 
 def gain(run: Run) -> float | None:
@@ -219,6 +234,8 @@ def _control(runs: list[Run], control: Path | None, result: Analysis) -> None:
         )
         return
     others = [run for run in runs_in(control) if run.final.architectures]
+    for run in others:
+        run.higher = runs[0].higher if runs else None
     if not others:
         raise InputError(f"{control} holds no scores of an architecture")
     sign = 1 if maximizes(others[0]) else -1

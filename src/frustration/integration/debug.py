@@ -40,6 +40,8 @@ def debug(
     folder = results or _results_beside(script, report)
     if folder is not None:
         for run in runs_in(folder):
+            if said := re.search(r"maximizing_score\s*=\s*(True|False)", report.before):
+                run.higher = said[1] == "True"
             found.growth += list(growth_of(run))
     found.growth += _counted_in(log)
     return found
@@ -77,7 +79,7 @@ def growth_of(run: Run) -> list[str]:
     patience = int(settings.get("n_epochs_to_switch", PATIENCE))
     lines = []
     if not run.before and not run.failed and run.grown == 0:
-        best, last = _library_best(scores, settings)
+        best, last = _library_best(scores, settings, maximizes(run))
         since = len(scores) - 1 - last
         lines.append(
             f"no dendrite was added in {len(scores)} epochs: the best that counts is {best:.6g} of epoch "
@@ -98,14 +100,13 @@ def growth_of(run: Run) -> list[str]:
     return lines
 
 
-def _library_best(scores: list[float], settings: dict[str, object]) -> tuple[float, int]:
+def _library_best(scores: list[float], settings: dict[str, object], rising: bool) -> tuple[float, int]:
     """The best score and its epoch, with the margins that the library asks of a new best."""
     thresholds = settings.get("improvement_threshold", [0.001])
     first = thresholds[0] if isinstance(thresholds, list) and thresholds else thresholds
     margin = float(first) if isinstance(first, (int, float)) else 0.001
     raw = settings.get("improvement_threshold_raw", 1e-5)
     least = float(raw) if isinstance(raw, (int, float)) else 1e-5
-    rising = settings.get("maximizing_score", True) is not False
     best, epoch = 0.0, 0
     for number, score in enumerate(scores):
         if rising:

@@ -45,6 +45,9 @@ def draw(runs: list[Run], path: Path) -> None:
         axes.set_xlabel(across)
         if axes.get_lines():
             axes.legend(fontsize=7)
+        else:
+            axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
+            axes.set_axis_off()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     write_atomically(path, buffer.getvalue())

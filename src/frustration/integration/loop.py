@@ -356,7 +356,7 @@ def _chosen(script: Script, loop: TrainingLoop, metric: str) -> Score:
         known = sorted({n for n, _ in bound_in(script, loop.body) if n.isidentifier()})
         raise InputError(
             f"--metric {metric}: nothing in the loop of line {script.line(loop)} assigns {root}; it assigns "
-            + ", ".join(known)
+            + (", ".join(known) or "no variable at all")
         )
     at = placed(script, loop, bound[-1][1])
     better, why = known_better(script, loop, metric, None)

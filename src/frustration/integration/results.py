@@ -57,6 +57,8 @@ class Run:
     failed: list[Group] = field(default_factory=list)
     before: list[Group] = field(default_factory=list)
     """States before a growth, in their order."""
+    higher: bool | None = None
+    """Whether a higher score is better, where the library's files do not say it; None: not known."""
 
     @property
     def grown(self) -> int:
