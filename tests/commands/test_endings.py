@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from frustration.terminal.printing import say
-from frustration.terminal.table import WIDE, plain_table
+from frustration.terminal.table import WIDE, fitted, plain_table
 
 HEADS = (
     "architecture",
@@ -75,6 +75,18 @@ def test_at_80_and_60_columns_it_stays_a_table_and_says_what_left(width):
 
 def test_note_stays_where_n_leaves():
     assert "note" in " ".join(printed(60)[:3])
+
+
+def test_a_comparison_with_notes_is_a_table_at_60_columns_too():
+    table = plain_table("mode", "LKG test %\nmean ± std", "n", "paired test %\nvs none", "note", left=(0, 4))
+    table.add_row("none", "73.56 ± 2.70", "6", "control", "")
+    table.add_row("dropout", "69.77 ± 2.82", "6", "-3.79 (-9.57 to +0.00)", "inert 1 of 6")
+    console = Console(width=60, force_terminal=True, color_system=None)
+    made, left_out = fitted(table, console)
+    assert left_out == ["n"]
+    with console.capture() as captured:
+        console.print(made)
+    assert "dropout  69.77 ± 2.82  -3.79 (-9.57 to +0.00)  inert 1 of 6" in captured.get()
 
 
 @pytest.mark.usefixtures("wide")

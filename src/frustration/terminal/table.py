@@ -46,7 +46,8 @@ def plain_table(*headers: str, left: Sequence[int] = (0,)) -> Table:
 def fitted(table: Table, console: Console) -> tuple[Table | str, list[str]]:
     """The table as a terminal of this width has room for it, and the heads of the columns that it lacks.
 
-    Columns leave by `LEAVING`. What is still too wide, or has nothing to leave, becomes blocks of lines.
+    Columns leave by `LEAVING`, then the rest moves closer. What is still too wide, or has nothing to leave,
+    becomes blocks of lines.
     """
     table = _measured(_merged(table) if console.is_terminal else table)
     if WIDE.get() or _fits(table, console):
@@ -59,7 +60,8 @@ def fitted(table: Table, console: Console) -> tuple[Table | str, list[str]]:
             narrow = _with(narrow, kept)
         if left_out and _fits(narrow, console):
             return narrow, left_out
-    return _blocks(table), []
+    narrow = _closer(narrow)
+    return (narrow, left_out) if left_out and _fits(narrow, console) else (_blocks(table), [])
 
 
 def natural_width(table: Table, console: Console) -> int:
@@ -88,6 +90,13 @@ def _with(table: Table, columns: Sequence[Column]) -> Table:
     """The same rows with these columns."""
     other = copy.copy(table)
     other.columns = [replace(column, _index=at) for at, column in enumerate(columns)]
+    return other
+
+
+def _closer(table: Table) -> Table:
+    """The same with a blank less between columns."""
+    other = copy.copy(table)
+    other.padding = (0, 1, 0, 0)
     return other
 
 
