@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from frustration.errors import FrustrationError
+from frustration.errors import FrustrationError, InputError
 
 LOCK = ".lock"
 """The name of the lock of a model directory."""
@@ -66,6 +66,17 @@ def read_file(path: Path, most: float = MOST_BYTES) -> bytes:
         if (size := os.fstat(file.fileno()).st_size) > most:
             raise OSError(errno.EFBIG, f"it has {size:,} bytes, more than such a file can have", str(path))
         return file.read()
+
+
+def read_text(path: Path, what: str = "", encoding: str = "utf-8") -> str:
+    """The text of a file that the user names; InputError, which calls it `what`, if it cannot be read."""
+    name = f"{what} {path}".lstrip()
+    try:
+        return read_file(path).decode(encoding)
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not text in UTF-8: {error}") from None
 
 
 def open_file(path: Path) -> io.BufferedReader:

@@ -7,19 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from frustration.errors import InputError
-from frustration.files import read_file, write_atomically
+from frustration.files import read_file, read_text, write_atomically
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 def read(path: Path) -> list[str]:
     """The names, each once; empty lines and what follows a # are skipped."""
-    try:
-        lines = read_file(path).decode("utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read the list of jobs {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"the list of jobs {path} is not text in UTF-8: {error}") from None
+    lines = read_text(path, "the list of jobs").splitlines()
     names: dict[str, None] = {}
     for number, line in enumerate(lines, start=1):
         name = line.partition("#")[0].strip()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.errors import InputError
-from frustration.files import read_file
+from frustration.files import read_text
 
 TABLE = Path(__file__).with_name("prices.json")
 INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
@@ -65,9 +65,7 @@ def price(region: str, instance: str, overrides: Overrides | None = None) -> Pri
 def table(path: Path = TABLE) -> tuple[Price, ...]:
     """All rows of a price table."""
     try:
-        document = json.loads(read_file(path).decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
-    except OSError as error:
-        raise InputError(f"cannot read the prices {path}: {error.strerror}") from None
+        document = json.loads(read_text(path, "the prices"), parse_float=Decimal, parse_int=Decimal)
     except ValueError as error:
         raise InputError(f"the prices {path} are not JSON: {error}") from None
     rows = document.get("prices") if isinstance(document, dict) else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError
-from frustration.files import read_file
+from frustration.files import read_text
 from frustration.report.outcomes import outcome_cell
 from frustration.report.results import Cell, Setting, StudyResults
 
@@ -34,13 +34,7 @@ _SEPARATOR = re.compile(r"\|?[\s:|-]+\|?")
 
 def read_trials_file(path: Path) -> StudyResults:
     """The trials of the file as results; InputError names the line that cannot be understood."""
-    try:
-        lines = read_file(path).decode("utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8: {error}") from None
-    return parse_trials(lines, path)
+    return parse_trials(read_text(path).splitlines(), path)
 
 
 def parse_trials(lines: list[str], path: Path) -> StudyResults:

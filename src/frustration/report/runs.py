@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from frustration.errors import InputError, did_you_mean
-from frustration.files import read_file
+from frustration.files import read_text
 from frustration.metric import Metric
 from frustration.references import ProblemReference
 from frustration.report.formatting import listed, many
@@ -150,12 +150,7 @@ def rows_of_arrays(scores: Mapping[str, Any]) -> tuple[Sequence[Row], Columns]:
 
 
 def _rows(path: Path) -> tuple[Sequence[Row], int]:
-    try:
-        text = read_file(path).decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8: {error}") from None
+    text = read_text(path, encoding="utf-8-sig")
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)

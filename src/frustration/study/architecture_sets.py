@@ -8,7 +8,7 @@ from typing import Final
 
 from frustration.architecture import Architecture
 from frustration.errors import InputError, did_you_mean
-from frustration.files import read_file
+from frustration.files import read_text
 
 _ONE = (2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2)
 _TWO = (939, 588, 354, 214, 115, 59, 30, 16, 8, 4)
@@ -56,12 +56,7 @@ def _named(name: str) -> tuple[Architecture, ...]:
 
 def _from_file(path: Path) -> tuple[Architecture, ...]:
     """One architecture a line; empty lines and what follows a # are skipped."""
-    try:
-        lines = read_file(path).decode("utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read the architectures in {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"the architectures in {path} are not text in UTF-8: {error}") from None
+    lines = read_text(path, "the list of architectures").splitlines()
     found = []
     for number, line in enumerate(lines, start=1):
         if text := line.partition("#")[0].strip():

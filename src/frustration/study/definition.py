@@ -19,7 +19,7 @@ from frustration.architecture import Architecture
 from frustration.dataset import check_name
 from frustration.engine.backends import NEEDS_PROBLEM
 from frustration.errors import InputError, did_you_mean
-from frustration.files import read_file
+from frustration.files import read_text
 from frustration.modes import mode_named
 from frustration.references import ProblemReference, is_reference
 from frustration.sinks import one_line, shown
@@ -246,13 +246,7 @@ class Study:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        try:
-            text = read_file(path).decode("utf-8")
-        except OSError as error:
-            raise InputError(f"cannot read the study {path}: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise InputError(f"the study {path} is not text in UTF-8: {error}") from None
-        return cls.from_toml(text, str(path), path.parent)
+        return cls.from_toml(read_text(path, "the study"), str(path), path.parent)
 
 
 class _KeyProblem(Exception):
