@@ -305,6 +305,14 @@ except perforated.DebuggerReached as stop:
     assert len(raised) == 2, done.stderr[-2000:]
 
 
+def test_a_process_whose_parent_dies_before_it_asks_anything_removes_its_folder():
+    process = LibraryProcess(Files())
+    assert process.folder.exists()
+    process._requests.close()  # as a kill of the parent does
+    process._process.wait(timeout=60)
+    assert not process.folder.exists()
+
+
 def test_a_library_that_ends_its_process_with_success_has_failed():
     held = io.BytesIO()
     answer(held, lambda: sys.exit(0), {}, {}, (), Path())

@@ -47,7 +47,7 @@ def main() -> None:
                 trainee = trainee_of(request.pop("trains"), secrets)
             answer(replies, trainee.handlers[request.pop("do")], request, arrays, secrets, folder)
     finally:
-        if trainee is not None and trainee.ephemeral:
+        if wire.EPHEMERAL in sys.argv:
             shutil.rmtree(folder, ignore_errors=True)
 
 

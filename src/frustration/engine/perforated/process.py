@@ -83,6 +83,7 @@ class LibraryProcess:
         environment |= licence.environment() if licence else {}
         # -P: not the modules that happen to be in the folder.
         program = [sys.executable, "-P", "-m", "frustration.engine.perforated.child"]
+        program += [wire.EPHEMERAL] if self.ephemeral else []
         try:
             self._process = subprocess.Popen(
                 program,

@@ -31,7 +31,6 @@ class Trainee(ABC):
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self._secrets = secrets
-        self.ephemeral = False
         self._network: PerforatedNetwork | None = None
         self._guest = False
         """Whether what was loaded last has another shape than the library's own: it is evaluated only."""
@@ -68,7 +67,7 @@ class Trainee(ABC):
     ) -> Reply:
         """Make a bare network of the library's, and seed torch's own generator, from which it draws."""
         torch.set_num_threads(1)
-        self.ephemeral, self._graphs, self._keeps_files = ephemeral, graphs, not ephemeral
+        self._graphs, self._keeps_files = graphs, not ephemeral
         self.settings, self.batch_size = Settings.of(settings), batch_size
         names, outputs = self._prepare(what)
         grows = self.settings.grown_layers(outputs)

@@ -19,6 +19,9 @@ Message = dict[str, Any]
 SIMPLE_MLP, PROBLEM = "SimpleMLP", "problem"
 """What the process trains, as the first message says."""
 
+EPHEMERAL = "ephemeral"
+"""The argument of a process that removes its folder when it ends."""
+
 DTYPES = ("float32", "int64", "uint8")
 
 
