@@ -111,6 +111,20 @@ def test_a_dry_run_says_what_it_costs_and_writes_nothing(study, grid):
     assert not study.results.exists()
 
 
+def test_a_problem_brings_its_data_and_is_no_axis_of_the_grid():
+    grid = {"name": "both", "problems": ["digits:Digits"], "modes": ["none", "plain"], "trials": 2}
+
+    def said(**more) -> str:
+        whole = Study.from_fields({**grid, **more}, "the study", Path())
+        specs = tuple(whole.specs(whole.no_digests()))
+        where = {"backend": "native", "device": "cpu", "workers": 1}
+        start = StudyStart(name="both", specs=specs, done=frozenset(), failed=frozenset(), **where)
+        return study_progress.opening(start)
+
+    assert "4 trials (1 problem x 2 modes x 2 trials" in said()
+    assert "8 trials (2 networks x 2 modes x 2 trials" in said(architectures=["[1*2]"], train_fraction=0.5)
+
+
 def test_too_few_loops_for_growth_are_warned_about_before_anything_runs(study, grid):
     path = grid.with_name("few.toml")
     path.write_text(GRID.replace('"decay"', '"dendrites"').replace('"grid"', '"few"'))

@@ -80,8 +80,10 @@ def _engine(options: EngineOptions) -> Engine:
 
 def plan(options: EngineOptions, study: Study, store: Store) -> int:
     """`--dry-run`."""
+    from frustration.report.formatting import many
     from frustration.study.pilot import first_rates
     from frustration.study.run import after_pilot, at_rates, prepare
+    from frustration.terminal.study import subjects
     from frustration.terminal.study_tables import plan_table
 
     store.check(study)
@@ -93,10 +95,12 @@ def plan(options: EngineOptions, study: Study, store: Store) -> int:
     done = store.ids()[0]
     missing = len({spec.id for spec in prepared.specs} - done)
     twins = sum(planned.spec.id not in done for planned in prepared.twins.all)
+    networks = (*study.architectures, *study.problems)
+    kind = subjects(study.problems, study.architectures)
     if not options.json:
         say_all(
-            f"{study.name}: {study.size:,} trials ({len(study.architectures)} architectures, "
-            f"{len(study.modes)} modes), {study.size - missing:,} done; nothing is written"
+            f"{study.name}: {study.size:,} trials ({many(len(networks), kind)}, "
+            f"{many(len(study.modes), 'mode')}), {study.size - missing:,} done; nothing is written"
         )
         if twins:
             say_all(
@@ -105,7 +109,7 @@ def plan(options: EngineOptions, study: Study, store: Store) -> int:
             )
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
-        say_all(*(f"  {architecture}" for architecture in study.architectures))
+        say_all(*(f"  {network}" for network in networks))
         return 0
     if options.json:
         print(json.dumps({"trials": missing, "twins": twins, "seconds": estimate.by_architecture()}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -214,17 +214,18 @@ def results(store: Store) -> Iterator[RenderableType]:
 def opening(start: StudyStart) -> str:
     """`quickstart: 96 trials (2 architectures x 6 modes x 8 trials), 12 done; 2 workers on cpu`."""
     specs = start.specs
+    own = {spec.architecture for spec in specs if spec.problem}  # they bring data: no axis of the grid
+    given = {spec.architecture for spec in specs if not spec.problem}
     axes = [
-        (len({spec.architecture for spec in specs}), "architecture"),
-        (len({spec.dataset for spec in specs}), "data set"),
-        (len({spec.train_fraction for spec in specs}), "fraction"),
+        (len(own | given), subjects(own, given)),
+        (len({spec.dataset for spec in specs if not spec.problem}), "data set"),
+        (len({spec.train_fraction for spec in specs if not spec.problem}), "fraction"),
         (len({spec.learning_rate for spec in specs}), "learning rate"),
         (len({spec.label for spec in specs}), "mode"),
         (len({spec.trial for spec in specs}), "trial"),
     ]
-    grid = " x ".join(
-        many(count, what) for count, what in axes if count > 1 or what in ("architecture", "mode", "trial")
-    )
+    shown = (axes[0][1], "mode", "trial")
+    grid = " x ".join(many(count, what) for count, what in axes if count > 1 or what in shown)
     ids = {spec.id for spec in specs}
     done, failed = len(ids & start.done), len(ids & start.failed)
     there = f", {done:,} done" if done else ""
@@ -233,6 +234,11 @@ def opening(start: StudyStart) -> str:
     loops = max((spec.meta_loops for spec in specs), default=0)
     what = f"{start.name}: {len(ids):,} trials ({grid}, to loop {loops}){there}"
     return f"{what}; {many(start.workers, 'worker')} on {start.device}" if start.workers else what
+
+
+def subjects(problems: Collection[object], architectures: Collection[object]) -> str:
+    """What such a study trains, one of them."""
+    return "network" if problems and architectures else "problem" if problems else "architecture"
 
 
 def counted(board: Board, elapsed: float | None, short: bool = False) -> str:
