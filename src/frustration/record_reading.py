@@ -252,12 +252,15 @@ def _check_treatment(treatment: Mapping[str, Any], spec: Mapping[str, Any]) -> N
         raise RecordError(str(error)) from None
 
 
-def read_failure(content: bytes) -> dict[str, Any]:
-    """What went wrong with a trial, as `Store.write_failure` wrote it."""
+def read_failure(content: bytes, trial_id: str) -> dict[str, Any]:
+    """What went wrong with this trial, as `Store.write_failure` wrote it."""
     try:
-        return check(unseal(content)[0], FAILURE, "it")
+        found = check(unseal(content)[0], FAILURE, "it")
     except InputError as error:
         raise RecordError(f"not a whole report of a failure ({error})") from None
+    if found["id"] != trial_id:
+        raise RecordError(f"it is about the trial {found['id']}")
+    return found
 
 
 def read_spec(fields: Any) -> TrialSpec:

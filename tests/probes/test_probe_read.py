@@ -108,6 +108,17 @@ def test_a_torn_file_is_a_sentence_and_the_rest_is_read(copy):
     assert f"{path} is torn" in problem
 
 
+def test_a_file_that_was_copied_from_another_trial_is_a_sentence_and_no_row(copy):
+    files = ProbeFiles(copy.root)
+    one, other, *_ = files.ids()
+    shutil.copy(files.path(one), files.path(other))
+    probes = read_probes(copy.root)
+    assert len(probes) == 11
+    assert probes.problems == (
+        f"{files.path(other)} is about another trial than the one that it is named after",
+    )
+
+
 def test_a_study_that_was_not_probed_has_no_rows(store):
     probes = read_probes(store.root)
     assert (len(probes), probes.problems, dict(probes.settings)) == (0, (), {})

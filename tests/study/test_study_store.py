@@ -5,6 +5,7 @@ import os
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from frustration.record_reading import RecordError, read_failure
 from frustration.study import store as store_module
 from frustration.study.merge import union
 from frustration.study.store import Store
+from frustration.terminal.study_tables import main_table
 
 MANY = 2_000
 
@@ -189,12 +191,31 @@ def test_a_flipped_bit_in_what_went_wrong_is_noticed_and_one_without_a_digest_is
     trial_id, spec = record.spec.id, record.spec.to_dict()
     store.write_failure(trial_id, spec, "ValueError: no")
     content = store.failure_path(trial_id).read_bytes()
-    assert read_failure(content) == {"id": trial_id, "spec": spec, "traceback": "ValueError: no"}
+    assert read_failure(content, trial_id) == {"id": trial_id, "spec": spec, "traceback": "ValueError: no"}
     for place in range(len(content) - 1):
         with pytest.raises(RecordError):
-            read_failure(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            read_failure(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :], trial_id)
     older = re.sub(rb', "sha256": "[0-9a-f]*"', b"", content)
-    assert read_failure(older) == read_failure(content)
+    assert read_failure(older, trial_id) == read_failure(content, trial_id)
+    with pytest.raises(RecordError, match=f"it is about the trial {trial_id}"):
+        read_failure(content, "0" * 16)
+
+
+@pytest.mark.parametrize("other", [{"meta_loops": 3}, {"seed": 1}, {"trial": 4}], ids=str)
+def test_a_record_that_was_copied_from_another_study_is_in_no_mean(other, tmp_path, capsys):
+    study = tiny(trials="4", train_fraction="1.0")
+    store = Store(tmp_path / "study")
+    store.create(study)
+    (record,) = synthetic_records(1)
+    assert (record.spec.meta_loops, record.spec.seed, record.spec.trial) == (2, 0, 0)
+    store.write_record(record)
+    before = list(main_table(study, store).columns[2].cells)
+    assert before == ["1/4", "0", "0", "0"]
+    spec = replace(record.spec, **other)
+    curve = tuple(replace(record.curve[0], loop=loop) for loop in range(1, spec.meta_loops + 1))
+    store.write_record(replace(record, spec=spec, loop=spec.meta_loops, curve=curve))
+    assert list(main_table(study, store).columns[2].cells) == before
+    assert "left out: 1 trials whose number, loops or seed" in capsys.readouterr().err
 
 
 def test_a_record_under_another_name_is_refused(tmp_path):

@@ -76,7 +76,7 @@ def gather(
                     _keep_record(member, into, belongs)
                     parcel.records.add(trial["id"])
                 else:
-                    _keep_failure(member, into)
+                    _keep_failure(member, trial["id"], into)
                     parcel.failures.add(trial["id"])
         except InputError as error:
             parcel.refused.append(f"{member.base}: {error}")
@@ -94,11 +94,9 @@ def _keep_record(member: Member, into: Store, belongs: Callable[[TrialSpec], boo
     into.write_record(found.record())
 
 
-def _keep_failure(member: Member, into: Store) -> None:
-    content = read_failure(_content(member))
-    if member.base != f"{content['id']}.failed.json":
-        raise InputError(f"it is about the trial {content['id']}")
-    into.write_failure(content["id"], content["spec"], content["traceback"])
+def _keep_failure(member: Member, trial_id: str, into: Store) -> None:
+    content = read_failure(_content(member), trial_id)
+    into.write_failure(trial_id, content["spec"], content["traceback"])
 
 
 def _keep_networks(networks: set[str], into: Store, parcel: ArchiveContents) -> None:

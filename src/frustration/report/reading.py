@@ -130,7 +130,7 @@ def _failures(
     for trial_id in sorted(failed):
         path = store.failure_path(trial_id)
         try:
-            found = read_failure(read_file(path))
+            found = read_failure(read_file(path), trial_id)
             spec = read_spec(found["spec"])
             _, architecture, identity = identities.of(found["spec"])
         except (OSError, RecordError, Unusable) as error:

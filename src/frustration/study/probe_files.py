@@ -77,9 +77,12 @@ class ProbeFiles:
                 newer,
             )
         try:
-            return check(content, PROBE, "it")
+            check(content, PROBE, "it")
         except InputError as error:
             raise ProbeFileError(f"{path} is not a probe that this version writes ({error})") from None
+        if content.get("id", trial_id) != trial_id:
+            raise ProbeFileError(f"{path} is about another trial than the one that it is named after")
+        return content
 
     def write(self, content: dict[str, Any]) -> None:
         path = self.path(content["id"])

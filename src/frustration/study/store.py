@@ -228,7 +228,7 @@ class Store:
         found = []
         for trial_id in sorted(self.ids()[1]):
             with contextlib.suppress(OSError, RecordError):
-                found.append(read_failure(read_file(self.failure_path(trial_id))))
+                found.append(read_failure(read_file(self.failure_path(trial_id)), trial_id))
         return found
 
     def record(self, trial_id: str) -> TrialRecord:

@@ -50,7 +50,7 @@ def cells(study: Study) -> list[dict[str, Any]]:
 def main_table(study: Study, store: Store) -> Table:
     """One row per cell; axes with one value only have no column."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for line in store.summaries(complain):
+    for line in _own(study, store.summaries(complain)):
         found.setdefault(_key(line), []).append(line)
     failed: dict[tuple[Any, ...], int] = {}
     for key in _failed_cells(store):
@@ -80,6 +80,15 @@ def main_table(study: Study, store: Store) -> Table:
             note,
         )
     return table
+
+
+def _own(study: Study, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of trials that the study can have: a copied file may be of another study."""
+    loops = dict(enumerate(study.loops_by_trial or [study.meta_loops] * study.trials))
+    own = [one for one in lines if (one["seed"], one["meta_loops"]) == (study.seed, loops.get(one["trial"]))]
+    if others := len(lines) - len(own):
+        complain(f"left out: {others:,} trials whose number, loops or seed {study.name} does not have")
+    return own
 
 
 def metrics_of(study: Study) -> dict[str, Metric]:
