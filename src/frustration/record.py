@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from frustration.errors import InputError
 from frustration.files import write_atomically
+from frustration.modes import Mode
 from frustration.sealed_json import seal
 from frustration.spec import TrialSpec
 from frustration.treatment import Session, differ
@@ -106,7 +108,7 @@ class TrialRecord:
         for segment in self.spec.program.segments:
             for mode in segment.components:
                 if not mode.control:
-                    seen = any(mode.acted(entry.evidence.get(mode.name, {})) for entry in self.curve)
+                    seen = any(_acted(mode, entry) for entry in self.curve)
                     acted[mode.name] = acted.get(mode.name, False) or seen
         return tuple(name for name, did in acted.items() if not did)
 
@@ -152,3 +154,11 @@ class TrialRecord:
     def write(self, path: Path) -> None:
         """Write it with a digest of itself."""
         write_atomically(path, (seal(self.to_dict()) + "\n").encode())
+
+
+def _acted(mode: Mode, entry: LoopEntry) -> bool:
+    """InputError where a file says what no mode of this name would: evidence is free in form."""
+    try:
+        return mode.acted(entry.evidence.get(mode.name, {}))
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"the evidence of loop {entry.loop} is not of {mode.name} ({error!r})") from error

@@ -186,7 +186,7 @@ class RecordFields(RecordHead):
 
     def record(self) -> TrialRecord:
         same = {name: self.fields[name] for name in (*SHARED, "parameters", "flops")}
-        return TrialRecord(
+        record = TrialRecord(
             spec=self.spec,
             curve=tuple(LoopEntry(**entry) for entry in self.fields["curve"]),
             ended_early=self.fields.get("ended_early", False),
@@ -195,6 +195,11 @@ class RecordFields(RecordHead):
             sessions=tuple(Session(**session) for session in self.fields.get("sessions", ())),
             **same | {"past_numerics": tuple(same["past_numerics"])},
         )
+        try:
+            _ = record.inert  # so its modes can read the evidence
+        except InputError as error:
+            raise RecordError(str(error)) from None
+        return record
 
 
 def fields_of(record: TrialRecord) -> RecordFields:

@@ -14,6 +14,7 @@ from study_kit import bits, ran, synthetic_records, tiny
 from frustration.errors import InputError
 from frustration.files import StorageError, in_turn
 from frustration.record_reading import RecordError, read_failure
+from frustration.sealed_json import seal
 from frustration.study import store as store_module
 from frustration.study.merge import union
 from frustration.study.store import Store
@@ -199,6 +200,21 @@ def test_a_flipped_bit_in_what_went_wrong_is_noticed_and_one_without_a_digest_is
     assert read_failure(older, trial_id) == read_failure(content, trial_id)
     with pytest.raises(RecordError, match=f"it is about the trial {trial_id}"):
         read_failure(content, "0" * 16)
+
+
+@pytest.mark.parametrize("evidence", [{"removed": ""}, {"removed": None}, []], ids=str)
+def test_evidence_that_its_mode_cannot_read_is_named(evidence, tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    _, record = synthetic_records(2)
+    path = store.record_path(record.spec.id)
+    store.write_record(record)
+    fields = json.loads(path.read_bytes())
+    del fields["sha256"]
+    fields["curve"][1]["evidence"]["hidden"] = evidence
+    path.write_text(seal(fields))
+    with pytest.raises(RecordError, match=r"the evidence of loop 2 is not of hidden \("):
+        store.record(record.spec.id)
 
 
 @pytest.mark.parametrize("other", [{"meta_loops": 3}, {"seed": 1}, {"trial": 4}], ids=str)
