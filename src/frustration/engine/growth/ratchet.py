@@ -43,7 +43,7 @@ class RatchetGrowth:
 
     def hand_over(self, external_schedule: object, base: AnyNetwork) -> None:
         raise InputError(
-            "with the ratchet growth is not the library's to decide; --backend torch or native can"
+            "with the ratchet growth is not the library's to decide; all other backends can grow so"
         )
 
     def treat(self, candidate: AnyNetwork) -> tuple[AnyNetwork, Evidence]:
