@@ -156,6 +156,7 @@ def test_what_others_call_it_gets_a_hint(flags, hint, capsys):
         (["run", "--version"], "`frustration --version` prints it"),
         (["run", "--epochs", "3"], "(did you mean --meta-loops?)"),
         (["run", "--learning-rate", "1"], "(did you mean --lr?)"),
+        (["run", "--train-fraction", "0.1"], "(if it is a key of the study's file: train_fraction=VALUE)"),
         (["run", "--lr"], "--lr needs a value: learning rates"),
         (["run", "--architectures", "[1*2]", "--modes", "psa"], "hidden, output and full"),
         (

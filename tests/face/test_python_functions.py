@@ -206,7 +206,9 @@ def test_ctrl_c_returns_what_is_safe_and_leaves_the_handler_as_it_was(data, tmp_
     assert signal.getsignal(signal.SIGINT) is before
     loops = [record.loop for record in cut_off.records]
     assert 2 <= max(loops) < 50
-    assert f"all {sum(loops)} loops are kept" in cut_off._repr_html_()
+    shown = cut_off._repr_html_()
+    assert f"all {sum(loops)} loops are kept" in shown
+    assert "nothing to compare: no trial is finished yet" in shown
     whole = frustration.train("[1*4]", ["none", "hidden"], trials=2, until=max(loops) + 1, **settings)
     assert not whole.interrupted
 

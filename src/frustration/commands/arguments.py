@@ -197,6 +197,8 @@ class Parser(argparse.ArgumentParser):
         meant = MEANT.get(flag, "")
         known = self._option_string_actions
         hint = f" (did you mean {meant}?)" if meant in known else did_you_mean(flag.replace("_", "-"), known)
+        if not hint and any(action.metavar == "KEY=VALUE" for action in self._actions):
+            hint = f" (if it is a key of the study's file: {flag.strip('-').replace('-', '_')}=VALUE)"
         return f"there is no flag {flag}{hint}; see {self.prog} --help"
 
 

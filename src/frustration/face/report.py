@@ -41,7 +41,10 @@ class Report(content.Report):
     @property
     def sentences(self) -> tuple[str, ...]:
         """The answer, in at most three."""
-        return self.plain.answer or ("There is nothing to compare: no treatment has a control.",)
+        if self.plain.answer:
+            return self.plain.answer
+        why = "no treatment has a control" if self.results.trials else "no trial is finished yet"
+        return (f"There is nothing to compare: {why}.",)
 
     @property
     def table(self) -> Table:
