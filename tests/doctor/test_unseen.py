@@ -699,3 +699,9 @@ def test_modules_are_found_in_the_folder_lib_beside_that_of_the_script(tmp_path)
     script = tmp_path / "tools" / "train.py"
     script.write_text("import torch\nfrom nets import Net\n" + HEAD[HEAD.index("def step") :] + LOOP)
     assert "convolutions" in " ".join(step.reason for step in examine(script).steps)
+
+
+def test_a_wrapper_under_another_name_is_told():
+    text = HEAD.replace("net(torch.ones(3, 4)).sum().backward", "both(torch.ones(3, 4)).sum().backward")
+    wrapped = text + "both = nn.DataParallel(net).to('cpu')\n" + LOOP
+    assert "both was made with net: after growth, give it the new one" in told(wrapped, "rebuild")

@@ -12,7 +12,7 @@ from frustration.integration.checkpoints import checkpoints
 from frustration.integration.loop import Score, TrainingLoop, evaluates, evaluations, trains
 from frustration.integration.names import SCORE
 from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, optimizer_among, rebuilt
-from frustration.integration.parts import MOVES, WRAPPERS, Parts, values_of
+from frustration.integration.parts import MOVES, WRAPPERS, Parts, unmoved, values_of
 from frustration.integration.processes import processes
 from frustration.integration.source import Function, Script, last
 from frustration.integration.steps import Step, hand
@@ -265,8 +265,9 @@ def _holders(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]
     """`evaluator = Evaluator(model)` before the loop: after growth it has the network of before."""
     held = {parts.model, parts.optimizer_name}
     text = script.code(loop.body)
-    for names, value in script.assignments():
-        statement = script.statement(value)
+    text += "".join(f.code for call, _ in script.calls(loop.body) if (f := script.callee(call)) is not None)
+    for names, made in script.assignments():
+        statement, value = script.statement(made), unmoved(made)
         if not isinstance(value, cst.Call) or statement in (
             parts.optimizer,
             parts.prepared,
@@ -275,7 +276,7 @@ def _holders(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]
             continue
         kind = last(script.name(value.func))
         mine = held & {script.code(argument.value) for argument in value.args}
-        if not mine or not kind[:1].isupper() or kind in WRAPPERS or held & {*names}:
+        if not mine or not kind[:1].isupper() or held & {*names}:
             continue
         if script.before(statement, loop) and any(re.search(rf"\b{re.escape(n)}\b", text) for n in names):
             reason = f"{names[0]} was made with {sorted(mine)[0]}: after growth, give it the new one"
