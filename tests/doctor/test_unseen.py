@@ -705,3 +705,10 @@ def test_a_wrapper_under_another_name_is_told():
     text = HEAD.replace("net(torch.ones(3, 4)).sum().backward", "both(torch.ones(3, 4)).sum().backward")
     wrapped = text + "both = nn.DataParallel(net).to('cpu')\n" + LOOP
     assert "both was made with net: after growth, give it the new one" in told(wrapped, "rebuild")
+
+
+def test_a_network_that_its_maker_wraps_already_is_told():
+    built = "def build():\n    net = Net()\n    return nn.DataParallel(net)\n\nnet = build()\n"
+    text = HEAD.replace("net = Net()\n", built) + LOOP
+    assert "build wraps the network" in told(text, "parallel")
+    assert told(text.replace("nn.DataParallel(net)", "net"), "parallel") == ""

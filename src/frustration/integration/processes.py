@@ -10,7 +10,7 @@ import libcst as cst
 from frustration.integration.draft import Draft
 from frustration.integration.imports import add_imports
 from frustration.integration.loop import Score, TrainingLoop
-from frustration.integration.parts import DISTRIBUTED, Parts
+from frustration.integration.parts import DISTRIBUTED, WRAPPERS, Parts
 from frustration.integration.source import Script, Statement, last
 from frustration.integration.steps import Step, hand
 
@@ -103,6 +103,11 @@ def processes(script: Script, parts: Parts, loop: TrainingLoop, score: Score | N
     wrapped = [call for call in parts.wrappings if last(script.name(call.func)) in DISTRIBUTED]
     if wrapped and not script.called("init_process_group"):  # they are started in another file
         yield hand("parallel", same, script.line(wrapped[0]))
+    for call, _ in script.calls(parts.created) if parts.created is not None else ():
+        maker = script.callee(call)
+        if maker is not None and any(last(n) in WRAPPERS for _, n in maker.script.calls(maker.node.body)):
+            reason = f"{maker.name} wraps the network, and it has to get its dendrites before: do it in there"
+            yield hand("parallel", reason, script.line(call))
     if accelerated(script, parts) and not _GATHERS.search(script.text):
         yield hand("parallel", f"{same} (gather_for_metrics)", script.line(score.at if score else loop))
     if score is not None and several(script, parts):
