@@ -712,3 +712,12 @@ def test_a_network_that_its_maker_wraps_already_is_told():
     text = HEAD.replace("net = Net()\n", built) + LOOP
     assert "build wraps the network" in told(text, "parallel")
     assert told(text.replace("nn.DataParallel(net)", "net"), "parallel") == ""
+
+
+def test_a_name_that_is_a_wrapper_at_times_is_another_name_of_the_network():
+    both = "net = Net()\nboth = net\nif several:\n    both = nn.DataParallel(net).cuda()\n"
+    text = HEAD.replace("net = Net()\n", both).replace("SGD(net.parameters", "SGD(both.parameters")
+    found = report(text.replace("net(torch.ones(3, 4)).sum().b", "both(torch.ones(3, 4)).sum().b") + LOOP)
+    assert "net = UPA.perforate_model(net" in found.after
+    assert found.state("parallel") == "done"
+    assert "both was made with net" in "".join(s.reason for s in found.steps if s.name == "rebuild")

@@ -25,6 +25,7 @@ PREPARES = frozenset({"prepare", "setup", "setup_module"})
 LIBRARY_MAKERS = frozenset({"perforate_model", "initialize_pai", "initializePB", "convert_network"})
 LIBRARY_OPTIMIZERS = frozenset({"setup_optimizer", "setupOptimizer"})
 """The library's own way: they return an optimizer and a scheduler."""
+_WRAPPERS = words("DataParallel DistributedDataParallel DDP")
 _LOSSES = re.compile(r"criterion|loss", re.I)
 _PARAMETERS = re.compile(r"([A-Za-z_][\w.]*?)(?:\.module)?\.(?:named_|trainable_)?parameters\(")
 
@@ -185,10 +186,21 @@ def _handed(script: Script, node: cst.CSTNode) -> list[str]:
 def original(script: Script, name: str) -> str:
     """The network that a name is another name of, as in `bare = model` and `bare = model.module`."""
     values = [value for names, value in script.assignments() if names == [name]]
-    roots = {script.code(value).removesuffix(".module") for value in values}
+    roots = {_inside(script, value).removesuffix(".module") for value in values}
     root = next(iter(roots)) if len(roots) == 1 else ""
     known = any(isinstance(value, cst.Call) for names, value in script.assignments() if names == [root])
     return root if name.isidentifier() and root.isidentifier() and known else name
+
+
+def _inside(script: Script, value: cst.BaseExpression) -> str:
+    """What is inside of a wrapper, as in `DataParallel(model).cuda()`; of anything else, itself."""
+    call = value
+    while isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and call.func.attr.value in (
+        "to", "cuda",
+    ):  # fmt: skip
+        call = call.func.value
+    wraps = isinstance(call, cst.Call) and call.args and last(script.name(call.func)) in _WRAPPERS
+    return script.code(call.args[0].value) if wraps and isinstance(call, cst.Call) else script.code(value)
 
 
 def is_network(script: Script, name: str) -> bool:
