@@ -1,6 +1,6 @@
-"""The verdict study: the rows that are kept in the repository, and every table and figure made of them.
+"""The verdict study: the rows that are kept in the repository, and every table made of them.
 
-python scripts/verdict.py tables                     the tables and the figure of docs/verdict.md, made anew
+python scripts/verdict.py tables                     the tables of docs/verdict.md, made anew
 python scripts/verdict.py tables --check             whether the tables are those of the rows
 python scripts/verdict.py verify 60                  train so many of the rows again, to the bit
 python scripts/verdict.py keep results/verdict       keep the rows of the study, its manifest and report
