@@ -21,6 +21,8 @@ from frustration.modes import mode_names
 from frustration.runners.events import SessionStart
 from frustration.testing.trials import backends, fresh, populations_of, same_bits, scores, spec_of, trained
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURE = "[1*9, 1*5]"
 MODES = [*mode_names(), "hidden/persist", "full/persist-masked", "output/patience-1", "plain@1-2,dropout@3-"]
 BACKENDS = pytest.mark.parametrize("backend", backends(), ids=lambda b: b.name)

@@ -34,6 +34,8 @@ from frustration.terminal import study as study_progress
 from frustration.terminal.study import Onlooker, StudyShow
 from frustration.terminal.view import LiveView
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "studies" / "example.toml"
 GRID = """
 name = "grid"

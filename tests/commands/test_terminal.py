@@ -19,6 +19,8 @@ from safetensors import safe_open
 
 from frustration import SimpleMLP
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 TRAIN = str(BIN / "train")
 QUICK = ("--train-fraction", "0.04", "--lr", "1e-3", "--threads", "1")

@@ -21,6 +21,8 @@ from frustration.modes import EpochSettings
 from frustration.network import Shape
 from frustration.streams import Streams
 
+pytestmark = pytest.mark.slow
+
 installed = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
 
 EMAIL, TOKEN = "somebody@example.org", "tok-4711-0815-secret"

@@ -18,6 +18,8 @@ from frustration.integration.targets import Wishes
 from frustration.problems import digits
 from frustration.study.definition import Study
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_layer_is_measured_and_its_configuration_follows():
     layers = {layer.path: layer for layer in dry_run(SCRIPTS / "text_lstm.py", [])}

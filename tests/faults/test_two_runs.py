@@ -2,7 +2,10 @@
 
 import subprocess
 
+import pytest
 from train_command import CLEAN, SESSION, Run, assert_same, finished, kept, one_sentence, train
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_second_run_is_refused_and_the_first_is_unharmed(tmp_path, uninterrupted):

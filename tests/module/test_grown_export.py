@@ -10,6 +10,8 @@ from torch import nn
 
 from frustration.engine.module.dendritic import set_dendrites
 
+pytestmark = pytest.mark.slow
+
 KINDS = {
     "cnn": (CNN, {"c1": 1, "c2": 1, "fc": -1}, (1, 8, 8)),
     "block with BatchNorm": (BlockCNN, {"block": 1, "out": -1}, (1, 8, 8)),

@@ -31,6 +31,8 @@ from frustration.study.store import Store
 from frustration.study.verify import verify
 from frustration.testing.trials import same_bits, scores
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SLOTS, BATCH = 4, 32
 QUICK = {"batch_size": BATCH, "learning_rate": 1e-2, "meta_loops": 3}

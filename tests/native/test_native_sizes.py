@@ -10,6 +10,8 @@ from native_cases import EXACT, REGIMES, epoch_of, initial, made_up, reference_l
 from frustration.dataset import Part, Split
 from frustration.engine.native.library import Images, Layout, NativeError
 
+pytestmark = pytest.mark.slow
+
 MADE_UP = {
     "one sample": ({"train": 1}, "[1*4]", 256),
     "one sample per batch": ({"train": 9}, "[2*5]", 1),

@@ -22,6 +22,8 @@ from frustration.modes import mode_names
 from frustration.network import Vector
 from frustration.testing.trials import fresh, same_bits, spec_of, trained
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-5
 STEPS = 20
 ALL_MODES = [name for name in mode_names() if name != "wide"]

@@ -27,6 +27,8 @@ from frustration.report.html import write
 from frustration.report.report import Report
 from frustration.study.architecture_sets import SETS
 
+pytestmark = pytest.mark.slow
+
 PAPER = SETS["paper-98"]
 
 

@@ -23,6 +23,8 @@ from frustration.report.html.templates import asset, data, marked
 from frustration.report.report import Report
 from frustration.report.results import Failure, Skipped
 
+pytestmark = pytest.mark.slow
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NASTY = '</script><img src="http://elsewhere.invalid/x.png" onerror="document.title=1">`b`'
 

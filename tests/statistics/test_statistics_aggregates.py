@@ -18,6 +18,8 @@ from frustration.statistics.aggregates import (
     performance_profile,
 )
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(80)
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 7))
 

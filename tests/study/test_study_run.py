@@ -16,6 +16,8 @@ from frustration.runners.events import LoopDone, StudyStart, TrialDone, TrialFai
 from frustration.study.run import StudyKeeper
 from frustration.study.store import Store
 
+pytestmark = pytest.mark.slow
+
 LONGER = {
     "architectures": '["[1*2]", "[1*3]", "[1*4]", "[1*5]", "[2*2]"]',
     "meta_loops": "12",
