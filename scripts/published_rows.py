@@ -115,12 +115,14 @@ def _digest(record: TrialRecord) -> str:
 
 @dataclass(frozen=True)
 class Published:
-    """A preset that was run, and the page that tells of it."""
+    """A preset that was run, and the script that makes the tables of its page."""
 
     name: str
-    page: Path
     script: str
-    """The one that makes its tables."""
+
+    @property
+    def page(self) -> Path:
+        return ROOT / f"docs/{self.script}.md"
 
     @property
     def rows(self) -> Path:

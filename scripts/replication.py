@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from compare_with_published import MODES, PUBLISHED, compare
-from published_rows import ROOT, Published, Row
+from published_rows import Published, Row
 
 from frustration.report.chance_level import MNIST
 from frustration.statistics.regimes import regime
 
-PAPER = Published("paper-98", ROOT / "docs/replication.md", "replication")
+PAPER = Published("paper-98", "replication")
 GPU_HOURS = 869.5
 """Billed for the published grid, on T4s."""
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from published_rows import ROOT, Published
+from published_rows import Published
 
 from frustration.report.analysis import analyse
 from frustration.report.findings import Claim
@@ -21,7 +21,7 @@ from frustration.report.formatting import p_value, points
 from frustration.report.report import Report
 from frustration.report.results import Setting, StudyResults
 
-VERDICT = Published("verdict", ROOT / "docs/verdict.md", "verdict")
+VERDICT = Published("verdict", "verdict")
 SHARED = "/equal-updates"
 """What all arms have in common, and no table repeats."""
 

@@ -1,9 +1,13 @@
 import numpy as np
+import pytest
 
 from frustration import TrialSpec
+from frustration.engine.perforated.available import why_not_library
 from frustration.engine.population import Epoch
 from frustration.modes import EpochSettings
 from frustration.streams import Streams
+
+needs_library = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
 
 
 def epoch_of(spec: TrialSpec, samples: int, loop: int = 1, moments=None) -> Epoch:

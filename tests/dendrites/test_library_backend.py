@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from laboratory import needs_library
 
 from frustration import Architecture
 from frustration.checkpoint import CheckpointFiles
@@ -39,7 +40,6 @@ from frustration.testing.trials import same_bits, spec_of, trained
 
 pytestmark = pytest.mark.slow
 
-installed = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
 
 ARCHITECTURE = Architecture.parse("[1*8]")
 BATCH, SAMPLES = 64, 320
@@ -124,14 +124,14 @@ def whole(images) -> Drive:
     return Drive(images).to_the_end()
 
 
-@installed
+@needs_library
 def test_the_library_grows_and_restores_the_networks_that_our_draws_grow_and_we_restore(whole):
     assert [decision.action for _, _, decision, _ in whole.log].count("grow") >= 2
     assert whole.grew_alike
     assert all(whole.grew_alike)
 
 
-@installed
+@needs_library
 def test_a_trial_that_goes_on_in_new_processes_ends_with_the_same_bits(images, whole):
     """Right after it first grew, and when it has grown for a while."""
     first = next(loop for loop, (_, _, decision, _) in enumerate(whole.log, 1) if decision.action == "grow")
@@ -145,7 +145,7 @@ def test_a_trial_that_goes_on_in_new_processes_ends_with_the_same_bits(images, w
     assert same_bits(resumed.network.vector, whole.network.vector)
 
 
-@installed
+@needs_library
 def test_nothing_that_happens_between_epochs_changes_a_bit(images, whole, tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")  # with it the library saves nothing, and misses it at the first growth
     monkeypatch.setenv("PYTHONWARNINGS", "error")  # it warns when it wraps a layer
@@ -184,7 +184,7 @@ def of_trial(mode: str, loops: int = 14):
     return spec_of("[1*12]", f"{mode}:n_epochs_to_switch=2", meta_loops=loops, learning_rate=1e-2)
 
 
-@installed
+@needs_library
 def test_whole_trials_with_damage_and_dropout_are_those_of_the_reference(images):
     spec = of_trial("hidden+dropout+dendrites")
     (theirs,) = trained([spec], images, LibraryBackend())
@@ -196,7 +196,7 @@ def test_whole_trials_with_damage_and_dropout_are_those_of_the_reference(images)
     assert theirs.numerics["dendrites"] == "gradient-descent dendrites"
 
 
-@installed
+@needs_library
 def test_a_trial_that_was_cut_off_goes_on_from_its_checkpoint(images, tmp_path):
     spec, files = of_trial("dendrites"), CheckpointFiles(tmp_path / "mnist_lkg")
     (half,) = trained([spec.until(9)], images, LibraryBackend())
@@ -213,7 +213,7 @@ def test_a_trial_that_was_cut_off_goes_on_from_its_checkpoint(images, tmp_path):
     assert isinstance(copy.deepcopy(half).growth.schedule, Schedule)
 
 
-@installed
+@needs_library
 def test_its_own_files_are_kept_for_those_who_ask(images, tmp_path):
     files = Files(tmp_path / "kept", graphs=True, test_saves=True)
     waiting = Settings(switch_mode="every", min_epochs_before_growth=2, max_dendrites=1)
@@ -229,7 +229,7 @@ def test_its_own_files_are_kept_for_those_who_ask(images, tmp_path):
     assert "test" in (folder / "run" / "run_best_arch_scores.csv").read_text().splitlines()[0]
 
 
-@installed
+@needs_library
 def test_stopping_in_an_epoch_ends_the_process_and_its_folder(images):
     drive = Drive(images)
     drive.population(drive.shape).load(0, drive.network.vector)
@@ -244,7 +244,7 @@ def test_stopping_in_an_epoch_ends_the_process_and_its_folder(images):
         drive.step()
 
 
-@installed
+@needs_library
 def test_a_decision_that_its_rules_do_not_explain_ends_the_trial(images):
     drive = Drive(images, Settings(switch_mode="every"))
     drive.schedule._mirror._mode = "none"
@@ -253,7 +253,7 @@ def test_a_decision_that_its_rules_do_not_explain_ends_the_trial(images):
     drive.backend.close()
 
 
-@installed
+@needs_library
 def test_a_trial_of_another_backend_is_not_gone_on_with(images):
     backend = LibraryBackend()
     shape = Shape(ARCHITECTURE, images.features, images.classes)
@@ -271,7 +271,7 @@ def test_a_trial_of_another_backend_is_not_gone_on_with(images):
         backend.take_over(Schedule(GROWING, counts_growth=False), 0, network, None)
 
 
-@installed
+@needs_library
 def test_the_librarys_debugger_raises_and_waits_for_nobody(tmp_path):
     program = """
 import torch

@@ -8,10 +8,10 @@ import threading
 
 import numpy as np
 import pytest
+from laboratory import needs_library
 
 from frustration import Architecture
 from frustration.dendrites import Schedule, Settings
-from frustration.engine.perforated.available import why_not_library
 from frustration.engine.perforated.backend import LibraryBackend
 from frustration.engine.perforated.licence import Licence, find_licence, redact
 from frustration.engine.perforated.process import Files, LibraryError
@@ -23,7 +23,6 @@ from frustration.streams import Streams
 
 pytestmark = pytest.mark.slow
 
-installed = pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library()))
 
 EMAIL, TOKEN = "somebody@example.org", "tok-4711-0815-secret"
 ARCHITECTURE = Architecture.parse("[1*4]")
@@ -118,7 +117,7 @@ def images(mnist):
     return mnist.head(128, 100, 100)
 
 
-@installed
+@needs_library
 def test_without_a_licence_an_installed_perforatedbp_stays_off_and_that_is_said(
     stand_in, images, tmp_path, monkeypatch
 ):
@@ -134,7 +133,7 @@ def test_without_a_licence_an_installed_perforatedbp_stays_off_and_that_is_said(
     assert "without Perforated Backpropagation" in log.read_text()
 
 
-@installed
+@needs_library
 @pytest.mark.parametrize(
     "given, missing",
     [
@@ -156,7 +155,7 @@ def test_an_explicit_request_without_a_licence_is_refused_in_one_sentence(
     assert not any(value in said for value in given.values())
 
 
-@installed
+@needs_library
 def test_an_explicit_request_without_the_package_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "perforatedbp", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -164,7 +163,7 @@ def test_an_explicit_request_without_the_package_is_refused_in_one_sentence(monk
         LibraryBackend(licensed=True)
 
 
-@installed
+@needs_library
 def test_with_a_licence_it_is_used_and_the_secrets_stay_where_they_belong(stand_in, images, tmp_path, capfd):
     (tmp_path / ".env").write_text(f'PAIEMAIL={EMAIL}\nPAITOKEN="{TOKEN}"\n')
     backend = LibraryBackend(licensed=True, files=Files(tmp_path / "kept"))
@@ -183,7 +182,7 @@ def test_with_a_licence_it_is_used_and_the_secrets_stay_where_they_belong(stand_
     assert TOKEN not in shown
 
 
-@installed
+@needs_library
 def test_a_licence_that_is_refused_ends_in_one_sentence_without_it(stand_in, images, monkeypatch):
     monkeypatch.setenv("PAIEMAIL", EMAIL)
     monkeypatch.setenv("PAITOKEN", "bad-" + TOKEN)

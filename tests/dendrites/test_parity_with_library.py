@@ -1,7 +1,6 @@
 """Our schedule, draws and module do what perforatedai 3.2.9 does, to the bit: score by score, growth by
 growth, and in the weights at the end. The real library runs beside ours, each case in its own process."""
 
-import importlib.metadata
 import json
 import os
 import subprocess
@@ -9,24 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from laboratory import needs_library
 
-
-def _installed() -> str | None:
-    try:
-        return importlib.metadata.version("perforatedai")
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        _installed() != "3.2.9",
-        reason="perforatedai 3.2.9 has no wheel for this platform"
-        if _installed() is None
-        else "another version",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_library]
 
 SCRIPT = Path(__file__).with_name("side_by_side.py")
 USUAL = {"architecture": "[1*6]", "lr": 0.01, "seed": 3, "epochs": 110}

@@ -53,7 +53,7 @@ def test_rows_give_the_cells_that_the_records_give(tmp_path, monkeypatch):
     store = Store(tmp_path / "small")
     store.create(study)
     run_study(prepare(study), store, workers=1)
-    kept = Published("small", tmp_path / "page.md", "none")
+    kept = Published("small", "none")
     monkeypatch.setattr(Published, "study", study)
     rows = [Row.of(record) for record in store.records(pytest.fail)]
     monkeypatch.setattr(Published, "read", lambda kept: rows)

@@ -1,6 +1,5 @@
 """Any network grows as perforatedai 3.2.9 lets it grow: score by score, event by event, to the bit."""
 
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -9,24 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from laboratory import needs_library
 
-
-def _installed() -> str | None:
-    try:
-        return importlib.metadata.version("perforatedai")
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        _installed() != "3.2.9",
-        reason="perforatedai 3.2.9 has no wheel for this platform"
-        if _installed() is None
-        else "another version",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_library]
 
 SCRIPT = Path(__file__).with_name("library_beside_ours.py")
 NETWORKS = [

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import torch
+from laboratory import needs_library
 from networks import BlockCNN
 from test_problems import QUICK
 from tiny_problem import Regression, TinyCNN, TinyTransformer
@@ -18,17 +19,13 @@ from frustration.engine.group import plan
 from frustration.engine.loop import train_group
 from frustration.engine.module.data import data_of
 from frustration.engine.module.population import ModuleBackend
-from frustration.engine.perforated.available import why_not_library
 from frustration.engine.perforated.backend import LibraryBackend
 from frustration.engine.perforated.process import LibraryProblemError
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.testing.trials import same_bits
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(why_not_library() is not None, reason=str(why_not_library())),
-]
+pytestmark = [pytest.mark.slow, needs_library]
 
 GROWS = "dendrites:n_epochs_to_switch=2"
 

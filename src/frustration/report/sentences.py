@@ -149,14 +149,14 @@ def answer(analysis: Analysis) -> Iterator[str]:
     sizes = [topic for topic in every if topic.kind == "size"]
     if sizes:
         told = [_brief(topic, several) for topic in sizes if topic.having("better", "worse")]
-        same = [_who(topic) for topic in sizes if _judged(topic) and not topic.having("better", "worse")]
+        same = [topic.name for topic in sizes if _judged(topic) and not topic.having("better", "worse")]
         if same:
             told.append(f"{listed(same)} cannot be distinguished from an ordinary network of that size")
         if told:
             yield f"At equal parameters, {'; '.join(told)}."
     rest = [topic for topic in every if topic.kind != "size"]
     told = [_brief(topic, several) for topic in rest if topic.having("better", "worse")]
-    acted = [_who(topic) for topic in rest if _judged(topic)]
+    acted = [topic.name for topic in rest if _judged(topic)]
     if told:
         yield f"Against its own control, {'; '.join(told)}."
     elif acted:
@@ -168,10 +168,6 @@ def answer(analysis: Analysis) -> Iterator[str]:
 
 def _judged(topic: Topic) -> bool:
     return len(topic.having("inert", "mostly inert")) < len(topic.comparisons)
-
-
-def _who(topic: Topic) -> str:
-    return code(topic.treatment)
 
 
 def _where(one: Comparison, several: bool) -> str:
@@ -195,7 +191,7 @@ def _brief(topic: Topic, several: bool) -> str:
             parts.append(f"{verb} {listed(where)}")
         else:
             parts.append(f"{verb} in {len(having)} of {_cases(topic, several)}")
-    return f"{_who(topic)} {' and '.join(parts)}"
+    return f"{topic.name} {' and '.join(parts)}"
 
 
 def _size(one: Comparison) -> str:
@@ -228,10 +224,10 @@ def _places(topic: Topic, several: bool, *findings: str) -> str:
     if not having:
         return ""
     if len(having) == len(topic.comparisons):
-        return _who(topic)
+        return topic.name
     if several and len(having) > FEW:
-        return f"{_who(topic)} in {len(having)} of {_cases(topic, several)}"
-    return f"{_who(topic)} in {listed([_where(one, several) for one in having], FEW)}"
+        return f"{topic.name} in {len(having)} of {_cases(topic, several)}"
+    return f"{topic.name} in {listed([_where(one, several) for one in having], FEW)}"
 
 
 def _idle(topic: Topic, several: bool) -> Iterator[str]:
@@ -239,10 +235,10 @@ def _idle(topic: Topic, several: bool) -> Iterator[str]:
     having = [one for one in topic.comparisons if one.idle]
     if several and len(having) > FEW:
         trials = sum(one.idle for one in having), sum(one.difference.n for one in topic.comparisons)
-        yield f"{_who(topic)} ({trials[0]:,} of {trials[1]:,} trials)"
+        yield f"{topic.name} ({trials[0]:,} of {trials[1]:,} trials)"
     else:
         yield from (
-            f"{_who(topic)} in {_where(one, several)} ({one.idle} of {many(one.difference.n, 'trial')})"
+            f"{topic.name} in {_where(one, several)} ({one.idle} of {many(one.difference.n, 'trial')})"
             for one in having
         )
 
@@ -265,14 +261,14 @@ def _topic(topic: Topic, analysis: Analysis, each: bool) -> Iterator[str]:
         yield from _beside(topic)
     if topic.kind == "substitute":
         yield (
-            f"{topic.control} is not the control of {code(topic.treatment)}, which this study lacks: what "
+            f"{topic.control} is not the control of {topic.name}, which this study lacks: what "
             "else the two differ in may be the cause."
         )
 
 
 def _average(topic: Topic, claim: Claim, analysis: Analysis) -> Iterator[str]:
     """One sentence about the average, where it describes the architectures; else how far they are apart."""
-    name = code(topic.treatment)
+    name = topic.name
     scope = f"Over {claim.architectures} architectures"
     low, high = claim.least, claim.most
     metric = topic.setting.metric
@@ -306,7 +302,7 @@ def _counted(topic: Topic) -> str:
     idle = sum(bool(one.idle) for one in topic.comparisons)
     part = f"; it is inert in some trials of {many(idle, 'architecture')}" if idle else ""
     return (
-        f"Of {many(total, 'architecture')}, {code(topic.treatment)} {raises} in {up} and {lowers}; in the "
+        f"Of {many(total, 'architecture')}, {topic.name} {raises} in {up} and {lowers}; in the "
         f"other {total - up - down} no verdict is possible{part}."
     )
 
@@ -321,4 +317,4 @@ def _beside(topic: Topic) -> Iterator[str]:
             f"({certainty(beside.difference, one.setting.metric)})"
             for one, beside in having
         ]
-        yield f"Beside {code(control)}, which is not its control, {code(topic.treatment)}: {listed(said)}."
+        yield f"Beside {code(control)}, which is not its control, {topic.name}: {listed(said)}."

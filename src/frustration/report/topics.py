@@ -27,6 +27,10 @@ class Topic:
     claim: Claim | None
 
     @property
+    def name(self) -> str:
+        return code(self.treatment)
+
+    @property
     def control(self) -> str:
         names = list(dict.fromkeys(one.control for one in self.comparisons))
         return listed([code(one) for one in names])
@@ -57,18 +61,14 @@ def topics(analysis: Analysis) -> list[Topic]:
 
 
 def across_settings(found: Iterable[Topic]) -> list[Topic]:
-    """Each treatment once, for all settings in which the same is scored."""
+    """Each treatment once, for all settings in which the same is scored; claims are of one setting."""
     alike: dict[tuple[str, str, str, Metric], list[Topic]] = {}
     for topic in found:
         key = topic.treatment, topic.kind, topic.control, topic.setting.metric
         alike.setdefault(key, []).append(topic)
     return [
-        first
-        if not more
-        else replace(
-            first, comparisons=tuple(one for topic in (first, *more) for one in topic.comparisons), claim=None
-        )
-        for first, *more in alike.values()
+        replace(some[0], comparisons=tuple(one for topic in some for one in topic.comparisons), claim=None)
+        for some in alike.values()
     ]
 
 
