@@ -198,6 +198,8 @@ class Published:
         """Put the tables between the marks of the page, or say whether they are those already."""
         page, begin = self.page.read_text("utf-8"), BEGIN.format(self.script)
         pattern = re.compile(re.escape(begin) + ".*?" + re.escape(END), re.S)
+        if not pattern.search(page):
+            raise SystemExit(f"{self.page} has no place for the tables: {begin}, and {END} below it")
         made = pattern.sub(lambda _: f"{begin}\n\n{tables()}\n\n{END}", page)
         if check:
             same = made == page

@@ -73,3 +73,8 @@ def known_of(cell) -> dict[str, object]:
     """Everything but the loops, the backend, and seconds, which rows round."""
     left_out = ("curves", "backends", "seconds", "diverged")
     return {name: value for name, value in vars(cell).items() if name not in left_out}
+
+
+def test_a_page_without_a_place_for_tables_is_refused():
+    with pytest.raises(SystemExit, match=r"index\.md has no place for the tables"):
+        Published("paper-98", "index").write_tables(lambda: "", check=True)
