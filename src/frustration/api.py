@@ -335,7 +335,7 @@ def _defined(definition: str | Path | None, given: dict[str, Any], results: Path
 
 
 def _say(kind: str, sentence: str) -> None:
-    """As the commands say it."""
+    """Print to stderr in the format of the commands."""
     print(f"{kind}: {sentence}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""The user's account as commands see it: connections to AWS, and the studies that are there."""
+"""The user's AWS account: connections, made on first use, and its studies."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def digest(files: Files) -> str:
 
 @dataclass(kw_only=True)
 class Parcels:
-    """What containers are given, and the digests under which it is in S3."""
+    """Code, data and wheels for containers, with the digests that identify them in S3."""
 
     code: Mapping[str, bytes]
     data: Mapping[str, bytes]

@@ -103,7 +103,7 @@ class Collector:
     store: Store
     parallel: int = PARALLEL
     observe: Callable[[int, int, int], None] = lambda packs, total, size: None
-    """Gets the number of finished packs, of all packs, and of bytes."""
+    """Called with packs finished, packs in total, bytes downloaded."""
     stop: threading.Event = field(default_factory=threading.Event)
     _bytes: int = 0
     _packs: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -21,23 +22,27 @@ from frustration.study.estimate import Cost, estimate
 from frustration.study.run import Prepared, digests, prepare
 
 
+def _silent() -> AbstractContextManager[Callable[[int, int], None]]:
+    return nullcontext(lambda done, total: None)
+
+
 @dataclass
 class Estimator:
-    """A study with what its trials cost, measured only if something needs it."""
+    """The cost of a study's trials, measured on first use."""
 
     study: Study
     settings: Settings
     budget: Budget
     price: Callable[[str], Price]
-    """What an hour of an instance costs."""
+    """Price per hour of an instance type."""
     cores: int | None = None
-    """Of the chosen instance, where its name does not say it."""
+    """Physical cores of the chosen instance; None: from its name."""
     speed: float = 1.0
-    """How many times as fast as one here a core of an instance is."""
+    """Speed of an instance's core relative to one here."""
     planned_for: str = ""
     """The type of instance that the plan was made for, once there is one."""
-    progress: Callable[[int, int], None] = lambda done, total: None
-    """Gets the number of measured groups, and of all."""
+    progress: Callable[[], AbstractContextManager[Callable[[int, int], None]]] = _silent
+    """Entered for a measurement; called with groups measured and groups in total."""
     _measured: dict[frozenset[str], list[Cost]] = field(default_factory=dict)
 
     @cached_property
@@ -70,7 +75,8 @@ class Estimator:
 
     def _measure(self, trials: frozenset[str]) -> list[Cost]:
         groups = those(self.prepared.groups, lambda one: one.spec.id in trials)
-        return list(estimate(self.prepared, groups, 1, self.progress).costs)
+        with self.progress() as at:
+            return list(estimate(self.prepared, groups, 1, at).costs)
 
     def packs(self, trials: frozenset[str], place: Place) -> tuple[Pack, ...]:
         return as_packs(pack_costs(self.costs(trials), self.machine, self.budget), self.machine, place)
@@ -90,7 +96,7 @@ class Estimator:
         return offer(walls, self.machine, self.rate(self.settings.instance_type), self.budget.instances)
 
     def offer_on(self, instance_type: str, trials: frozenset[str]) -> Offer:
-        """For trials packed anew for a type of instance."""
+        """For trials repacked for another instance type."""
         machine = self.machine_of(instance_type)
         walls = [machine.wall_seconds(pack) for pack in pack_costs(self.costs(trials), machine, self.budget)]
         return offer(walls, machine, self.rate(instance_type), self.budget.instances)

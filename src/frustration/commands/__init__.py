@@ -36,7 +36,7 @@ COMMANDS = {
         "add dendrites to a training script; debug, repair, analyze one",
     ),
     "ablate": ("commands.perforate", "ablate", "add ablation with a ratchet to a training script"),
-    "completion": ("commands.completion", "main", "a script for completion in a shell"),
+    "completion": ("commands.completion", "main", "print a shell-completion script"),
     "make-architecture-table": (
         "original.commands",
         "architecture_table",
@@ -82,7 +82,7 @@ COMMANDS = {
     "sagemaker-reconstruct-jobs": (
         "commands.sagemaker_reconstruct_jobs",
         "main",
-        "list a study's jobs, as the service knows them",
+        "list a study's jobs, as SageMaker reports them",
     ),
     "sagemaker-clean": ("commands.sagemaker_clean", "main", "remove a study's objects from S3"),
     "generate-reproduction-tests": (

@@ -19,7 +19,7 @@ class CleanOptions(Options):
 
     command = "clean"
     epilog = (
-        "With an LKG go its resume file, curve and record; with a resume file goes the curve.\n"
+        "Removing an LKG also removes its resume file, curve and record; removing a resume file, its curve.\n"
         "Name a folder to remove the files of runs in it. Other files are only removed if named."
     )
 

@@ -1,13 +1,13 @@
 """Options of a command: the fields of a frozen dataclass, each declared once with its help and reader.
 
-The parser is made from the declarations, and an instance from what was given:
+The parser is made from the declarations, and an instance from the arguments, which `act` gets:
 
-    class Show(OneStudy, Wide):
+    class Show(OneStudy):
         '''The table of a study: one row for every cell of its grid.'''
 
         command = "study show"
 
-    options = Show.read(arguments)
+    main = command(Show, act)
 
 Options that several commands have are classes of their own, and a command inherits them. --help lists the
 command's own options first and then those of its bases, from left to right.
@@ -92,7 +92,7 @@ class Options:
         return cls(**values)
 
     def given(self, kind: type) -> dict[str, Any]:
-        """What the command line says of the fields of a dataclass, by name."""
+        """The given options that are fields of `kind`, by name."""
         values = {one.name: getattr(self, one.name, None) for one in dataclasses.fields(kind)}
         return {name: v for name, v in values.items() if v is not None and v is not False and v != ()}
 
@@ -130,7 +130,7 @@ Chosen = TypeVar("Chosen", bound=Options)
 
 
 def command(options: type[Chosen], act: Callable[[Chosen], int]) -> Callable[[Sequence[str] | None], int]:
-    """A command from its options and what it does; called with arguments it returns the exit code."""
+    """The function of a command: reads the options, calls `act`, returns the exit code."""
 
     def main(argv: Sequence[str] | None = None) -> int:
         return run(options.command, lambda arguments: act(options.read(arguments)), argv)

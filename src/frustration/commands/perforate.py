@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frustration.commands.arguments import run, whole
-from frustration.commands.options import Options, argument, option
+from frustration.commands.options import Options, argument, command, option
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(NAME, _dispatch, argv)
 
 
-def ablate(argv: Sequence[str] | None = None) -> int:
-    """The command `ablate`; returns the exit code."""
-    return run("ablate", lambda arguments: _check(AblateOptions.read(arguments)), argv)
-
-
 def _dispatch(arguments: list[str]) -> int:
     if arguments and arguments[0] in VERBS:
         return VERBS[arguments[0]](arguments[1:])
@@ -57,7 +52,7 @@ class AsJson(Options):
     json: bool = option("the same as JSON", False)
 
     def say(self, content: Any, *lines: str) -> None:
-        """Print either of them."""
+        """Print `content` as JSON with --json, else the lines."""
         print(json.dumps(content, indent=2) if self.json else "\n".join(lines))
 
 
@@ -269,7 +264,7 @@ class AnalyzeOptions(AsJson):
     control: Path | None = option("runs of an ordinary wider network", read=Path, metavar="FOLDER")
     graph: Path | None = option("draw four panels as PNG", read=Path, metavar="FILE")
     better: str | None = option(
-        "which score is better, where the files do not say it", choices=("higher", "lower")
+        "whether higher or lower scores are better, if the files do not say", choices=("higher", "lower")
     )
 
 
@@ -355,3 +350,5 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "dry-run": _dry_run,
     "scoreboard": lambda words: _scoreboard(ScoreboardOptions.read(words)),
 }
+
+ablate = command(AblateOptions, _check)

@@ -72,7 +72,7 @@ class Size(Rates):
 
 
 def cloud_of(options: InCloud, *need: str) -> Cloud:
-    """By flags, environment and .env; without `need` a region and a bucket are needed."""
+    """The account selected by flags, environment and .env; by default a region and a bucket are required."""
     from frustration.cloud.account import Cloud
     from frustration.cloud.settings import Settings
 
@@ -81,7 +81,7 @@ def cloud_of(options: InCloud, *need: str) -> Cloud:
 
 
 def estimator_of(options: Size, settings: Settings, study: Study) -> Estimator:
-    """What finds out what the study costs."""
+    """The estimator that these flags configure."""
     from frustration.cloud.estimator import Estimator
     from frustration.cloud.packing import Budget
     from frustration.terminal.bar import measuring
@@ -101,12 +101,11 @@ def estimator_of(options: Size, settings: Settings, study: Study) -> Estimator:
 
 def named_study(name: str, results: Path, cloud: Cloud | None) -> Study:
     """A file, a study in results/, a preset, or, if AWS is asked, one that is in S3."""
-    from frustration.cloud.place import Place
     from frustration.cloud.plan import read_plan
     from frustration.study.named import study_named
 
     def in_s3() -> Study | None:
-        plan = read_plan(cloud.s3, Place.of(cloud.settings, name)) if cloud else None
+        plan = read_plan(cloud.s3, cloud.place(name)) if cloud else None
         return plan.study if plan else None
 
     return study_named(name, results, in_s3)[0]

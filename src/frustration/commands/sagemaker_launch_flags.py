@@ -66,7 +66,7 @@ class Money(Rates):
 
     compare: tuple[str, ...] | None = option(f"beside it (default: {COMPARED})", nargs="*", metavar="TYPE")
     budget: Decimal = option("above it, --yes is needed (10)", Decimal(10), read=_dollars, metavar="USD")
-    yes: bool = option("launch at any cost", False)
+    yes: bool = option("launch even above the budget", False)
 
 
 class How(Options):

@@ -52,7 +52,7 @@ class EngineOptions(Options):
         metavar="HOST:PORT",
     )
     threads: int | None = workers()
-    no_estimate: bool = option("skip the estimate of cost", False)
+    no_estimate: bool = option("skip the cost estimate", False)
     tracker: str = tracker()
     json: bool = option("print one JSON object per event", False)
     wide: bool = wide()
@@ -205,7 +205,7 @@ def study_and_store(options: RunOptions) -> tuple[Study, Store]:
 
 
 def _changes(options: RunOptions) -> dict[str, Any]:
-    """Fields of the study that flags say; its name follows from all of them."""
+    """The study's fields that flags set, except its name."""
     from frustration.references import ProblemReference
     from frustration.study.architecture_sets import architectures
     from frustration.study.definition import Study

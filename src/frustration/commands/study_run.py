@@ -83,7 +83,7 @@ def plan(options: EngineOptions, study: Study, store: Store) -> int:
     from frustration.report.formatting import many
     from frustration.study.pilot import first_rates
     from frustration.study.run import after_pilot, at_rates, prepare
-    from frustration.terminal.study import subjects
+    from frustration.terminal.study import noun
     from frustration.terminal.study_tables import plan_table
 
     store.check(study)
@@ -95,11 +95,10 @@ def plan(options: EngineOptions, study: Study, store: Store) -> int:
     done = store.ids()[0]
     missing = len({spec.id for spec in prepared.specs} - done)
     twins = sum(planned.spec.id not in done for planned in prepared.twins.all)
-    networks = (*study.architectures, *study.problems)
-    kind = subjects(study.problems, study.architectures)
+    kind = noun(study.problems, study.architectures)
     if not options.json:
         say_all(
-            f"{study.name}: {study.size:,} trials ({many(len(networks), kind)}, "
+            f"{study.name}: {study.size:,} trials ({many(len(study.subjects), kind)}, "
             f"{many(len(study.modes), 'mode')}), {study.size - missing:,} done; nothing is written"
         )
         if twins:
@@ -109,7 +108,7 @@ def plan(options: EngineOptions, study: Study, store: Store) -> int:
             )
     estimate = None if options.no_estimate else _estimate(prepared, options, store, lazily=False)
     if estimate is None:
-        say_all(*(f"  {network}" for network in networks))
+        say_all(*(f"  {subject}" for subject in study.subjects))
         return 0
     if options.json:
         print(json.dumps({"trials": missing, "twins": twins, "seconds": estimate.by_architecture()}))
@@ -131,7 +130,9 @@ def _estimate(prepared: Prepared, options: EngineOptions, store: Store, lazily: 
     missing = those(prepared.groups, lambda one: one.spec.id not in gone)
     if not missing or (lazily and not worth_measuring(missing, prepared.data)):
         return None
-    return estimate(prepared, missing, min(options.threads or default_workers(), len(missing)), measuring)
+    workers = min(options.threads or default_workers(), len(missing))
+    with measuring() as progress:
+        return estimate(prepared, missing, workers, progress)
 
 
 def _say_estimate(estimate: Estimate, to_stderr: bool = False) -> None:

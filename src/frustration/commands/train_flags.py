@@ -72,7 +72,7 @@ class Subject(Options):
         read=whole(1),
         metavar="N",
     )
-    seed: int | None = option("of all random numbers (default: 0)", read=whole(0, 2**63 - 1), metavar="N")
+    seed: int | None = option("seed of all random draws (default: 0)", read=whole(0, 2**63 - 1), metavar="N")
     dataset: str | None = option(
         "a name that analyze-dataset --list has, or a file, such as data.csv:label (default: mnist)",
         metavar="NAME",

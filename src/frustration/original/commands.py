@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frustration.commands.arguments import run
-from frustration.commands.options import ONE_STUDY, Options, argument, option
+from frustration.commands.options import ONE_STUDY, Options, argument, command, option
 from frustration.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,31 +29,6 @@ DESIGN_SPACE = Path("results/SimpleMLP_Testing_Design_Space.png")
 CONVERGENCE = "SimpleMLP_Plot_Convergence"
 TARGETS = "1*1024,18*18"
 """The architectures whose curves the paper shows."""
-
-
-def architecture_table(argv: Sequence[str] | None = None) -> int:
-    """make-architecture-table"""
-    return run("make-architecture-table", _architecture_table, argv)
-
-
-def accuracy_table(argv: Sequence[str] | None = None) -> int:
-    """make-trial-accuracy-table"""
-    return run("make-trial-accuracy-table", _accuracy_table, argv)
-
-
-def design_space(argv: Sequence[str] | None = None) -> int:
-    """make-figure-design-space, and make-design-space-figure"""
-    return run("make-figure-design-space", _design_space, argv)
-
-
-def heatmaps(argv: Sequence[str] | None = None) -> int:
-    """make-figure-heatmaps"""
-    return run("make-figure-heatmaps", _heatmaps, argv)
-
-
-def convergence(argv: Sequence[str] | None = None) -> int:
-    """make-convergence-plots"""
-    return run("make-convergence-plots", _convergence, argv)
 
 
 class Configurations(Options):
@@ -120,16 +94,14 @@ class ConvergenceOptions(Output):
     )
 
 
-def _architecture_table(arguments: list[str]) -> int:
-    options = ArchitectureTableOptions.read(arguments)
+def _architecture_table(options: ArchitectureTableOptions) -> int:
     from frustration.report.latex import architecture_table as table
 
     print(table(_architectures(options)), end="")
     return 0
 
 
-def _accuracy_table(arguments: list[str]) -> int:
-    options = AccuracyTableOptions.read(arguments)
+def _accuracy_table(options: AccuracyTableOptions) -> int:
     from frustration.report.analysis import analyse
     from frustration.report.latex import accuracy_table as table
 
@@ -144,8 +116,7 @@ def _accuracy_table(arguments: list[str]) -> int:
     return 0
 
 
-def _design_space(arguments: list[str]) -> int:
-    options = DesignSpaceOptions.read(arguments)
+def _design_space(options: DesignSpaceOptions) -> int:
     from frustration.original.grid import grid_results
     from frustration.report.figures.design import design_space as paint
 
@@ -153,8 +124,7 @@ def _design_space(arguments: list[str]) -> int:
     return _draw(results, [(paint, options.output_file.stem)], options.output_file.parent)
 
 
-def _heatmaps(arguments: list[str]) -> int:
-    options = HeatmapsOptions.read(arguments)
+def _heatmaps(options: HeatmapsOptions) -> int:
     from dataclasses import replace
 
     from frustration.report.figures import design, maps
@@ -174,8 +144,7 @@ def _heatmaps(arguments: list[str]) -> int:
     return _draw(results, [(painters[name], file) for name, file in HEATMAPS.items()], options.output_dir)
 
 
-def _convergence(arguments: list[str]) -> int:
-    options = ConvergenceOptions.read(arguments)
+def _convergence(options: ConvergenceOptions) -> int:
     from dataclasses import replace
 
     from frustration.architecture import Architecture
@@ -253,3 +222,10 @@ def _results(options: Source) -> StudyResults:
     if path.name == SUMMARY:  # it has no trials to test; the file beside it has
         path = path.with_name(NAME)
     return read_trials_file(path)
+
+
+architecture_table = command(ArchitectureTableOptions, _architecture_table)
+accuracy_table = command(AccuracyTableOptions, _accuracy_table)
+design_space = command(DesignSpaceOptions, _design_space)
+heatmaps = command(HeatmapsOptions, _heatmaps)
+convergence = command(ConvergenceOptions, _convergence)

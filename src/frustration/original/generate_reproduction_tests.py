@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from frustration.commands.arguments import run, whole
-from frustration.commands.options import Options, option
+from frustration.commands.arguments import whole
+from frustration.commands.options import Options, command, option
 
-NAME = "generate-reproduction-tests"
 SCRIPT = "run_reproduction.sh"
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    return run(NAME, _generate, argv)
 
 
 class GridOptions(Options):
     """Print the commands of a grid, grouped by architecture, and write a script that runs them all."""
 
-    command = NAME
+    command = "generate-reproduction-tests"
 
     study: Path | None = option("another grid (default: the published one)", read=Path, metavar="FILE")
     trials: int | None = option("trials per cell (default: the study's)", read=whole(1), metavar="N")
@@ -35,8 +28,7 @@ class GridOptions(Options):
     )
 
 
-def _generate(arguments: list[str]) -> int:
-    options = GridOptions.read(arguments)
+def _generate(options: GridOptions) -> int:
     from dataclasses import replace
 
     from frustration.files import make_folder, write_atomically
@@ -57,5 +49,4 @@ def _generate(arguments: list[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main = command(GridOptions, _generate)

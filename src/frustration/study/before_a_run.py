@@ -1,4 +1,4 @@
-"""What is said before a study trains, a sentence each; nothing of it stops the run."""
+"""Warnings before a study trains, one sentence each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from frustration.study.store import Store
 
 
 def before_a_run(prepared: Prepared, store: Store, backend: str | None) -> Iterator[str]:
-    """Of no native engine, unless a `backend` was asked for; of problems that are not stacked, of too few
-    loops for growth, of records that other code has made."""
+    """Of a missing native engine (unless a `backend` was asked for), problems that are not stacked, too few
+    loops for growth, and records made by other code."""
     if instead := fallback(backend, (prepared.backend, prepared.device)):
         yield instead
     yield from plain_loops(prepared)

@@ -1,10 +1,12 @@
-"""The progress of a download, on stderr: one redrawn line in a terminal, a line now and then elsewhere."""
+"""Progress on stderr: one redrawn line in a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -56,8 +58,17 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def measuring(done: int, total: int) -> None:
-    """How many groups of trials have been measured for an estimate, in a terminal; gone when all have."""
-    if in_terminal(sys.stderr):
-        line = f"measuring {done}/{total}" if done < total else ""
-        print(f"{CLEAR}{line}", end="", file=unfenced(sys.stderr), flush=True)
+@contextlib.contextmanager
+def measuring() -> Iterator[Callable[[int, int], None]]:
+    """Show in a terminal how many groups of trials have been measured for an estimate; cleared in the end."""
+    live = in_terminal(sys.stderr)
+
+    def at(done: int, total: int) -> None:
+        if live:
+            print(f"{CLEAR}measuring {done}/{total}", end="", file=unfenced(sys.stderr), flush=True)
+
+    try:
+        yield at
+    finally:
+        if live:
+            print(CLEAR, end="", file=unfenced(sys.stderr), flush=True)

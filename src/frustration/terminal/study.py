@@ -217,7 +217,7 @@ def opening(start: StudyStart) -> str:
     own = {spec.architecture for spec in specs if spec.problem}  # they bring data: no axis of the grid
     given = {spec.architecture for spec in specs if not spec.problem}
     axes = [
-        (len(own | given), subjects(own, given)),
+        (len(own | given), noun(own, given)),
         (len({spec.dataset for spec in specs if not spec.problem}), "data set"),
         (len({spec.train_fraction for spec in specs if not spec.problem}), "fraction"),
         (len({spec.learning_rate for spec in specs}), "learning rate"),
@@ -236,8 +236,8 @@ def opening(start: StudyStart) -> str:
     return f"{what}; {many(start.workers, 'worker')} on {start.device}" if start.workers else what
 
 
-def subjects(problems: Collection[object], architectures: Collection[object]) -> str:
-    """What such a study trains, one of them."""
+def noun(problems: Collection[object], architectures: Collection[object]) -> str:
+    """What one network of such a study is called."""
     return "network" if problems and architectures else "problem" if problems else "architecture"
 
 

@@ -83,7 +83,7 @@ def main_table(study: Study, store: Store) -> Table:
 
 
 def _own(study: Study, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines of trials that the study can have: a copied file may be of another study."""
+    """The summaries that belong to the study; a copied file may belong to another."""
     loops = dict(enumerate(study.loops_by_trial or [study.meta_loops] * study.trials))
     own = [one for one in lines if (one["seed"], one["meta_loops"]) == (study.seed, loops.get(one["trial"]))]
     if others := len(lines) - len(own):

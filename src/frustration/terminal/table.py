@@ -94,7 +94,7 @@ def _with(table: Table, columns: Sequence[Column]) -> Table:
 
 
 def _closer(table: Table) -> Table:
-    """The same with a blank less between columns."""
+    """The same table with one space less between columns."""
     other = copy.copy(table)
     other.padding = (0, 1, 0, 0)
     return other
