@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from frustration.terminal import bar
 from frustration.terminal.printing import say
 from frustration.terminal.table import WIDE, fitted, plain_table
 
@@ -231,3 +232,17 @@ def test_a_study_without_a_file_takes_rates_data_sets_and_a_seed(tmp_path, capsy
     assert study.name != other.name
     preset, _ = study_and_store(RunOptions.read(["quickstart", "--lr", "3e-3", "--results", str(tmp_path)]))
     assert preset.learning_rates == (3e-3,)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_line_of_a_measurement_is_cleared_however_it_ends(live, monkeypatch, capsys):
+    monkeypatch.setattr(bar, "in_terminal", lambda stream: live)
+
+    def broken_off():
+        with bar.measuring() as at:
+            at(1, 3)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    assert capsys.readouterr().err == (f"{bar.CLEAR}measuring 1/3{bar.CLEAR}" if live else "")
