@@ -54,8 +54,11 @@ class ModelDirectory:
         A link is taken by its own name, whatever it points to.
         """
         folder = folder or self.root
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            raise StorageError(f"cannot list {self.shown(folder)}: {error.strerror}") from None
         if not entries and self._of_a_comparison(folder):
             yield folder
         for entry in entries:

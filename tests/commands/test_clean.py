@@ -1,6 +1,7 @@
 """`clean` removes what it is told to, says what that was, and never leaves the model directory."""
 
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,18 @@ def test_what_train_leaves_is_what_clean_removes(tmp_path, monkeypatch, capsys):
     assert train([*quick, "--arch", "[1*2]", "--ablation-mode", "none", "hidden", "--trials", "2"]) == 0
     assert main(["--all"]) == 0
     assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_one_sentence(models, monkeypatch, capsys):
+    listed = os.scandir
+
+    def scandir(folder):
+        if Path(folder).name == "none":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr("frustration.model_directory.os.scandir", scandir)
+    before = files(models)
+    assert main_all([]) == 1
+    assert capsys.readouterr().err == "clean-all: cannot list models/1x4/none: Permission denied\n"
+    assert files(models) == before

@@ -1,6 +1,7 @@
 """A user's own data: files and arrays become a Split that says the same on every machine, or one sentence."""
 
 import csv
+import os
 import pickle
 
 import numpy as np
@@ -281,3 +282,10 @@ def test_parts_of_a_split_remember_its_columns_and_travel(files):
     assert smaller.digest == split.fraction(0.5).digest != split.digest
     assert smaller.columns.classes == split.columns.classes
     assert frustration.make_split is make_split
+
+
+@pytest.mark.parametrize("name", ["pipe.csv:label", "pipe.npz"])
+def test_a_pipe_in_place_of_a_table_makes_nobody_wait(name, folder):
+    os.mkfifo(name.partition(":")[0])
+    with pytest.raises(DatasetError, match="cannot be read: it is a pipe or a device, not a file"):
+        load(name)

@@ -2,10 +2,13 @@
 
 import ast
 import difflib
+import os
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frustration.errors import InputError
 from frustration.integration.examine import examine_script
 from frustration.integration.source import Script
 from frustration.integration.targets import Wishes
@@ -135,3 +138,9 @@ def test_an_edit_parses_is_made_once_and_touches_only_its_own_lines(source, wish
         line.startswith(("for ", "while ", "evaluate(", "net = torch.nn.D", "model = torch.nn.D"))
         for line in removed
     )
+
+
+def test_a_pipe_in_place_of_a_script_makes_nobody_wait(tmp_path):
+    os.mkfifo(tmp_path / "train.py")
+    with pytest.raises(InputError, match="cannot be read: it is a pipe or a device, not a file"):
+        Script.read(tmp_path / "train.py")

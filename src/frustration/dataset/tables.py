@@ -7,6 +7,7 @@ alone; Parquet the extra `tables`.
 from __future__ import annotations
 
 import csv
+import io
 import re
 import zipfile
 from array import array
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from frustration.dataset.catalogue import DatasetError
 from frustration.dataset.own import PARTS, Table, as_numbers, as_table, not_a_number, of_tables, split_rows
 from frustration.dataset.split import Split
+from frustration.files import open_file
 
 SUFFIXES = ("csv", "npz", "parquet")
 _REFERENCE = re.compile(rf"(?P<file>.+?\.(?P<suffix>{'|'.join(SUFFIXES)}))(?P<columns>(:[^:]+)*)", re.I)
@@ -82,7 +84,7 @@ def load_file(reference: Reference) -> Split:
 def _load_npz(name: str, path: Path) -> Split:
     """X and y, or X_train, y_train, X_validation, …; the case of letters does not matter."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_file(path) as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key.lower(): archive[key] for key in archive.files}
     except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path} is not a file of plain arrays that np.savez wrote: {error}") from None
@@ -109,7 +111,7 @@ def _read_csv(path: Path, reference: Reference) -> tuple[Table, NDArray[Any]]:
     """The table, and the part of every row where a column says so."""
     cells, labels, parts = array("d"), list[str](), list[str]()
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_file(path), "utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
             header = next(rows, [])
             label, part, features = _columns(header, reference, path)

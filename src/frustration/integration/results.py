@@ -8,6 +8,7 @@ forget it.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frustration.errors import InputError
+from frustration.files import open_file
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def _group(tag: str, files: dict[str, Path]) -> Group:
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        with io.TextIOWrapper(open_file(path), "utf-8", errors="replace", newline="") as file:
             for row in csv.DictReader(file):
                 yield {str(key).strip(): str(value or "").strip() for key, value in row.items() if key}
     except OSError as error:

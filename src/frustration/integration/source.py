@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 import libcst as cst
 
 from frustration.errors import InputError
+from frustration.files import read_file
 from frustration.integration.reading import imported_file, parse, positions, roots
 
 Node = TypeVar("Node", bound=cst.CSTNode)
@@ -78,7 +79,7 @@ class Script:
     def read(path: Path, folders: Sequence[Path] = ()) -> Script:
         """The script in a file, in the encoding that it declares; imports are looked up in folders too."""
         try:
-            return Script(path.read_bytes(), path, folders)
+            return Script(read_file(path), path, folders)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
