@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.errors import FrustrationError, last_line
+from frustration.integration.library import SLOW_PATH
 from frustration.integration.measure import MARK
 
 SECONDS = 600
@@ -119,7 +120,7 @@ def configuration(layers: list[Layer], network: str = "model") -> list[str]:
     if any(one.tied for one in layers):
         lines.append("GPA.pc.set_using_safe_tensors(False)  # weights are tied")
     if any(one.fast_path for one in layers):
-        lines.append("torch.backends.mha.set_fastpath_enabled(False)  # it ignores dendrites in evaluation")
+        lines.append(SLOW_PATH)
     others = [one for one in chosen if tuple(one.dimensions) != commonest]
     if others:
         lines.append("# after perforate_model:")

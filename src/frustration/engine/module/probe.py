@@ -118,19 +118,27 @@ class Probe:
 def undisturbed(network: nn.Module) -> Iterator[None]:
     """Run a network without a trace: in evaluation, each module through its own forward, each mode restored.
 
-    In training a run would change the statistics of BatchNorm. The fast path of nn.TransformerEncoderLayer
-    reads weights and passes modules by.
+    In training a run would change the statistics of BatchNorm.
     """
     training = {module: module.training for module in network.modules()}
-    fast_path = torch.backends.mha.get_fastpath_enabled()
     network.eval()
+    try:
+        with without_fast_path():
+            yield
+    finally:
+        for module, was in training.items():
+            module.training = was
+
+
+@contextlib.contextmanager
+def without_fast_path() -> Iterator[None]:
+    """The fast path of nn.TransformerEncoderLayer reads weights and passes modules by, dendrites too."""
+    before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         yield
     finally:
-        for module, was in training.items():
-            module.training = was
-        torch.backends.mha.set_fastpath_enabled(fast_path)
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _without_common_listener(layers: Sequence[Layer]) -> list[list[Layer]]:

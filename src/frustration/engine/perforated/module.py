@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from frustration.dendrites.settings import Settings
 from frustration.engine.module.data import ProblemData, data_of
 from frustration.engine.module.layers import tensors_of
 from frustration.engine.module.population import ModulePopulation
-from frustration.engine.module.probe import seeded, undisturbed
+from frustration.engine.module.probe import seeded, undisturbed, without_fast_path
 from frustration.engine.module.shape import FIXED_SEED, Layout, ModuleShape, layout_of, shape_of
 from frustration.engine.perforated.perforated import PerforatedNetwork, links, tops, wrapped
 from frustration.engine.perforated.trainee import Trainee
@@ -107,15 +106,9 @@ class ModuleTrainee(Trainee):
     def _perforated(self, graphs: bool) -> PerforatedModule:
         return PerforatedModule(self.layout, self.bare, self.settings, graphs)
 
-    @contextlib.contextmanager
-    def _at_the_users(self) -> Iterator[None]:
+    def _at_the_users(self) -> contextlib.chdir[Path]:
         """A problem may read files beside its user; the library writes into the folder of this process."""
-        own = Path.cwd()
-        os.chdir(self._users_folder)
-        try:
-            yield
-        finally:
-            os.chdir(own)
+        return contextlib.chdir(self._users_folder)
 
     @property
     def population(self) -> PerforatedPopulation:
@@ -148,7 +141,8 @@ class ModuleTrainee(Trainee):
 
     def _measured(self, part: Part) -> float:
         population = self._visitor if self._guest else self.population
-        with self._at_the_users(), _dendrites_heard(any(self.network.dendrites)):
+        heard = without_fast_path() if any(self.network.dendrites) else contextlib.nullcontext()
+        with self._at_the_users(), heard:
             return population.evaluate(part)[0]
 
     def _as_score(self, measured: float) -> float:
@@ -177,14 +171,3 @@ def _output_dimensions(layout: Layout) -> dict[str, int]:
             f"its form; leave it out of growable"
         )
     return found
-
-
-@contextlib.contextmanager
-def _dendrites_heard(grown: bool) -> Iterator[None]:
-    """The fast path of nn.TransformerEncoderLayer passes dendrites by, so it is not taken with any."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(before and not grown)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
