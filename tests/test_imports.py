@@ -14,7 +14,7 @@ from frustration.version import PACKAGE
 
 FLOORS = (
     ("errors", "version", "sinks", "callable_package"),
-    ("typed", "files", "architecture", "policy", "metric", "dataset"),
+    ("typed", "files", "archive", "architecture", "policy", "metric", "dataset"),
     ("references", "streams", "simple_mlp", "statistics"),
     ("protocols",),
     ("network",),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from home_kit import archive, files_in, named
 
-from frustration.cloud.archive import DamagedArchive, HostileArchive, Limits, members
+from frustration.archive import DamagedArchive, HostileArchive, Limits, members
 
 HONEST = {"./results.txt": b"97.50\n", "./study/trials/aa/x.json": b"{}" * 3000, "./empty": b""}
 

@@ -13,10 +13,10 @@ from scripted import play
 
 from frustration.cloud import container, entry
 from frustration.cloud.entry import STOPPED, read_hyperparameters, read_task
-from frustration.cloud.mirror import Mirror, restore
 from frustration.errors import InputError
 from frustration.runners.keeper import StudyKeeper
 from frustration.sealed import CheckpointError
+from frustration.study.mirror import Mirror, restore
 from frustration.study.presets import preset
 from frustration.study.store import Store
 

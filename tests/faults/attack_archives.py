@@ -13,10 +13,11 @@ from pathlib import Path
 from attack_kit import TEN_TO_THE_400, as_line, cut, flipped, records, spoiled, study
 from tally import Tally
 
-from frustration.cloud.archive import Limits
-from frustration.cloud.archive_contents import unpack
+from frustration.archive import Limits, members
+from frustration.original.cloud_forms import read_archive
 from frustration.record import TrialRecord
 from frustration.sealed_json import seal
+from frustration.study.intake import take
 from frustration.study.store import Store
 
 DEEP = '{"a":' * 50_000 + "1" + "}" * 50_000
@@ -73,7 +74,9 @@ def _attack(tally: Tally, folder: Path, made: list[TrialRecord], draw: random.Ra
     right = {record.spec.id: record for record in made}
 
     def taken_rightly() -> bool:
-        found = unpack(path, store, belongs=lambda spec: spec.id in right, limits=LIMITS)
+        found = take(members(path, LIMITS), store, lambda spec: spec.id in right)
+        if kind == "original" and not read_archive(members(path, LIMITS))[1]:
+            return False
         honest = {record.spec.id for number, record in enumerate(made) if number != VICTIM}
         if not honest <= found.records or list(folder.glob("*out*")):
             return False

@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from frustration.cloud.archive import ArchiveError
-from frustration.cloud.archive_contents import unpack
+from frustration.archive import ArchiveError, members
 from frustration.cloud.describe import describe
 from frustration.cloud.download import NoObject, fetch, folders
 from frustration.cloud.jobs import RANK, Job, PackJobs, by_pack, list_jobs, parse_name
@@ -28,6 +27,7 @@ from frustration.cloud.salvage import finished_in_checkpoints
 from frustration.cloud.settings import masked
 from frustration.errors import last_line
 from frustration.files import make_folder
+from frustration.study.intake import take
 from frustration.study.merge import merge, union
 from frustration.study.store import Store
 
@@ -178,7 +178,7 @@ class Collector:
                     stop=self.stop,
                 )
                 staging.create(self.plan.study)
-                parcel = unpack(archive, staging, belongs)
+                intake = take(members(archive), staging, belongs)
             except NoObject:
                 if job.status == "Completed":
                     fetched.absent.append(job.name)
@@ -188,10 +188,10 @@ class Collector:
                 continue
             finally:
                 archive.unlink(missing_ok=True)
-            missing -= parcel.records
+            missing -= intake.records
             fetched.read.append(job.name)
             fetched.stores.append(staging)
-            fetched.remarks += [f"{job.name}: {sentence}" for sentence in parcel.refused]
+            fetched.remarks += [f"{job.name}: {sentence}" for sentence in intake.refused]
         if missing and jobs:
             kept = Store(folder / f"{pack.id}.kept")
             kept.create(self.plan.study)

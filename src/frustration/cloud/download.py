@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from frustration.cloud.archive import LIMITS, HostileArchive
+from frustration.archive import LIMITS, HostileArchive
 from frustration.cloud.clients import CloudError, code_of, spoken
 from frustration.cloud.settings import masked
 from frustration.errors import FrustrationError

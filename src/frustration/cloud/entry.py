@@ -60,8 +60,8 @@ def run(base: Path, fail: Callable[[str, str], None]) -> int:
 
 
 def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
-    from frustration.cloud.mirror import Mirror, restore
     from frustration.runners.events import StudyEvent
+    from frustration.study.mirror import Mirror, restore
     from frustration.study.run import prepare, run_study
 
     if (data := base / "input" / "data" / "data").is_dir():

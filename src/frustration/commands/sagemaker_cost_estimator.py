@@ -56,7 +56,7 @@ def _estimate(options: CostOptions) -> int:
 def _after(options: CostOptions) -> int:
     from frustration.cloud.costs import report
     from frustration.cloud.describe import describe_all
-    from frustration.cloud.joblist import read
+    from frustration.original.job_list import read
     from frustration.terminal.bar import Bar
 
     cloud = cloud_of(options, *(("region",) if options.jobs else ()))

@@ -68,7 +68,7 @@ def _jobs(options: LogsOptions, cloud: Cloud) -> tuple[str, dict[str, bool]]:
 
     if options.jobs:
         from frustration.cloud.describe import describe_all
-        from frustration.cloud.joblist import read
+        from frustration.original.job_list import read
 
         names = read(options.jobs)
         known = describe_all(cloud.sagemaker, names)

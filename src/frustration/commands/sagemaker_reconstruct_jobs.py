@@ -41,7 +41,7 @@ class JobsOptions(OneCloudStudy):
 
 
 def _reconstruct(options: JobsOptions) -> int:
-    from frustration.cloud.joblist import write
+    from frustration.original.job_list import write
 
     if options.original and options.study:
         raise InputError("--original takes no study: the jobs of that layout belong to none")

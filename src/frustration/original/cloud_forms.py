@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from frustration.archive import Member
 from frustration.errors import InputError
 from frustration.record import TrialRecord
 from frustration.typed import TEXT, parse, whole
@@ -56,6 +57,32 @@ def _comprehensive(record: TrialRecord) -> dict[str, Any]:
         "trial": record.spec.trial,
         "id": record.spec.id,
     }
+
+
+def read_archive(members: Iterable[Member]) -> tuple[list[OriginalTrial] | None, list[str]]:
+    """The trials in a job's archive, by the fuller file that can be used, and a sentence on what cannot."""
+    texts: dict[str, str] = {}
+    refused = []
+    for member in members:
+        if member.base in (RESULTS, COMPREHENSIVE):
+            try:
+                texts[member.base] = member.content().decode()
+            except UnicodeDecodeError:
+                refused.append(f"{member.base}: it is not text in UTF-8")
+            except InputError as error:
+                refused.append(f"{member.base}: {error}")
+    trials: list[OriginalTrial] | None = None
+    for name, read in ((COMPREHENSIVE, read_comprehensive), (RESULTS, read_results)):
+        try:
+            found = read(texts[name], name) if name in texts else None
+        except InputError as error:
+            refused.append(str(error))
+            continue
+        if trials is None:
+            trials = found
+        elif found is not None and len(found) != len(trials):
+            refused.append(f"{name} has {len(found)} trials, {COMPREHENSIVE} {len(trials)}")
+    return trials, refused
 
 
 def read_results(text: str, source: str) -> list[OriginalTrial]:

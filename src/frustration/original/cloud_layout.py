@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.architecture import Architecture
-from frustration.cloud.archive import ArchiveError
-from frustration.cloud.archive_contents import unpack
+from frustration.archive import ArchiveError, members
 from frustration.cloud.clients import CloudError
 from frustration.cloud.collection import DAMAGED, DONE, FAILED, INCOMPLETE, MISSING, RUNNING, STOPPED
 from frustration.cloud.describe import Facts, describe_all
@@ -29,9 +28,8 @@ from frustration.cloud.download import NoObject, fetch, folders
 from frustration.cloud.jobs import job_summaries
 from frustration.errors import InputError
 from frustration.files import make_folder, write_atomically
-from frustration.original.cloud_forms import OriginalTrial
+from frustration.original.cloud_forms import OriginalTrial, read_archive
 from frustration.original.reproduction import PAPER_MODES
-from frustration.study.store import Store
 
 SCHEMA = 1
 _NAME = re.compile(
@@ -212,17 +210,16 @@ class OriginalCollector:
         key = f"{under}{job.name}/output/model.tar.gz"
         try:
             fetch(self.s3, self.bucket, key, archive, stop=self.stop)
-            parcel = unpack(archive, Store(folder / job.name), lambda spec: False)
+            trials, refused = read_archive(members(archive))
         except NoObject:
             return None, "", []
         except ArchiveError as error:
             return None, f"its archive is not taken: {error}", []
         finally:
             archive.unlink(missing_ok=True)
-        if not parcel.original:
-            why = "; ".join(parcel.refused) or "neither of the two files of results is in its archive"
-            return None, why, []
-        return parcel.original, "", parcel.refused
+        if not trials:
+            return None, "; ".join(refused) or "neither of the two files of results is in its archive", []
+        return trials, "", refused
 
     def _judge(
         self,

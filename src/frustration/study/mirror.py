@@ -1,7 +1,7 @@
 """A store that survives the loss of its machine: on the local disk, and copied to a folder that is uploaded.
 
 Trials train in a store on the local disk, which is written after every loop. Every so often what changed
-there is copied to /opt/ml/checkpoints; SageMaker uploads each changed file, and each upload is billed, so
+there is copied to the other folder. Somebody uploads each changed file from it, and each upload is billed, so
 writing there after every loop would cost more than it saves. An upload may end anywhere: a file may be
 missing or torn, a record may arrive without its network. So each file stands for itself, and `restore` takes
 back only what is whole.
@@ -16,12 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from frustration.archive import opened
 from frustration.curve_file import SUFFIX as CURVE
-from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
-from frustration.saved import unpack_lkg
-from frustration.sealed import CheckpointError
-from frustration.study.store import FAILED, RECORD, RESUME, Store
+from frustration.study.intake import take
+from frustration.study.store import FAILED, RESUME, Store
 
 ORDER = ("networks", "trials", "work")
 """A network before its record, a record before its checkpoint goes."""
@@ -107,51 +106,25 @@ class Mirror:
 def restore(source: Path, store: Store, trials: frozenset[str], networks: bool) -> int:
     """Take back what is whole of these trials; returns how many of them are finished.
 
-    A record counts only with its network, where networks are kept: what lacks one is trained again.
+    A record counts only with its network, where networks are kept: what lacks one is trained again, and so
+    is what has failed.
     """
-    finished = 0
-    for path in _files(source / "trials"):
-        trial_id = path.name.removesuffix(RECORD)
-        if path.name.endswith(FAILED) or trial_id not in trials or not _is_whole(source, trial_id):
-            continue
-        held = Store(source)
-        bounty = held.record(trial_id).bounty
-        network = held.network_path(trial_id)
-        if networks and bounty is not None:
-            if not _loads(network):
-                continue
-            _take(network, store.network_path(trial_id))
-        _take(path, store.record_path(trial_id))
-        finished += 1
+    kept = [path for folder in ("networks", "trials") for path in _files(source / folder)]
+    members = opened(path for path in kept if not path.name.endswith(FAILED))
+    finished = take(members, store, lambda spec: spec.id in trials, networks).records
     for path in _files(source / "work"):
         trial_id = path.name.removesuffix(RESUME)
         # A damaged checkpoint needs no care here, nor one whose curve came too late: its digests are looked
         # at where it is loaded.
-        if path.name.endswith(RESUME) and trial_id in trials and not store.is_done(trial_id):
+        if path.name.endswith(RESUME) and trial_id in trials - finished:
             curve = path.with_name(trial_id + CURVE)
             if curve.is_file():
-                _take(curve, store.work(trial_id).curve)
-            _take(path, store.work(trial_id).resume)
-    return finished
+                _copy(curve, store.work(trial_id).curve)
+            _copy(path, store.work(trial_id).resume)
+    return len(finished)
 
 
-def _is_whole(source: Path, trial_id: str) -> bool:
-    try:
-        Store(source).record(trial_id)
-    except InputError:
-        return False
-    return True
-
-
-def _loads(network: Path) -> bool:
-    try:
-        unpack_lkg(network)
-    except (CheckpointError, FileNotFoundError):
-        return False
-    return True
-
-
-def _take(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
     make_folder(target.parent)
     write_atomically(target, source.read_bytes())
 

@@ -1,6 +1,6 @@
-"""model.tar.gz read as a stream; nothing is ever unpacked to a path named in it.
+"""A .tar.gz read as a stream; nothing is ever unpacked to a path named in it.
 
-Archives come from a bucket, and what is in a bucket is not to be trusted. One with a member that points
+Who made the archive is not known, so it is not to be trusted. One with a member that points
 outside, a link, a device, a name given twice, or more than a size or a count allows is refused as a whole;
 one that is cut short or whose checksum does not agree is damaged as a whole. Both are found out before
 anything is taken from it.
@@ -13,17 +13,20 @@ import io
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from frustration.errors import FrustrationError
+from frustration.errors import FrustrationError, InputError
 from frustration.files import open_file
 
 CHUNK = 2**16
 HEADER_BYTES = 2**20
 """The most that tarfile may ask for at once: a member's data comes in chunks, so this bounds its headers."""
+
+TEXT_BYTES = 2**26
+"""The most that a record or a list of results may have: a record has about 260 bytes a loop."""
 
 
 class ArchiveError(FrustrationError):
@@ -35,12 +38,12 @@ class DamagedArchive(ArchiveError):
 
 
 class HostileArchive(ArchiveError):
-    """Made to do something other than bring results, or too large to have been made by a job of ours."""
+    """Made to do something other than bring results, or too large to hold the results of a job."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What an archive of a job may hold at most. A job of 5,880 trials has about 12,000 members."""
+    """What an archive may hold at most. That of a job with 5,880 trials has about 12,000 members."""
 
     members: int = 50_000
     member_bytes: int = 2**29
@@ -70,6 +73,9 @@ class Member:
             yield chunk
 
     def content(self) -> bytes:
+        """All of it, for a text; what is larger than any text of ours is refused."""
+        if self.size > TEXT_BYTES:
+            raise InputError(f"it has {self.size:,} bytes; {TEXT_BYTES:,} are allowed")
         return b"".join(self.chunks())
 
 
@@ -78,6 +84,13 @@ def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
     for _ in _walk(path, limits):
         pass
     yield from _walk(path, limits)
+
+
+def opened(paths: Iterable[Path]) -> Iterator[Member]:
+    """Files on the disk, as if they were the members of an archive."""
+    for path in paths:
+        with open_file(path) as file:
+            yield Member(path.name, path.stat().st_size, file)
 
 
 def _walk(path: Path, limits: Limits) -> Iterator[Member]:
