@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frustration.cloud.estimator import Offer
 from frustration.cloud.instances import cores, default_image, image_of, is_gpu, python_of
-from frustration.cloud.offer import elapsed, gpu_pays_above, offer
 from frustration.cloud.packing import Budget, Machine, as_packs, divide, pack_costs
 from frustration.cloud.place import Place
 from frustration.cloud.settings import Settings
@@ -98,17 +98,17 @@ def test_a_pack_is_named_after_its_trials_and_where_they_go():
 def test_dollars_are_hours_of_all_instances_at_their_rate():
     from decimal import Decimal
 
-    made = offer([3600.0, 7200.0, 1800.0], machine(), Decimal("0.2"), instances=2)
+    made = Offer.of([3600.0, 7200.0, 1800.0], machine(), Decimal("0.2"), instances=2)
     assert (made.jobs, made.hours, made.elapsed, made.dollars) == (3, 3.5, 2.0, Decimal("0.70"))
-    assert elapsed([60.0] * 5, 2) == 180.0
+    assert Offer.of([60.0] * 5, machine(), Decimal("0.2"), instances=2).elapsed == 0.05
 
 
 def test_a_gpu_pays_once_it_replaces_what_the_same_money_buys_in_cores():
     from decimal import Decimal
 
-    cpu = offer([3600.0], machine(8), Decimal("0.5"), 1)
-    gpu = offer([3600.0], machine(2), Decimal("1.5"), 1)
-    assert gpu_pays_above(cpu, gpu) == 24
+    cpu = Offer.of([3600.0], machine(8), Decimal("0.5"), 1)
+    gpu = Offer.of([3600.0], machine(2), Decimal("1.5"), 1)
+    assert cpu.gpu_pays_above(gpu) == 24
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import io
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +20,15 @@ from typing import Any
 
 from frustration.cloud.clients import put_new
 from frustration.cloud.download import objects
+from frustration.cloud.instances import image_of, python_of
 from frustration.cloud.place import Place
 from frustration.cloud.request import Uploaded
+from frustration.cloud.settings import Settings
 from frustration.dataset.catalogue import entry_of
 from frustration.dataset.contents import archive_in, loose_path
 from frustration.dataset.places import obtain
 from frustration.dataset.tables import Reference
-from frustration.errors import FrustrationError, last_line
+from frustration.errors import FrustrationError, InputError, last_line
 from frustration.files import make_folder, users_cache
 from frustration.version import PACKAGE
 
@@ -55,8 +57,13 @@ class Wheels:
         return _contents(self.gather(say))
 
 
-def given_wheels(paths: Sequence[Path]) -> Wheels:
-    """Those that the user has gathered."""
+def wheels_for(choice: str | None, settings: Settings) -> Wheels:
+    """Those in the folder that the user chose, none for "none", or else the locked ones for the image."""
+    if choice is None:
+        return locked_wheels(python_of(image_of(settings)))
+    paths = [] if choice == "none" else sorted(Path(choice).glob("*.whl"))
+    if choice != "none" and not paths:
+        raise InputError(f"--wheels {choice}: there is no wheel in that folder")
     return Wheels(digest(_contents(paths)).encode(), lambda say: paths)
 
 

@@ -6,8 +6,8 @@ yet; what it has cost so far is guessed from the clock and kept apart, as is wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from frustration.cloud.jobs import RUNNING
 from frustration.cloud.prices import Price
 
 SCHEMA = 1
+NOTHING = Decimal(0)
 PriceOf = Callable[[str], Price]
 """The price of an instance type in the region of the jobs; InputError where it is not known."""
 
@@ -29,25 +30,30 @@ class JobCost:
     price: Price
 
     @property
+    def runs(self) -> bool:
+        return self.facts.status in RUNNING
+
+    @property
     def usd(self) -> Decimal | None:
         """None where the service does not say (yet) what it bills; a job that never started costs nothing."""
         seconds = self.facts.billable_seconds
         if seconds is None:
-            never = self.facts.started is None and self.facts.status not in RUNNING
-            return Decimal(0) if never else None
-        return _dollars(seconds + self.facts.retained_seconds, self.facts, self.price)
+            return NOTHING if self.facts.started is None and not self.runs else None
+        return self._dollars(seconds + self.facts.retained_seconds)
 
     @property
-    def on_demand_usd(self) -> Decimal | None:
-        """What its training time would have cost without spot capacity."""
-        seconds = self.facts.training_seconds
-        return None if seconds is None else _dollars(seconds, self.facts, self.price)
+    def saved_usd(self) -> Decimal:
+        """By spot capacity, where the service says both how long it trained and what it bills."""
+        seconds, usd = self.facts.training_seconds, self.usd
+        if not self.facts.spot or seconds is None or usd is None:
+            return NOTHING
+        return self._dollars(seconds) - usd
 
-    def so_far(self, now: datetime) -> Decimal:
-        """Of a running job: the time since it started, at the full rate; spot capacity will cost less."""
-        if self.facts.status not in RUNNING or self.facts.started is None:
-            return Decimal(0)
-        return _dollars(max(0.0, (now - self.facts.started).total_seconds()), self.facts, self.price)
+    def so_far_usd(self, now: datetime) -> Decimal:
+        """Of a job without a bill yet: the time since it started, at the full rate; spot will cost less."""
+        if not self.runs or self.facts.started is None or self.usd is not None:
+            return NOTHING
+        return self._dollars(max(0.0, (now - self.facts.started).total_seconds()))
 
     def to_dict(self) -> dict[str, Any]:
         facts = self.facts
@@ -62,131 +68,68 @@ class JobCost:
             "billable_seconds": facts.billable_seconds,
             "retained_seconds": facts.retained_seconds,
             "usd_per_hour": str(self.price.usd_per_hour),
-            "usd": _text(self.usd),
+            "usd": None if self.usd is None else _text(self.usd),
             "created": _time(facts.created),
-            "ended": _time(facts.ended),
+            "ended": facts.ended and _time(facts.ended),
         }
 
-
-@dataclass(frozen=True, kw_only=True)
-class CostReport:
-    """All jobs that were asked about."""
-
-    jobs: tuple[JobCost, ...]
-    unknown: tuple[str, ...]
-    """Names that the service does not know: what they cost is not in the sum."""
-    planned_usd: Decimal | None = None
-    """Of the packs that are neither done nor running; None where there is no plan."""
-    planned_hours: float = 0.0
-    planned_packs: int = 0
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @property
-    def unbilled(self) -> tuple[JobCost, ...]:
-        """Jobs that ended and for which the service reports no billable time."""
-        return tuple(one for one in self.jobs if one.usd is None and one.facts.status not in RUNNING)
-
-    @property
-    def running(self) -> tuple[JobCost, ...]:
-        return tuple(one for one in self.jobs if one.facts.status in RUNNING)
-
-    @property
-    def usd(self) -> Decimal:
-        return sum((one.usd or Decimal(0) for one in self.jobs), Decimal(0))
-
-    @property
-    def so_far_usd(self) -> Decimal:
-        return sum((one.so_far(self.now) for one in self.jobs if one.usd is None), Decimal(0))
-
-    @property
-    def instance_hours(self) -> float:
-        """Billed ones."""
-        return sum((one.facts.billable_seconds or 0) * one.facts.instances for one in self.jobs) / 3600
-
-    @property
-    def saved_usd(self) -> Decimal:
-        """By spot capacity, where both numbers are known."""
-        pairs = [(one.on_demand_usd, one.usd) for one in self.jobs if one.facts.spot]
-        return sum((full - paid for full, paid in pairs if full is not None and paid is not None), Decimal(0))
-
-    @property
-    def span_hours(self) -> float | None:
-        """From the first job's creation to the last one's end; None while any runs."""
-        ends = [one.facts.ended for one in self.jobs]
-        if not ends or None in ends:
-            return None
-        last = max(end for end in ends if end is not None)
-        return (last - min(one.facts.created for one in self.jobs)).total_seconds() / 3600
-
-    def by_status(self) -> dict[str, tuple[int, Decimal]]:
-        """Status -> (jobs, dollars)"""
-        found: dict[str, tuple[int, Decimal]] = {}
-        for one in self.jobs:
-            count, usd = found.get(one.facts.status, (0, Decimal(0)))
-            found[one.facts.status] = count + 1, usd + (one.usd or Decimal(0))
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values; dollars are texts, so that no digit is lost."""
-        prices = {one.price.instance: one.price for one in self.jobs}
-        return {
-            "schema": SCHEMA,
-            "as_of": _time(self.now),
-            "usd": _text(self.usd),
-            "usd_so_far_of_running_jobs": _text(self.so_far_usd),
-            "usd_saved_by_spot": _text(self.saved_usd),
-            "usd_planned": _text(self.planned_usd),
-            "planned_packs": self.planned_packs,
-            "planned_instance_hours": round(self.planned_hours, 4),
-            "billed_instance_hours": round(self.instance_hours, 4),
-            "hours_from_first_to_last": None if self.span_hours is None else round(self.span_hours, 4),
-            "by_status": {
-                status: {"jobs": count, "usd": _text(usd)}
-                for status, (count, usd) in self.by_status().items()
-            },
-            "prices": [price.to_dict() for price in prices.values()],
-            "unknown_jobs": list(self.unknown),
-            "jobs_without_billable_time": [one.facts.name for one in self.unbilled],
-            "jobs": [one.to_dict() for one in self.jobs],
-        }
+    def _dollars(self, seconds: float) -> Decimal:
+        return Decimal(seconds) * self.facts.instances * self.price.usd_per_hour / 3600
 
 
 def report(
     names: Iterable[str],
     described: Mapping[str, Facts],
     price_of: PriceOf,
-    planned_seconds: Iterable[float] | None = None,
+    planned_seconds: Sequence[float] | None = None,
     planned_type: str = "",
-) -> CostReport:
-    """`planned_seconds`: of each pack that is still to be done, on one instance of `planned_type`."""
-    names = list(dict.fromkeys(names))
-    jobs = [
-        JobCost(facts=described[name], price=price_of(described[name].instance_type))
-        for name in names
-        if name in described
-    ]
-    walls = None if planned_seconds is None else list(planned_seconds)
-    hours = sum(walls or ()) / 3600
-    return CostReport(
-        jobs=tuple(sorted(jobs, key=lambda one: (-(one.usd or Decimal(0)), one.facts.name))),
-        unknown=tuple(name for name in names if name not in described),
-        planned_usd=None
-        if walls is None
-        else Decimal(hours) * price_of(planned_type).usd_per_hour
-        if walls
-        else Decimal(0),
-        planned_hours=hours,
-        planned_packs=len(walls or ()),
-    )
+) -> dict[str, Any]:
+    """What these jobs have cost, as JSON values; dollars are texts, so that no digit is lost.
+
+    `planned_seconds`: of each pack that is still to be done, on one instance of `planned_type`; None where
+    there is no plan. What jobs cost that the service does not know (any more) is not in the sum.
+    """
+    now, names = datetime.now(UTC), list(dict.fromkeys(names))
+    known = [described[name] for name in names if name in described]
+    made = (JobCost(facts=facts, price=price_of(facts.instance_type)) for facts in known)
+    jobs = sorted(made, key=lambda one: (-(one.usd or NOTHING), one.facts.name))
+    by_status: dict[str, list[JobCost]] = {}
+    for one in jobs:
+        by_status.setdefault(one.facts.status, []).append(one)
+    walls = planned_seconds or ()
+    rate = price_of(planned_type).usd_per_hour if walls else NOTHING
+    ends = [facts.ended for facts in known if facts.ended]
+    span = max(ends) - min(facts.created for facts in known) if ends and len(ends) == len(known) else None
+    return {
+        "schema": SCHEMA,
+        "as_of": _time(now),
+        "usd": _sum(one.usd for one in jobs),
+        "usd_so_far_of_running_jobs": _sum(one.so_far_usd(now) for one in jobs),
+        "usd_saved_by_spot": _sum(one.saved_usd for one in jobs),
+        "usd_planned": None if planned_seconds is None else _text(Decimal(sum(walls) / 3600) * rate),
+        "planned_packs": len(walls),
+        "planned_instance_hours": round(sum(walls) / 3600, 4),
+        "billed_instance_hours": round(
+            sum((facts.billable_seconds or 0) * facts.instances for facts in known) / 3600, 4
+        ),
+        "hours_from_first_to_last": None if span is None else round(span.total_seconds() / 3600, 4),
+        "by_status": {
+            status: {"jobs": len(of), "usd": _sum(one.usd for one in of)} for status, of in by_status.items()
+        },
+        "prices": [price.to_dict() for price in {one.price.instance: one.price for one in jobs}.values()],
+        "unknown_jobs": [name for name in names if name not in described],
+        "jobs_without_billable_time": [one.facts.name for one in jobs if one.usd is None and not one.runs],
+        "jobs": [one.to_dict() for one in jobs],
+    }
 
 
-def _dollars(seconds: float, facts: Facts, price: Price) -> Decimal:
-    return Decimal(seconds) * facts.instances * price.usd_per_hour / 3600
+def _sum(dollars: Iterable[Decimal | None]) -> str:
+    return _text(sum((one or NOTHING for one in dollars), NOTHING))
 
 
-def _text(usd: Decimal | None) -> str | None:
-    return None if usd is None else str(usd.quantize(Decimal("0.000001")))
+def _text(usd: Decimal) -> str:
+    return str(usd.quantize(Decimal("0.000001")))
 
 
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

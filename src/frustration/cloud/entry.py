@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from frustration.cloud.request import CHECKPOINT_SECONDS
 from frustration.engine.group import those
 from frustration.errors import FrustrationError, InputError, last_line
 from frustration.files import make_folder, write_atomically
@@ -30,7 +31,6 @@ from frustration.study.store import Store
 
 STOPPED = 143
 """The exit code of a process that ends because of SIGTERM."""
-CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

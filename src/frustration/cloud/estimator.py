@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import cached_property
 
 from frustration.cloud.instances import cores
-from frustration.cloud.offer import Offer, offer
 from frustration.cloud.packing import Budget, Machine, as_packs, pack_costs
 from frustration.cloud.place import Place
 from frustration.cloud.plan import Pack
@@ -20,6 +19,39 @@ from frustration.errors import InputError
 from frustration.study.definition import Study
 from frustration.study.estimate import Cost, estimate
 from frustration.study.run import Prepared, digests, prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a study costs on one type of instance."""
+
+    machine: Machine
+    rate: Decimal
+    """US dollars an hour."""
+    jobs: int
+    hours: float
+    """Of all instances together."""
+    elapsed: float
+    """Hours from the first job's start to the last one's end, with the instances that the budget allows."""
+
+    @classmethod
+    def of(cls, walls: Sequence[float], machine: Machine, rate: Decimal, instances: int) -> Offer:
+        """For jobs of so many seconds, each of which starts as soon as an instance is free."""
+        ends = [0.0] * max(1, instances)
+        for wall in sorted(walls, reverse=True):
+            ends[ends.index(min(ends))] += wall
+        hours = sum(walls) / 3600
+        return cls(machine=machine, rate=rate, jobs=len(walls), hours=hours, elapsed=max(ends) / 3600)
+
+    @property
+    def dollars(self) -> Decimal:
+        """At the on-demand rate; spot capacity costs less by what AWS grants that day."""
+        return (self.rate * Decimal(self.hours)).quantize(Decimal("0.01"))
+
+    def gpu_pays_above(self, gpu: Offer) -> float:
+        """How many cores of the planning machine a GPU has to replace to be cheaper than this CPU offer."""
+        core_hours_per_dollar = self.machine.cores * self.machine.speed / float(self.rate)
+        return core_hours_per_dollar * float(gpu.rate)
 
 
 def _silent() -> AbstractContextManager[Callable[[int, int], None]]:
@@ -87,16 +119,16 @@ class Estimator:
             return pack.wall_seconds
         return pack.core_seconds / self.machine.cores / self.machine.speed
 
-    def rate(self, instance_type: str) -> Decimal:
-        return self.price(instance_type).usd_per_hour
-
     def offer(self, packs: Sequence[Pack]) -> Offer:
         """For packs that are planned, on the chosen instance."""
-        walls = [self.wall_seconds(pack) for pack in packs]
-        return offer(walls, self.machine, self.rate(self.settings.instance_type), self.budget.instances)
+        return self._offer([self.wall_seconds(pack) for pack in packs], self.machine)
 
     def offer_on(self, instance_type: str, trials: frozenset[str]) -> Offer:
         """For trials repacked for another instance type."""
         machine = self.machine_of(instance_type)
-        walls = [machine.wall_seconds(pack) for pack in pack_costs(self.costs(trials), machine, self.budget)]
-        return offer(walls, machine, self.rate(instance_type), self.budget.instances)
+        packs = pack_costs(self.costs(trials), machine, self.budget)
+        return self._offer([machine.wall_seconds(pack) for pack in packs], machine)
+
+    def _offer(self, walls: Sequence[float], machine: Machine) -> Offer:
+        rate = self.price(machine.instance_type).usd_per_hour
+        return Offer.of(walls, machine, rate, self.budget.instances)

@@ -8,18 +8,24 @@ here: every launch asks the service anew, so one that was broken off leaves noth
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from frustration.cloud.account import Cloud
+from frustration.cloud.bundle import Parcels, wheels_for
 from frustration.cloud.clients import CloudError, code_of, message_of, said
+from frustration.cloud.estimator import Estimator, Offer
 from frustration.cloud.jobs import RUNNING, Job, PackJobs, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan, Pack, read_plan, write_plan
+from frustration.cloud.request import CHECKPOINT_SECONDS, request
+from frustration.cloud.settings import Settings
+from frustration.engine.growth.outlook import outlooks
 from frustration.errors import InputError
 from frustration.study.definition import Study
 
-MAX_ATTEMPTS = 3
 FULL = ("ResourceLimitExceeded", "ThrottlingException", "Throttling", "TooManyRequestsException")
 """Not now, but later: the account's instances are all in use, or it asks too often."""
 TAKEN = "ResourceInUse"
@@ -56,85 +62,115 @@ class LaunchState:
         return bool(self.todo or self.running)
 
 
-def agree(
-    s3: Any,
-    place: Place,
-    study: Study,
-    digests: Mapping[tuple[str, float], str],
-    make_packs: Callable[[frozenset[str]], tuple[Pack, ...]],
-    instance_type: str,
-    write: bool = True,
-) -> CloudPlan:
-    """The plan that all launchers of this study share; extended by trials that no plan holds yet.
+@dataclass(kw_only=True)
+class Launch:
+    """One launch of one study."""
 
-    `make_packs` is called with the ids of those trials only. `s3` is None: as if there were no plan yet.
-    """
-    ids = frozenset(spec.id for spec in study.specs(digests))
-    for _ in range(RACES):
-        plan = read_plan(s3, place) if s3 is not None else None
-        planned = frozenset(plan.pack_of) if plan else frozenset()
-        if planned - ids:
-            raise InputError(
-                f"{place.uri(place.root)} holds another study of this name, or a larger one "
-                f"({len(planned - ids):,} of its trials are not in yours); give yours another --name, "
-                f"or launch that one by its name alone: sagemaker-launch {place.study}"
-            )
-        if plan and planned == ids:
-            return plan
-        addition = CloudPlan(
-            study=study,
-            digests=dict(digests),
-            packs=make_packs(ids - planned),
-            instance_type=instance_type,
+    settings: Settings
+    cloud: Cloud | None
+    """None: as if nothing had been launched yet."""
+    study: Study
+    estimator: Estimator
+    max_attempts: int = 3
+    """At each pack."""
+    force_rerun: bool = False
+    device: str = "cpu"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    wheels: str | None = None
+    """A folder of wheels, `none`, or None: the locked ones."""
+
+    @cached_property
+    def place(self) -> Place:
+        return Place.of(self.settings, self.study.name)
+
+    @cached_property
+    def parcels(self) -> Parcels:
+        return Parcels.of(self.study.datasets, wheels_for(self.wheels, self.settings))
+
+    def plan(self, write: bool) -> CloudPlan:
+        """What all launchers of this study share; extended by trials that no plan holds yet."""
+        digests = self.estimator.digests
+        ids = frozenset(spec.id for spec in self.study.specs(digests))
+        for _ in range(RACES):
+            plan = read_plan(self.cloud.s3, self.place) if self.cloud else None
+            planned = frozenset(plan.pack_of) if plan else frozenset()
+            if planned - ids:
+                raise InputError(
+                    f"{self.place.uri(self.place.root)} holds another study of this name, or a larger one "
+                    f"({len(planned - ids):,} of its trials are not in yours); give yours another --name, "
+                    f"or launch that one by its name alone: sagemaker-launch {self.study.name}"
+                )
+            if plan and planned == ids:
+                return self._agreed(plan)
+            generation = plan.generations + 1 if plan else 1
+            addition = CloudPlan(
+                study=self.study,
+                digests=dict(digests),
+                packs=self.estimator.packs(ids - planned, self.place),
+                instance_type=self.settings.instance_type,
+            ).of_generation(generation)
+            if not write or (self.cloud and write_plan(self.cloud.s3, self.place, addition, generation)):
+                return self._agreed(plan.joined(addition) if plan else addition)
+        raise CloudError(f"other launchers keep changing the plan of {self.study.name}; try again")
+
+    def _agreed(self, plan: CloudPlan) -> CloudPlan:
+        self.estimator.planned_for = plan.instance_type
+        return plan
+
+    def state(self, plan: CloudPlan) -> LaunchState:
+        """Ask the service and S3 where everything stands, and say what is to be launched."""
+        known = {pack.id for pack in plan.packs}
+        jobs: dict[str, PackJobs] = {}
+        done: dict[str, Job] = {}
+        if self.cloud:
+            listed = by_pack(list_jobs(self.cloud.sagemaker, self.place))
+            jobs = {pack: of for pack, of in listed.items() if pack in known}
+            done = done_packs(self.cloud.s3, self.place, jobs)
+        running, exhausted, lost, todo = {}, {}, {}, []
+        for pack in plan.packs:
+            of = jobs.get(pack.id)
+            attempt = of.attempts + 1 if of else 1
+            if of and of.running:
+                running[pack.id] = of.running
+                continue
+            if pack.id in done:
+                if self.force_rerun:
+                    todo.append(Task(pack=pack, attempt=attempt, rerun=True))
+                continue
+            if of and of.completed:
+                lost[pack.id] = of.best
+            if of and attempt > self.max_attempts and not self.force_rerun:
+                exhausted[pack.id] = of
+            else:
+                todo.append(Task(pack=pack, attempt=attempt))
+        return LaunchState(done=done, running=running, exhausted=exhausted, lost=lost, todo=tuple(todo))
+
+    def request(self, task: Task) -> dict[str, Any]:
+        """The parameters of CreateTrainingJob."""
+        return request(
+            self.settings,
+            self.place,
+            task.pack,
+            task.attempt,
+            self.parcels.digests,
+            checkpoint_seconds=self.checkpoint_seconds,
+            device=self.device,
+            rerun=task.rerun,
         )
-        generation = plan.generations + 1 if plan else 1
-        addition = addition.of_generation(generation)
-        if not write or write_plan(s3, place, addition, generation):
-            return plan.joined(addition) if plan else addition
-    raise CloudError(f"other launchers keep changing the plan of {place.study}; try again")
 
+    def offer(self, tasks: Sequence[Task]) -> Offer:
+        """What these jobs cost."""
+        return self.estimator.offer([task.pack for task in tasks])
 
-def standing(
-    sagemaker: Any,
-    s3: Any,
-    place: Place,
-    plan: CloudPlan,
-    max_attempts: int = MAX_ATTEMPTS,
-    force_rerun: bool = False,
-) -> LaunchState:
-    """Ask the service and S3 where everything stands, and say what is to be launched."""
-    known = {pack.id for pack in plan.packs}
-    jobs = {pack: of for pack, of in by_pack(list_jobs(sagemaker, place)).items() if pack in known}
-    done = done_packs(s3, place, jobs)
-    return assess(plan, jobs, done, max_attempts, force_rerun)
-
-
-def assess(
-    plan: CloudPlan,
-    jobs: Mapping[str, PackJobs],
-    done: Mapping[str, Job],
-    max_attempts: int = MAX_ATTEMPTS,
-    force_rerun: bool = False,
-) -> LaunchState:
-    """The same from what is known already."""
-    running, exhausted, lost, todo = {}, {}, {}, []
-    for pack in plan.packs:
-        of = jobs.get(pack.id)
-        attempt = of.attempts + 1 if of else 1
-        if of and of.running:
-            running[pack.id] = of.running
-            continue
-        if pack.id in done:
-            if force_rerun:
-                todo.append(Task(pack=pack, attempt=attempt, rerun=True))
-            continue
-        if of and of.completed:
-            lost[pack.id] = of.best
-        if of and attempt > max_attempts and not force_rerun:
-            exhausted[pack.id] = of
-        else:
-            todo.append(Task(pack=pack, attempt=attempt))
-    return LaunchState(done=done, running=running, exhausted=exhausted, lost=lost, todo=tuple(todo))
+    def warnings(self, tasks: Sequence[Task]) -> Iterator[str]:
+        """Of loops that are too few for growth, and of jobs that are longer than they may be."""
+        yield from outlooks(self.study.specs(self.estimator.digests))
+        longest = max((self.estimator.wall_seconds(task.pack) for task in tasks), default=0.0)
+        if longest > (limit := self.settings.max_run_seconds):
+            yield (
+                f"the longest job takes about {longest / 3600:.1f} hours, and MAX_RUN_SECONDS ends it after "
+                f"{limit / 3600:.1f}: it continues in further attempts (--max-attempts)"
+            )
 
 
 @dataclass
@@ -144,16 +180,17 @@ class Launcher:
     Whatever ends it, `launched` says how far it came, and the same launch again does the rest.
     """
 
+    launch: Launch
     sagemaker: Any
-    make_request: Callable[[Task], dict[str, Any]]
+    instances: int
+    """How many jobs of the study may run at a time, by the user's own wish."""
     poll_seconds: float = 30.0
-    has_room: Callable[[], bool] = lambda: True
-    """Whether the user wants one more job to run at this moment."""
     say: Callable[[str], None] = print
     launched: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     """Names that another launcher had taken."""
     _pause: threading.Event = field(default_factory=threading.Event)
+    _free: int = 0
 
     @property
     def progress(self) -> str:
@@ -171,13 +208,13 @@ class Launcher:
         queue = list(tasks)
         told = ""
         while queue:
-            if not self.has_room():
+            if not self._has_room():
                 if told != "room":
                     self.say(f"{len(queue)} jobs wait until others end (--instances)")
                     told = "room"
                 self._pause.wait(self.poll_seconds)
                 continue
-            request = self.make_request(queue[0])
+            request = self.launch.request(queue[0])
             name = request["TrainingJobName"]
             try:
                 self.sagemaker.create_training_job(**request)
@@ -203,21 +240,11 @@ class Launcher:
                 self.say(f"{name}: launched")
                 queue.pop(0)
 
-
-@dataclass
-class ConcurrencyLimit:
-    """How many jobs of the study may run at a time, by the user's own wish."""
-
-    sagemaker: Any
-    place: Place
-    instances: int
-    _free: int = 0
-
-    def has_room(self) -> bool:
+    def _has_room(self) -> bool:
         """Ask the service once for as many places as are free."""
         if self._free <= 0:
-            running = sum(job.status in RUNNING for job in list_jobs(self.sagemaker, self.place))
-            self._free = self.instances - running
+            jobs = list_jobs(self.sagemaker, self.launch.place)
+            self._free = self.instances - sum(job.status in RUNNING for job in jobs)
         self._free -= 1
         return self._free >= 0
 

@@ -14,6 +14,7 @@ CODE_FOLDER = "/opt/ml/input/data/code"
 ENTRYPOINT = ("python3", f"{CODE_FOLDER}/train.py")
 """Our own: Python is process 1 then, and SIGTERM reaches it. Under AWS's launcher it never does."""
 VOLUME_GB = 30
+CHECKPOINT_SECONDS = 60.0
 SERVICE_RETRIES = 3
 """For errors of the service itself; it does not count them as attempts."""
 

@@ -29,6 +29,10 @@ class Usage:
     objects: int = 0
     bytes: int = 0
 
+    @property
+    def gib(self) -> float:
+        return self.bytes / 2**30
+
     def add(self, size: int) -> None:
         self.objects += 1
         self.bytes += size
@@ -50,6 +54,22 @@ class StorageUsage:
         extra = [usage for usage in (self.old_versions, self.unfinished) if usage]
         kinds = [*self.kinds.values(), *extra]
         return Usage(objects=sum(p.objects for p in kinds), bytes=sum(p.bytes for p in kinds))
+
+    def to_dict(self, price: float | None) -> dict[str, Any]:
+        """`price`: dollars for a GiB and a month."""
+        total = self.total
+        return {
+            "objects": total.objects,
+            "bytes": total.bytes,
+            "usd_per_month": None if price is None else round(total.gib * price, 6),
+            "usd_per_gib_month": price,
+            "kinds": [
+                {"study": study or None, "kind": kind, **vars(part)}
+                for (study, kind), part in sorted(self.kinds.items())
+            ],
+            "old_versions": self.old_versions and vars(self.old_versions),
+            "unfinished_uploads": self.unfinished and vars(self.unfinished),
+        }
 
 
 def measure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from decimal import Decimal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,9 @@ from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.account import Cloud
-    from frustration.cloud.costs import CostReport
-    from frustration.cloud.prices import Price
 
-ROWS = 10
+Report = tuple[dict[str, Any], Iterator[str]]
+"""As JSON values, and in words."""
 
 MORE = """\
 Of a study that was launched: billable seconds x instances x rate of all its jobs, failed ones included,
@@ -48,16 +47,25 @@ class CostOptions(Size, InCloud):
 
 
 def _estimate(options: CostOptions) -> int:
+    from frustration.files import write_atomically
+
     if options.jobs and (options.study or options.before):
         raise InputError("--jobs takes no study and no --before: it names the jobs itself")
-    return _before(options) if options.before else _after(options)
+    content, lines = _before(options) if options.before else _after(options)
+    text = json.dumps(content, indent=1)
+    if options.output:
+        write_atomically(options.output, f"{text}\n".encode())
+        print(f"wrote {options.output}", file=sys.stderr)
+    print(text if options.json else "\n".join(lines))
+    return 1 if content.get("unknown_jobs") or content.get("jobs_without_billable_time") else 0
 
 
-def _after(options: CostOptions) -> int:
+def _after(options: CostOptions) -> Report:
     from frustration.cloud.costs import report
     from frustration.cloud.describe import describe_all
     from frustration.original.job_list import read
     from frustration.terminal.bar import Bar
+    from frustration.terminal.cloud_costs import costs
 
     cloud = cloud_of(options, *(("region",) if options.jobs else ()))
     study, walls, planned_for = None, None, ""
@@ -68,10 +76,7 @@ def _after(options: CostOptions) -> int:
     with Bar("jobs") as bar:
         described = describe_all(cloud.sagemaker, names, lambda done: bar.at(done, len(names)))
     found = report(names, described, options.price_in(cloud.settings.region), walls, planned_for)
-    content = {"study": study, "region": cloud.settings.region, **found.to_dict()}
-    if not _hand_over(options, content):
-        _say(found)
-    return 1 if found.unknown or found.unbilled else 0
+    return {"study": study, "region": cloud.settings.region, **found}, costs(found)
 
 
 def _of_study(options: CostOptions, cloud: Cloud) -> tuple[str, list[str], list[float], str]:
@@ -87,10 +92,10 @@ def _of_study(options: CostOptions, cloud: Cloud) -> tuple[str, list[str], list[
     return place.study, [job.name for job in jobs], left, plan.instance_type
 
 
-def _before(options: CostOptions) -> int:
+def _before(options: CostOptions) -> Report:
     """Calibrate here, pack as the launcher would, and multiply."""
-    from frustration.cloud.offer import table
     from frustration.cloud.settings import Settings
+    from frustration.terminal.cloud_costs import estimate
 
     if options.study is None:
         raise InputError("--before needs a study: a file, a preset, or one in results/")
@@ -98,7 +103,7 @@ def _before(options: CostOptions) -> int:
     settings = Settings.read(flags, ("region",), options.env_file)
     study = named_study(options.study, options.results, None)
     estimator = estimator_of(options, settings, study)
-    price = estimator.price(settings.instance_type)
+    price = estimator.price(settings.instance_type).to_dict()
     trials = frozenset(spec.id for spec in study.specs(estimator.digests))
     offer = estimator.offer_on(settings.instance_type, trials)
     content = {
@@ -111,80 +116,9 @@ def _before(options: CostOptions) -> int:
         "instance_hours": round(offer.hours, 4),
         "hours_from_first_to_last": round(offer.elapsed, 4),
         "usd": str(offer.dollars),
-        "prices": [price.to_dict()],
+        "prices": [price],
     }
-    if not _hand_over(options, content):
-        print(f"{study.name}: {study.size:,} trials")
-        print(table([offer]))
-        print(f"rate: {_source(price)}")
-        print("Hours follow from a calibration on this machine; starting up is not counted, spot costs less.")
-    return 0
-
-
-def _hand_over(options: CostOptions, content: dict[str, Any]) -> bool:
-    """Write and print the report as JSON where that is asked for; whether it was printed."""
-    from frustration.files import write_atomically
-
-    text = json.dumps(content, indent=1)
-    if options.output:
-        write_atomically(options.output, f"{text}\n".encode())
-        print(f"wrote {options.output}", file=sys.stderr)
-    if options.json:
-        print(text)
-    return bool(options.json)
-
-
-def _say(found: CostReport) -> None:
-    from tabulate import tabulate
-
-    rows = [
-        [status, count, _money(usd)]
-        for status, (count, usd) in sorted(found.by_status().items(), key=lambda row: -row[1][1])
-    ]
-    print(tabulate(rows, ["status", "jobs", "USD"], disable_numparse=True) if rows else "no job was launched")
-    if found.jobs:
-        print(f"\ncostliest of {len(found.jobs):,}:")
-        heads = ["job", "status", "instance", "training s", "billable s", "USD"]
-        print(tabulate([_row(one) for one in found.jobs[:ROWS]], heads, disable_numparse=True))
-    print(f"\nbilled: {_money(found.usd)} for {found.instance_hours:,.2f} instance hours")
-    if found.running:
-        print(
-            f"running: {len(found.running):,} jobs, at most about {_money(found.so_far_usd)} so far "
-            f"(the clock at the full rate; the bill follows when they end)"
-        )
-    if found.saved_usd:
-        print(f"saved by spot capacity: {_money(found.saved_usd)}")
-    if found.planned_usd is not None and found.planned_packs:
-        print(
-            f"still planned: {found.planned_packs:,} packs, {found.planned_hours:,.2f} hours, "
-            f"{_money(found.planned_usd)} at the full rate"
-        )
-    if found.span_hours is not None:
-        print(f"from the first job's creation to the last one's end: {found.span_hours:,.2f} hours")
-    for price in {one.price.instance: one.price for one in found.jobs}.values():
-        print(f"rate: {_source(price)}")
-    for one in found.unbilled:
-        print(f"{one.facts.name} ended, but the service names no billable time: it is not in the sum")
-    for name in found.unknown:
-        print(f"{name}: the service knows no such job; what it cost is not in the sum")
-
-
-def _row(one: Any) -> list[Any]:
-    facts = one.facts
-    kind = facts.instance_type + (f" x {facts.instances}" if facts.instances > 1 else "")
-    numbers = [
-        "-" if value is None else f"{value:,}" for value in (facts.training_seconds, facts.billable_seconds)
-    ]
-    return [facts.name, facts.status, kind, *numbers, "-" if one.usd is None else _money(one.usd)]
-
-
-def _money(usd: Decimal) -> str:
-    return f"${usd:,.2f}" if usd >= Decimal("0.01") or not usd else f"${usd:.6f}"
-
-
-def _source(price: Price) -> str:
-    dated = f", {price.as_of}" if price.as_of else ""
-    return f"{price.instance} ${price.usd_per_hour} an hour ({price.source}{dated})"
+    return content, estimate(study.name, study.size, offer, price)
 
 
 main = command(CostOptions, _estimate)

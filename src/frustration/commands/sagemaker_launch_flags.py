@@ -1,9 +1,8 @@
-"""The flags of sagemaker-launch, and the study, settings and wheels that they select."""
+"""The flags of sagemaker-launch, and the study and settings that they select."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,10 +15,6 @@ from frustration.errors import InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.account import Cloud
-    from frustration.cloud.bundle import Wheels
-    from frustration.cloud.launch import LaunchState, Task
-    from frustration.cloud.place import Place
-    from frustration.cloud.plan import CloudPlan
     from frustration.cloud.settings import Settings
     from frustration.study.definition import Study
 
@@ -27,8 +22,6 @@ BATCH = Path("aws/sagemaker/current_batch_configurations.txt")
 PUBLISHED_GRID = "paper-98"
 COMPARED = "ml.g4dn.xlarge"
 """What the published grid was trained on."""
-CHECKPOINT_SECONDS = 60.0
-ROWS = 12
 NO_ROLE, NO_BUCKET = "arn:aws:iam::000000000000:role/ROLE", "BUCKET"
 """What a dry run shows where none is given."""
 
@@ -77,13 +70,10 @@ class How(Options):
     json: bool = option("with --dry-run: all of it as JSON", False)
     wait: bool = option("wait until all is done; relaunch failed packs", False)
     force_rerun: bool = option("run finished packs again, beside their results", False)
-    max_attempts: int = option("per pack (default: 3)", 3, read=whole(1, 99), metavar="N")
+    max_attempts: int | None = option("per pack (default: 3)", read=whole(1, 99), metavar="N")
     poll: float = option("between checks (default: 30)", 30.0, read=real(0, above=True), metavar="SECONDS")
-    checkpoint_seconds: float = option(
-        "between copies of the work to S3 (default: 60)",
-        CHECKPOINT_SECONDS,
-        read=real(0, above=True),
-        metavar="SECONDS",
+    checkpoint_seconds: float | None = option(
+        "between copies of the work to S3 (default: 60)", read=real(0, above=True), metavar="SECONDS"
     )
     wheels: str | None = option("wheels for the container, or none (default: the locked ones)", metavar="DIR")
 
@@ -159,51 +149,3 @@ def is_published_grid(study: Study) -> bool:
 
     grid = preset(PUBLISHED_GRID)
     return replace(study, name=grid.name, networks=grid.networks) == grid
-
-
-def wheels(options: LaunchOptions, settings: Settings) -> Wheels:
-    """What the container installs."""
-    from frustration.cloud.bundle import given_wheels, locked_wheels
-    from frustration.cloud.instances import image_of, python_of
-
-    if options.wheels == "none":
-        return given_wheels(())
-    if options.wheels:
-        found = sorted(Path(options.wheels).glob("*.whl"))
-        if not found:
-            raise InputError(f"--wheels {options.wheels}: there is no wheel in that folder")
-        return given_wheels(found)
-    return locked_wheels(python_of(image_of(settings)))
-
-
-def jobs_table(place: Place, tasks: Sequence[Task]) -> str:
-    """The jobs that are to be launched; of many, the first."""
-    from tabulate import tabulate
-
-    rows = [
-        [
-            place.job_name(task.pack.id, task.attempt),
-            len(task.pack.trials),
-            f"{task.pack.wall_seconds / 3600:.2f}",
-        ]
-        for task in tasks[:ROWS]
-    ]
-    text = tabulate(rows, ["job", "trials", "hours"], disable_numparse=True)
-    return f"{text}\nand {len(tasks) - ROWS} more" if len(tasks) > ROWS else text
-
-
-def standing_lines(plan: CloudPlan, stands: LaunchState) -> list[str]:
-    """Where the packs of a plan stand, and what is the matter with some of them."""
-    trials = len(plan.pack_of)
-    counts = [(len(stands.done), "done"), (len(stands.running), "running"), (len(stands.todo), "to launch")]
-    words = ", ".join(f"{count} {what}" for count, what in counts if count)
-    lines = [f"{plan.study.name}: {trials:,} trials in {len(plan.packs)} packs: {words or 'nothing to do'}"]
-    lines += [
-        f"{job.name} completed, but its model.tar.gz is missing: not done" for job in stands.lost.values()
-    ]
-    lines += [
-        f"{of.latest.name}: {of.latest.status} after {of.attempts} attempts; not tried again "
-        f"(--max-attempts {of.attempts + 1} or --force-rerun does)"
-        for of in stands.exhausted.values()
-    ]
-    return lines
