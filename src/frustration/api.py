@@ -132,7 +132,10 @@ def train(
         accept_numerics=accept_numerics,
     )
     with _watched(progress, emit, stop) as (tell, stopping):
-        return Outcome(**vars(session.train(request, tell, stopping)))
+        found = session.train(request, tell, stopping)
+    for failed in found.failed:
+        _say("failed", f"{failed}\n{failed.traceback}")
+    return Outcome(**vars(found))
 
 
 def study(

@@ -50,6 +50,10 @@ class CheckpointFiles:
     def record(self) -> Path:
         return self.stem.with_name(self.stem.name + ".record.json")
 
+    @property
+    def failure(self) -> Path:
+        return self.stem.with_name(self.stem.name + ".failed.json")
+
     def save(self, trial: Trial, lkg_too: bool) -> None:
         """Keep a trial between two loops. The resume file comes first: a kill between the two is harmless."""
         if not self.curve.exists():  # nothing is kept yet, or somebody has removed it

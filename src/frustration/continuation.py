@@ -123,7 +123,7 @@ class Resumption:
     def _settle_numerics(self, trial: Trial, now: dict[str, Any], accepted: bool) -> None:
         """Refuse to continue under other numerics unless the user agreed; then record the old ones."""
         before = {key: value for key, value in trial.numerics.items() if key != "group"}
-        if not before or before == now:
+        if not before or before == now or trial.loop == 0:  # nothing was trained under them
             return
         keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         differences = ", ".join(f"{key} {before.get(key)} then, {now.get(key)} now" for key in keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -30,8 +31,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def last_line(traceback: str, otherwise: str = "an unknown error") -> str:
-    """What went wrong, without where; `otherwise` if the text is empty."""
-    return (traceback.strip().splitlines() or [otherwise])[-1]
+    """What went wrong, without where; `otherwise` if the text is empty. Of an error of ours: its sentence."""
+    last = (traceback.strip().splitlines() or [otherwise])[-1]
+    return re.sub(r"^frustration\.[\w.]+: ", "", last)
 
 
 def first_line(error: Exception) -> str:

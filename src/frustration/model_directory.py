@@ -13,8 +13,8 @@ from frustration.files import LOCK, PARTIAL, StorageError, is_our_lock
 
 DEFAULT = "mnist_lkg.safetensors"
 LKG, RESUME, RECORD = "_lkg.safetensors", "_lkg.resume.safetensors", "_lkg.record.json"
-CURVE = "_lkg.curve.jsonl"
-_KEPT = f".+(?:{'|'.join(map(re.escape, (LKG, RESUME, CURVE, RECORD)))})"
+CURVE, FAILURE = "_lkg.curve.jsonl", "_lkg.failed.json"
+_KEPT = f".+(?:{'|'.join(map(re.escape, (LKG, RESUME, CURVE, RECORD, FAILURE)))})"
 _LEFT_BY_RUNS = re.compile(rf"{_KEPT}|\.{_KEPT}\.[0-9]+-[0-9]+{re.escape(PARTIAL)}")
 PLACEHOLDERS = ("README.md", ".gitignore", ".gitkeep")
 
@@ -143,7 +143,7 @@ class ModelDirectory:
 
 def family(path: Path) -> list[Path]:
     """A checkpoint's LKG with its other files, a resume file with its curve; any other file alone."""
-    for name, others in ((LKG, (RESUME, CURVE, RECORD)), (RESUME, (CURVE,))):
+    for name, others in ((LKG, (RESUME, CURVE, RECORD, FAILURE)), (RESUME, (CURVE,))):
         if path.name.endswith(name):
             stem = path.name.removesuffix(name)
             return [path, *(path.with_name(stem + other) for other in others)]

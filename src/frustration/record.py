@@ -162,3 +162,9 @@ def _acted(mode: Mode, entry: LoopEntry) -> bool:
         return mode.acted(entry.evidence.get(mode.name, {}))
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise InputError(f"the evidence of loop {entry.loop} is not of {mode.name} ({error!r})") from error
+
+
+def write_failure(path: Path, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
+    """Keep what went wrong with a trial, in place of its record."""
+    content = {"id": trial_id, "spec": spec, "traceback": traceback}
+    write_atomically(path, (seal(content) + "\n").encode())

@@ -6,20 +6,22 @@ Trials, records and reports hold references. Only training asks one for its prob
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from frustration.errors import InputError, did_you_mean
+from frustration.errors import FrustrationError, InputError, did_you_mean, kind_and_first_line
 from frustration.metric import Metric
 
 if TYPE_CHECKING:
@@ -36,6 +38,37 @@ PLAIN: Final = (bool, int, float, str)
 
 class ProblemError(InputError):
     """A problem that cannot be found, made or used."""
+
+
+class ProblemRaised(ProblemError):
+    """A problem whose own code raised; the cause is what it raised."""
+
+    @property
+    def traceback(self) -> str:
+        """Of the cause, in the problem's own code; its last line is the sentence of this error."""
+        cause = self.__cause__
+        assert cause is not None
+        place = cause.__traceback__
+        while place is not None and place.tb_next is not None and _is_ours(place):
+            place = place.tb_next
+        return "".join([*traceback.format_exception(type(cause), cause, place), str(self)])
+
+
+def _is_ours(place: types.TracebackType) -> bool:
+    """Whether a line of a traceback is of this package, problems that come along left out."""
+    module = str(place.tb_frame.f_globals.get("__name__"))
+    return module.startswith("frustration.") and not module.startswith(f"{OWN}.")
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """What a user's code raises here becomes one sentence: `what`, the kind of error and what it says."""
+    try:
+        yield
+    except FrustrationError:
+        raise
+    except Exception as error:  # a user's code may raise whatever it likes
+        raise ProblemRaised(f"{what}: {kind_and_first_line(error)}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

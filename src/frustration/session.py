@@ -16,12 +16,12 @@ from frustration.engine.group import plan, work_left
 from frustration.engine.growth.outlook import outlooks
 from frustration.engine.population import Interrupted
 from frustration.engine.trial import Trial
-from frustration.errors import InputError
+from frustration.errors import FrustrationError, InputError, last_line
 from frustration.files import LOCK, PARTIAL, locked, make_folder
-from frustration.record import LoopEntry, TrialRecord
-from frustration.references import HELD
+from frustration.record import LoopEntry, TrialRecord, write_failure
+from frustration.references import HELD, ProblemRaised
 from frustration.request import Request
-from frustration.runners.events import Event, SessionEvent, SessionStart, TrialDone
+from frustration.runners.events import Event, SessionEvent, SessionStart, TrialDone, TrialFailed
 from frustration.runners.local import LocalEngine
 from frustration.runners.pool import Queue, default_workers
 from frustration.runners.work import Data, Work
@@ -29,13 +29,34 @@ from frustration.spec import TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)
+class FailedTrial:
+    """A trial that met an unexpected error, or whose problem raised."""
+
+    spec: TrialSpec
+    traceback: str
+    files: CheckpointFiles
+    """`files.failure` holds the traceback."""
+
+    def __str__(self) -> str:
+        spec = self.spec
+        return f"{spec.architecture} {spec.label}, trial {spec.trial}: {last_line(self.traceback)}"
+
+
+class TrialsFailed(FrustrationError):
+    """No trial of a session could be trained to its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a session came to."""
 
     records: tuple[TrialRecord, ...]
-    """In the order asked for; of an interrupted session, up to the last loop that is kept."""
+    """In the order asked for, without trials that failed; of an interrupted session, up to the last loop
+    that is kept."""
     files: tuple[CheckpointFiles, ...]
+    """Of each record."""
     interrupted: bool
+    failed: tuple[FailedTrial, ...] = ()
 
 
 def train(
@@ -48,38 +69,58 @@ def train(
     # What cannot be used is refused before anything is read.
     choose(request.engine, request.device, request.architecture)
     data = Data({} if request.problem else {request.dataset: request.data or load(request.dataset)})
-    specs = [replace(spec, dataset_digest=data.of(spec).digest) for spec in specs]
+    digest = data.digest(request.problem or request.dataset, request.train_fraction)
+    specs = [replace(spec, dataset_digest=digest) for spec in specs]
+    raising = data.tracebacks(specs)
     for spec in specs:
-        spec.check(data.of(spec).classes)
+        if spec.id not in raising:
+            spec.check(data.of(spec).classes)
     busy = f"another run is using {request.model_dir}; wait for it, or name another --model-dir"
     with locked(request.model_dir / LOCK, busy):
         _sweep(request.model_dir)
-        return _train_locked(request, specs, data, emit, stop or threading.Event())
+        failed = [
+            FailedTrial(spec=spec, traceback=raising[spec.id], files=request.files(spec))
+            for spec in specs
+            if spec.id in raising
+        ]
+        left = [spec for spec in specs if spec.id not in raising]
+        return _train_locked(request, left, failed, data, emit, stop or threading.Event())
 
 
 def _train_locked(
     request: Request,
     specs: Sequence[TrialSpec],
+    failed: list[FailedTrial],
     data: Data,
     emit: Callable[[SessionEvent], None],
     stop: threading.Event,
 ) -> Outcome:
-    files = [request.files(spec) for spec in specs]
-    looked = [
-        Resumption.of(spec, file, request, data.of(spec)) for spec, file in zip(specs, files, strict=True)
-    ]
+    if not specs:
+        raise _nothing_left(failed)
+    looked = [Resumption.of(spec, request.files(spec), request, data.of(spec)) for spec in specs]
     found = one_seed(looked, request)
     total, notes = decide(found, request)
     engine, remark = _engine(request, found)
     backend = backend_for(request.architecture, *engine)
-    trials = [one.resume(total, backend, request.accept_numerics) for one in found]
+    begun: dict[str, tuple[Trial, CheckpointFiles]] = {}
+    for one in found:
+        try:
+            trial = one.resume(total, backend, request.accept_numerics)
+            begun[trial.spec.id] = trial, one.files
+        except ProblemRaised as error:
+            failed.append(FailedTrial(spec=one.spec, traceback=error.traceback, files=one.files))
+    if not begun:
+        raise _nothing_left(failed)
+    trials = [trial for trial, _ in begun.values()]
     for trial in trials:
         if not trial.finished:  # the goal may be beyond the last range of a schedule
             trial.spec.check(data.of(trial.spec).classes)
     groups = plan([trial for trial in trials if not trial.complete], backend)
     groups.sort(key=lambda group: work_left(group.members.values()), reverse=True)  # the costliest first
-    for trial, place in zip(trials, files, strict=True):
+    for trial, place in begun.values():
         _begin(trial, place)
+    for lost in failed:
+        _keep_failure(lost)
     workers = min(request.threads or default_workers(), max(1, len(groups)))
     if request.problem and request.problem.source == HELD:
         workers = 1  # no other process has it
@@ -88,7 +129,12 @@ def _train_locked(
             specs=tuple(trial.spec for trial in trials),
             loops=tuple(trial.loop for trial in trials),
             shape=trials[0].shape,
-            notes=(*notes, *([remark] if remark else []), *outlooks(trial.spec for trial in trials)),
+            notes=(
+                *(f"failed: {lost}" for lost in failed),
+                *notes,
+                *([remark] if remark else []),
+                *outlooks(trial.spec for trial in trials),
+            ),
             backend=engine[0],
             device=engine[1],
             workers=workers,
@@ -101,21 +147,42 @@ def _train_locked(
     def collect(event: Event) -> None:
         if isinstance(event, TrialDone):
             records[event.trial_id] = event.record
+        elif isinstance(event, TrialFailed):
+            trial, place = begun[event.trial_id]
+            failed.append(FailedTrial(spec=trial.spec, traceback=event.traceback, files=place))
         emit(event)
 
-    places = {trial.spec.id: place for trial, place in zip(trials, files, strict=True)}
-    keeper = CheckpointKeeper(places)
+    places = {trial_id: place for trial_id, (_, place) in begun.items()}
+    keeper = CheckpointKeeper(places, keeps_failures=request.problem is not None)
     work = Work(backend=engine[0], device=engine[1], data=data, keeper=keeper)
     with contextlib.suppress(Interrupted):
         LocalEngine().run(Queue(groups), work, workers, collect, stop)
-    cut_off = [trial_id for trial_id in places if trial_id not in records]
+    over = records.keys() | {lost.spec.id for lost in failed}
+    cut_off = [trial_id for trial_id in places if trial_id not in over]
     for trial_id in cut_off:
         records[trial_id] = places[trial_id].resumed().record()
+    if not records:
+        raise _nothing_left(failed)
     return Outcome(
-        records=tuple(records[trial.spec.id] for trial in trials),
-        files=tuple(files),
+        records=tuple(records[trial_id] for trial_id in places if trial_id in records),
+        files=tuple(place for trial_id, place in places.items() if trial_id in records),
         interrupted=bool(cut_off),
+        failed=tuple(failed),
     )
+
+
+def _keep_failure(failed: FailedTrial) -> None:
+    make_folder(failed.files.stem.parent)
+    write_failure(failed.files.failure, failed.spec.id, failed.spec.to_dict(), failed.traceback)
+
+
+def _nothing_left(failed: Sequence[FailedTrial]) -> FrustrationError:
+    """The error of a session all of whose trials failed; their tracebacks are kept."""
+    for one in failed:
+        _keep_failure(one)
+    causes = "; ".join(dict.fromkeys(last_line(one.traceback) for one in failed))
+    what = "the trial" if len(failed) == 1 else f"all {len(failed)} trials"
+    return TrialsFailed(f"{what} failed: {causes} (traceback in {failed[0].files.failure})")
 
 
 def _engine(request: Request, found: Sequence[Resumption]) -> tuple[tuple[str, str], str | None]:
@@ -140,6 +207,7 @@ def _begin(trial: Trial, files: CheckpointFiles) -> None:
     that has nothing to do with this trial any more, because it was begun afresh, is removed.
     """
     make_folder(files.stem.parent)
+    files.failure.unlink(missing_ok=True)
     if not trial.complete:
         files.save(trial, lkg_too=False)
     if trial.loop == 0:
@@ -154,7 +222,8 @@ class CheckpointKeeper:
 
     places: Mapping[str, CheckpointFiles]
     """By the id of a trial."""
-    keeps_failures = False
+    keeps_failures: bool
+    """Of a user's problem, whose errors are its own; an error of an engine ends the session."""
 
     def keep(self, trial: Trial, entry: LoopEntry) -> None:
         self.places[trial.spec.id].save(trial, lkg_too=entry.new_bounty)
@@ -171,7 +240,7 @@ class CheckpointKeeper:
         return record
 
     def fail(self, trial: Trial, traceback: str) -> None:
-        pass
+        _keep_failure(FailedTrial(spec=trial.spec, traceback=traceback, files=self.places[trial.spec.id]))
 
 
 def _specs(request: Request) -> list[TrialSpec]:

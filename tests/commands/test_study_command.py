@@ -182,7 +182,7 @@ def test_a_failure_is_said_kept_and_retried(study, grid, monkeypatch):
         "1 trials failed (ZeroDivisionError: made up); `frustration study retry grid` runs them again"
         in printed
     )
-    assert "1 failed with ZeroDivisionError: made up" in study("status", "grid")
+    assert "1 failed: ZeroDivisionError: made up" in study("status", "grid")
     assert "failed 1" in study("show", "grid")
     study(*run_of(grid), code=1)  # not run again unasked
     assert "4 of 4" in study("retry", "grid", "--threads", "1")

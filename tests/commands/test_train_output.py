@@ -227,7 +227,7 @@ def test_json_starts_with_start_then_loops_and_trials(train, tmp_path):
     assert [one["type"] for one in said] == ["start"] + ["loop"] * 8 + ["trial"] * 4 + ["end"]
     start, *rest, end = said
     assert {one["id"]: one["mode"] for one in start["trials"]} == {one["id"]: one["mode"] for one in rest}
-    assert end == {"type": "end", "interrupted": False, "unfinished": []}
+    assert end == {"type": "end", "interrupted": False, "failed": 0, "unfinished": []}
     loops = [one for one in rest if one["type"] == "loop"]
     fields = {field.name for field in dataclasses.fields(LoopEntry)} - {"mode", *GROWN}  # nothing grows here
     for one, other in itertools.permutations(("start", "loop", "trial", "end"), 2):

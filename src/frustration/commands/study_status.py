@@ -42,7 +42,7 @@ def sentences(states: Iterable[Mapping[str, Any]]) -> str:
         words = [f"{one['study']}: {one['done']:,} of {one['trials']:,} trials done"]
         words += [f"{one[what]:,} {said}" for what, said in STATES.items() if one[what]]
         lines.append(", ".join(words))
-        lines += [f"  {count:,} failed with {cause}" for cause, count in one["causes"].items()]
+        lines += [f"  {count:,} failed: {cause}" for cause, count in one["causes"].items()]
     return "".join(f"{line}\n" for line in lines)
 
 

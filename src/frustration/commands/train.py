@@ -53,7 +53,9 @@ def _train(options: TrainOptions) -> int:
             trail.end(interrupted=stopper.event.is_set())
     if options.debug:
         _explain_end(outcome)
-    return INTERRUPTED if outcome.interrupted else 0
+    if outcome.interrupted:
+        return INTERRUPTED
+    return 1 if outcome.failed else 0
 
 
 def _say_which_dendrites(start: SessionStart) -> None:

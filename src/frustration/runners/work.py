@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
@@ -16,7 +16,7 @@ from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
 from frustration.errors import FrustrationError
 from frustration.record import LoopEntry, TrialRecord
-from frustration.references import ProblemError, ProblemReference
+from frustration.references import ProblemError, ProblemRaised, ProblemReference
 from frustration.runners.events import Emit, Event, LoopDone, TrialDone, TrialFailed
 from frustration.runners.pool import Tasks
 from frustration.saved import Checkpoint
@@ -105,6 +105,33 @@ class Data:
         if (name, fraction) not in self._parts:
             self._parts[name, fraction] = self.splits[name].fraction(fraction)
         return self._parts[name, fraction]
+
+    def digest(self, name: str | ProblemReference, fraction: float) -> str:
+        """What identifies it; empty where a problem raises instead of giving its data."""
+        try:
+            digest: str = self.part(name, fraction).digest
+        except ProblemRaised:
+            return ""
+        return digest
+
+    def tracebacks(self, specs: Iterable[TrialSpec]) -> dict[str, str]:
+        """Of trials whose problem raises before a network of theirs can be trained, by their ids."""
+        known: dict[tuple[object, ...], str | None] = {}
+        found: dict[str, str] = {}
+        for spec in specs:
+            key = spec.problem, spec.program, spec.train_fraction
+            if spec.problem and key not in known:
+                known[key] = self._traceback(spec)
+            if text := known.get(key):
+                found[spec.id] = text
+        return found
+
+    def _traceback(self, spec: TrialSpec) -> str | None:
+        try:
+            spec.shape(self.of(spec).features, self.of(spec).classes)
+        except ProblemRaised as error:
+            return error.traceback
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from frustration.engine.backends import fallback, stacked_or_plain
 from frustration.engine.growth.outlook import outlooks
+from frustration.errors import last_line
 from frustration.study.code_changes import code_changes
 from frustration.study.run import Prepared
 from frustration.study.store import Store
 
 
 def before_a_run(prepared: Prepared, store: Store, backend: str | None) -> Iterator[str]:
-    """Of a missing native engine (unless a `backend` was asked for), problems that are not stacked, too few
-    loops for growth, and records made by other code."""
+    """Of problems that raise, a missing native engine (unless a `backend` was asked for), problems that are
+    not stacked, too few loops for growth, and records made by other code."""
+    yield from raising(prepared)
     if instead := fallback(backend, (prepared.backend, prepared.device)):
         yield instead
     yield from plain_loops(prepared)
@@ -21,9 +24,19 @@ def before_a_run(prepared: Prepared, store: Store, backend: str | None) -> Itera
     yield from code_changes(store, prepared.specs)
 
 
+def raising(prepared: Prepared) -> Iterator[str]:
+    """What stops trials before they can be trained, and how many."""
+    causes = Counter(last_line(text) for text in prepared.raising.values())
+    for cause, count in causes.items():
+        yield f"{cause}, so {count:,} {'trial fails' if count == 1 else 'trials fail'}"
+
+
 def plain_loops(prepared: Prepared) -> Iterator[str]:
     """Why problems of a stacked study are trained by the plain loop."""
+    lost = {spec.problem for spec in prepared.lost}
     for problem in prepared.study.problems if prepared.study.stacked else ():
+        if problem in lost:
+            continue
         why = stacked_or_plain(problem, prepared.device)[1]
         if why:
             yield f"{problem}: {why}"

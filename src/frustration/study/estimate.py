@@ -11,6 +11,7 @@ from frustration.engine.group import Group
 from frustration.engine.loop import PROBE_SAMPLES
 from frustration.engine.population import Backend, TrialData
 from frustration.engine.trial import Trial
+from frustration.references import ProblemError, explained
 from frustration.runners.work import Data
 from frustration.study.run import Planned, Prepared
 
@@ -168,20 +169,33 @@ def seconds_per_loop(group: Group[Planned], data: Data, backend: Backend) -> flo
 
 
 def _seconds_of_problem(group: Group[Planned], data: TrialData, backend: Backend) -> float:
-    """The same of any network: some steps of its training, and one whole evaluation."""
-    ((slot, planned),) = group.members.items()
-    spec = planned.spec
-    trial = Trial.fresh(spec, planned.shape)
-    population = backend.population(planned.shape, group.layout, data, spec.batch_size)
-    population.load(slot, trial.base.vector)
-    order = trial.order(data.samples)
-    some = order[: MEASURED_STEPS * spec.batch_size]
-    epoch = trial.intervene(trial.clone(), some, data.probe(PROBE_SAMPLES)).epoch
+    """The same of any network: some steps of its training, and one whole evaluation.
+
+    0 where the problem raises: the trial will be a failed one.
+    """
+    try:
+        with explained(f"the cost of {group.first.spec.architecture} cannot be measured"):
+            return _measured(group, data, backend)
+    except ProblemError:
+        return 0.0
+
+
+def _measured(group: Group[Planned], data: TrialData, backend: Backend) -> float:
+    spec = group.first.spec
+    population = backend.population(group.first.shape, group.layout, data, spec.batch_size)
+    probe, epochs = data.probe(PROBE_SAMPLES), {}
+    for slot, planned in group.members.items():
+        trial = Trial.fresh(planned.spec, planned.shape)
+        order = trial.order(data.samples)
+        some = order[: MEASURED_STEPS * spec.batch_size]
+        epochs[slot] = trial.intervene(trial.clone(), some, probe).epoch
+        population.load(slot, trial.base.vector)
     stop = threading.Event()
-    population.train({slot: epoch}, stop)
-    training = _fastest(lambda: population.train({slot: epoch}, stop))
+    population.train(epochs, stop)
+    training = _fastest(lambda: population.train(epochs, stop))
     evaluation = _fastest(lambda: population.evaluate("validation"))
-    return float(training * len(order) / len(some) + (1 + _damages(planned)) * evaluation)
+    per_loop = 2 if any(map(_damages, group.members.values())) else 1
+    return float(training * len(order) / len(some) + per_loop * evaluation)
 
 
 def _kind(group: Group[Planned]) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
@@ -22,7 +22,7 @@ from frustration.engine.population import Backend, Interrupted
 from frustration.engine.trial import Trial
 from frustration.files import try_lock
 from frustration.protocols import AnyShape
-from frustration.references import HELD
+from frustration.references import HELD, ProblemRaised
 from frustration.runners.events import StudyEvent, StudyStart, TrialDone, TrialFailed
 from frustration.runners.keeper import StudyKeeper
 from frustration.runners.local import LocalEngine
@@ -75,6 +75,8 @@ class Prepared:
     """The trials that are in no group, because their numbers are those of another."""
     grid: Sequence[TrialSpec]
     """All trials of the study, also those that a pilot may leave out."""
+    raising: Mapping[str, str] = field(default_factory=dict)
+    """Tracebacks of trials that are in no group, because their problem raises before training; by id."""
     rates: Rates | None = None
     """What the pilot of the study has chosen; None before its end, and of a study without one."""
 
@@ -85,7 +87,12 @@ class Prepared:
     @property
     def specs(self) -> tuple[TrialSpec, ...]:
         trained = (planned.spec for group in self.groups for planned in group.members.values())
-        return (*trained, *(planned.spec for planned in self.twins.all))
+        return (*trained, *(planned.spec for planned in self.twins.all), *self.lost)
+
+    @property
+    def lost(self) -> Iterator[TrialSpec]:
+        """The trials whose problem raises before training."""
+        return (spec for spec in self.grid if spec.id in self.raising)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +122,7 @@ def digests(study: Study, data: Data) -> dict[tuple[str, float], str]:
     """What identifies the data of the study's trials."""
     problems = {str(problem): problem for problem in study.problems}
     return {
-        (name, fraction): data.part(problems.get(name, name), fraction).digest
+        (name, fraction): data.digest(problems.get(name, name), fraction)
         for name, fraction in study.data_axes()
     }
 
@@ -148,22 +155,36 @@ def prepare(
     computation, which takes a store that all trials come to. Of a study with a pilot it is the pilot."""
     name, place = choose(backend, device)
     data = load_data(study)
-    for spec in replace(study, trials=1).specs(study.no_digests()):
-        if spec.problem:  # what an architecture cannot be given is refused when the study is read
-            spec.check(classes=0)
     grid = tuple(study.specs(digests(study, data)))
+    specs = due(study, grid, None)
+    raising = data.tracebacks(specs)
+    for spec in specs:
+        if spec.problem and spec.trial == 0 and spec.id not in raising:
+            spec.check(classes=0)  # what an architecture cannot be given is refused when the study is read
     serving = Serving(backend_named(name, place), study.stacked)
-    groups, spared = plan_study(due(study, grid, None), data, serving, twins)
+    groups, spared = plan_study(_without(raising, specs), data, serving, twins)
     return Prepared(
-        study=study, data=data, backend=name, device=place, groups=groups, twins=spared, grid=grid
+        study=study,
+        data=data,
+        backend=name,
+        device=place,
+        groups=groups,
+        twins=spared,
+        grid=grid,
+        raising=raising,
     )
 
 
 def at_rates(prepared: Prepared, rates: Rates) -> Prepared:
     """The same study with the trials that come after a pilot that chose these learning rates."""
     specs = due(prepared.study, prepared.grid, rates)
-    groups, spared = plan_study(specs, prepared.data, prepared.serving)
-    return replace(prepared, groups=groups, twins=spared, rates=rates)
+    raising = prepared.data.tracebacks(specs)
+    groups, spared = plan_study(_without(raising, specs), prepared.data, prepared.serving)
+    return replace(prepared, groups=groups, twins=spared, raising=raising, rates=rates)
+
+
+def _without(raising: Mapping[str, str], specs: Iterable[TrialSpec]) -> list[TrialSpec]:
+    return [spec for spec in specs if spec.id not in raising]
 
 
 def after_pilot(prepared: Prepared, store: Store) -> Prepared | None:
@@ -218,6 +239,7 @@ def _run_on(
         for trial_id in failed:
             store.failure_path(trial_id).unlink(missing_ok=True)
     prepared.twins.settle(store)
+    _forget_without_data(store, prepared)
     done, failed = store.ids()
     work = Work(
         backend=prepared.backend,
@@ -225,7 +247,12 @@ def _run_on(
         data=data,
         keeper=StudyKeeper(store, study.networks),
     )
-    claims = Claims(store, prepared.groups, serving)
+
+    def fail(spec: TrialSpec, text: str) -> None:
+        store.write_failure(spec.id, spec.to_dict(), text)
+        emit(TrialFailed(spec.id, text))
+
+    claims = Claims(store, prepared.groups, serving, fail)
     workers = max(1, min(workers or engine.workers(), claims.open))
     emit(
         StudyStart(
@@ -238,6 +265,9 @@ def _run_on(
             workers=workers,
         )
     )
+    for spec in prepared.lost:
+        if spec.id not in done | failed:
+            fail(spec, prepared.raising[spec.id])
 
     def tell(event: StudyEvent) -> None:
         """Pass an event on, and what it means for twins."""
@@ -263,6 +293,14 @@ def _run_on(
     )
 
 
+def _forget_without_data(store: Store, prepared: Prepared) -> None:
+    """Remove failures of trials that failed before their data was known and that have it by now."""
+    ids = {spec.id for spec in prepared.grid}
+    for failure in store.failures():
+        if not failure["spec"]["dataset_digest"] and failure["id"] not in ids:
+            store.failure_path(failure["id"]).unlink(missing_ok=True)
+
+
 @dataclass(frozen=True, eq=False)
 class Held:
     """A group that this process has claimed."""
@@ -280,6 +318,8 @@ class Claims:
     store: Store
     groups: Iterable[Group[Planned]]
     serving: Serving
+    fail: Callable[[TrialSpec, str], None]
+    """Keeps the traceback of a trial whose own network cannot be built."""
     _left: list[Group[Planned]] = field(default_factory=list)
     _held: dict[int, Held] = field(default_factory=dict)
 
@@ -333,12 +373,23 @@ class Claims:
         if not missing:
             _release(self.store, key, lock)
             return None
-        group = Group(planned.layout, {slot: Trial.fresh(p.spec, p.shape) for slot, p in missing.items()})
+        built = {slot: trial for slot, p in missing.items() if (trial := self._fresh(p))}
+        if not built:
+            _release(self.store, key, lock)
+            return None
+        group = Group(planned.layout, built)
         write_numerics(group, self.serving.of(group.first.spec))
         for slot, trial in group.members.items():
             group.members[slot] = self._revived(trial)
         self._held[id(group)] = Held(group, planned, key, lock)
         return group
+
+    def _fresh(self, planned: Planned) -> Trial | None:
+        try:
+            return Trial.fresh(planned.spec, planned.shape)
+        except ProblemRaised as error:
+            self.fail(planned.spec, error.traceback)
+            return None
 
     def _missing(self, trial_id: str) -> bool:
         return not self.store.is_done(trial_id) and not self.store.has_failed(trial_id)

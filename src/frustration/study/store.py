@@ -22,7 +22,7 @@ from frustration.checkpoint import CheckpointFiles
 from frustration.curve_file import SUFFIX as CURVE
 from frustration.errors import InputError
 from frustration.files import PARTIAL, append, in_turn, is_held, make_folder, read_file, write_atomically
-from frustration.record import TrialRecord
+from frustration.record import TrialRecord, write_failure
 from frustration.record_head import finished_head
 from frustration.record_reading import (
     RecordError,
@@ -178,8 +178,7 @@ class Store:
     def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
         path = self.failure_path(trial_id)
         make_folder(path.parent)
-        content = {"id": trial_id, "spec": spec, "traceback": traceback}
-        write_atomically(path, (seal(content) + "\n").encode())
+        write_failure(path, trial_id, spec, traceback)
 
     def write_network(self, trial_id: str, content: bytes) -> None:
         path = self.network_path(trial_id)

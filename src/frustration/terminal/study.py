@@ -20,6 +20,7 @@ from frustration.runners.meter import Clock, Pace, elapsed_and_left
 from frustration.study import manifest
 from frustration.study.pilot import chosen_rates, due
 from frustration.study.run import StudyOutcome, digests, load_data
+from frustration.terminal.failures import Failures
 from frustration.terminal.pictures import bar, modes_table
 from frustration.terminal.study_tables import main_table
 from frustration.terminal.view import Show, View
@@ -58,6 +59,7 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
         self._objects = JsonLines()
         self._looked = clock()
         self._pace = Pace(clock)
+        self._failures = Failures()
 
     @property
     def stays(self) -> bool:
@@ -77,7 +79,7 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
                 self.board.trial_done(event)
             case TrialFailed():
                 self.board.mark_finished((), [event.trial_id])
-                yield Text(failure_line(self.board, event), style="red")
+                yield from self._failures.said(self.board.specs[event.trial_id], event.traceback)
             case Looked():
                 self._take(event)
 
@@ -279,11 +281,6 @@ def group_line(architecture: str, group: tuple[int, int, int, int]) -> str:
     count, low, high, target = group
     loops = f"{low}" if low == high else f"{low}-{high}"
     return f"{architecture}: {many(count, 'trial')} at loop {loops}/{target}"
-
-
-def failure_line(board: Board, event: TrialFailed) -> str:
-    spec = board.specs[event.trial_id]
-    return f"failed: {spec.architecture} {spec.label}, trial {spec.trial}: {last_line(event.traceback)}"
 
 
 def _seconds_since_begin(store: Store) -> float | None:

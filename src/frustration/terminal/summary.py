@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from frustration.errors import last_line
 from frustration.metric import ACCURACY, Metric
-from frustration.report.formatting import DASH, score, with_unit
+from frustration.report.formatting import DASH, many, score, with_unit
 from frustration.terminal.comparison import by_mode, comparison_table, controls_of, inert_in, same_as_control
 from frustration.terminal.table import plain_table
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from frustration.checkpoint import CheckpointFiles
     from frustration.record import TrialRecord
-    from frustration.session import Outcome
+    from frustration.session import FailedTrial, Outcome
 
 
 def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
@@ -34,10 +35,21 @@ def summary(outcome: Outcome, fresh: bool) -> Iterator[RenderableType]:
             )
         for caution in cautions(outcome):
             yield Text(caution, style="yellow")
+    if outcome.failed:
+        yield Text(failures(outcome.failed), style="red")
     if outcome.interrupted:
         yield from what_is_safe(outcome, fresh)
     else:
         yield where(outcome.files, outcome.records)
+
+
+def failures(failed: Sequence[FailedTrial]) -> str:
+    """How many trials failed, why, and where the tracebacks are."""
+    causes = "; ".join(dict.fromkeys(last_line(one.traceback) for one in failed))
+    return (
+        f"{many(len(failed), 'trial')} failed ({causes}; traceback in {failed[0].files.failure}); "
+        f"the same command trains {'it' if len(failed) == 1 else 'them'} again"
+    )
 
 
 def _answer(outcome: Outcome) -> Iterator[str]:

@@ -11,12 +11,13 @@ from rich.text import Text
 
 from frustration.report.formatting import DASH, score
 from frustration.runners.board import Board
-from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone
+from frustration.runners.events import LoopDone, SessionEvent, SessionStart, TrialDone, TrialFailed
 from frustration.runners.json_lines import JsonLines
 from frustration.runners.meter import Clock, clock_face, elapsed_and_left
 from frustration.runners.tally import ModeTally
 from frustration.session import Outcome
 from frustration.terminal.comparison import inert_in
+from frustration.terminal.failures import Failures
 from frustration.terminal.layers import network_table
 from frustration.terminal.pictures import bar, modes_table, recent_loops, verdict
 from frustration.terminal.summary import scored, summary
@@ -43,6 +44,7 @@ class TrainShow(Show[SessionEvent, Outcome]):
         self._objects = JsonLines(self._more)
         self._recent: deque[LoopDone] = deque(maxlen=LOOPS_SHOWN)
         self._last_line = clock()
+        self._failures = Failures()
         self._shown: dict[str, float] = {}
         """When each mode last had a line."""
 
@@ -61,6 +63,9 @@ class TrainShow(Show[SessionEvent, Outcome]):
                 self._mode, self._complete = self.board.loop_done(event)
             case TrialDone():
                 self.board.trial_done(event)
+            case TrialFailed():
+                self.board.mark_finished((), [event.trial_id])
+                yield from self._failures.said(self.board.specs[event.trial_id], event.traceback)
 
     def lines(self, event: SessionEvent) -> Iterator[str]:
         """A line per loop; of a comparison, one per loop and mode, if that is not too many to read."""
@@ -99,7 +104,12 @@ class TrainShow(Show[SessionEvent, Outcome]):
 
     def json_ending(self, outcome: Outcome) -> dict[str, Any]:
         unfinished = [self._objects.result(record) for record in outcome.records if not record.finished]
-        return {"type": "end", "interrupted": outcome.interrupted, "unfinished": unfinished}
+        return {
+            "type": "end",
+            "interrupted": outcome.interrupted,
+            "failed": len(outcome.failed),
+            "unfinished": unfinished,
+        }
 
     def _more(self, record: TrialRecord) -> dict[str, Any]:
         kept = record.bounty is not None

@@ -15,8 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset, default
 
 from frustration.any_network import Parts
 from frustration.engine.module.probe import seeded
-from frustration.errors import FrustrationError
-from frustration.references import ProblemError, ProblemReference
+from frustration.references import ProblemError, ProblemReference, explained
 
 DIGESTED = 1_000
 """Samples of a data set that are looked at for its digest, evenly over it; tensors are read whole."""
@@ -80,26 +79,24 @@ class ProblemData:
     def __init__(self, reference: ProblemReference, train_fraction: float = 1.0) -> None:
         self.reference, self.train_fraction = reference, train_fraction
         problem = reference.problem()
-        try:
+        with explained(self._cannot_be("had")):
             parts = problem.data()
-        except FrustrationError:
-            raise
-        except Exception as error:  # whatever a user's code raises is told in one sentence
-            raise ProblemError(
-                f"the data of problem {reference} cannot be had: {type(error).__name__}: {error}"
-            ) from error
         if not isinstance(parts, Parts):
             raise ProblemError(
                 f"problem {reference}: data returns frustration.Parts, not {type(parts).__name__}"
             )
         if parts.validation is None:
             raise ProblemError(f"problem {reference} has no validation part, on which networks are judged")
-        self.parts = {
-            name: Samples(part, parts.collate, f"problem {reference}: {name}")
-            for name in ("train", "validation", "test")
-            if (part := getattr(parts, name)) is not None
-        }
-        self._digest = problem.digest()
+        with explained(self._cannot_be("read")):
+            self.parts = {
+                name: Samples(part, parts.collate, f"problem {reference}: {name}")
+                for name in ("train", "validation", "test")
+                if (part := getattr(parts, name)) is not None
+            }
+            self._digest = problem.digest()
+
+    def _cannot_be(self, what: str) -> str:
+        return f"the data of problem {self.reference} cannot be {what}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return data_of, (self.reference, self.train_fraction)
@@ -112,7 +109,7 @@ class ProblemData:
     def digest(self) -> str:
         if self._digest is None:
             whole = hashlib.sha256(b"frustration problem 1\n")
-            with seeded(0):
+            with seeded(0), explained(self._cannot_be("read")):
                 for name, samples in self.parts.items():
                     whole.update(name.encode())
                     samples.digest(whole)

@@ -22,9 +22,8 @@ from frustration.engine.module.growing import library_order
 from frustration.engine.module.layers import Slice
 from frustration.engine.module.probe import seeded, undisturbed
 from frustration.engine.module.units import growable
-from frustration.errors import FrustrationError
 from frustration.protocols import Role, Vector
-from frustration.references import ProblemError, ProblemReference
+from frustration.references import ProblemError, ProblemReference, explained
 from frustration.streams import Stream
 
 PROBE_SAMPLES = 4
@@ -42,7 +41,8 @@ class Layout:
         self.reference, self.problem = reference, reference.problem()
         self.network = self.build(FIXED_SEED)
         self.data = data_of(reference)
-        self.batch = self.data.probe(PROBE_SAMPLES)[0]
+        with self._explained("cannot be run"):
+            self.batch = self.data.probe(PROBE_SAMPLES)[0]
         self.trained = {n: tuple(p.shape) for n, p in self.network.named_parameters() if p.requires_grad}
         self.buffers = {name: tuple(buffer.shape) for name, buffer in statistics_of(self.network)}
         if not self.trained:
@@ -71,7 +71,9 @@ class Layout:
             )
 
     def _learn_growth(self) -> None:
-        chosen = self.problem.growable(self.network)
+        with self._explained("cannot say where dendrites grow"):
+            named = self.problem.growable(self.network)
+            chosen = None if named is None else list(named)
         axes = growable(self.units)
         if chosen is not None:
             known = dict(self.network.named_modules())
@@ -111,14 +113,8 @@ class Layout:
             raise ProblemError(f"problem {self.reference}: build returns a torch.nn.Module, not {network!r}")
         return network
 
-    @contextlib.contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except FrustrationError:
-            raise
-        except Exception as error:  # whatever a user's code raises is told in one sentence
-            raise ProblemError(f"problem {self.reference} {what}: {type(error).__name__}: {error}") from error
+    def _explained(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return explained(f"problem {self.reference} {what}")
 
 
 _layouts: dict[ProblemReference, Layout] = {}
@@ -252,7 +248,8 @@ class ModuleShape:
 
     def widened(self, dendrites: int) -> ModuleShape:
         wanted = self.with_dendrites((dendrites,) * len(self.dendrites)).parameters
-        wider = self.layout.problem.widened(wanted)
+        with explained(f"problem {self.reference} cannot be widened"):
+            wider = self.layout.problem.widened(wanted)
         if wider is None:
             raise ProblemError(
                 f"problem {self.reference} has no wider self; it would be what widened(…) returns"
