@@ -125,6 +125,7 @@ def test_a_session_cut_off_again_and_again_ends_in_the_same_bits(mode, kill, tra
     assert_same(train(mode, "cut", meta_loops=7), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
 @pytest.mark.parametrize("backend", [backend.name for backend in backends()])
 def test_a_comparison_cut_off_again_and_again_ends_in_the_same_bits(kill, backend, train):

@@ -18,8 +18,8 @@ FLAGS = [
     *("--until", "8", "--lr", "1e-2", "--batch-size", "8", "--threads", "1", "--json"),
 ]
 KILLED = {
-    "cnn": (3, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--set", "noise=0.1"]),
-    "stacked": (2, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--stacked"]),
+    "cnn": (2, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--set", "noise=0.1"]),
+    "stacked": (1, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--stacked"]),
     "lora": (1, ["--problem", "language:Adapter", "--set", "samples=64"]),
     "lora-whole": (1, ["--problem", "language:Adapter", "--set", "samples=64", "layers=whole"]),
 }

@@ -13,6 +13,8 @@ from frustration.engine.native.build import BuildError, library_path
 from frustration.engine.native.library import Library, this_cpu
 from frustration.files import try_lock
 
+pytestmark = pytest.mark.slow
+
 REASON = "from frustration.engine.native import native_available; print(native_available())"
 QUICK = ("-O0", *build.native_flags())
 

@@ -14,6 +14,8 @@ from frustration import trackers
 from frustration.commands.study import main as study
 from frustration.commands.train import main as train
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--arch", "[1*2]", "--train-fraction", "0.02", "--meta-loops", "2", "--ablation-mode", "hidden")
 
 
