@@ -290,7 +290,8 @@ def _typed(fields: dict[str, Any], sealed: bool) -> RecordFields:
 def typed_head(fields: dict[str, Any]) -> TrialSpec:
     """The spec of a record whose fields, an empty curve among them, are each of their type."""
     _check_schema("record", fields.get("record_schema"), RECORD_SCHEMA)
-    check(fields, RECORD, "the record")
+    spec = read_spec(fields.get("spec"))
+    check({**fields, "spec": {}}, RECORD, "the record")
     check_texts(fields["inert"], "the list of its inert treatments")
     for numerics in (fields["numerics"], *fields["past_numerics"]):
         check_numerics(numerics)
@@ -298,7 +299,6 @@ def typed_head(fields: dict[str, Any]) -> TrialSpec:
     if fields.get("growth") is not None:
         check(fields["growth"], GROWTH, "its growth")
         check_all(fields["growth"]["attempts"], ATTEMPT, "the attempts of its growth")
-    spec = read_spec(fields["spec"])
     if fields["id"] != spec.id:
         raise RecordError("its id is not that of its spec")
     if spec.metric.unit == PERCENT:
@@ -334,12 +334,11 @@ def check_numerics(numerics: Any) -> None:
 
 def _spec(fields: dict[str, Any]) -> TrialSpec:
     """Checked and parsed once for all trials of a cell: they differ in their number only."""
-    rest = json.dumps({**fields, "trial": 0})
     try:
-        return _first_spec(rest).numbered(fields["trial"])
+        return _first_spec(json.dumps({**fields, "trial": 0})).numbered(fields["trial"])
     except InputError as error:
         raise RecordError(f"its spec cannot be understood: {error}") from None
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise RecordError(f"its spec is not a whole one ({error!r})") from None
 
 

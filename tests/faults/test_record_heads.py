@@ -158,3 +158,13 @@ def test_what_the_pattern_does_not_know_is_read_all_the_same(odd):
         found = finished_head(content)
         assert isinstance(found, RecordFields)
         assert found.record().spec == record.spec
+
+
+def test_a_spec_nested_to_any_depth_is_refused_in_a_sentence():
+    fields = next(records(1)).to_dict()
+    for depth in (30, *range(700, 1000, 2), 50_000):
+        deep = f'"mode_params": [{"[" * depth}{"]" * depth}, '
+        nested = json.dumps(fields).replace('"mode_params": [', deep)
+        for reader in (finished_head, finished_record):
+            with pytest.raises(InputError, match=r"^[^\n]*$"):
+                reader(resealed(nested[:-1]))
