@@ -4,10 +4,10 @@ import launch_kit as kit
 import pytest
 from simulator.service import Interruption
 
-from frustration.cloud.curves import read
 from frustration.commands.sagemaker_get_training_logs import main as get_logs
 from frustration.commands.sagemaker_results_parser import main as parse
 from frustration.original import cloud_markdown
+from frustration.runners.logged_curves import read
 
 pytestmark = [pytest.mark.cloud, pytest.mark.filterwarnings("ignore:Exception.Throttled")]
 

@@ -85,18 +85,12 @@ def test_what_a_kill_left_half_written_is_written_anew(cloud, names, tmp_path):
     assert fetched(tmp_path) == 0
     (path,) = (tmp_path / "away" / "logs" / names[0]).glob("*.log")
     whole = path.read_bytes()
-    mark = json.loads(path.with_suffix(".json").read_text())
-    lines = whole.splitlines(keepends=True)
-    # As if killed after the first event: the second is torn, and the mark knows of the first only.
-    behind = {**mark, "bytes": len(lines[0]), "events": 1, "last": mark["last"] - 200, "ended": False}
-    path.with_suffix(".json").write_text(json.dumps(behind))
-    path.write_bytes(lines[0] + lines[1][:7])
-    assert fetched(tmp_path) == 0
-    assert path.read_bytes() == whole
-    for damage in (b"", b"{", b'{"bytes": 99999}'):
-        path.with_suffix(".json").write_bytes(damage)
+    first, second, _ = whole.splitlines(keepends=True)
+    for torn in (b"", first[:9], first, first + second[:7], whole[:-1], b"no time\n"):
+        path.write_bytes(torn)
         assert fetched(tmp_path) == 0
         assert path.read_bytes() == whole
+    assert files_in(path.parent) == {path.name}
 
 
 def test_a_job_without_a_log_is_named_and_the_others_come(cloud, names, tmp_path, capsys):
@@ -128,14 +122,14 @@ def test_jobs_can_be_named_in_a_list(cloud, names, tmp_path, capsys):
 
 
 def loop(trial: int, number: int, accuracy: float | None, **changed) -> str:
-    about = {"id": f"{trial:016x}", "architecture": "[1*2]", "mode": "hidden", "trial": trial, "target": 5}
+    about = {"id": f"{trial:016x}", "arch": "[1*2]", "mode": "hidden", "trial": trial, "target": 5}
     entry = {"loop": number, "accuracy": accuracy, "loss": 0.5, "accepted": True}
     best = {"lkg_accuracy": accuracy, "lkg_loop": number if accuracy is not None else None}
     return json.dumps({"type": "loop", **about, **entry, **best, **changed})
 
 
 def ended(trial: int) -> str:
-    about = {"id": f"{trial:016x}", "architecture": "[1*2]", "mode": "hidden", "trial": trial, "target": 5}
+    about = {"id": f"{trial:016x}", "arch": "[1*2]", "mode": "hidden", "trial": trial, "target": 5}
     return json.dumps({"type": "trial", **about, "bounty": 30.0, "test_accuracy": 29.5})
 
 

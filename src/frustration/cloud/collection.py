@@ -11,9 +11,9 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from frustration.archive import ArchiveError, members
 from frustration.cloud.describe import describe
 from frustration.cloud.download import NoObject, fetch, folders
 from frustration.cloud.jobs import RANK, Job, PackJobs, by_pack, list_jobs, parse_name
+from frustration.cloud.parallel import side_by_side
 from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan, Pack
 from frustration.cloud.salvage import finished_in_checkpoints
 from frustration.cloud.settings import masked
 from frustration.errors import last_line
 from frustration.files import make_folder
+from frustration.spec import TrialSpec
 from frustration.study.intake import take
 from frustration.study.merge import merge, union
 from frustration.study.store import Store
@@ -68,7 +70,6 @@ class Collection:
 
     outcomes: list[PackOutcome] = field(default_factory=list)
     copied: int = 0
-    there: int = 0
     differing: set[str] = field(default_factory=set)
     """Trials whose archive says something else than the record that is here, and stays."""
     remarks: list[str] = field(default_factory=list)
@@ -113,53 +114,38 @@ class Collector:
         """Everything that can be had; the store is made from the plan where it is not there yet."""
         here_already = [self.store.study()] if (self.store.root / "study.toml").exists() else []
         self.store.create(union([*here_already, self.plan.study]))  # it may have grown here meanwhile
-        specs = {spec.id: spec for spec in self.plan.specs()}
         jobs = all_jobs(self.s3, self.sagemaker, self.place)
         here = self.store.ids()[0]
-        harvest = Collection()
-        wanted = []
-        for pack in self.plan.packs:
-            if set(pack.trials) <= here:
-                harvest.outcomes.append(self._outcome(pack, HERE))
-            else:
-                wanted.append(pack)
-        self._tell(packs=len(harvest.outcomes))
-        make_folder(self.store.root / "work")
-        with (
-            tempfile.TemporaryDirectory(prefix=".incoming-", dir=self.store.root / "work") as folder,
-            ThreadPoolExecutor(self.parallel) as pool,
-        ):
-            belongs = specs.__contains__
-            futures = {
-                pool.submit(
-                    self._fetch, pack, jobs.get(pack.id), here, lambda s: belongs(s.id), Path(folder)
-                ): pack
-                for pack in wanted
-            }
-            try:
-                for future in as_completed(futures):
-                    pack, fetched = futures[future], future.result()
-                    self._keep(fetched, harvest)
-                    outcome = self._judge(pack, jobs.get(pack.id), fetched)
-                    cells = cells_of(specs[trial] for trial in pack.trials)
-                    harvest.outcomes.append(replace(outcome, cells=cells))
-                    self._tell(packs=1)
-            except BaseException:
-                self.stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-        order = {pack.id: at for at, pack in enumerate(self.plan.packs)}
-        harvest.outcomes.sort(key=lambda outcome: order[outcome.pack])
-        return harvest
+        found = Collection()
+        packs = self.plan.packs
+        outcomes = {pack.id: self._outcome(pack, HERE) for pack in packs if set(pack.trials) <= here}
+        self._tell(packs=len(outcomes))
 
-    def _fetch(
-        self,
-        pack: Pack,
-        jobs: PackJobs | None,
-        here: set[str],
-        belongs: Callable[[Any], bool],
-        folder: Path,
-    ) -> _Fetched:
+        def keep(pack: Pack, fetched: _Fetched) -> None:
+            self._keep(fetched, found)
+            outcomes[pack.id] = self._judge(pack, jobs.get(pack.id), fetched)
+            self._tell(packs=1)
+
+        make_folder(self.store.root / "work")
+        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=self.store.root / "work") as folder:
+            side_by_side(
+                lambda pack: self._fetch(pack, jobs.get(pack.id), here, Path(folder)),
+                [pack for pack in packs if pack.id not in outcomes],
+                keep,
+                self.parallel,
+                self.stop,
+            )
+        found.outcomes = [outcomes[pack.id] for pack in packs]
+        return found
+
+    @cached_property
+    def _specs(self) -> dict[str, TrialSpec]:
+        return {spec.id: spec for spec in self.plan.specs()}
+
+    def _belongs(self, spec: TrialSpec) -> bool:
+        return spec.id in self._specs
+
+    def _fetch(self, pack: Pack, jobs: PackJobs | None, here: set[str], folder: Path) -> _Fetched:
         """Archive after archive until no trial is missing."""
         fetched = _Fetched()
         missing = set(pack.trials) - here
@@ -178,7 +164,7 @@ class Collector:
                     stop=self.stop,
                 )
                 staging.create(self.plan.study)
-                intake = take(members(archive), staging, belongs)
+                intake = take(members(archive), staging, self._belongs)
             except NoObject:
                 if job.status == "Completed":
                     fetched.absent.append(job.name)
@@ -195,18 +181,17 @@ class Collector:
         if missing and jobs:
             kept = Store(folder / f"{pack.id}.kept")
             kept.create(self.plan.study)
-            if finished_in_checkpoints(self.s3, self.place, pack.id, missing, kept, belongs):
+            if finished_in_checkpoints(self.s3, self.place, pack.id, missing, kept, self._belongs):
                 fetched.stores.append(kept)
         return fetched
 
-    def _keep(self, fetched: _Fetched, harvest: Collection) -> None:
+    def _keep(self, fetched: _Fetched, found: Collection) -> None:
         for staging in fetched.stores:
             merged = merge(self.store, [staging])
-            harvest.copied += merged.copied
-            harvest.there += merged.there
-            harvest.differing |= set(merged.differing)
+            found.copied += merged.copied
+            found.differing |= set(merged.differing)
             shutil.rmtree(staging.root)
-        harvest.remarks += fetched.remarks
+        found.remarks += fetched.remarks
 
     def _judge(self, pack: Pack, jobs: PackJobs | None, fetched: _Fetched) -> PackOutcome:
         """Why trials of a pack are still missing: what is the matter with the job that is closest to done."""
@@ -254,7 +239,13 @@ class Collector:
     def _outcome(self, pack: Pack, state: str, job: str = "", reason: str = "") -> PackOutcome:
         have = sum(self.store.is_done(trial) for trial in pack.trials)
         return PackOutcome(
-            pack=pack.id, state=state, trials=len(pack.trials), have=have, job=job, reason=reason
+            pack=pack.id,
+            state=state,
+            trials=len(pack.trials),
+            have=have,
+            job=job,
+            reason=reason,
+            cells=cells_of(self._specs[trial] for trial in pack.trials),
         )
 
     def _tell(self, packs: int = 0, count: int = 0) -> None:
@@ -281,7 +272,7 @@ def candidates(jobs: PackJobs | None) -> list[Job]:
     return sorted(ended, key=lambda job: (-RANK.get(job.status, 0), job.attempt))
 
 
-def cells_of(specs: Iterable[Any]) -> str:
+def cells_of(specs: Iterable[TrialSpec]) -> str:
     """`1*32 none, hidden; 2*8 none`: which part of the grid these trials are."""
     cells: dict[str, dict[str, None]] = {}
     for spec in specs:

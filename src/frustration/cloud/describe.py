@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from frustration.cloud.clients import code_of, spoken
+from frustration.cloud.parallel import side_by_side
 from frustration.cloud.settings import masked
 
 PARALLEL = 8
@@ -67,17 +67,14 @@ def describe_all(
     sagemaker: Any, names: Iterable[str], progress: Callable[[int], None] = lambda done: None
 ) -> dict[str, Facts]:
     """Name -> facts, several at a time; jobs that the service does not know are left out."""
-    found: dict[str, Facts] = {}
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        try:
-            for done, one in enumerate(pool.map(lambda name: describe(sagemaker, name), names), start=1):
-                if one is not None:
-                    found[one.name] = one
-                progress(done)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return found
+    found: dict[str, Facts | None] = {}
+
+    def keep(name: str, one: Facts | None) -> None:
+        found[name] = one
+        progress(len(found))
+
+    side_by_side(lambda name: describe(sagemaker, name), names, keep, PARALLEL)
+    return {name: one for name, one in found.items() if one}
 
 
 def facts(found: dict[str, Any]) -> Facts:

@@ -50,7 +50,7 @@ def _get(options: LogsOptions) -> int:
         return 0
     make_folder(folder)
     with Bar("jobs") as bar:
-        found = download(cloud.logs, over, folder, over.__getitem__, lambda done: bar.at(done, len(over)))
+        found = download(cloud.logs, list(over), folder, lambda done: bar.at(done, len(over)))
     streams, events, new = (sum(getattr(one, what) for one in found) for what in ("streams", "events", "new"))
     print(f"{len(found):,} jobs, {streams:,} streams, {events:,} events ({new:,} new) in {folder}")
     problems = [one for one in found if one.problem]

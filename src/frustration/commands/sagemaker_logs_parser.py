@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from frustration.commands.options import InResults, argument, command, option
 from frustration.errors import InputError
@@ -36,8 +35,9 @@ class CurvesOptions(InResults):
 
 
 def _parse(options: CurvesOptions) -> int:
-    from frustration.cloud.curves import read, to_csv
     from frustration.files import write_atomically
+    from frustration.runners.logged_curves import read, to_csv
+    from frustration.terminal.cloud_results import curves
 
     folder = _folder(options)
     jobs = sorted(path for path in folder.iterdir() if path.is_dir())
@@ -51,7 +51,7 @@ def _parse(options: CurvesOptions) -> int:
     if options.json:
         print(json.dumps(table, indent=1))
     else:
-        _say(table, len(jobs))
+        print(*curves(table, len(jobs)), sep="\n")
     print(f"wrote {output}", file=sys.stderr)
     if found.damaged:
         print(f"{found.damaged:,} lines begin like results and cannot be read", file=sys.stderr)
@@ -69,31 +69,6 @@ def _folder(options: CurvesOptions) -> Path:
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; sagemaker-get-training-logs makes it")
     return folder
-
-
-def _say(table: list[dict[str, Any]], jobs: int) -> None:
-    from tabulate import tabulate
-
-    rows = [
-        [
-            row["job"],
-            row["architecture"],
-            row["mode"],
-            row["trial"],
-            row["state"],
-            f"{row['loops']}/{row['target']}"
-            + (f" ({row['loops_missing']} missing)" if row["loops_missing"] else ""),
-            "-" if row["bounty"] is None else f"{row['bounty']:.2f} @ {row['bounty_loop']}",
-            "-" if row["test_accuracy"] is None else f"{row['test_accuracy']:.2f}",
-        ]
-        for row in table
-    ]
-    heads = ["job", "architecture", "mode", "trial", "state", "loops", "bounty % @ loop", "LKG test %"]
-    if rows:
-        print(tabulate(rows, heads, disable_numparse=True))
-    states = [row["state"] for row in table]
-    counts = ", ".join(f"{states.count(state):,} {state}" for state in dict.fromkeys(states))
-    print(f"{len(table):,} trials in the logs of {jobs:,} jobs{': ' + counts if counts else ''}")
 
 
 main = command(CurvesOptions, _parse)

@@ -12,12 +12,9 @@ from frustration.errors import FrustrationError, InputError
 
 if TYPE_CHECKING:
     from frustration.cloud.account import Cloud
-    from frustration.cloud.collection import Collection
-    from frustration.original.cloud_layout import OriginalHarvest
 
 ORIGINAL = "psa_simplemlp"
 """The folder in results/ for jobs of the original project that belong to no study."""
-SHOWN = 20
 
 MORE = """\
 With a study's name, its records go to results/STUDY and its tables to results/STUDY/report.
@@ -76,6 +73,7 @@ def _study(options: ResultsOptions, cloud: Cloud, name: str) -> tuple[bool, dict
     from frustration.original import cloud_markdown
     from frustration.study.store import Store
     from frustration.terminal.bar import Bar
+    from frustration.terminal.cloud_results import of_study
 
     place, store = cloud.place(name), Store(options.results / name)
     plan = cloud.plan(place)
@@ -89,7 +87,7 @@ def _study(options: ResultsOptions, cloud: Cloud, name: str) -> tuple[bool, dict
             parallel=options.parallel,
             observe=bar.at,
         ).run()
-    _say_study(name, harvest, store.root)
+    print(*of_study(name, harvest, store.root), sep="\n")
     return harvest.complete, dict(cloud_markdown.of_study(store.root))
 
 
@@ -98,6 +96,7 @@ def _original(options: ResultsOptions, cloud: Cloud, tables: dict[str, Any], mus
     from frustration.original import cloud_markdown
     from frustration.original.cloud_layout import OriginalCollector
     from frustration.terminal.bar import Bar
+    from frustration.terminal.cloud_results import of_original
 
     folder = options.results / ORIGINAL / "original"
     with Bar("jobs") as bar:
@@ -118,54 +117,10 @@ def _original(options: ResultsOptions, cloud: Cloud, tables: dict[str, Any], mus
                 f"check S3_BUCKET_NAME and S3_PREFIX"
             )
         return True
-    _say_original(harvest, folder)
+    print(*of_original(harvest, folder), sep="\n")
     found = cloud_markdown.of_original(harvest.cells)
     tables[""] = cloud_markdown.joined(tables.get("", []), found)
     return harvest.complete
-
-
-def _say_study(name: str, harvest: Collection, root: Path) -> None:
-    outcomes = harvest.outcomes
-    have, trials = sum(one.have for one in outcomes), sum(one.trials for one in outcomes)
-    print(f"{name}: {have:,} of {trials:,} trials are in {root} ({harvest.copied:,} of them new)")
-    _counts([one.state for one in outcomes], "packs")
-    _problems([(f"pack {one.pack} ({one.cells})", one) for one in outcomes if not one.good])
-    if harvest.differing:
-        some = ", ".join(sorted(harvest.differing)[:3])
-        print(
-            f"{len(harvest.differing):,} trials came back with other results than the records that are here "
-            f"({some}); what is here stays, and frustration study verify {name} tells whether it can be "
-            f"repeated"
-        )
-    _remarks(harvest.remarks)
-
-
-def _say_original(harvest: OriginalHarvest, folder: Path) -> None:
-    outcomes = harvest.outcomes
-    print(f"{len(harvest.cells):,} of {len(outcomes):,} cells of the original's layout are in {folder}")
-    _counts([one.state for one in outcomes], "cells")
-    _problems([(f"{one.architecture} {one.mode}", one) for one in outcomes if not one.good])
-    _remarks(harvest.remarks)
-
-
-def _counts(states: list[str], what: str) -> None:
-    if states:
-        words = [f"{states.count(state):,} {state}" for state in dict.fromkeys(states)]
-        print(f"{what}: {', '.join(words)}")
-
-
-def _problems(problems: list[tuple[str, Any]]) -> None:
-    """One line each: who, the state, the job, and why."""
-    for who, one in problems:
-        job = f" [{one.job}]" if one.job else ""
-        print(f"  {one.state}: {who}{job}: {one.reason}")
-
-
-def _remarks(remarks: list[str]) -> None:
-    for remark in remarks[:SHOWN]:
-        print(f"  not taken: {remark}")
-    if len(remarks) > SHOWN:
-        print(f"  and {len(remarks) - SHOWN:,} more")
 
 
 def _write(tables: dict[str, Any], folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from frustration.archive import Member
 from frustration.errors import InputError
 from frustration.record import TrialRecord
-from frustration.typed import TEXT, parse, whole
+from frustration.typed import parse, whole
 
 RESULTS = "results.txt"
 COMPREHENSIVE = "comprehensive_results.json"
@@ -30,9 +30,6 @@ class OriginalTrial:
     """Best validation accuracy, percent."""
     bounty_loop: int | None = None
     test_accuracy: float | None = None
-    architecture: str | None = None
-    mode: str | None = None
-    trial: int | None = None
 
 
 def results_text(records: Iterable[TrialRecord]) -> str:
@@ -121,14 +118,10 @@ def _read_one(one: dict[str, Any], where: str) -> OriginalTrial:
     bounty = one.get("bounty") if best is None else best
     test = one.get("final_test_accuracy")
     loop = one.get("best_validation_epoch")
-    trial = one.get("trial")
     return OriginalTrial(
         bounty=None if bounty is None else _percent(bounty, where),
         bounty_loop=loop if whole().holds([loop]) else None,
         test_accuracy=None if test is None else _percent(test, where),
-        architecture=_text(one.get("architecture")),
-        mode=_text(one.get("ablation_mode")),
-        trial=trial if whole().holds([trial]) else None,
     )
 
 
@@ -138,7 +131,3 @@ def _percent(value: Any, where: str) -> float:
     if not 0 <= value <= 100:
         raise InputError(f"{where}: {ascii(value)[:40]} is not an accuracy in percent")
     return float(value)
-
-
-def _text(value: Any) -> str | None:
-    return value if TEXT.holds([value]) else None

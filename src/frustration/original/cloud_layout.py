@@ -13,8 +13,7 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from frustration.cloud.collection import DAMAGED, DONE, FAILED, INCOMPLETE, MISS
 from frustration.cloud.describe import Facts, describe_all
 from frustration.cloud.download import NoObject, fetch, folders
 from frustration.cloud.jobs import job_summaries
+from frustration.cloud.parallel import side_by_side
 from frustration.errors import InputError
 from frustration.files import make_folder, write_atomically
 from frustration.original.cloud_forms import OriginalTrial, read_archive
@@ -66,15 +66,10 @@ class OriginalCell:
             "architecture": str(self.architecture),
             "mode": self.mode,
             "job": self.job,
-            "trials": [
-                {key: value for key, value in asdict(trial).items() if key in _KEPT} for trial in self.trials
-            ],
+            "trials": [asdict(trial) for trial in self.trials],
         }
         make_folder(folder)
         write_atomically(folder / f"{self.architecture.safe}.{self.mode}.json", json.dumps(content).encode())
-
-
-_KEPT = ("bounty", "bounty_loop", "test_accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,30 +173,26 @@ class OriginalCollector:
         return harvest
 
     def _read(
-        self, jobs: Iterable[OriginalJob], harvest: OriginalHarvest
+        self, jobs: Collection[OriginalJob], harvest: OriginalHarvest
     ) -> tuple[dict[str, list[OriginalTrial]], dict[str, str]]:
         """(job -> trials, job -> why its archive is not taken)"""
         read: dict[str, list[OriginalTrial]] = {}
         damaged: dict[str, str] = {}
-        with (
-            tempfile.TemporaryDirectory(prefix="frustration-") as folder,
-            ThreadPoolExecutor(self.parallel) as pool,
-        ):
-            futures = {pool.submit(self._one, job, Path(folder)): job for job in jobs}
-            try:
-                for done, future in enumerate(as_completed(futures), start=1):
-                    job = futures[future]
-                    trials, why, remarks = future.result()
-                    if trials is not None:
-                        read[job.name] = trials
-                    if why:
-                        damaged[job.name] = why
-                    harvest.remarks += [f"{job.name}: {remark}" for remark in remarks]
-                    self.observe(done, len(futures))
-            except BaseException:
-                self.stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+        done = 0
+
+        def keep(job: OriginalJob, found: tuple[list[OriginalTrial] | None, str, list[str]]) -> None:
+            nonlocal done
+            trials, why, remarks = found
+            if trials is not None:
+                read[job.name] = trials
+            if why:
+                damaged[job.name] = why
+            harvest.remarks += [f"{job.name}: {remark}" for remark in remarks]
+            done += 1
+            self.observe(done, len(jobs))
+
+        with tempfile.TemporaryDirectory(prefix="frustration-") as folder:
+            side_by_side(lambda job: self._one(job, Path(folder)), jobs, keep, self.parallel, self.stop)
         return read, damaged
 
     def _one(self, job: OriginalJob, folder: Path) -> tuple[list[OriginalTrial] | None, str, list[str]]:

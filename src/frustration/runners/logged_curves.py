@@ -1,8 +1,8 @@
-"""Learning curves from logs, for a job that died before it could send its archive.
+"""Learning curves from logs of what `json_lines` prints, for a job that died before its results were sent.
 
-Containers print one JSON object a line, as `study run --json` does; lines about a loop are the curve. A job
-that was started again repeats the loops since its last checkpoint, to the same numbers: each loop counts
-once, and where two lines about it do not agree, both the trial and the loop are named.
+Other programs write to the same log, and put what they like before a line. Lines about a loop are the curve.
+A job that was started again repeats the loops since its last checkpoint, to the same numbers: each loop
+counts once, and where two lines about it do not agree, both the trial and the loop are named.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Logged:
 
 
 def read(folders: Iterable[Path]) -> Logged:
-    """`folders`: one a job, as sagemaker-get-training-logs leaves them; its streams in their order."""
+    """`folders`: one a job, named after it; a file for each of its starts, in their order."""
     found = Logged()
     for folder in folders:
         for path in sorted(folder.glob("*.log")):
@@ -104,7 +104,7 @@ def _take(found: Logged, job: str, line: str) -> None:
         trial = found.trials.get(key) or LoggedTrial(
             job=job,
             id=str(event["id"]),
-            architecture=str(event.get("arch") or event["architecture"]),
+            architecture=str(event["arch"]),
             mode=str(event["mode"]),
             trial=int(event["trial"]),
             target=int(event["target"]),
