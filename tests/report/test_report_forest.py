@@ -55,7 +55,7 @@ def test_each_treatment_has_a_mark_of_its_own_in_the_plot(tmp_path):
 def test_found_open_and_inert_effects_look_different(tmp_path):
     plot = drawn(tmp_path / "s", study("none", "hidden", "dropout", "decay"), effects(hidden=-2.0))
     assert [state for state, _ in marks(plot)] == ["found", "open", "idle"]
-    assert '<tr class="idle"><th scope="row">[1*32]</th>' in plot
+    assert '<tr class="idle"><th scope="row">' in plot
     assert "inert" in plot
     (hidden, dropout, decay) = [place for _, place in marks(plot)]
     assert hidden < dropout
@@ -78,7 +78,8 @@ def test_every_treatment_names_its_control_and_many_architectures_share_a_row(tm
     plot = drawn(
         tmp_path / "s", study("none", "hidden", "dropout", architectures=shapes), effects(hidden=-2.0)
     )
-    assert plot.count("architectures</th>") == 2
+    assert f'<th scope="col">{MOST} architectures</th>' in plot
+    assert 'class="head"' not in plot  # every treatment has one row, which names it
     assert f"0 above, {MOST} below; median" in plot
     assert len(marks(plot)) == 2 * MOST
     assert plot.count("against <code>none</code>") == 2
@@ -87,7 +88,7 @@ def test_every_treatment_names_its_control_and_many_architectures_share_a_row(tm
 def test_the_first_screen_is_three_sentences_then_the_plot_then_cost(tmp_path):
     results = read_study(write_study(tmp_path / "s", study("none", "hidden"), effects(hidden=-2.0)).root)
     page = render(Report(results, analyse(results)), [], tmp_path / "report.html")
-    order = ['<div class="short">', '<table class="forest"', '<div class="costs">', 'id="filters"']
+    order = ['<div class="short">', '<table class="forest', '<div class="costs">', 'id="filters"']
     places = [page.index(part) for part in order]
     assert places == sorted(places)
     short = page[places[0] : places[1]]

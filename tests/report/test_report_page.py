@@ -20,6 +20,7 @@ from frustration.report.html import write
 from frustration.report.html.images import BUDGET
 from frustration.report.html.page import SCRIPTS
 from frustration.report.html.templates import asset, data, marked
+from frustration.report.reading import read_study
 from frustration.report.report import Report
 from frustration.report.results import Failure, Skipped
 
@@ -107,7 +108,7 @@ def test_the_answer_stands_without_scripts_and_in_the_words_of_the_tests(page_fi
     content = page_file.read_text()
     before = content[: content.index('id="filters"')]
     assert "Which interventions help" in before
-    assert "Effect of each treatment against its control" in before
+    assert "Effect of each treatment" in before
     assert "Power and error rate" in before
     assert re.search(r"<code>output</code> lowers test accuracy by \d", before)
 
@@ -200,15 +201,53 @@ def test_the_answer_is_on_the_first_screen(open_page):
         assert box["y"] < 900
 
 
-def test_the_first_screen_of_two_architectures_holds_sentences_plot_and_cost(open_page, tmp_path):
+@pytest.fixture(scope="module")
+def two_architectures(tmp_path_factory):
+    """As many treatments as the quickstart has, on two architectures."""
+    root = tmp_path_factory.mktemp("two")
     grid = study("plain", "none", "hidden", "dropout", "noise", "output", architectures=SHAPES[:2], trials=8)
-    results, analysis = reported(tmp_path / "study", grid)
-    page = open_page(
-        write(Report(results, analysis), [], tmp_path / "page.html"), viewport={"width": 1400, "height": 900}
-    )
+    results, analysis = reported(root / "study", grid)
+    return write(Report(results, analysis), [], root / "page.html")
+
+
+BOTTOM = "(node) => node.getBoundingClientRect().bottom"
+
+
+@pytest.mark.parametrize("width, height", [(1400, 900), (390, 844)])
+def test_the_first_screen_of_two_architectures_holds_sentences_plot_and_cost(
+    open_page, two_architectures, width, height
+):
+    page = open_page(two_architectures, viewport={"width": width, "height": height})
     assert page.locator(".forest tbody tr:not(.head)").count() == 8
-    below = page.locator(".costs").evaluate("(node) => node.getBoundingClientRect().bottom")
-    assert below < 900
+    assert page.locator(".costs").evaluate(BOTTOM) < height
+
+
+def test_on_a_phone_the_menu_is_one_line_and_no_comparison_is_cut_off(open_page, two_architectures):
+    page = open_page(two_architectures, viewport={"width": 390, "height": 844})
+    assert page.locator("header").evaluate(BOTTOM) < 48
+    inside = "(node) => node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight"
+    assert page.locator(".scroll:has(#table-each)").evaluate(inside)
+    assert page.locator("#table-each tbody tr").first.locator("td").nth(2).is_visible()
+
+
+OVERLAPS = """() => {
+  const texts = [...document.querySelectorAll(".forest .axis text")];
+  const all = texts.map((text) => text.getBoundingClientRect()).filter((box) => box.width);
+  return all.filter((one, index) => index && all[index - 1].right > one.left).length;
+}"""
+
+
+@pytest.mark.parametrize("several", [1, 2])
+@pytest.mark.parametrize("harm", [0.0, 0.2, 2.0, 24.0])
+def test_the_numbers_of_the_scale_do_not_touch_on_a_phone(open_page, tmp_path, harm, several):
+    grid = study("none", "hidden", architectures=SHAPES[:several])
+    results = read_study(write_study(tmp_path / "s", grid, effects(hidden=-harm)).root)
+    page = open_page(
+        write(Report(results, analyse(results)), [], tmp_path / "page.html"),
+        viewport={"width": 390, "height": 844},
+    )
+    assert page.locator(".forest .axis text").count() >= 3
+    assert page.evaluate(OVERLAPS) == 0
 
 
 def test_comparisons_are_a_table_of_treatments_verdicts_and_p(open_page, tmp_path):

@@ -118,4 +118,4 @@ def test_dearer_treatments_are_told_by_how_much(tmp_path):
     store = made(tmp_path / "s")
     for spec in specs_of(study()):
         rewrite(store, spec, seconds=2.0 if spec.label == "hidden" else 1.0)
-    assert "2.00 times the CPU time of `none`" in said(store, "costs")
+    assert "Times the training FLOPs and CPU time of `none`: `hidden` 1.00 and 2.00" in said(store, "costs")

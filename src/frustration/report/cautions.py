@@ -102,17 +102,22 @@ def costs(analysis: Analysis) -> Iterator[str]:
         return
     several = len({setting for setting, _, _ in ratios}) > 1
     alike: list[str] = []
+    dearer: dict[tuple[Setting, str, str], list[tuple[str, str]]] = {}
     for (setting, name, control), pairs in ratios.items():
-        works, times = (
+        columns = [
             np.array([one for one in column if math.isfinite(one)]) for column in zip(*pairs, strict=True)
-        )
-        if not _differs(works) and not _differs(times):
+        ]
+        if not any(map(_differs, columns)):
             alike.append(code(name))
             continue
-        where = f"With {setting.name}: " if several else ""
-        said = [f"{_range(works)} times the training FLOPs"] if works.size else []
-        said += [f"{_range(times)} times the CPU time"] if times.size else []
-        yield f"{where}{code(name)} takes {' and '.join(said)} of {code(control)}."
+        kinds = ("training FLOPs", "CPU time")
+        what = " and ".join(kind for kind, found in zip(kinds, columns, strict=True) if found.size)
+        said = " and ".join(_range(found) for found in columns if found.size)
+        dearer.setdefault((setting, control, what), []).append((code(name), said))
+    for (setting, control, what), found in dearer.items():
+        where = f"With {setting.name}, times" if several else "Times"
+        each = ", ".join(f"{name} {said}" for name, said in found)
+        yield f"{where} the {what} of {code(control)}: {each}."
     if alike:
         known = any(math.isfinite(time) for pairs in ratios.values() for _, time in pairs)
         shared = " Trials that are trained together share their CPU time equally."

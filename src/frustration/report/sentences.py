@@ -233,7 +233,7 @@ def _places(topic: Topic, several: bool, *findings: str) -> str:
 def _idle(topic: Topic, several: bool) -> Iterator[str]:
     """Where it did nothing: the trials of each architecture, or in how many where these are many."""
     having = [one for one in topic.comparisons if one.idle]
-    if several and len(having) > FEW:
+    if len(having) > FEW:
         trials = sum(one.idle for one in having), sum(one.difference.n for one in topic.comparisons)
         yield f"{topic.name} ({trials[0]:,} of {trials[1]:,} trials)"
     else:

@@ -25,6 +25,8 @@ MOST: Final = 16
 ALONE: Final = 5
 AMONG: Final = 3
 """Half the width of a mark in pixels, of one and of many in a row."""
+APART: Final = 18.0
+"""Percent of the width that the words of two ticks need between them on a phone."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """A number of the scale; one between zero and the end is left out where a phone has no room."""
+
+    at: float
+    words: str
+    between: bool
+
+
+@dataclass(frozen=True)
 class Row:
     """One architecture, or all of a treatment's together, which have no state of their own."""
 
@@ -45,6 +56,10 @@ class Row:
     effect: str
     marks: Sequence[Mark]
     state: str = ""
+    interval: str = ""
+    note: str = ""
+    needs: str = ""
+    """`n = 10`, where the trials are too few."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,11 @@ class Plot:
 
     name: str
     unit: str
-    ticks: Sequence[tuple[float, str]]
+    ticks: Sequence[Tick]
     groups: Sequence[Effects]
+    where: str
+    single: bool
+    """Every treatment has one row, and all rows are about `where`: they need no head of their own."""
 
 
 def forest(analysis: Analysis, names: Names) -> Markup:
@@ -91,11 +109,16 @@ def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:
     shown = [topic for topic in every if topic.setting.metric == metric]
     first = metric == every[0].setting.metric
     scale = _Scale(max(abs(end) for topic in shown for one in topic.comparisons for end in ends(one)), metric)
+    groups = [_effects(topic, scale, names, several, each) for topic in shown]
+    places = {row.where for group in groups for row in group.rows}
+    single = len(places) == 1 and all(len(group.rows) == 1 for group in groups)
     return Plot(
         name="forest-title" if first else f"forest-{names.settings[shown[0].setting]}-title",
         unit=POINTS if metric == ACCURACY else of_metric(metric),
         ticks=scale.ticks(),
-        groups=[_effects(topic, scale, names, several, each) for topic in shown],
+        groups=groups,
+        where=places.pop() if single else "where",
+        single=single,
     )
 
 
@@ -109,12 +132,17 @@ class _Scale:
     def at(self, value: float) -> float:
         return 50.0 + 46.0 * max(-1.0, min(1.0, math.asinh(value / self._unit) / self._most))
 
-    def ticks(self) -> list[tuple[float, str]]:
-        """(place, words), symmetric about zero."""
-        far = [tick * self._unit for tick in TICKS if math.asinh(tick) <= self._most]
-        far = sorted({*far[-1:], *far[-3:-2]})
-        values = [-tick for tick in reversed(far)] + [0.0, *far]
-        return [(self.at(value), _short(value)) for value in values]
+    def ticks(self) -> list[Tick]:
+        """Symmetric about zero: the last round number, and one between where there is room."""
+        within = [tick for tick in TICKS if math.asinh(tick) <= self._most]
+        doubled = [2 * tick for tick in within if math.asinh(2 * tick) <= self._most]
+        last = max(within + doubled) * self._unit
+        end = self.at(last) - 50.0
+        room = [tick * self._unit for tick in within]
+        room = [value for value in room if APART <= self.at(value) - 50.0 <= end - APART]
+        values = [(-last, False), *((-value, True) for value in room[-1:]), (0.0, False)]
+        values += [*((value, True) for value in room[-1:]), (last, False)]
+        return [Tick(self.at(value), _short(value), between) for value, between in values]
 
 
 def _short(tick: float) -> str:
@@ -135,9 +163,11 @@ def _effects(topic: Topic, scale: _Scale, names: Names, several: bool, each: boo
 
 
 def _row(one: Comparison, scale: _Scale) -> Row:
-    note = f" · {one.verdict}" if one.idle or one.finding in ("n too small", "identical") else ""
-    effect = with_interval(one.difference, metric=one.setting.metric)
-    return Row(str(one.architecture), f"{effect}{note}", list(_marks([one], scale)), state_of(one))
+    said = one.verdict if one.idle or one.finding in ("n too small", "identical") else ""
+    note, _, needs = said.partition(": ")
+    effect, _, interval = with_interval(one.difference, metric=one.setting.metric).partition(" ")
+    marks = list(_marks([one], scale))
+    return Row(str(one.architecture), effect, marks, state_of(one), interval, note, needs)
 
 
 def _joint(topic: Topic, scale: _Scale) -> Row:
