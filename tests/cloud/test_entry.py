@@ -240,8 +240,17 @@ def test_a_checkpoint_in_a_mirror_has_the_curve_that_it_counts_whatever_came_fir
         back.work(trial.spec.id).load()
 
 
-def test_of_a_grid_with_some_cells_every_trial_has_its_place():
-    study = preset("abc")
-    digests = {("mnist", 1.0): ""}
-    places = [entry._in_order(study)(spec) for spec in study.specs(digests)]
-    assert sorted(set(places)) == sorted(places)
+def test_trials_are_delivered_by_architecture_mode_and_number_as_the_study_names_them():
+    study = kit.study(architectures='["[1*4]", "[1*2]"]', modes='["output", "none"]')
+    delivered = entry.by_cell(list(study.specs({("mnist", 0.02): ""})))
+    assert [(str(one.architecture), one.label, one.trial) for one in delivered] == [
+        (architecture, mode, trial)
+        for architecture in ("[1*4]", "[1*2]")
+        for mode in ("output", "none")
+        for trial in (0, 1)
+    ]
+
+
+def test_of_a_grid_with_some_cells_every_trial_is_delivered_once():
+    specs = list(preset("abc").specs({("mnist", 1.0): ""}))
+    assert sorted(one.id for one in entry.by_cell(specs)) == sorted(one.id for one in specs)

@@ -121,15 +121,16 @@ def _is_public(s3: Any, bucket: str) -> bool:
     """Whether its policy or its access list opens it to everybody, as far as we are allowed to look."""
     from botocore.exceptions import ClientError
 
-    with spoken(f"cannot ask whether the bucket {bucket} is public"), contextlib.suppress(ClientError):
-        blocks = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-        if blocks.get("IgnorePublicAcls") and blocks.get("RestrictPublicBuckets"):
-            return False
-    with spoken(f"cannot ask whether the bucket {bucket} is public"), contextlib.suppress(ClientError):
-        if s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"].get("IsPublic"):
-            return True
-    with spoken(f"cannot ask whether the bucket {bucket} is public"), contextlib.suppress(ClientError):
-        grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
-        groups = [grant.get("Grantee", {}).get("URI", "") for grant in grants]
-        return any(uri.rpartition("/")[2] in ("AllUsers", "AuthenticatedUsers") for uri in groups)
+    with spoken(f"cannot ask whether the bucket {bucket} is public"):
+        with contextlib.suppress(ClientError):
+            blocks = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+            if blocks.get("IgnorePublicAcls") and blocks.get("RestrictPublicBuckets"):
+                return False
+        with contextlib.suppress(ClientError):
+            if s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"].get("IsPublic"):
+                return True
+        with contextlib.suppress(ClientError):
+            grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
+            groups = [grant.get("Grantee", {}).get("URI", "") for grant in grants]
+            return any(uri.rpartition("/")[2] in ("AllUsers", "AuthenticatedUsers") for uri in groups)
     return False

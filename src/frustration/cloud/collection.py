@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from frustration.archive import ArchiveError, members
+from frustration.cloud.account import Cloud
 from frustration.cloud.describe import describe
 from frustration.cloud.download import NoObject, fetch, folders
 from frustration.cloud.jobs import RANK, Job, PackJobs, by_pack, list_jobs, parse_name
@@ -97,8 +97,7 @@ class _Fetched:
 class Collector:
     """Downloads the packs of one study, several at a time."""
 
-    s3: Any
-    sagemaker: Any
+    cloud: Cloud
     place: Place
     plan: CloudPlan
     store: Store
@@ -114,7 +113,7 @@ class Collector:
         """Everything that can be had; the store is made from the plan where it is not there yet."""
         here_already = [self.store.study()] if (self.store.root / "study.toml").exists() else []
         self.store.create(union([*here_already, self.plan.study]))  # it may have grown here meanwhile
-        jobs = all_jobs(self.s3, self.sagemaker, self.place)
+        jobs = all_jobs(self.cloud, self.place)
         here = self.store.ids()[0]
         found = Collection()
         packs = self.plan.packs
@@ -156,7 +155,7 @@ class Collector:
             staging = Store(folder / job.name)
             try:
                 fetch(
-                    self.s3,
+                    self.cloud.s3,
                     self.place.bucket,
                     self.place.archive(job.name),
                     archive,
@@ -181,7 +180,7 @@ class Collector:
         if missing and jobs:
             kept = Store(folder / f"{pack.id}.kept")
             kept.create(self.plan.study)
-            if finished_in_checkpoints(self.s3, self.place, pack.id, missing, kept, self._belongs):
+            if finished_in_checkpoints(self.cloud.s3, self.place, pack.id, missing, kept, self._belongs):
                 fetched.stores.append(kept)
         return fetched
 
@@ -223,7 +222,7 @@ class Collector:
         last = jobs.latest
         if last.status == GONE:
             return self._outcome(pack, MISSING, last.name, "the service knows the job no more")
-        known = describe(self.sagemaker, last.name)
+        known = describe(self.cloud.sagemaker, last.name)
         reason = known.why if known else ""
         state = STOPPED if last.status == "Stopped" else FAILED
         return self._outcome(pack, state, last.name, reason or "the service gives no reason")
@@ -256,10 +255,10 @@ class Collector:
             self.observe(self._packs, len(self.plan.packs), self._bytes)
 
 
-def all_jobs(s3: Any, sagemaker: Any, place: Place) -> dict[str, PackJobs]:
+def all_jobs(cloud: Cloud, place: Place) -> dict[str, PackJobs]:
     """The jobs that the service lists, and those that only their output still tells of."""
-    jobs = {job.name: job for job in list_jobs(sagemaker, place)}
-    for name in folders(s3, place.bucket, f"{place.output}/"):
+    jobs = {job.name: job for job in list_jobs(cloud.sagemaker, place)}
+    for name in folders(cloud.s3, place.bucket, f"{place.output}/"):
         parsed = parse_name(place, name)
         if parsed and name not in jobs:
             jobs[name] = Job(name=name, pack=parsed[0], attempt=parsed[1], status=GONE, created=NEVER)

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from frustration.engine.group import those
 from frustration.errors import FrustrationError, InputError, last_line
 from frustration.files import make_folder, write_atomically
 from frustration.original.cloud_forms import COMPREHENSIVE, RESULTS, comprehensive_text, results_text
-from frustration.record import TrialRecord
 from frustration.runners.json_lines import JsonLines
 from frustration.runners.stopping import Stopper
 from frustration.sinks import print_json_line
@@ -85,7 +84,7 @@ def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
         with Mirror(store, base / "checkpoints", task.checkpoint_seconds):
             outcome = run_study(mine, store, emit=observe, stop=stopper.event)
         print_json_line(type="end", **outcome.to_dict())
-        deliver(store, [spec for spec in mine.specs if store.is_done(spec.id)], base / "model")
+        deliver(store, prepared.grid, base / "model")
         if outcome.interrupted:
             return STOPPED
         if outcome.failed:
@@ -96,22 +95,20 @@ def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def deliver(store: Store, specs: list[TrialSpec], model: Path) -> None:
-    """Fill /opt/ml/model, which SageMaker makes model.tar.gz of: a store, and the original's two files."""
-    records = [store.record(spec.id) for spec in sorted(specs, key=_in_order(store.study()))]
+def deliver(store: Store, grid: Sequence[TrialSpec], model: Path) -> None:
+    """Fill /opt/ml/model, which SageMaker makes model.tar.gz of: a store, and the original's two files.
+
+    `grid`: all trials of the study; the two files have what the store has of them, cell by cell.
+    """
+    records = [store.record(spec.id) for spec in by_cell(grid) if store.is_done(spec.id)]
     for name in ("trials", "networks"):
         if (store.root / name).is_dir():
             shutil.copytree(store.root / name, model / "study" / name, dirs_exist_ok=True)
     make_folder(model / "study")
     for name in ("study.toml", "manifest.json"):
         shutil.copy(store.root / name, model / "study" / name)
-    write_original_forms(records, model)
-
-
-def write_original_forms(records: list[TrialRecord], folder: Path) -> None:
-    """`results.txt` and `comprehensive_results.json`, the same trials in the same order in both."""
-    write_atomically(folder / RESULTS, results_text(records).encode())
-    write_atomically(folder / COMPREHENSIVE, comprehensive_text(records).encode())
+    write_atomically(model / RESULTS, results_text(records).encode())
+    write_atomically(model / COMPREHENSIVE, comprehensive_text(records).encode())
 
 
 def read_task(base: Path) -> Task:
@@ -230,21 +227,9 @@ def _failures(store: Store) -> tuple[str, str]:
     return f"{len(failures)} trials failed, the first with: {last}", "\n".join(tracebacks)
 
 
-def _in_order(study: Study) -> Callable[[TrialSpec], tuple[int, int, int]]:
-    """Architecture, mode, trial, as the study names them."""
-    architectures = {str(one): row for row, one in enumerate(study.architectures)}
-    modes = {
-        TrialSpec.of(
-            study.architectures[0],
-            mode,
-            optimizer=study.optimizer,
-            acceptance=study.acceptance,
-            defaults=study.knobs,
-        ).label: column
-        for column, mode in enumerate(study.modes)
-    }
-
-    def key(spec: TrialSpec) -> tuple[int, int, int]:
-        return architectures[str(spec.architecture)], modes[spec.label], spec.trial
-
-    return key
+def by_cell(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
+    """Architecture, mode, trial, as the study names them; `specs` are in the order of its grid."""
+    cells: dict[tuple[str, str], list[TrialSpec]] = {}
+    for spec in specs:
+        cells.setdefault((str(spec.architecture), spec.label), []).append(spec)
+    return [spec for cell in cells.values() for spec in sorted(cell, key=lambda one: one.trial)]

@@ -8,20 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from frustration.cloud.account import Cloud
 from frustration.cloud.describe import Facts, describe_all
 from frustration.cloud.download import objects
 from frustration.cloud.jobs import Job, PackJobs, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan
 
-DONE, RUNNING, STOPPED, FAILED, LOST, WAITING = (
-    "done",
-    "running",
-    "stopped",
-    "failed",
-    "no archive",
-    "not launched",
-)
+DONE, RUNNING, STOPPED, FAILED = "done", "running", "stopped", "failed"
+LOST, WAITING = "no archive", "not launched"
 _FINISHED = re.compile(r"trials/[0-9a-f]{2}/(?P<id>[0-9a-f]{16})\.json")
 
 
@@ -111,21 +106,20 @@ class Snapshot:
 class Watch:
     """Asks again and again; what is done or ended is asked about once."""
 
-    s3: Any
-    sagemaker: Any
+    cloud: Cloud
     place: Place
     plan: CloudPlan
     _done: dict[str, Job] = field(default_factory=dict)
     _ended: dict[str, Facts] = field(default_factory=dict)
 
     def look(self) -> Snapshot:
-        packs = by_pack(list_jobs(self.sagemaker, self.place))
+        packs = by_pack(list_jobs(self.cloud.sagemaker, self.place))
         undone = {pack: of for pack, of in packs.items() if pack not in self._done}
-        self._done |= done_packs(self.s3, self.place, undone)
+        self._done |= done_packs(self.cloud.s3, self.place, undone)
         finished = self._finished()
         wanted = [self._state(pack, of)[1] for pack, of in packs.items() if pack not in self._done]
         unknown = [name for name in wanted if name not in self._ended]
-        facts = {**self._ended, **describe_all(self.sagemaker, unknown)}
+        facts = {**self._ended, **describe_all(self.cloud.sagemaker, unknown)}
         self._ended |= {name: one for name, one in facts.items() if one.ended is not None}
         states = []
         for pack in self.plan.packs:
@@ -161,7 +155,7 @@ class Watch:
         """Trials whose records are among the checkpoints, by one listing."""
         root = f"{self.place.root}checkpoints/"
         found = set()
-        for one in objects(self.s3, self.place.bucket, root):
+        for one in objects(self.cloud.s3, self.place.bucket, root):
             work, _, rest = one["Key"].removeprefix(root).partition("/")
             if work and (match := _FINISHED.fullmatch(rest)):
                 found.add(match["id"])

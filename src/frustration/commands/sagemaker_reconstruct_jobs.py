@@ -69,8 +69,7 @@ def _original(options: JobsOptions, cloud: Cloud) -> list[str]:
     from frustration.cloud.jobs import RANK
     from frustration.original.cloud_layout import known_to_service, parse
 
-    known = known_to_service(cloud.sagemaker, cloud.settings.bucket, cloud.settings.prefix)
-    jobs = sorted(known.values(), key=lambda one: one.created)
+    jobs = sorted(known_to_service(cloud).values(), key=lambda one: one.created)
     if options.all:
         return [job.name for job in jobs]
     best: dict[tuple[Architecture, str], Facts] = {}

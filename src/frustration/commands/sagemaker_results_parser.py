@@ -78,17 +78,11 @@ def _study(options: ResultsOptions, cloud: Cloud, name: str) -> tuple[bool, dict
     place, store = cloud.place(name), Store(options.results / name)
     plan = cloud.plan(place)
     with Bar("packs") as bar:
-        harvest = Collector(
-            s3=cloud.s3,
-            sagemaker=cloud.sagemaker,
-            place=place,
-            plan=plan,
-            store=store,
-            parallel=options.parallel,
-            observe=bar.at,
+        found = Collector(
+            cloud=cloud, place=place, plan=plan, store=store, parallel=options.parallel, observe=bar.at
         ).run()
-    print(*of_study(name, harvest, store.root), sep="\n")
-    return harvest.complete, dict(cloud_markdown.of_study(store.root))
+    print(*of_study(name, found, store.root), sep="\n")
+    return found.complete, dict(cloud_markdown.of_study(store.root))
 
 
 def _original(options: ResultsOptions, cloud: Cloud, tables: dict[str, Any], must: bool) -> bool:
@@ -100,27 +94,24 @@ def _original(options: ResultsOptions, cloud: Cloud, tables: dict[str, Any], mus
 
     folder = options.results / ORIGINAL / "original"
     with Bar("jobs") as bar:
-        harvest = OriginalCollector(
-            s3=cloud.s3,
-            sagemaker=cloud.sagemaker,
-            bucket=cloud.settings.bucket,
-            prefix=cloud.settings.prefix,
+        found = OriginalCollector(
+            cloud=cloud,
             folder=folder,
             trials=options.trials,
             parallel=options.parallel,
             observe=bar.at,
         ).run()
-    if not harvest.outcomes:
+    if not found.outcomes:
         if must:
             raise FrustrationError(
                 f"{cloud.where} holds neither a study nor jobs named psa-ARCH-MODE-TIME; "
                 f"check S3_BUCKET_NAME and S3_PREFIX"
             )
         return True
-    print(*of_original(harvest, folder), sep="\n")
-    found = cloud_markdown.of_original(harvest.cells)
-    tables[""] = cloud_markdown.joined(tables.get("", []), found)
-    return harvest.complete
+    print(*of_original(found, folder), sep="\n")
+    cells = cloud_markdown.of_original(found.cells)
+    tables[""] = cloud_markdown.joined(tables.get("", []), cells)
+    return found.complete
 
 
 def _write(tables: dict[str, Any], folder: Path) -> None:

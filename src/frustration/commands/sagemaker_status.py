@@ -47,7 +47,7 @@ def _status(options: StatusOptions) -> int:
     cloud = cloud_of(options)
     cloud.say_remarks()
     place = cloud.place(options.study)
-    watch = Watch(s3=cloud.s3, sagemaker=cloud.sagemaker, place=place, plan=cloud.plan(place))
+    watch = Watch(cloud=cloud, place=place, plan=cloud.plan(place))
     if options.once or (options.watch is None and not in_terminal()):
         snapshot = watch.look()
         if options.json:

@@ -16,10 +16,10 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from frustration.architecture import Architecture
 from frustration.archive import ArchiveError, members
+from frustration.cloud.account import Cloud
 from frustration.cloud.clients import CloudError
 from frustration.cloud.collection import DAMAGED, DONE, FAILED, INCOMPLETE, MISSING, RUNNING, STOPPED
 from frustration.cloud.describe import Facts, describe_all
@@ -116,29 +116,24 @@ def parse(name: str) -> OriginalJob | None:
     return OriginalJob(name=name, architecture=architecture, mode=match["mode"], time=match["time"])
 
 
-def find(s3: Any, bucket: str, prefix: str) -> list[OriginalJob]:
+def find(cloud: Cloud) -> list[OriginalJob]:
     """The jobs that left anything under the prefix, by one listing of folders."""
-    under = f"{prefix}/" if prefix else ""
-    found = (parse(name) for name in folders(s3, bucket, f"{under}psa-"))
+    found = (parse(name) for name in folders(cloud.s3, cloud.settings.bucket, f"{cloud.under}psa-"))
     return [job for job in found if job is not None]
 
 
-def known_to_service(sagemaker: Any, bucket: str, prefix: str) -> dict[str, Facts]:
+def known_to_service(cloud: Cloud) -> dict[str, Facts]:
     """Jobs of these names whose output goes here: names are account-wide, and others may use them too."""
-    listed = (one["TrainingJobName"] for one in job_summaries(sagemaker, "psa-"))
-    known = describe_all(sagemaker, (name for name in listed if parse(name)))
-    home = f"s3://{bucket}/{prefix}".rstrip("/")
-    return {name: facts for name, facts in known.items() if facts.output.rstrip("/") == home}
+    listed = (one["TrainingJobName"] for one in job_summaries(cloud.sagemaker, "psa-"))
+    known = describe_all(cloud.sagemaker, (name for name in listed if parse(name)))
+    return {name: facts for name, facts in known.items() if facts.output.rstrip("/") == cloud.where}
 
 
 @dataclass(kw_only=True, eq=False)
 class OriginalCollector:
     """Downloads the jobs of the original's layout, several at a time."""
 
-    s3: Any
-    sagemaker: Any
-    bucket: str
-    prefix: str
+    cloud: Cloud
     folder: Path
     """Where the cells' files go."""
     trials: int | None = None
@@ -150,11 +145,11 @@ class OriginalCollector:
     def run(self) -> OriginalHarvest:
         harvest = OriginalHarvest()
         try:
-            known = known_to_service(self.sagemaker, self.bucket, self.prefix)
+            known = known_to_service(self.cloud)
         except CloudError as error:  # what is stored in S3 can be read without
             known = {}
             harvest.remarks.append(f"the states of the jobs are not known: {error}")
-        jobs = {job.name: job for job in find(self.s3, self.bucket, self.prefix)}
+        jobs = {job.name: job for job in find(self.cloud)}
         jobs |= {name: job for name in known if (job := parse(name))}
         read, damaged = self._read(jobs.values(), harvest)
         most = self.trials or max((len(trials) for trials in read.values()), default=0)
@@ -196,11 +191,10 @@ class OriginalCollector:
         return read, damaged
 
     def _one(self, job: OriginalJob, folder: Path) -> tuple[list[OriginalTrial] | None, str, list[str]]:
-        under = f"{self.prefix}/" if self.prefix else ""
         archive = folder / f"{job.name}.tar.gz"
-        key = f"{under}{job.name}/output/model.tar.gz"
+        key = f"{self.cloud.under}{job.name}/output/model.tar.gz"
         try:
-            fetch(self.s3, self.bucket, key, archive, stop=self.stop)
+            fetch(self.cloud.s3, self.cloud.settings.bucket, key, archive, stop=self.stop)
             trials, refused = read_archive(members(archive))
         except NoObject:
             return None, "", []
