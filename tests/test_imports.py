@@ -50,6 +50,7 @@ LOADED = {
     ("integration.loop_edits", "integration.plain"),
     ("integration.half_done", "integration.loop_edits"),
     ("integration.inline", "integration.loop"),
+    ("integration.account", "integration.plain"),
 }
 """Pairs that look for each other at run time."""
 ROOMS = {name: height for height, floor in enumerate(FLOORS) for name in floor}

@@ -199,8 +199,10 @@ def _write(script: Path, force: bool, report: Report) -> int:
     kept = f"; as it was: {backup}" if backup else "; as it was: in git"
     print(f"{script}: {sum(step.action == 'edit' for step in report.steps)} edits written{kept}")
     for step in report.steps:
-        if step.action == "hand":
-            print(f"  by hand: {step.name}{f', line {step.line}' if step.line else ''}: {step.reason}")
+        if step.action in ("hand", "look"):
+            place = f", line {step.line}" if step.line else ""
+            said = "by hand" if step.action == "hand" else "not understood"
+            print(f"  {said}: {step.name}{place}: {step.reason}")
     return 0
 
 

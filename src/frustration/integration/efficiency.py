@@ -8,8 +8,11 @@ from pathlib import Path
 
 import libcst as cst
 
+from frustration.integration.axes import RECURRENT
+from frustration.integration.layers import CONVOLUTIONS, classes_of
 from frustration.integration.parts import find_parts
 from frustration.integration.source import Script, last
+from frustration.integration.words import words
 
 SIZES = re.compile(
     r"(^|_)(width|depth|layers?|n_?layers?|num_layers|hidden\w*|dim|d_model|n_?embd|embed\w*|heads?|n_?heads?|channels?|"
@@ -17,7 +20,7 @@ SIZES = re.compile(
     re.I,
 )
 NOT_SIZES = re.compile(
-    r"batch|learning|log|save|path|dir|file|image_size|test|epoch|seed|vocab|model_type|interval", re.I
+    r"batch|world|learning|log|save|path|dir|file|image_size|test|epoch|seed|vocab|model_type|interval", re.I
 )
 SMALLER = {
     "resnet50": "resnet18, or mobilenet_v2",
@@ -35,6 +38,12 @@ SMALLER = {
 }
 
 
+SIZED = (
+    CONVOLUTIONS | RECURRENT | words("Linear LazyLinear Embedding MultiheadAttention TransformerEncoderLayer")
+)
+"""Layers of torch of which the first two arguments are sizes."""
+
+
 @dataclass(frozen=True)
 class Size:
     """Something that decides how large the network is."""
@@ -43,7 +52,8 @@ class Size:
     line: int
     value: str
     where: str
-    """argument: of the command line; key: of a configuration; literal: written in the code."""
+    """argument: of the command line; key: of a configuration; literal: written in the code; no argument: in a
+    layer."""
 
 
 def sizes(script: Script) -> list[Size]:
@@ -52,6 +62,7 @@ def sizes(script: Script) -> list[Size]:
     parts = find_parts(script)
     if parts is not None and parts.created is not None:
         found += _literals(script, parts.created)
+    found += _layers(script, parts.created if parts is not None else None)
     unique = {(size.name, size.line): size for size in found}
     return sorted(unique.values(), key=lambda size: size.line)
 
@@ -93,6 +104,27 @@ def _literals(script: Script, created: cst.CSTNode) -> list[Size]:
         and _is_size(argument.keyword.value)
         and _plain(script, argument.value)
     ]
+
+
+def _layers(script: Script, created: cst.CSTNode | None) -> list[Size]:
+    """Layers and networks of this script with their sizes as numbers, as in `nn.Linear(784, 512)`."""
+    places: list[cst.CSTNode] = [created] if created is not None else []
+    places += [c for p in places[:1] for s, c in classes_of(script, p) if s is script]
+    made = [pair for place in places for pair in script.calls(place)]
+    if len(places) < 2:  # made elsewhere, and handed over: Trainer(Net(4, 8, 2))
+        made += [(call, name) for call, name in script.calls() if _is_network(script, name)]
+    return [
+        Size(script.code(call), script.line(call), "make its width an argument", "no argument")
+        for call, name in made
+        if (_is_network(script, name) or (name.startswith("torch.nn.") and last(name) in SIZED))
+        and any(a.keyword is None and script.code(a.value).isdigit() for a in call.args[:2])
+    ]
+
+
+def _is_network(script: Script, name: str) -> bool:
+    """Whether a name is a module that this script defines."""
+    owner = script.classes.get(name)
+    return owner is not None and any("Module" in script.code(base.value) for base in owner.bases)
 
 
 def _is_size(name: str) -> bool:
@@ -147,6 +179,8 @@ def advice(path: Path) -> str:
         f"  {size.name:<22} line {size.line:<5} {size.where}: {size.value}{_hint(size.value)}"
         for size in found
     ]
+    if found and all(size.where == "no argument" for size in found):
+        lines.append("  B needs one of them as an argument: python cannot train the smaller network before")
     if not found:
         lines.append("  no size is configurable: give the network's widths or depth names first")
     flag = next((s for s in found if s.where == "argument"), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from frustration.integration.imports import add_imports
-from frustration.integration.loop import TrainingLoop
+from frustration.integration.loop import TrainingLoop, inside_loop
 from frustration.integration.present import score_statement
 from frustration.integration.source import Script, last
 from frustration.integration.steps import Step
@@ -95,7 +95,14 @@ def _stop_on_completion(plain: Plain) -> None:
         return
     call = present.scores[0]
     statement, targets = score_statement(plain.script, call)
-    if len(targets) == 3:
+    if len(targets) != 3:
+        return
+    if not inside_loop(plain.script, statement, plain.script.body(plain.script.scope(statement))):
+        reason = (
+            f"{targets[2]} has to end the loop: return it from this function, and break where it is called"
+        )
+        plain.add(Step("end", "undecided", reason, plain.script.line(call), "hand"))
+    else:
         lines = [f"if {targets[2]}:", "    break"]
         plain.edit(
             "end",

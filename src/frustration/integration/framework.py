@@ -11,8 +11,9 @@ from frustration.integration import library
 from frustration.integration.draft import Draft
 from frustration.integration.imports import add_imports, import_place
 from frustration.integration.layers import find_layers
+from frustration.integration.optimizers import LIBRARY_MAKERS
 from frustration.integration.present import Present, find_present
-from frustration.integration.source import Script, Statement
+from frustration.integration.source import Script, Statement, last
 from frustration.integration.steps import Report, Step
 from frustration.integration.targets import LIBRARY_GROWTH, Own, Wishes, own
 
@@ -127,6 +128,12 @@ class Framework:
         if not self.report.undecided:
             self.report.after = self.draft.write()
         return self.report
+
+
+def makers_of(script: Script, name: str) -> list[cst.BaseExpression]:
+    """What a network is assigned, but for its dendrites."""
+    found = [value for names, value in script.assignments() if names == [name]]
+    return [v for v in found if not (isinstance(v, cst.Call) and last(script.name(v.func)) in LIBRARY_MAKERS)]
 
 
 def set_keywords(call: cst.Call, values: dict[str, str]) -> cst.Call:

@@ -37,6 +37,8 @@ _FAMILIES = re.compile(
 """Models of transformers, of which the axes are known."""
 FOREIGN = re.compile(r"(torch_geometric|dgl|e3nn|mamba_ssm|fairseq|monai|segmentation_models_pytorch)\.")
 """Packages with layers of their own."""
+_EDITED = ("frustration.", "perforatedai.")
+"""What an edit writes into a script is no layer."""
 _HEADS = re.compile(r"SequenceClassification|MultipleChoice|ImageClassification|AudioClassification", re.I)
 
 
@@ -74,7 +76,7 @@ def find_layers(script: Script, parts: Parts | None, creation: cst.CSTNode | Non
     guessed = not (_layer_names(made) or _IMAGE_MODELS.search(known) or _SEQUENCE_MODELS.search(known))
     if guessed:
         beside = (script, *script.neighbours())
-        made = {name: name for one in beside for _, name in one.calls()}
+        made = {name: name for one in beside for _, name in one.calls() if not name.startswith(_EDITED)}
         guessed = sum(f.name.value == "forward" for one in beside for f in one.all(cst.FunctionDef)) > 1
     layers = _by_kind(script, parts, root, set(map(last, made)), " ".join([text, *made]))
     if guessed and layers.kind != "unknown":
@@ -143,6 +145,43 @@ def _constructors(
         function = script.callee(call)
         if found is None and function is not None and id(function.node) not in seen:
             yield from _constructors(function.script, function.node.body, seen | {id(function.node)})
+
+
+def classes_of(
+    script: Script, root: cst.CSTNode, seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[Script, cst.ClassDef]]:
+    """The classes of which a network is made, here and in files beside the script."""
+    for call, _ in script.calls(root):
+        found, function = class_of(script, script.code(call.func)), script.callee(call)
+        if found is not None and id(found[1]) not in seen:
+            yield found
+            yield from classes_of(*found, seen | {id(found[1])})
+        elif found is None and function is not None and id(function.node) not in seen:
+            yield from classes_of(function.script, function.node.body, seen | {id(function.node)})
+
+
+def unread(script: Script, owner: cst.ClassDef) -> Iterator[tuple[str, cst.BaseExpression]]:
+    """The modules of a class whose layers are not in sight: `self.body = body`, a package's `Body()`."""
+    init = script.method(owner, "__init__")
+    if init is None or not init.node.params.params:
+        return
+    own = init.node.params.params[0].name.value
+    called = {script.code(call.func) for call, _ in script.calls(owner)}
+    for names, value in script.assignments(init.node.body):
+        name = names[0]
+        if len(names) != 1 or not name.startswith(own + ".") or name not in called:
+            continue
+        while isinstance(value, (cst.IfExp, cst.BooleanOperation)):
+            value = value.body if isinstance(value, cst.IfExp) else value.left
+        if isinstance(value, cst.Name):
+            if value.value in {p.name.value for p in script.all(cst.Param, init.node.params)}:
+                yield name, value
+        elif isinstance(value, cst.Call):
+            full, text = script.name(value.func), script.code(value.func)
+            known = class_of(script, text) is not None or script.callee(value) is not None
+            named = _IMAGE_MODELS.search(script.code(value)) or _SEQUENCE_MODELS.search(script.code(value))
+            if not (known or named or full.startswith(("torch.", "nn.", "functools.", own + "."))):
+                yield name, value
 
 
 def _by_kind(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import libcst as cst
 
 from frustration.integration.direction import best_of, by_name
-from frustration.integration.framework import Framework, set_keywords
+from frustration.integration.framework import Framework, makers_of, set_keywords
 from frustration.integration.remarks import PLANNED
+from frustration.integration.settings import LIGHTNING, beside_trainer, settings
 from frustration.integration.source import Script, last
-from frustration.integration.steps import Report, hand
+from frustration.integration.steps import Report, Step, hand
 from frustration.integration.targets import Wishes
 
 PACKAGES = ("lightning", "pytorch_lightning")
@@ -37,11 +39,7 @@ def lightning(script: Script, wishes: Wishes) -> Report:
         )
         return report
     call, name = trainers[0], script.code(fits[0].args[0].value)
-    made = [
-        script.statement(v)
-        for names, v in script.assignments()
-        if names == [name] and isinstance(v, cst.Call)
-    ]
+    made = [script.statement(v) for v in makers_of(script, name) if isinstance(v, cst.Call)]
     made = [s for s in made if script.before(s, fits[0])]
     metric, why = _metric(script, wishes)
     line = script.line(call)
@@ -62,6 +60,8 @@ def lightning(script: Script, wishes: Wishes) -> Report:
     work.direction(line, metric, better, why)
     _callback(work, call, name, metric, better)
     _told(work)
+    report.steps += settings(work, trainers, LIGHTNING)
+    report.steps += beside_trainer(work, name, fits[0], made[-1])
     return work.finish()
 
 
@@ -154,20 +154,34 @@ def _told(work: Framework) -> None:
     if PLANNED.search(_optimizers(script)):
         reason = "the schedule is planned for a number of steps, and max_epochs=-1 has none: choose it"
         steps.append(hand("scheduler", reason, script.line(fits[0]) if fits else 0))
-    for call in script.called("DDPStrategy", "FSDPStrategy", "DeepSpeedStrategy"):
-        reason = (
-            "several processes: DDPStrategy(find_unused_parameters=True), and for each a save_name of its "
-            "own, without RANK in the environment; sharded parameters are not supported"
-        )
-        steps.append(hand("parallel", reason, script.line(call)))
     for call, name in script.calls():
         if last(name) == "Trainer" and re.search(r"max_steps\s*=|max_time\s*=", script.code(call)):
             steps.append(hand("end", "max_steps or max_time still ends the training", script.line(call)))
-        if last(name) == "Trainer" and re.search(
-            r"devices\s*=\s*([2-9]|-1)|strategy\s*=\s*[\"']ddp", script.code(call)
-        ):
+        several = last(name) in ("DDPStrategy", "FSDPStrategy", "DeepSpeedStrategy") or (
+            last(name) == "Trainer"
+            and re.search(
+                r"(devices|gpus)\s*=\s*\[?([2-9]|-1)|strategy\s*=\s*[\"'](ddp|fsdp|deepspeed)",
+                script.code(call),
+            )
+        )
+        if several:
             reason = (
-                "several processes: strategy='ddp_find_unused_parameters_true', and for each a save_name of "
-                "its own, without RANK in the environment"
+                "several processes: DDP has to find unused parameters (strategy="
+                "'ddp_find_unused_parameters_true'), and each needs a save_name of its own, without RANK in "
+                "the environment; sharded parameters are not supported"
             )
             steps.append(hand("parallel", reason, script.line(call)))
+    steps += _modules(script)
+
+
+def _modules(script: Script) -> Iterator[Step]:
+    """What a LightningModule decides itself: its own steps of the optimizer, several optimizers."""
+    for names, value in script.assignments():
+        if "self.automatic_optimization" in names and script.code(value) == "False":
+            reason = "the module steps its optimizer itself: see that it asks self.optimizers() every time"
+            yield hand("rebuild", reason, script.line(value))
+    text = _optimizers(script)
+    if len(re.findall(r"\b(?:optim\.)?(?:Adam\w*|SGD|RMSprop)\(", text)) > 1 and re.search(
+        r"return\s*[\[(]?\s*\w+\s*,\s*\w*opt", text
+    ):
+        yield hand("optimizer", "configure_optimizers makes several optimizers: the library knows one")

@@ -63,8 +63,13 @@ class Parts:
         return [name for name in dict.fromkeys(names) if name != self.optimizer_name]
 
 
-def find_parts(script: Script, model: str = "", optimizer: str = "") -> Parts | None:
-    """The parts of a plain loop; None if no optimizer is made. The names are the user's, where given."""
+def find_parts(
+    script: Script, model: str = "", optimizer: str = "", near: cst.CSTNode | None = None
+) -> Parts | None:
+    """The parts of a plain loop; None if no optimizer is made. The names are the user's, where given.
+
+    `near`: of several optimizers, one in the function of this node goes first.
+    """
     made = [
         (name, value, script.statement(value))
         for names, value in script.assignments()
@@ -76,6 +81,8 @@ def find_parts(script: Script, model: str = "", optimizer: str = "") -> Parts | 
     if model:
         made = [m for m in made if model in trained(script, m[1], m[2])] or made
     made = [m for m in made if not rebuilt(script, m[2])] or made
+    if near is not None:
+        made = [m for m in made if script.scope(m[2]) is script.scope(near)] or made
     if not made:
         return None
     name, value, statement = made[0]
@@ -84,6 +91,9 @@ def find_parts(script: Script, model: str = "", optimizer: str = "") -> Parts | 
     models = trained(script, value, statement)
     aliases = [n for n in models if original(script, n) != n]
     models = list(dict.fromkeys(original(script, n) for n in models))
+    roots = {n.partition(".")[0] for n in models}
+    if len(models) > 1 and len(roots) == 1 and roots != {"self"}:  # groups of its parts
+        models = list(roots)
     parts = Parts(statement, name, model or (models[0] if models else ""), models)
     parts.aliases = aliases
     parts.others = sorted(

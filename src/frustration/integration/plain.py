@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from frustration.errors import InputError
 from frustration.integration import library
+from frustration.integration.account import account
 from frustration.integration.device import device_of, moves
 from frustration.integration.draft import Draft
 from frustration.integration.imports import add_imports, import_place, line_of_import
@@ -29,6 +30,8 @@ def plain(script: Script, wishes: Wishes) -> Report:
     """The steps of a script that has a training loop of its own."""
     report = Report(str(script.path or ""), "plain loop", wishes.described, script.text, script.text)
     parts = find_parts(script, wishes.model, wishes.optimizer)
+    if parts is not None and (loop := find_loop(script, parts)) is not None:
+        parts = find_parts(script, wishes.model, wishes.optimizer, loop)
     if wishes.model and parts is not None and wishes.model not in parts.models:
         raise InputError(
             f"--model-variable {wishes.model}: no optimizer here takes its parameters; "
@@ -91,6 +94,7 @@ class Plain:
             edits(self).examine(self.loop)
             theirs = self.wishes.target == "perforatedai"
             self.report.steps += remarks(self.script, self.parts, self.loop, self.score, theirs)
+        self.report.steps += account(self)
         self.report.sorted()
         if not self.report.undecided:
             self.report.after = self.draft.write()

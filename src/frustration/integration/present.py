@@ -12,7 +12,7 @@ from frustration.integration.source import Script, Statement, last
 from frustration.integration.targets import Own, Wishes, own
 
 _GROWN = re.compile(r"\brestructur\w*|\.grown\b")
-_COMPLETE = re.compile(r"complete|\bdone\b|finished")
+_COMPLETE = re.compile(r"complete|\bdone\b|finished", re.I)
 
 
 @dataclass

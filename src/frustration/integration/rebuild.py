@@ -86,7 +86,7 @@ def find_rebuild(script: Script, parts: Parts, loop: TrainingLoop, reported: boo
     for name in (network, optimizer):
         if name.partition(".")[0] not in known:
             return None
-    originals = _statements(script, parts)
+    originals = making_statements(script, parts)
     wrapped = bool(parts.wrappings) and parts.prepared is None and network == parts.model
     wrapped = not reported and (wrapped or bool(accelerated(script, parts)))
     inner = {parts.model: INNER, network: INNER} if wrapped else {}
@@ -128,7 +128,7 @@ def _made_in(script: Script, parts: Parts, loop: TrainingLoop) -> str:
     return ""
 
 
-def _statements(script: Script, parts: Parts) -> list[Statement]:
+def making_statements(script: Script, parts: Parts) -> list[Statement]:
     """What makes the optimizer and its schedulers from the network on, in the order of the text."""
     scope = script.scope(parts.optimizer)
     found: list[Statement] = []

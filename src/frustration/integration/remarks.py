@@ -133,12 +133,14 @@ def _batches(script: Script, loop: TrainingLoop) -> Iterator[Step]:
 
 def _other_optimizers(script: Script, parts: Parts) -> Iterator[Step]:
     for name, network in parts.others:
+        made = next((value for names, value in script.assignments() if name in names), parts.optimizer)
         yield hand(
             "optimizer",
             f"a second optimizer, {name}{f', trains {network}' if network else ''}: give it to the tracker "
             f"in "
             "set_optimizer_instance(..., additional_optimizers=[...]), and let dendrites grow in one "
             "network only",
+            script.line(made),
         )
 
 
@@ -165,7 +167,7 @@ def _early_ends(script: Script, loop: TrainingLoop) -> Iterator[Step]:
             and script.scope(s) is script.scope(loop)
         ]
         test = script.code(node.test)
-        if not leaves or re.search(r"complete|restructur", test):
+        if not leaves or re.search(r"complete|restructur", test, re.I):
             continue
         if re.search(r"patience|stop|wait|no_improve|bad_epochs|counter|trigger|converge|abort", test, re.I):
             yield hand(

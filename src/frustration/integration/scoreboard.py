@@ -8,7 +8,6 @@ Without it only what needs no person is counted: the edit parses, and a second r
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -40,6 +39,8 @@ class Row:
     right: int
     wrong: int
     """Steps that differ from the truth, and an edit that does not hold; both 0 where nothing is known."""
+    looks: int
+    """Lines that were not understood, and are told."""
     silent: int
     """Wrong ones of which the report says nothing: neither a question, nor a refusal, nor work by hand."""
     remark: str = ""
@@ -61,12 +62,13 @@ def score(path: Path, wishes: Wishes) -> Row:
     try:
         report = examine(path, wishes)
     except InputError as error:
-        return Row(name, "unreadable", 0, 0, 0, 0, 0, 0, str(error))
+        return Row(name, "unreadable", 0, 0, 0, 0, 0, 0, 0, str(error))
     fault = _fault(report, wishes, path)
     states = {step: report.state(step) for step in STEPS}
     truth = _truth(path) or {}
     differ = {step: found for step in truth if (found := _differs(report, step, truth[step]))}
-    told = [step for step in differ if report.refused or states.get(step) in ("undecided", "wrong")]
+    looks = {step.name for step in report.steps if step.action == "look"}
+    told = [s for s in differ if report.refused or states.get(s) in ("undecided", "wrong") or s in looks]
     return Row(
         name,
         report.kind,
@@ -75,6 +77,7 @@ def score(path: Path, wishes: Wishes) -> Row:
         sum(state == "undecided" for state in states.values()),
         len(truth) - len(differ),
         len(differ) + bool(fault),
+        sum(step.action == "look" for step in report.steps),
         len(differ) - len(told) + bool(fault),
         "; ".join([*([fault] if fault else []), *differ.values()]) or report.refused,
     )
@@ -104,11 +107,11 @@ def _fault(report: Report, wishes: Wishes, path: Path) -> str:
     if second.after != report.after:
         return "a second run changes the script again"
     try:
-        ast.parse(report.before)
+        compile(report.before, "before", "exec")
     except SyntaxError:  # newer than this Python: libcst has read it
         return ""
     try:
-        ast.parse(report.after)
+        compile(report.after, "after", "exec")
     except SyntaxError as error:
         return f"the edit does not parse: line {error.lineno}"
     return ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 State = Literal["done", "missing", "wrong", "undecided", "not needed"]
-Action = Literal["none", "edit", "option", "hand"]
+Action = Literal["none", "edit", "option", "hand", "look"]
 
 STEPS: Final[dict[str, str]] = {
     "imports": "the library's settings and functions are imported",
@@ -39,7 +39,8 @@ class Step:
     line: int = 0
     """In the script as it is; 0: nowhere in it."""
     action: Action = "none"
-    """edit: made by --write; option: an option decides; hand: told, and left to a person."""
+    """edit: made by --write; option: an option decides; hand: told, and left to a person;
+    look: a use that nothing explains."""
     edit: tuple[str, ...] = ()
     """The lines that are added."""
     option: str = ""
@@ -77,7 +78,7 @@ class Report:
     def state(self, name: str) -> State:
         """The worst state of a step's entries."""
         order: tuple[State, ...] = ("wrong", "undecided", "missing", "done", "not needed")
-        states = [step.state for step in self.steps if step.name == name]
+        states = [step.state for step in self.steps if step.name == name and step.action != "look"]
         return next((state for state in order if state in states), "not needed")
 
     @property

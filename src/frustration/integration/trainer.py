@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import libcst as cst
 
+from frustration.integration.account import unexplained
 from frustration.integration.checkpoints import pretrained
 from frustration.integration.direction import by_name
-from frustration.integration.framework import Framework, set_keywords
+from frustration.integration.framework import Framework, makers_of, set_keywords
+from frustration.integration.settings import TRANSFORMERS, beside_trainer, settings
 from frustration.integration.source import Script, last
-from frustration.integration.steps import Report, hand
+from frustration.integration.steps import Report, Step, hand
 from frustration.integration.targets import Wishes
 
 EPOCHS = "10_000"
@@ -53,7 +56,7 @@ def trainer(script: Script, wishes: Wishes) -> Report:
     metric, better, why = _metric(script, wishes)
     if wishes.better is not None:
         better, why = wishes.better, "by --better"
-    made = [script.statement(value) for names, value in script.assignments() if names == [name]]
+    made = [script.statement(v) for v in makers_of(script, name)]
     early = [s for s in made if script.before(s, statement)]
     if not re.fullmatch(r"[\w.]+", name):
         work.option("model", line, f"{name} has no name", "make the network before the Trainer")
@@ -64,6 +67,10 @@ def trainer(script: Script, wishes: Wishes) -> Report:
     _callback(work, targets[0], metric, better, statement)
     _arguments(work, call, statement)
     _told(work, call)
+    making = [c for c, n in script.calls() if last(n).endswith("TrainingArguments") and "Parser" not in n]
+    report.steps += settings(work, making, TRANSFORMERS)
+    report.steps += beside_trainer(work, name, statement, statement)
+    report.steps += _launched(work, making, statement)
     return work.finish()
 
 
@@ -154,6 +161,20 @@ def _keywords(work: Framework, making: cst.Call, wanted: dict[str, str]) -> None
             "saving": "no checkpoint of another shape is loaded; the library keeps the best",
         }
         work.add(step, line, why[step], lines)
+
+
+def _launched(work: Framework, making: list[cst.Call], statement: cst.BaseStatement) -> Iterator[Step]:
+    """How the script is started decides about processes, and the schedule about the length."""
+    script = work.script
+    look = (
+        "whether one process with one GPU runs this: with several (torchrun, or a Trainer that sees several "
+        "GPUs) each process needs a save_name of its own"
+    )
+    yield unexplained(script, script.all(cst.Call, statement)[0], "parallel", look)
+    planned = all(script.argument(call, "lr_scheduler_type") is None for call in making)
+    if work.grows and planned:
+        look = 'whether lr_scheduler_type="constant" is better: the default falls over all epochs allowed'
+        yield unexplained(script, making[0] if making else statement, "scheduler", look)
 
 
 def _metric(script: Script, wishes: Wishes) -> tuple[str, bool, str]:

@@ -14,6 +14,7 @@ from frustration.integration.steps import Report, Step
 BACKUP = ".before-dendrites"
 
 _MARKS = {"done": "done", "missing": "missing", "wrong": "WRONG", "undecided": "decide", "not needed": "-"}
+NOT_UNDERSTOOD = "look"
 
 
 def text(report: Report) -> str:
@@ -23,7 +24,8 @@ def text(report: Report) -> str:
         return "\n".join([*lines, f"nothing is edited: {report.refused}"])
     for step in report.steps:
         place = f"line {step.line}" if step.line else ""
-        lines.append(f"  {_MARKS[step.state]:<8} {step.name:<14} {place:<10} {step.reason}{_about(step)}")
+        mark = NOT_UNDERSTOOD if step.action == "look" else _MARKS[step.state]
+        lines.append(f"  {mark:<8} {step.name:<14} {place:<10} {step.reason}{_about(step)}")
     return "\n".join([*lines, "", _summary(report)])
 
 
@@ -40,6 +42,8 @@ def _summary(report: Report) -> str:
     made = sum(step.action == "edit" for step in report.steps)
     by_hand = sum(step.action == "hand" for step in report.steps)
     told = f"; {by_hand} to look at by hand" if by_hand else ""
+    looks = sum(step.action == "look" for step in report.steps)
+    told += f"; {looks} lines not understood: look at them" if looks else ""
     if report.changed:
         return f"{made} edits: --diff shows them, --write makes them{told}"
     return f"nothing to edit{told}"

@@ -1,0 +1,413 @@
+"""Where a network, its optimizer and its schedulers flow in a script, and the uses that nothing explains.
+
+Every use is followed: through assignments, attributes, calls of the script's own functions and classes (also
+in files beside it), and what those return. A use is explained if it keeps none of them and changes none of
+them, or if it hands them on to a place that is followed as well. All others are found here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import libcst as cst
+
+from frustration.integration.harmless import CHANGED, PASSES, TENSOR_FIELDS, keeps_nothing
+from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, makes_scheduler
+from frustration.integration.parts import CHANGES, MOVES, WRAPPERS
+from frustration.integration.source import Function, Script, last
+from frustration.integration.words import words
+
+Kind = Literal["network", "inner", "part", "parameters", "weights", "optimizer", "scheduler"]
+"""`inner`: the network without its wrapper; `part`: a module inside; `parameters`: its tensors; `weights`: a
+state dictionary."""
+
+_SAME = frozenset({"module", "_orig_mod", "optimizer"})
+_TENSORS = words("parameters named_parameters trainable_parameters buffers named_buffers param_groups")
+_MODULES = words("children named_children modules named_modules")
+_NAMES = (cst.Param, cst.ImportAlias, cst.AsName, cst.FunctionDef, cst.ClassDef, cst.NameItem)
+_IGNORED = (
+    cst.Expr, cst.Comparison, cst.ComparisonTarget, cst.BooleanOperation, cst.UnaryOperation, cst.If,
+    cst.While, cst.Assert, cst.FormattedStringExpression, cst.Del, cst.AugAssign, cst.BinaryOperation,
+    cst.Index, cst.CompIf, cst.Raise,
+)  # fmt: skip
+
+
+class Place(NamedTuple):
+    """A variable: a name in a function or a module (None), or an attribute of a class."""
+
+    script: Script
+    scope: cst.CSTNode | None
+    name: str
+
+
+class Move(NamedTuple):
+    """A value handed on from one place to another, at a node."""
+
+    source: Place
+    target: Place
+    at: cst.CSTNode
+
+
+class Unexplained(NamedTuple):
+    """A use of which nothing here says what it does."""
+
+    place: Place
+    kind: Kind
+    at: cst.CSTNode
+    what: str
+    """call, changed, copy, stored, hook, or other."""
+
+
+class Flow:
+    """All places that something flows to from the first ones, and the uses that are not explained."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.kinds: dict[Place, Kind] = {}
+        self.moves: list[Move] = []
+        self.reads: dict[Place, list[cst.CSTNode]] = {}
+        self.unexplained: list[Unexplained] = []
+        self._indexes: dict[int, dict[str, list[cst.CSTNode]]] = {}
+        self._bound: dict[int, set[str]] = {}
+        self._results: set[tuple[int, int, Kind]] = set()
+        self._queue: list[Place] = []
+
+    def follow(self, *first: tuple[Place, Kind]) -> None:
+        for place, kind in first:
+            self._enter(place, kind)
+            self._above(place, kind)
+        while self._queue:
+            place = self._queue.pop()
+            self.reads[place] = list(self._reads(place))
+            for node in self.reads[place]:
+                self._use(place, node, self.kinds[place])
+
+    def _above(self, place: Place, kind: Kind) -> None:
+        """Where a parameter comes from: what the callers hand over is the same."""
+        script = place.script
+        for call, _ in script.calls() if isinstance(place.scope, cst.FunctionDef) else ():
+            for argument in call.args:
+                text = _dotted(argument.value)
+                if text and self._parameter(script, call, argument) == place:
+                    source = self.place(script, call, text)
+                    self.moves.append(Move(source, place, call))
+                    if source not in self.kinds:
+                        self._enter(source, kind)
+                        self._above(source, kind)
+
+    def place(self, script: Script, at: cst.CSTNode, name: str) -> Place:
+        """The place that a name stands for at a node."""
+        root, dot, _ = name.partition(".")
+        if root == "self" and dot:
+            owner = script.up(at, cst.ClassDef)
+            return Place(script, _family(script, owner), name)
+        function = at if isinstance(at, cst.FunctionDef) else script.scope(at)
+        while function is not None and root not in self._binds(script, function):
+            function = script.scope(function)
+        return Place(script, function, name)
+
+    def _enter(self, place: Place, kind: Kind) -> None:
+        if place not in self.kinds:
+            self.kinds[place] = kind
+            self._queue.append(place)
+
+    def _binds(self, script: Script, function: cst.FunctionDef) -> set[str]:
+        """The names that are a function's own."""
+        if id(function) not in self._bound:
+            found = {p.name.value for p in script.all(cst.Param, function.params)}
+            other: set[str] = set()
+            for node in script.all((cst.Name, cst.Global, cst.Nonlocal), function.body):
+                if isinstance(node, cst.Name):
+                    if _is_target(script, node) and script.scope(node) is function:
+                        found.add(node.value)
+                elif script.scope(node) is function:
+                    other |= script.names_in(node)
+            self._bound[id(function)] = found - other
+        return self._bound[id(function)]
+
+    def _index(self, script: Script) -> dict[str, list[cst.CSTNode]]:
+        """The names and dotted names of a script, with their nodes."""
+        if id(script) not in self._indexes:
+            index: dict[str, list[cst.CSTNode]] = {}
+            for node in script.all((cst.Name, cst.Attribute)):
+                parent = script.parent(node)
+                if isinstance(parent, cst.Attribute) and parent.attr is node:
+                    continue
+                if isinstance(parent, _NAMES):
+                    continue
+                if isinstance(parent, cst.Arg) and parent.keyword is node:
+                    continue
+                text = _dotted(node)
+                if text:
+                    index.setdefault(text, []).append(node)
+            self._indexes[id(script)] = index
+        return self._indexes[id(script)]
+
+    def _reads(self, place: Place) -> Iterator[cst.CSTNode]:
+        """Where a place is read; a variable of its class has its attributes too, as in `trainer.model`."""
+        script = place.script
+        for node in self._index(script).get(place.name, ()):
+            if not _is_target(script, node) and self.place(script, node, place.name) == place:
+                yield node
+        if place.name.startswith("self."):
+            for name, owner in script._instances.items():
+                if _family(script, owner) is place.scope:
+                    for node in self._index(script).get(name + place.name[4:], ()):
+                        if not _is_target(script, node):
+                            yield node
+
+    def _use(self, place: Place, node: cst.CSTNode, kind: Kind) -> None:
+        """What becomes of a value where it is read."""
+        script, parent = place.script, place.script.parent(node)
+        if isinstance(parent, cst.Attribute):
+            self._attribute(place, parent, kind)
+        elif isinstance(parent, cst.Arg) and isinstance(script.parent(parent), cst.Call):
+            self._argument(place, script.parent(parent), parent, kind)  # type: ignore[arg-type]
+        elif isinstance(parent, (cst.Assign, cst.AnnAssign, cst.NamedExpr)):
+            self._assigned(place, parent, kind)
+        elif isinstance(parent, (cst.IfExp, cst.BooleanOperation)) and node is not getattr(parent, "test", 0):
+            self._use(place, parent, kind)
+        elif isinstance(parent, cst.Return):
+            self._returned(place, parent, kind, None)
+        elif isinstance(parent, (cst.Element, cst.StarredElement, cst.DictElement)):
+            self._element(place, parent, kind)
+        elif isinstance(parent, cst.CompFor):
+            self._comprehension(place, parent, kind)
+        elif isinstance(parent, cst.For):
+            self._each(place, parent, kind)
+        elif isinstance(parent, cst.Subscript):
+            if parent.value is node and kind in ("network", "inner", "part"):
+                self._use(place, parent, "part")
+        elif isinstance(parent, (cst.Call, *_IGNORED)):
+            return  # it is called, compared, tested or printed
+        elif isinstance(parent, (cst.Lambda, cst.WithItem, cst.Await, cst.SubscriptElement, cst.DictComp)):
+            return
+        else:
+            self._tell(place, kind, node, "other")
+
+    def _tell(self, place: Place, kind: Kind, node: cst.CSTNode, what: str) -> None:
+        self.unexplained.append(Unexplained(place, kind, node, what))
+
+    def _attribute(self, place: Place, node: cst.Attribute, kind: Kind) -> None:
+        script, name, parent = place.script, node.attr.value, place.script.parent(node)
+        if _is_target(script, node):
+            if kind in ("network", "inner", "part") and not name.startswith("_"):
+                self._tell(place, kind, node, "changed")
+            return
+        if not (isinstance(parent, cst.Call) and parent.func is node):
+            if name in _SAME:
+                self._use(place, node, "inner" if kind == "network" else kind)
+            elif name in _TENSORS:
+                self._use(place, node, "parameters" if kind != "optimizer" else "optimizer")
+            elif kind in ("network", "inner", "part") and not TENSOR_FIELDS.fullmatch(name):
+                self._use(place, node, "part")
+            return
+        if kind in ("network", "inner", "part"):
+            if name in MOVES:
+                self._use(place, parent, kind)
+            elif name in _TENSORS:
+                self._use(place, parent, "parameters")
+            elif name in _MODULES:
+                self._use(place, parent, "part")
+            elif name == "state_dict":
+                self._use(place, parent, "weights")
+            elif "hook" in name:
+                self._tell(place, kind, parent, "hook")
+            elif CHANGED.search(name) and name not in CHANGES:
+                self._tell(place, kind, parent, "changed")
+        elif kind == "parameters" and name in ("append", "extend", "items", "values"):
+            self._use(place, parent, kind)
+        elif kind == "optimizer" and name == "add_param_group":
+            self._tell(place, kind, parent, "changed")
+
+    def _argument(self, place: Place, call: cst.Call, argument: cst.Arg, kind: Kind) -> None:
+        script = place.script
+        if script.holds(call.func, argument):
+            return
+        full = script.name(call.func)
+        name = last(full)
+        if name in ("append", "extend", "add", "insert", "put") and isinstance(call.func, cst.Attribute):
+            self._appended(place, call, kind)
+        elif (given := self._parameter(script, call, argument)) is not None:
+            self._hand_on(place, given, kind, call)
+        elif name in ("deepcopy", "copy") and kind in ("network", "inner", "part"):
+            self._tell(place, kind, call, "copy")
+        elif name == "deepcopy":
+            self._use(place, call, kind)
+        elif name in WRAPPERS or name in PREPARES:
+            if kind in ("network", "inner", "part"):
+                self._use(place, call, kind)
+        elif name in PASSES:
+            self._use(place, call, "inner" if kind == "network" and "wrap" in name else kind)
+        elif keeps_nothing(name, kind) or _known(script, call, name):
+            return
+        else:
+            self._tell(place, kind, call, "call")
+
+    def _appended(self, place: Place, call: cst.Call, kind: Kind) -> None:
+        """`params.append(p)`: the list has it now."""
+        script, owner = place.script, cst.ensure_type(call.func, cst.Attribute).value
+        if kind in ("parameters", "weights") and _dotted(owner):
+            self._hand_on(place, self.place(script, call, _dotted(owner)), kind, call)
+        elif kind != "weights":
+            self._tell(place, kind, call, "stored")
+
+    def _parameter(self, script: Script, call: cst.Call, argument: cst.Arg) -> Place | None:
+        """The parameter of a function or class of the user's that an argument becomes."""
+        function = script.callee(call) or _constructor(script, call)
+        if function is None or argument.star:
+            return None
+        parameters = [*function.node.params.posonly_params, *function.node.params.params]
+        if parameters and parameters[0].name.value in ("self", "cls"):
+            parameters = parameters[1:]
+        every = [*parameters, *function.node.params.kwonly_params]
+        if argument.keyword is not None:
+            found = next((p for p in every if p.name.value == argument.keyword.value), None)
+        else:
+            position = [id(a) for a in call.args].index(id(argument))
+            found = parameters[position] if position < len(parameters) else None
+        return Place(function.script, function.node, found.name.value) if found is not None else None
+
+    def _hand_on(self, place: Place, target: Place, kind: Kind, at: cst.CSTNode) -> None:
+        if target != place:
+            self.moves.append(Move(place, target, at))
+        self._enter(target, kind)
+
+    def _assigned(self, place: Place, node: cst.CSTNode, kind: Kind, index: int | None = None) -> None:
+        script = place.script
+        targets = [t.target for t in node.targets] if isinstance(node, cst.Assign) else [node.target]  # type: ignore[attr-defined]
+        for target in targets:
+            if isinstance(target, (cst.Tuple, cst.List)):
+                if index is None or index >= len(target.elements):
+                    continue
+                target = target.elements[index].value
+            if text := _dotted(target):
+                root, dot, _ = text.partition(".")
+                if dot and root != "self":
+                    owner = script._instances.get(root)
+                    if owner is None and kind not in ("parameters", "weights"):
+                        self._tell(place, kind, node, "stored")
+                    elif owner is not None:
+                        inside = Place(script, _family(script, owner), "self" + text[len(root) :])
+                        self._hand_on(place, inside, kind, node)
+                    continue
+                self._hand_on(place, self.place(script, node, text), kind, node)
+            elif kind not in ("parameters", "weights"):
+                self._tell(place, kind, node, "stored")
+
+    def _returned(self, place: Place, node: cst.CSTNode, kind: Kind, index: int | None) -> None:
+        """What a function returns comes to everywhere that calls it."""
+        script = place.script
+        function = script.scope(node)
+        if function is None or (id(function), index or 0, kind) in self._results:
+            return
+        self._results.add((id(function), index or 0, kind))
+        for one in {id(s): s for s in (script, self.script)}.values():
+            for call, _ in one.calls():
+                callee = one.callee(call)
+                if callee is None or callee.node is not function:
+                    continue
+                here = Place(one, one.scope(call), f"{callee.name}()")
+                self.moves.append(Move(place, here, call))
+                parent = one.parent(call)
+                if index is None:
+                    self._use(here, call, kind)
+                elif isinstance(parent, (cst.Assign, cst.AnnAssign)):
+                    self._assigned(here, parent, kind, index)
+
+    def _element(self, place: Place, node: cst.CSTNode, kind: Kind) -> None:
+        """A value in a list, a tuple or a dictionary."""
+        script = place.script
+        container = script.parent(node)
+        outer = script.parent(container)
+        places = [id(e) for e in container.elements]  # type: ignore[attr-defined]
+        if isinstance(container, cst.Tuple) and isinstance(outer, (cst.Assign, cst.AnnAssign)):
+            self._assigned(place, outer, kind, places.index(id(node)))
+        elif isinstance(container, cst.Tuple) and isinstance(outer, cst.Return):
+            self._returned(place, outer, kind, places.index(id(node)))
+        elif kind in ("parameters", "weights") or isinstance(node, cst.StarredElement):
+            self._use(place, container, kind)
+        elif any(
+            last(n) in ("save", "dump", "print") for c in script.around(node)[:1] for _, n in script.calls(c)
+        ):
+            return
+        else:
+            self._tell(place, kind, container, "stored")
+
+    def _comprehension(self, place: Place, node: cst.CompFor, kind: Kind) -> None:
+        """`[p for p in net.parameters()]` has them; `sum(p.numel() for ...)` does not."""
+        script = place.script
+        whole = script.parent(node)
+        kept = getattr(whole, "elt", None) or getattr(whole, "value", None)
+        names = script.names_in(node.target)
+        if kept is None or kind in ("network", "inner"):
+            return
+        plain = {
+            _dotted(n)
+            for n in ([kept] if not isinstance(kept, (cst.Tuple, cst.Dict)) else script.all(cst.Name, kept))
+        }
+        if plain & names:
+            self._use(place, whole, kind)
+
+    def _each(self, place: Place, node: cst.For, kind: Kind) -> None:
+        """`for p in net.parameters()`: what the loop is given one by one."""
+        names = [n.value for n in place.script.all(cst.Name, node.target)]
+        for name in names[-1:] if kind in ("parameters", "part") else []:
+            self._hand_on(place, self.place(place.script, node, name), kind, node)
+
+
+def _known(script: Script, call: cst.Call, name: str) -> bool:
+    """Whether the doctor reads this call elsewhere: it makes an optimizer or a scheduler."""
+    return (
+        name in OPTIMIZERS
+        or makes_optimizer(script, call, "optimizer")
+        or makes_scheduler(script, call)
+        or script.name(call.func).startswith(("UPA.", "GPA.", "perforatedai.", "frustration."))
+        or name in MOVES
+    )
+
+
+def _dotted(node: cst.CSTNode) -> str:
+    """`self.model` of an expression that is a name and attributes; empty: it is something else."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        root = _dotted(node.value)
+        return f"{root}.{node.attr.value}" if root else ""
+    return ""
+
+
+def _is_target(script: Script, node: cst.CSTNode) -> bool:
+    """Whether a node is bound rather than read."""
+    parent = script.parent(node)
+    while isinstance(parent, (cst.Element, cst.Tuple, cst.List, cst.StarredElement)):
+        node, parent = parent, script.parent(parent)
+    if isinstance(parent, (cst.AssignTarget, cst.AsName)):
+        return True
+    return getattr(parent, "target", None) is node and isinstance(
+        parent, (cst.AnnAssign, cst.AugAssign, cst.For, cst.CompFor, cst.NamedExpr)
+    )
+
+
+def _family(script: Script, owner: cst.CSTNode | None) -> cst.CSTNode | None:
+    """The first class of this script that a class is derived from: their attributes are the same."""
+    for _ in range(9):
+        bases = [script.code(b.value) for b in owner.bases] if isinstance(owner, cst.ClassDef) else []
+        above = next((script.classes[b] for b in bases if b in script.classes), None)
+        if above is None or above is owner:
+            break
+        owner = above
+    return owner
+
+
+def _constructor(script: Script, call: cst.Call) -> Function | None:
+    """The `__init__` of a class of the user's that a call makes an object of."""
+    name = script.code(call.func)
+    if name in script.classes:
+        return script.method(script.classes[name], "__init__")
+    module, _, own = script.imports.get(name, "").rpartition(".")
+    beside = script.neighbour(module)
+    if beside is None or own not in beside.classes:
+        return None
+    return beside.method(beside.classes[own], "__init__")

@@ -1,0 +1,250 @@
+"""What the doctor does not understand is told: every use of the network and of its optimizer is explained."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from doctor_kit import EXPECTED, SCRIPTS
+
+from frustration.integration.efficiency import advice
+from frustration.integration.examine import examine, examine_script
+from frustration.integration.scoreboard import score
+from frustration.integration.source import Script
+from frustration.integration.targets import Wishes
+from frustration.integration.writing import text
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+HEAD = """
+import copy
+import torch
+import torch.nn as nn
+import torch.nn.utils.prune as prune
+import helpers
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x)))
+
+def step(net, opt):
+    opt.zero_grad()
+    net(torch.ones(3, 4)).sum().backward()
+    opt.step()
+
+def validate(net):
+    net.eval()
+    return net(torch.ones(3, 4)).sum().item()
+
+net = Net()
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+"""
+LOOP = """
+for epoch in range(9):
+    step(net, opt)
+    val_loss = validate(net)
+"""
+
+
+def looks(text: str, wishes: Wishes | None = None) -> dict[int, str]:
+    """The lines that were not understood, by their numbers, and what is said of them."""
+    report = examine_script(Script(text), wishes or Wishes())
+    ast.parse(report.after)
+    assert examine_script(Script(report.after), wishes or Wishes()).after == report.after
+    return {step.line: f"{step.name}: {step.reason}" for step in report.steps if step.action == "look"}
+
+
+BEFORE = [
+    ("helpers.attach(net)", "model", "whether attach changes its layers"),
+    ("helpers.watcher(opt)", "optimizer", "whether watcher keeps the optimizer"),
+    ("ema = copy.deepcopy(net)", "rebuild", "whether this copy is used after growth"),
+    ("held = {'net': net}", "rebuild", "whether what is kept here is used after growth"),
+    ("helpers.state.opt = opt", "rebuild", "whether what is kept here is used after growth"),
+    ("net.body.register_forward_hook(print)", "configuration", "whether this hook is still called"),
+    (
+        "prune.random_unstructured(net.body, 'weight', amount=0.1)",
+        "configuration",
+        "this part of the network",
+    ),
+    ("net.body.fuse()", "configuration", "whether this changes layers"),
+    ("opt.add_param_group({'params': [torch.ones(1)]})", "optimizer", "whether this changes layers"),
+]
+
+
+@pytest.mark.parametrize("line, step, sentence", BEFORE)
+def test_a_use_that_nothing_explains_is_told_with_its_line(line, step, sentence):
+    found = looks(f"{HEAD}{line}\n{LOOP}")
+    assert list(found) == [len(HEAD.splitlines()) + 1]
+    assert all(said.startswith(step) and sentence in said for said in found.values())
+
+
+HELD = [
+    ("params = list(net.parameters())", "    nn.utils.clip_grad_norm_(params, 1.0)", "the new parameters"),
+    ("other = opt", "    other.zero_grad()", "the new optimizer"),
+    ("head = net.head", "    print(head(torch.ones(1, 8)))", "the new layers"),
+]
+
+
+@pytest.mark.parametrize("before, inside, sentence", HELD)
+def test_what_was_taken_before_growth_is_told_where_it_is_used_later(before, inside, sentence):
+    assert looks(f"{HEAD}{before}\n{LOOP}") == {}
+    found = looks(f"{HEAD}{before}\n{LOOP}{inside}\n")
+    assert list(found) == [len(HEAD.splitlines()) + 1]
+    assert sentence in next(iter(found.values()))
+
+
+INSIDE = [
+    ("    if helpers.enough(epoch):\n        raise SystemExit", {}),
+    ("    for x in range(3):\n        if x:\n            break", {}),
+    ("    if epoch:\n        helpers.sys.exit()\n    exit()", {4: "end: `exit()`"}),
+    ("    net.head = nn.Linear(8, 2)", {1: "model: `net.head`"}),
+    ("    helpers.shrink(net)", {1: "model: `helpers.shrink(net)`"}),
+]
+
+
+@pytest.mark.parametrize("lines, expected", INSIDE)
+def test_what_happens_during_training_is_told_if_it_ends_it_or_changes_the_network(lines, expected):
+    found = looks(f"{HEAD}{LOOP}{lines}\n")
+    first = len(f"{HEAD}{LOOP}".splitlines())
+    assert list(found) == [first + place - (0 if place < 4 else 1) for place in expected]
+    assert all(
+        found_said.startswith(said)
+        for found_said, said in zip(found.values(), expected.values(), strict=True)
+    )
+
+
+FOLLOWED = """
+class Loop:
+    def __init__(self, model):
+        self.inner = model
+
+    def go(self):
+        helpers.grow(self.inner)
+
+def pass_on(module):
+    helpers.shrink(module)
+    return module
+"""
+
+
+def test_the_network_is_followed_through_functions_classes_and_attributes():
+    text = HEAD.replace("def validate", f"{FOLLOWED}\ndef validate")
+    found = looks(f"{text}again = pass_on(net)\nLoop(again)\n{LOOP}")
+    assert ["grow" in said or "shrink" in said for said in found.values()] == [True, True]
+
+
+def test_an_evaluation_of_another_network_or_of_the_training_data_is_told():
+    other = LOOP.replace("validate(net)", "validate(helpers.model)")
+    assert "whether this evaluates net" in "".join(looks(HEAD + other).values())
+    trained = LOOP.replace("validate(net)", "validate(net, train_loader)")
+    assert "whether this scores the training data" in "".join(looks(HEAD + trained).values())
+
+
+def test_another_loop_that_trains_is_told_wherever_it_is():
+    first = "def warm_up():\n    for _ in range(3):\n        step(net, opt)\n\nwarm_up()\n"
+    assert "whether this loop trains the same network" in "".join(looks(HEAD + first + LOOP).values())
+
+
+def test_a_best_value_of_something_else_than_the_score_is_told():
+    loop = LOOP + "    if helpers.cost < best_cost:\n        best_cost = helpers.cost\n"
+    assert "whether helpers.cost should decide about growth" in "".join(looks(HEAD + loop).values())
+
+
+def test_layers_that_come_from_outside_of_a_class_are_told():
+    given = HEAD.replace("def __init__(self):", "def __init__(self, body):").replace(
+        "self.body = nn.Linear(4, 8)", "self.body = body"
+    )
+    given = given.replace("net = Net()", "net = Net(helpers.Body())")
+    assert "whether the neurons of self.body" in "".join(looks(given + LOOP).values())
+    foreign = HEAD.replace("nn.Linear(4, 8)", "helpers.Body(4, 8)")
+    assert "whether the neurons of self.body" in "".join(looks(foreign + LOOP).values())
+
+
+ORDINARY = """
+print(net, len(list(net.children())), sum(p.numel() for p in net.parameters() if p.requires_grad))
+helpers.summary(net, (3, 4))
+helpers.wandb.watch(net)
+torch.save({"net": net.state_dict(), "opt": opt.state_dict()}, "first.pt")
+for name, p in net.named_parameters():
+    print(name, p.shape)
+if isinstance(net, nn.Module) and next(net.parameters()).is_cuda:
+    net = net.cuda()
+net.apply(helpers.init_weights)
+"""
+
+
+@pytest.mark.parametrize("target", ["perforatedai", "frustration"])
+def test_ordinary_uses_are_not_mentioned(target):
+    inside = """    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    penalty = sum(p.pow(2).sum() for p in net.parameters())
+    for group in opt.param_groups:
+        print(group["lr"], penalty)
+    best = copy.deepcopy(net.state_dict())
+"""
+    assert looks(f"{HEAD}{ORDINARY}{LOOP}{inside}", Wishes(target=target)) == {}
+
+
+NOISE = {"trainer_text.py": 2, "transformers/original.py": 2, "lora/original.py": 1}
+"""The lines that are not understood in our own scripts: a Trainer's processes and schedule; pretraining."""
+
+
+@pytest.mark.parametrize("path", [SCRIPTS / n for n in EXPECTED] + sorted(EXAMPLES.glob("*/original.py")))
+def test_our_own_scripts_have_next_to_none(path):
+    name = path.name if path.parent == SCRIPTS else f"{path.parent.name}/{path.name}"
+    count = sum(step.action == "look" for step in examine(path).steps)
+    assert count == NOISE.get(name, 0)
+
+
+LIGHTNING = """
+import lightning as L
+import torch
+
+class Lit(L.LightningModule):
+    def validation_step(self, batch, index):
+        self.log("val_acc", 1.0)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+module = Lit()
+trainer = L.Trainer(max_epochs=9, ARGUMENT)
+trainer.fit(module)
+"""
+
+
+@pytest.mark.parametrize(
+    "argument, step",
+    [
+        ("devices='auto'", "parallel"),
+        ("strategy=helpers.choose()", "parallel"),
+        ("min_steps=100", "end"),
+        ("**options", "end"),
+        ("plugins=[Anything()]", "parallel"),
+        ("something_new=3", "model"),
+        ("callbacks=[L.pytorch.callbacks.StochasticWeightAveraging(1e-2)]", "rebuild"),
+        ("devices=1, logger=False, precision='16-mixed'", ""),
+    ],
+)
+def test_a_setting_of_a_trainer_that_is_not_known_to_be_harmless_is_told(argument, step):
+    found = looks(LIGHTNING.replace("ARGUMENT", argument))
+    assert [said.partition(":")[0] for said in found.values()] == ([step] if step else [])
+
+
+def test_lines_that_were_not_understood_are_counted_and_shown(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(f"{HEAD}helpers.attach(net)\n{LOOP}")
+    assert score(script, Wishes()).looks == 1
+    assert "1 lines not understood: look at them" in text(examine(script))
+    (tmp_path / "train.expected.json").write_text('{"model": "wrong", "optimizer": "done"}')
+    row = score(script, Wishes())
+    assert (row.wrong, row.silent) == (2, 1)  # the model is told by that line, the optimizer by nothing
+
+
+def test_sizes_that_are_numbers_are_named_with_their_lines():
+    said = advice(SCRIPTS / "mnist_plain.py")
+    assert "nn.Conv2d(1, 4, 3, 1)  line 14" in said
+    assert "no argument: make its width an argument" in said
+    assert "Net(4, 8, 2)" in advice(SCRIPTS / "class_trainer.py")
