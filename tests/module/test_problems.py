@@ -1,6 +1,7 @@
 """A problem of one's own trains through the same meta-loop: every mode, every checkpoint, the same bits."""
 
 import json
+import re
 import shutil
 import threading
 
@@ -322,6 +323,36 @@ def test_what_a_problem_cannot_mean_is_refused_in_one_sentence():
         trained(of("silent", train=lambda self, network, epoch: None), "none")
     with pytest.raises(ModeError, match="has no wider self"):
         TrialSpec.of(TinyCNN().reference(), "wide@1").check(0)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(8, 6, batch_first=True), nn.Linear(6, 4)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+def test_a_mode_without_a_unit_says_what_the_network_has_instead():
+    cases = {
+        "has no hidden unit that is trained; units of rnn (LSTM) are not found": (TinyTransformer, Recurrent),
+        "whoever reads 0 reads other units too": (
+            TinyCNN,
+            lambda: nn.Sequential(
+                nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.Conv2d(4, 4, 6), nn.Flatten()
+            ),
+        ),
+    }
+    for says, (kind, network) in cases.items():
+        methods = {
+            "held_as": (f"notebook:{kind.__name__}", "held"),
+            "build": lambda self, made=network: made(),
+        }
+        problem = type("Odd", (kind,), methods)()
+        with pytest.raises(ModeError, match=re.escape(says)):
+            TrialSpec.of(problem.reference(), "hidden").check(0)
+        TrialSpec.of(problem.reference(), "full").check(0)
 
 
 def raising(self):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from frustration.runners.pool import WorkerError
 from frustration.runners.ray import RayEngine
 from frustration.study import run
 from frustration.study.definition import Study
+from frustration.study.presets import preset
 from frustration.study.store import Store
 
 pytestmark = [
@@ -150,6 +152,31 @@ def test_a_stacked_problem_is_trained_there_as_it_is_here(cluster, tmp_path):
     assert outcome.done == 3
     assert {there.record(one).numerics["backend"] for one in there.ids()[0]} == {STACKED}
     assert bits(there) == bits(here)
+
+
+def test_the_study_of_any_network_is_killed_on_a_cluster_and_finished_there_with_the_same_bits(
+    cluster, tmp_path
+):
+    grid = replace(preset("any-network"), trials=1, meta_loops=4)
+    here, _ = ran(tmp_path / "here", grid)
+    store = Store(tmp_path / "any-network")
+    words = ["run", "any-network", "trials=1", "meta_loops=4", "--results", str(tmp_path), "--engine", "ray"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "frustration", "study", *words, "--address", cluster.address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    end = time.monotonic() + 120
+    while not store.begun() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert store.begun()
+    _, outcome = ran(store.root, grid, engine=RayEngine(cluster.address), workers=None)
+    assert (outcome.total, outcome.done) == (7, 7)
+    assert bits(store) == bits(here)
 
 
 def test_a_trial_that_fails_on_a_node_is_a_record_of_failure_here(cluster, tmp_path, monkeypatch, alone):

@@ -100,6 +100,14 @@ class Layout:
             self.own_buffers[name] = {n: tuple(b.shape) for n, b in statistics_of(module)}
         self.width = {name: _width(self.network.get_submodule(name)) for name in self.growing}
 
+    def without_units(self) -> Iterator[str]:
+        """`rnn (LSTM)`: every module with trained matrices of its own that is no layer with units."""
+        for name, module in self.network.named_modules():
+            own = module.named_parameters(recurse=False)
+            matrices = [p for _, p in own if p.requires_grad and p.dim() > 1]
+            if matrices and name and name not in self.units.layers and not isinstance(module, nn.Embedding):
+                yield f"{name} ({type(module).__name__})"
+
     @staticmethod
     def axis(module: nn.Module) -> int:
         """Of the features in what a module returns."""
@@ -232,7 +240,13 @@ class ModuleShape:
 
     def lacks(self, role: Role) -> str:
         kind = "" if role == "all" else f"{role} "
-        return f"the network of {self.reference} has no {kind}unit that is trained"
+        said = f"the network of {self.reference} has no {kind}unit that is trained"
+        units = self.layout.units
+        if shared := [name for name in units.all if role == "hidden" and name not in units.output]:
+            said += f"; whoever reads {_some(shared)} reads other units too"
+        if unknown := list(self.layout.without_units()):
+            said += f"; units of {_some(unknown)} are not found"
+        return said
 
     def layer_name(self, layer: int) -> str:
         return self.layout.unit_layers[layer]
@@ -438,3 +452,8 @@ def _width(module: nn.Module) -> int:
     from frustration.engine.module.dendritic import units_of
 
     return units_of(module)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
