@@ -20,7 +20,7 @@ from frustration.archive import ArchiveError, members
 from frustration.cloud.account import Cloud
 from frustration.cloud.describe import describe
 from frustration.cloud.download import NoObject, fetch, folders
-from frustration.cloud.jobs import RANK, Job, PackJobs, by_pack, list_jobs, parse_name
+from frustration.cloud.jobs import RANK, Job, PackJobs, State, by_pack, list_jobs, parse_name
 from frustration.cloud.parallel import side_by_side
 from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan, Pack
@@ -34,10 +34,6 @@ from frustration.study.merge import merge, union
 from frustration.study.store import Store
 
 PARALLEL = 8
-HERE, DONE = "here already", "done"
-RUNNING, FAILED, STOPPED, DAMAGED = "running", "failed", "stopped", "damaged"
-MISSING, UNLAUNCHED, INCOMPLETE = "no archive", "not launched", "incomplete"
-GOOD = (HERE, DONE)
 GONE = "unknown"
 """The status of a job that the service has forgotten, or that these credentials may not see."""
 NEVER = datetime.fromtimestamp(0, UTC)
@@ -48,8 +44,7 @@ class PackOutcome:
     """What became of one pack."""
 
     pack: str
-    state: str
-    """One of the words above."""
+    state: State
     trials: int
     have: int
     """Trials that now have a record here."""
@@ -61,7 +56,7 @@ class PackOutcome:
 
     @property
     def good(self) -> bool:
-        return self.state in GOOD
+        return self.state in (State.HERE, State.DONE)
 
 
 @dataclass(kw_only=True)
@@ -117,7 +112,7 @@ class Collector:
         here = self.store.ids()[0]
         found = Collection()
         packs = self.plan.packs
-        outcomes = {pack.id: self._outcome(pack, HERE) for pack in packs if set(pack.trials) <= here}
+        outcomes = {pack.id: self._outcome(pack, State.HERE) for pack in packs if set(pack.trials) <= here}
         self._tell(packs=len(outcomes))
 
         def keep(pack: Pack, fetched: _Fetched) -> None:
@@ -196,36 +191,35 @@ class Collector:
         """Why trials of a pack are still missing: what is the matter with the job that is closest to done."""
         missing = [trial for trial in pack.trials if not self.store.is_done(trial)]
         if not missing:
-            return self._outcome(pack, DONE)
+            return self._outcome(pack, State.DONE)
         if jobs is None:
-            return self._outcome(pack, UNLAUNCHED, reason="no job was ever launched for it")
+            return self._outcome(pack, State.UNLAUNCHED, reason="no job was ever launched for it")
         if running := jobs.running:
             return self._outcome(
-                pack, RUNNING, running.name, f"{running.status} since {running.created:%F %R}"
+                pack, State.RUNNING, running.name, f"{running.status} since {running.created:%F %R}"
             )
         if fetched.damaged:
             job, why = fetched.damaged[0]
-            return self._outcome(pack, DAMAGED, job, f"its archive is not taken: {why}")
+            return self._outcome(pack, State.DAMAGED, job, f"its archive is not taken: {why}")
         failed = [trial for trial in missing if self.store.has_failed(trial)]
         if failed:
             job = fetched.read[0] if fetched.read else jobs.best.name
             return self._outcome(
-                pack, FAILED, job, f"{len(failed)} of its trials failed: {self._causes(failed)}"
+                pack, State.FAILED, job, f"{len(failed)} of its trials failed: {self._causes(failed)}"
             )
         if fetched.absent:
             return self._outcome(
-                pack, MISSING, fetched.absent[0], "it completed, but its model.tar.gz is gone"
+                pack, State.NO_ARCHIVE, fetched.absent[0], "it completed, but its model.tar.gz is gone"
             )
         if jobs.completed:
             lacks = f"its archive lacks {len(missing)} trials"
-            return self._outcome(pack, INCOMPLETE, jobs.best.name, lacks)
+            return self._outcome(pack, State.INCOMPLETE, jobs.best.name, lacks)
         last = jobs.latest
         if last.status == GONE:
-            return self._outcome(pack, MISSING, last.name, "the service knows the job no more")
+            return self._outcome(pack, State.NO_ARCHIVE, last.name, "the service knows the job no more")
         known = describe(self.cloud.sagemaker, last.name)
         reason = known.why if known else ""
-        state = STOPPED if last.status == "Stopped" else FAILED
-        return self._outcome(pack, state, last.name, reason or "the service gives no reason")
+        return self._outcome(pack, jobs.outcome[0], last.name, reason or "the service gives no reason")
 
     def _causes(self, failed: list[str]) -> str:
         lines = [
@@ -235,7 +229,7 @@ class Collector:
         ]
         return masked("; ".join(sorted(set(lines))[:3])) or "they say nothing more"
 
-    def _outcome(self, pack: Pack, state: str, job: str = "", reason: str = "") -> PackOutcome:
+    def _outcome(self, pack: Pack, state: State, job: str = "", reason: str = "") -> PackOutcome:
         have = sum(self.store.is_done(trial) for trial in pack.trials)
         return PackOutcome(
             pack=pack.id,
@@ -267,7 +261,7 @@ def all_jobs(cloud: Cloud, place: Place) -> dict[str, PackJobs]:
 
 def candidates(jobs: PackJobs | None) -> list[Job]:
     """Those that may have an archive, the best first and among equals the first launched."""
-    ended = [job for job in (jobs.jobs if jobs else ()) if job.status not in ("InProgress", "Stopping")]
+    ended = [job for job in (jobs.jobs if jobs else ()) if not job.runs]
     return sorted(ended, key=lambda job: (-RANK.get(job.status, 0), job.attempt))
 
 

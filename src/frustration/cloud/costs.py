@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from frustration.cloud.describe import Facts
-from frustration.cloud.jobs import RUNNING
 from frustration.cloud.prices import Price
 
 SCHEMA = 1
@@ -30,15 +29,11 @@ class JobCost:
     price: Price
 
     @property
-    def runs(self) -> bool:
-        return self.facts.status in RUNNING
-
-    @property
     def usd(self) -> Decimal | None:
         """None where the service does not say (yet) what it bills; a job that never started costs nothing."""
         seconds = self.facts.billable_seconds
         if seconds is None:
-            return NOTHING if self.facts.started is None and not self.runs else None
+            return NOTHING if self.facts.started is None and not self.facts.runs else None
         return self._dollars(seconds + self.facts.retained_seconds)
 
     @property
@@ -51,7 +46,7 @@ class JobCost:
 
     def so_far_usd(self, now: datetime) -> Decimal:
         """Of a job without a bill yet: the time since it started, at the full rate; spot will cost less."""
-        if not self.runs or self.facts.started is None or self.usd is not None:
+        if not self.facts.runs or self.facts.started is None or self.usd is not None:
             return NOTHING
         return self._dollars(max(0.0, (now - self.facts.started).total_seconds()))
 
@@ -118,7 +113,9 @@ def report(
         },
         "prices": [price.to_dict() for price in {one.price.instance: one.price for one in jobs}.values()],
         "unknown_jobs": [name for name in names if name not in described],
-        "jobs_without_billable_time": [one.facts.name for one in jobs if one.usd is None and not one.runs],
+        "jobs_without_billable_time": [
+            one.facts.name for one in jobs if one.usd is None and not one.facts.runs
+        ],
         "jobs": [one.to_dict() for one in jobs],
     }
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from frustration.cloud.clients import code_of, spoken
+from frustration.cloud.jobs import UNDER_WAY
 from frustration.cloud.parallel import side_by_side
 from frustration.cloud.settings import masked
 
@@ -42,6 +43,10 @@ class Facts:
     created: datetime
     started: datetime | None
     ended: datetime | None
+
+    @property
+    def runs(self) -> bool:
+        return self.status in UNDER_WAY
 
     @property
     def why(self) -> str:

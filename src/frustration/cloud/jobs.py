@@ -9,14 +9,29 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from frustration.cloud.clients import spoken
 from frustration.cloud.place import Place
 
 RANK = {"Completed": 3, "InProgress": 2, "Stopping": 2, "Stopped": 1, "Failed": 1}
-RUNNING = ("InProgress", "Stopping")
+UNDER_WAY = ("InProgress", "Stopping")
 _NAME = re.compile(r"(?P<pack>[0-9a-f]{10})-a(?P<attempt>[0-9]{2,3})")
+
+
+class State(StrEnum):
+    """Where a pack stands, in words."""
+
+    HERE = "here already"
+    DONE = "done"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DAMAGED = "damaged"
+    INCOMPLETE = "incomplete"
+    NO_ARCHIVE = "no archive"
+    UNLAUNCHED = "not launched"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +45,10 @@ class Job:
     """InProgress, Completed, Failed, Stopping or Stopped."""
     created: datetime
     ended: datetime | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.status in UNDER_WAY
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,16 @@ class PackJobs:
 
     @property
     def running(self) -> Job | None:
-        return next((job for job in reversed(self.jobs) if job.status in RUNNING), None)
+        return next((job for job in reversed(self.jobs) if job.runs), None)
+
+    @property
+    def outcome(self) -> tuple[State, Job]:
+        """Of a pack that is not done: where it stands, and the job that this is about."""
+        if running := self.running:
+            return State.RUNNING, running
+        if self.completed:
+            return State.NO_ARCHIVE, self.best
+        return State.STOPPED if self.latest.status == "Stopped" else State.FAILED, self.latest
 
     @property
     def latest(self) -> Job:

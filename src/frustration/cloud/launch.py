@@ -17,7 +17,7 @@ from frustration.cloud.account import Cloud
 from frustration.cloud.bundle import Parcels, wheels_for
 from frustration.cloud.clients import CloudError, code_of, message_of, said
 from frustration.cloud.estimator import Estimator, Offer
-from frustration.cloud.jobs import RUNNING, Job, PackJobs, by_pack, done_packs, list_jobs
+from frustration.cloud.jobs import Job, PackJobs, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan, Pack, read_plan, write_plan
 from frustration.cloud.request import CHECKPOINT_SECONDS, request
@@ -244,7 +244,7 @@ class Launcher:
         """Ask the service once for as many places as are free."""
         if self._free <= 0:
             jobs = list_jobs(self.sagemaker, self.launch.place)
-            self._free = self.instances - sum(job.status in RUNNING for job in jobs)
+            self._free = self.instances - sum(job.runs for job in jobs)
         self._free -= 1
         return self._free >= 0
 

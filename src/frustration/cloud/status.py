@@ -11,12 +11,10 @@ from typing import Any
 from frustration.cloud.account import Cloud
 from frustration.cloud.describe import Facts, describe_all
 from frustration.cloud.download import objects
-from frustration.cloud.jobs import Job, PackJobs, by_pack, done_packs, list_jobs
+from frustration.cloud.jobs import Job, PackJobs, State, by_pack, done_packs, list_jobs
 from frustration.cloud.place import Place
 from frustration.cloud.plan import CloudPlan
 
-DONE, RUNNING, STOPPED, FAILED = "done", "running", "stopped", "failed"
-LOST, WAITING = "no archive", "not launched"
 _FINISHED = re.compile(r"trials/[0-9a-f]{2}/(?P<id>[0-9a-f]{16})\.json")
 
 
@@ -25,7 +23,7 @@ class PackState:
     """One pack at this moment."""
 
     pack: str
-    state: str
+    state: State
     trials: int
     finished: int
     """Trials of it that are in its archive or among its checkpoints."""
@@ -67,16 +65,17 @@ class Snapshot:
 
     @property
     def running(self) -> tuple[PackState, ...]:
-        return tuple(pack for pack in self.packs if pack.state == RUNNING)
+        return tuple(pack for pack in self.packs if pack.state == State.RUNNING)
 
     @property
     def broken(self) -> tuple[PackState, ...]:
         """What does not run and is not done although it was launched."""
-        return tuple(pack for pack in self.packs if pack.state in (STOPPED, FAILED, LOST))
+        broken = (State.STOPPED, State.FAILED, State.NO_ARCHIVE)
+        return tuple(pack for pack in self.packs if pack.state in broken)
 
     @property
     def complete(self) -> bool:
-        return all(pack.state == DONE for pack in self.packs)
+        return all(pack.state == State.DONE for pack in self.packs)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -124,7 +123,7 @@ class Watch:
         states = []
         for pack in self.plan.packs:
             state, job = self._state(pack.id, packs.get(pack.id))
-            done = len(pack.trials) if state == DONE else len(finished & set(pack.trials))
+            done = len(pack.trials) if state == State.DONE else len(finished & set(pack.trials))
             states.append(
                 PackState(
                     pack=pack.id,
@@ -139,17 +138,14 @@ class Watch:
             )
         return Snapshot(study=self.place.study, packs=tuple(states), now=datetime.now(UTC))
 
-    def _state(self, pack: str, of: PackJobs | None) -> tuple[str, str]:
+    def _state(self, pack: str, of: PackJobs | None) -> tuple[State, str]:
         """(state, job)"""
         if pack in self._done:
-            return DONE, self._done[pack].name
+            return State.DONE, self._done[pack].name
         if of is None:
-            return WAITING, ""
-        if of.running:
-            return RUNNING, of.running.name
-        if of.completed:
-            return LOST, of.best.name
-        return STOPPED if of.latest.status == "Stopped" else FAILED, of.latest.name
+            return State.UNLAUNCHED, ""
+        state, job = of.outcome
+        return state, job.name
 
     def _finished(self) -> set[str]:
         """Trials whose records are among the checkpoints, by one listing."""

@@ -78,9 +78,9 @@ def _clean(options: SageMakerCleanOptions) -> int:
 
 
 def _refuse_while_running(sagemaker: Any, place: Place) -> None:
-    from frustration.cloud.jobs import RUNNING, list_jobs
+    from frustration.cloud.jobs import list_jobs
 
-    running = [job.name for job in list_jobs(sagemaker, place) if job.status in RUNNING]
+    running = [job.name for job in list_jobs(sagemaker, place) if job.runs]
     if running:
         raise FrustrationError(
             f"{len(running)} jobs of {place.study} are running ({', '.join(running[:3])}); wait for them, "

@@ -64,7 +64,7 @@ def _get(options: LogsOptions) -> int:
 
 def _jobs(options: LogsOptions, cloud: Cloud) -> tuple[str, dict[str, bool]]:
     """The study, and job -> whether it is over; one that the service does not know any more is."""
-    from frustration.cloud.jobs import RUNNING, list_jobs
+    from frustration.cloud.jobs import list_jobs
 
     if options.jobs:
         from frustration.cloud.describe import describe_all
@@ -72,10 +72,10 @@ def _jobs(options: LogsOptions, cloud: Cloud) -> tuple[str, dict[str, bool]]:
 
         names = read(options.jobs)
         known = describe_all(cloud.sagemaker, names)
-        return "", {name: name not in known or known[name].status not in RUNNING for name in names}
+        return "", {name: name not in known or not known[name].runs for name in names}
     place = cloud.place(options.study)
     jobs = sorted(list_jobs(cloud.sagemaker, place), key=lambda job: job.name)
-    return place.study, {job.name: job.status not in RUNNING for job in jobs}
+    return place.study, {job.name: not job.runs for job in jobs}
 
 
 main = command(LogsOptions, _get)

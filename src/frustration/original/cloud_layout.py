@@ -21,10 +21,9 @@ from frustration.architecture import Architecture
 from frustration.archive import ArchiveError, members
 from frustration.cloud.account import Cloud
 from frustration.cloud.clients import CloudError
-from frustration.cloud.collection import DAMAGED, DONE, FAILED, INCOMPLETE, MISSING, RUNNING, STOPPED
 from frustration.cloud.describe import Facts, describe_all
 from frustration.cloud.download import NoObject, fetch, folders
-from frustration.cloud.jobs import job_summaries
+from frustration.cloud.jobs import State, job_summaries
 from frustration.cloud.parallel import side_by_side
 from frustration.errors import InputError
 from frustration.files import make_folder, write_atomically
@@ -78,14 +77,14 @@ class CellOutcome:
 
     architecture: Architecture
     mode: str
-    state: str
+    state: State
     job: str
     trials: int
     reason: str = ""
 
     @property
     def good(self) -> bool:
-        return self.state == DONE
+        return self.state == State.DONE
 
 
 @dataclass(kw_only=True)
@@ -217,7 +216,7 @@ class OriginalCollector:
         """`jobs` of one cell, the latest last."""
         architecture, mode = jobs[0].cell
 
-        def outcome(state: str, job: str, reason: str = "") -> CellOutcome:
+        def outcome(state: State, job: str, reason: str = "") -> CellOutcome:
             return CellOutcome(
                 architecture=architecture,
                 mode=mode,
@@ -232,19 +231,19 @@ class OriginalCollector:
             best = max(reversed(have), key=lambda name: len(read[name]))
             count = len(read[best])
             if count >= most:
-                return outcome(DONE, best)
-            return outcome(INCOMPLETE, best, f"it has {count} of {most} trials")
+                return outcome(State.DONE, best)
+            return outcome(State.INCOMPLETE, best, f"it has {count} of {most} trials")
         latest = jobs[-1].name
         for job in reversed(jobs):
-            if job.name in known and known[job.name].status in ("InProgress", "Stopping"):
-                return outcome(RUNNING, job.name, f"{known[job.name].phase or known[job.name].status}")
+            if job.name in known and known[job.name].runs:
+                return outcome(State.RUNNING, job.name, f"{known[job.name].phase or known[job.name].status}")
         for job in reversed(jobs):
             if job.name in damaged:
-                return outcome(DAMAGED, job.name, damaged[job.name])
+                return outcome(State.DAMAGED, job.name, damaged[job.name])
         if latest in known and known[latest].status in ("Failed", "Stopped"):
-            state = FAILED if known[latest].status == "Failed" else STOPPED
+            state = State.FAILED if known[latest].status == "Failed" else State.STOPPED
             return outcome(state, latest, known[latest].why or "the service gives no reason")
-        return outcome(MISSING, latest, "it left no model.tar.gz")
+        return outcome(State.NO_ARCHIVE, latest, "it left no model.tar.gz")
 
 
 def _in_order(cells: Iterable[tuple[Architecture, str]]) -> list[tuple[Architecture, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from frustration.cloud.jobs import RUNNING
+from frustration.cloud.jobs import UNDER_WAY
 
 if TYPE_CHECKING:
     from frustration.cloud.estimator import Offer
@@ -28,7 +28,7 @@ def costs(found: Mapping[str, Any]) -> Iterator[str]:
         heads = ["job", "status", "instance", "training s", "billable s", "USD"]
         yield _table([_row_of_job(one) for one in jobs[:ROWS]], heads)
     yield f"\nbilled: {_money(found['usd'])} for {found['billed_instance_hours']:,.2f} instance hours"
-    if running := sum(one["status"] in RUNNING for one in jobs):
+    if running := sum(one["status"] in UNDER_WAY for one in jobs):
         so_far = _money(found["usd_so_far_of_running_jobs"])
         yield (
             f"running: {running:,} jobs, at most about {so_far} so far "
