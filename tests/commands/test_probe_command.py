@@ -105,7 +105,7 @@ def test_the_way_that_is_typed_in_shells_is_understood(call):
 def test_bad_input_is_one_sentence(words, sentence, call):
     out, err = call(*words, code=2)
     assert out == ""
-    assert err.startswith("probe: ")
+    assert err.startswith("frustration probe: ")
     assert err.count("\n") == 1
     assert re.search(sentence, err)
 
@@ -118,7 +118,7 @@ def test_a_damaged_network_is_one_sentence_and_exit_code_1(call, results):
         out, err = call("grid", *FEW, code=1)
     finally:
         path.write_bytes(whole)
-    assert re.fullmatch(rf"probe: {path} is damaged \(.*\); its trial is left out\n", err)
+    assert re.fullmatch(rf"frustration probe: {path} is damaged \(.*\); its trial is left out\n", err)
     assert "(7 networks done)" in out
     out, err = call("grid", *FEW)
     assert err == ""
@@ -130,7 +130,9 @@ def test_a_study_without_networks_is_refused(tmp_path, capsys):
     run_study(prepare(study), Store(tmp_path / "grid"), workers=1)
     assert main(["grid", "--results", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("probe: grid has kept no networks (its study.toml says networks = false)")
+    assert said.startswith(
+        "frustration probe: grid has kept no networks (its study.toml says networks = false)"
+    )
     assert said.count("\n") == 1
 
 

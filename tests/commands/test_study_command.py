@@ -65,7 +65,7 @@ class Lab:
         printed = self.capsys.readouterr()
         if code == 2:
             assert printed.out == ""
-            assert printed.err.startswith("study: ")
+            assert printed.err.startswith("frustration study: ")
             assert printed.err.count("\n") == 1
             return printed.err
         return printed.out

@@ -58,7 +58,7 @@ def test_a_study_on_a_full_disk_ends_in_one_sentence_and_goes_on_when_there_is_r
     assert (tmp_path / "code").read_text().split() == ["1", "1", "0"]
     for complaint in ("complaint", "complaint-again"):
         (sentence,) = (tmp_path / complaint).read_text().splitlines()
-        assert sentence.startswith("study: cannot ")
+        assert sentence.startswith("frustration study: cannot ")
         assert "No space left on device" in sentence
     undisturbed, at_first = kept(Store(whole / "grid")), kept(Store(full / "grid"))
     # One worker has finished some by then; of two, each may still be at its first group.

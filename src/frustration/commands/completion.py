@@ -11,7 +11,7 @@ from frustration.commands.arguments import parser_of
 from frustration.commands.options import Options, argument, command
 from frustration.errors import InputError, did_you_mean
 
-NAME = "completion"
+NAME = "frustration completion"
 UMBRELLA = "frustration"
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -28,7 +28,7 @@ tcsh, in ~/.tcshrc:
 class CompletionOptions(Options):
     """Print a script for a shell's completion."""
 
-    command = f"{UMBRELLA} {NAME}"
+    command = NAME
     usage = f"{{{','.join(SHELLS)}}} [COMMAND]"
     epilog = MORE
 

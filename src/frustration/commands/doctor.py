@@ -11,7 +11,7 @@ from frustration.commands.options import Options, command, option
 class DoctorOptions(Options):
     """Say which backend trains on this machine and why, and measure it."""
 
-    command = "doctor"
+    command = "frustration doctor"
 
     json: bool = option("print one JSON object", False)
 

@@ -5,7 +5,7 @@ The parser is made from the declarations, and an instance from the arguments, wh
     class Show(OneStudy):
         '''The table of a study: one row for every cell of its grid.'''
 
-        command = "study show"
+        command = "frustration study show"
 
     main = command(Show, act)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from frustration.integration.steps import Report
     from frustration.integration.targets import TargetName, Wishes
 
-NAME = "perforate"
+NAME = "frustration perforate"
 
 EXAMPLES = """\
 examples:
@@ -104,7 +104,7 @@ class AblateOptions(ScriptOptions):
     """Say what a training script needs for ablation with a ratchet, step by step, with line and reason; show
     or make the edit."""
 
-    command = "ablate"
+    command = "frustration ablate"
 
     mode: str = option("the mode of damage (default: hidden)", "hidden")
 

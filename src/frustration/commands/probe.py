@@ -14,7 +14,7 @@ from frustration.probes.settings import DRAWS, MEASURES, NOISE_SHARE, Wanted
 if TYPE_CHECKING:
     from frustration.study.store import Store
 
-NAME = "probe"
+NAME = "frustration probe"
 
 EXAMPLES = """\
 examples:

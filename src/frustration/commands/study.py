@@ -19,7 +19,7 @@ from frustration.terminal.printing import say_all
 if TYPE_CHECKING:
     from frustration.study.verify import Check
 
-NAME = "study"
+NAME = "frustration study"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

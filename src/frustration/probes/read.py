@@ -148,7 +148,7 @@ def _usual(files: Sequence[File], measure: str, problems: list[str]) -> Mapping[
     if others := found.total() - found[usual]:
         problems.append(
             f"{measure} of {others:,} of {found.total():,} networks was measured with other settings than "
-            f"most and is left out; `probe --what {measure}` measures all alike"
+            f"most and is left out; `frustration probe STUDY --what {measure}` measures all alike"
         )
     return dict(json.loads(usual))
 
