@@ -29,9 +29,7 @@ examples:
 Files: report.html, report.md, trials.csv, curves.csv, figures/, latex/, and the original project's
 psa_simplemlp_summary.md and the like. docs/reports.md explains them."""
 
-NAME_ONE = (
-    "name a study, as in `frustration report quickstart`, or give --from-trials FILE or --from-csv FILE"
-)
+NAME_ONE = "name a study, as in `frustration report quickstart`, or give --from-trials or --from-csv FILE"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -128,7 +128,8 @@ def _advice(run: Run, result: Analysis) -> None:
     if settings.get("testing_dendrite_capacity") or _is_capacity_test(run):
         result.sentences.append(f"{run.name}: this is the library's test of four epochs, and not a result")
         result.advice.append(
-            "set_testing_dendrite_capacity(False), and run again: `frustration perforate SCRIPT --real --write`"
+            "set_testing_dendrite_capacity(False), and run again: "
+            "`frustration perforate SCRIPT --real --write`"
         )
         return
     if not run.before and not run.failed and run.grown == 0:
