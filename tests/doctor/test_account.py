@@ -136,6 +136,47 @@ def test_the_network_is_followed_through_functions_classes_and_attributes():
     assert ["grow" in said or "shrink" in said for said in found.values()] == [True, True]
 
 
+BESIDE = """
+import elsewhere
+
+class Clip:
+    def __init__(self, params, optimizer):
+        self.params = params
+        self.optimizer = optimizer
+
+    def __call__(self):
+        elsewhere.norm(self.params)
+
+def attach(network):
+    elsewhere.attach(network)
+"""
+
+
+def test_files_beside_the_script_are_followed_and_named(tmp_path):
+    (tmp_path / "helpers.py").write_text(BESIDE)
+    before = "clip = helpers.Clip(list(net.parameters()), opt)\nhelpers.attach(net)\n"
+    (tmp_path / "train.py").write_text(f"{HEAD}{before}{LOOP}    clip()\n")
+    said = [step.reason for step in examine(tmp_path / "train.py").steps if step.action == "look"]
+    assert any("has to be given the new parameters" in text for text in said)
+    assert any(text.startswith("helpers.py, line 13: `elsewhere.attach(network)`") for text in said)
+
+
+def test_an_optimizer_with_a_schedule_of_its_own_or_made_again_is_told():
+    planned = HEAD.replace("net.parameters(), lr=0.1", "net.parameters(), lr=0.1, t_total=100")
+    assert "whether this plans a fixed length" in "".join(looks(planned + LOOP).values())
+    again = HEAD.replace("opt = torch.optim", "for epoch in range(9):\n    opt = torch.optim")
+    again += "\ndef fit():" + LOOP.replace("\n", "\n    ")
+    assert "whether the optimizer is made again" in "".join(looks(again).values())
+
+
+def test_a_step_that_could_not_be_examined_is_said_to_be_so():
+    hidden = HEAD.replace(
+        "opt = torch.optim.SGD(net.parameters(), lr=0.1)", "opt = torch.optim.SGD(hidden, lr=0.1)"
+    )
+    report = examine_script(Script(hidden + LOOP), Wishes())
+    assert {step.name for step in report.steps} >= {"score", "rebuild", "direction", "end", "model"}
+
+
 def test_an_evaluation_of_another_network_or_of_the_training_data_is_told():
     other = LOOP.replace("validate(net)", "validate(helpers.model)")
     assert "whether this evaluates net" in "".join(looks(HEAD + other).values())

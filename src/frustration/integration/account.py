@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from frustration.integration.flow import Flow, Kind, Place, Unexplained
+from frustration.integration.flow import Flow, Kind, Move, Place, Unexplained
 from frustration.integration.layers import classes_of, unread
 from frustration.integration.loop import Score, TrainingLoop, evaluations, trains
 from frustration.integration.parts import Parts
@@ -84,6 +84,8 @@ def account(plain: Plain) -> list[Step]:
         found += _other_network(flow, script, parts, loop, plain.score)
         found += _ends(script, loop, {s.line for s in plain.report.steps if s.name == "end"})
         found += _other_training(script, parts, loop)
+        found += _made_again(script, parts, loop)
+        found += _planned(script, parts)
         found += _other_best(script, loop, plain.score)
     told = {
         step.line for step in plain.report.steps if step.action in ("hand", "option", "look") and step.line
@@ -185,7 +187,7 @@ def _left_behind(
         before = len(fresh)
         for move in flow.moves:
             timed = move.source in first or move.target.name.endswith("()")
-            if move.source in fresh and (not timed or later(move.source.script, move.at)):
+            if move.source in fresh and (not timed or later(move.script, move.at)):
                 fresh.add(move.target)
         changed = len(fresh) > before
     making = [
@@ -199,7 +201,7 @@ def _left_behind(
         target = move.target
         if target in fresh or flow.kinds.get(target) not in kinds or target.name.endswith("()"):
             continue
-        if isinstance(move.at, cst.For) or any(script.holds(s, move.at) for s in making):
+        if isinstance(move.at, cst.For) or _among(making, script, move):
             continue
         used = [n for n in flow.reads.get(target, ()) if _used_later(target, n, later)]
         if used and not _declared(script, target, rebuild):
@@ -209,7 +211,7 @@ def _left_behind(
                 f"whether `{target.name}` (used in line {where}) has to be given the new {new} after growth"
             )
             step = "rebuild" if flow.kinds[target] != "scheduler" else "scheduler"
-            yield unexplained(move.source.script, move.at, step, look, script)
+            yield unexplained(move.script, move.at, step, look, script)
 
 
 _NEW = {
@@ -219,6 +221,10 @@ _NEW = {
     "part": "layers",
     "network": "wrapper of the network",
 }
+
+
+def _among(statements: list[cst.CSTNode], script: Script, move: Move) -> bool:
+    return move.script is script and any(script.holds(statement, move.at) for statement in statements)
 
 
 def _declared(script: Script, target: Place, rebuild: Rebuild) -> bool:
@@ -323,6 +329,23 @@ def _other_training(script: Script, parts: Parts, loop: TrainingLoop) -> Iterato
         yield unexplained(
             script, head, "score", "whether this loop trains the same network: its scores are not reported"
         )
+
+
+def _made_again(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """A loop that makes the optimizer, and is not around the one that is edited."""
+    for outer in script.around(parts.optimizer):
+        if isinstance(outer, Loop) and not script.holds(outer, loop) and not script.holds(loop, outer):
+            look = "whether the optimizer is made again during training: the tracker has to know each"
+            yield unexplained(script, parts.optimizer, "rebuild", look)
+            return
+
+
+def _planned(script: Script, parts: Parts) -> Iterator[Step]:
+    """An optimizer with a schedule of its own, as in `BertAdam(groups, warmup=0.1, t_total=steps)`."""
+    for argument in script.all(cst.Arg, parts.optimizer):
+        if argument.keyword is not None and re.search(r"total|warmup|steps", argument.keyword.value):
+            look = "whether this plans a fixed length: each growth starts it anew"
+            yield unexplained(script, argument, "scheduler", look)
 
 
 def _other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Iterator[Step]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from frustration.integration.loop import TrainingLoop
+from frustration.integration.optimizers import original
 from frustration.integration.parts import Parts
 from frustration.integration.source import Script, last
 from frustration.integration.steps import Step, hand
@@ -65,7 +66,7 @@ def pretrained(script: Script) -> Iterator[Step]:
     """`save_pretrained` and `save_model`: what they write is read again without a word, and wrongly."""
     for call, name in script.calls():
         owner = script.code(call.func).rpartition(".")[0].lower()
-        if owner in {*script.imports}:  # a function of a module: misc.save_model(...)
+        if owner in {*script.imports} or script.callee(call):  # misc.save_model(...), or one of its own
             continue
         if last(name) in ("save_pretrained", "save_model") and not re.search(r"token|processor", owner):
             reason = (
@@ -79,7 +80,7 @@ def pretrained(script: Script) -> Iterator[Step]:
 def _loads(script: Script, call: cst.Call, name: str, parts: Parts) -> bool:
     """Whether a call loads a network."""
     mine = {parts.model, *parts.aliases}
-    model = any(script.code(argument.value) in mine for argument in call.args)
+    model = any(original(script, script.code(argument.value)) in mine for argument in call.args)
     if model and re.search(
         r"(load|resume|restore)_?(checkpoint|ckpt|snapshot|model|weights)", last(name), re.I
     ):

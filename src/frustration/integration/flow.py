@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import libcst as cst
 
+from frustration.integration.axes import class_of
 from frustration.integration.harmless import CHANGED, PASSES, TENSOR_FIELDS, keeps_nothing
 from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, makes_scheduler
 from frustration.integration.parts import CHANGES, MOVES, WRAPPERS
@@ -42,10 +43,11 @@ class Place(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A value handed on from one place to another, at a node."""
+    """A value handed on from one place to another, at a node of a script."""
 
     source: Place
     target: Place
+    script: Script
     at: cst.CSTNode
 
 
@@ -91,7 +93,7 @@ class Flow:
                 text = _dotted(argument.value)
                 if text and self._parameter(script, call, argument) == place:
                     source = self.place(script, call, text)
-                    self.moves.append(Move(source, place, call))
+                    self.moves.append(Move(source, place, script, call))
                     if source not in self.kinds:
                         self._enter(source, kind)
                         self._above(source, kind)
@@ -271,7 +273,7 @@ class Flow:
 
     def _hand_on(self, place: Place, target: Place, kind: Kind, at: cst.CSTNode) -> None:
         if target != place:
-            self.moves.append(Move(place, target, at))
+            self.moves.append(Move(place, target, place.script, at))
         self._enter(target, kind)
 
     def _assigned(self, place: Place, node: cst.CSTNode, kind: Kind, index: int | None = None) -> None:
@@ -309,7 +311,7 @@ class Flow:
                 if callee is None or callee.node is not function:
                     continue
                 here = Place(one, one.scope(call), f"{callee.name}()")
-                self.moves.append(Move(place, here, call))
+                self.moves.append(Move(place, here, one, call))
                 parent = one.parent(call)
                 if index is None:
                     self._use(here, call, kind)
@@ -403,11 +405,5 @@ def _family(script: Script, owner: cst.CSTNode | None) -> cst.CSTNode | None:
 
 def _constructor(script: Script, call: cst.Call) -> Function | None:
     """The `__init__` of a class of the user's that a call makes an object of."""
-    name = script.code(call.func)
-    if name in script.classes:
-        return script.method(script.classes[name], "__init__")
-    module, _, own = script.imports.get(name, "").rpartition(".")
-    beside = script.neighbour(module)
-    if beside is None or own not in beside.classes:
-        return None
-    return beside.method(beside.classes[own], "__init__")
+    found = class_of(script, script.code(call.func))
+    return found[0].method(found[1], "__init__") if found is not None else None

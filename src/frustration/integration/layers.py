@@ -160,6 +160,9 @@ def classes_of(
             yield from classes_of(function.script, function.node.body, seen | {id(function.node)})
 
 
+_NO_LAYER = re.compile(r"act|nonlin|relu|func|fn$|criterion|loss|dropout|pos_?emb", re.I)
+
+
 def unread(script: Script, owner: cst.ClassDef) -> Iterator[tuple[str, cst.BaseExpression]]:
     """The modules of a class whose layers are not in sight: `self.body = body`, a package's `Body()`."""
     init = script.method(owner, "__init__")
@@ -169,7 +172,7 @@ def unread(script: Script, owner: cst.ClassDef) -> Iterator[tuple[str, cst.BaseE
     called = {script.code(call.func) for call, _ in script.calls(owner)}
     for names, value in script.assignments(init.node.body):
         name = names[0]
-        if len(names) != 1 or not name.startswith(own + ".") or name not in called:
+        if len(names) != 1 or not name.startswith(own + ".") or name not in called or _NO_LAYER.search(name):
             continue
         while isinstance(value, (cst.IfExp, cst.BooleanOperation)):
             value = value.body if isinstance(value, cst.IfExp) else value.left

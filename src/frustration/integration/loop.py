@@ -65,8 +65,13 @@ def evaluates(function: Function) -> bool:
     """Whether a function measures without training."""
     code = function.code
     quiet = ".eval()" in code or "no_grad" in code or "inference_mode" in code
-    named = bool(_EVALUATION.match(function.name.lower())) or "evaluat" in function.name.lower()
-    return (quiet or named) and not trains(function.script, function.node.body)
+    return (quiet or _named(function)) and not trains(function.script, function.node.body)
+
+
+def _named(function: Function) -> bool:
+    """Whether its name says that a function evaluates."""
+    name = function.name.lower()
+    return bool(_EVALUATION.match(name)) or "evaluat" in name
 
 
 def find_loop(script: Script, parts: Parts) -> TrainingLoop | None:
@@ -228,6 +233,14 @@ def _of_call(script: Script, loop: TrainingLoop, call: cst.Call, function: Funct
             return None
         expression, doubts = _opened(script, loop, best_of(keyed), len(targets), function)
         better, why = known_better(script, loop, expression, function)
+        if (
+            better is None
+            and not doubts
+            and function is not None
+            and not _named(function)
+            and by_name(function.name) is None
+        ):
+            doubts = f"whether {function.name} measures the network is not known"
         return Score(expression, at, better, why, doubts=doubts)
     if function is None:
         return None
@@ -275,7 +288,7 @@ def _opened(
         return name, f"{function.name} returns several things" if several else ""
     text = returned[0]
     made = [value for names, value in function.script.assignments(function.node.body) if text in names]
-    if any(isinstance(value, (cst.Dict, cst.List, cst.Tuple)) for value in made):
+    if any(isinstance(value, (cst.Dict, cst.List, cst.Tuple)) for value in made[-1:]):
         return name, f"{function.name} returns several things in {text}; name one"
     if text.startswith("{"):
         keys = re.findall(r"['\"]([\w/@.-]+)['\"]\s*:", text)

@@ -50,10 +50,20 @@ def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> b
         return True
     if "opt" in target.lower() and _PARAMETERS.search(script.code(value)):
         return True
+    if _makes_by_name(script, value) and "opt" in target.lower():
+        return True
+    if "opt" in target.lower() and last(name)[:1].isupper() and script.argument(value, "lr") is not None:
+        return True  # BertAdam(groups, lr=...)
     if last(name).lower().startswith("optim") and script.argument(value, "lr") is not None:
         return True  # a class out of the settings: `args.optimizer(parameters, lr=...)`
     function = script.callee(value)
     return function is not None and _returns_optimizer(function.script, function.node)
+
+
+def _makes_by_name(script: Script, call: cst.Call) -> bool:
+    """`smart_optimizer(model, "SGD")`: named so, and given a network."""
+    named = re.search(r"(^|_)optimi[sz]ers?(_v\d)?$", last(script.name(call.func)).lower())
+    return named is not None and any(is_network(script, script.code(a.value)) for a in call.args)
 
 
 def optimizer_among(script: Script, names: list[str], value: cst.BaseExpression) -> str:
@@ -151,7 +161,9 @@ def trained(script: Script, value: cst.BaseExpression, statement: Statement) -> 
                 return [owner]
     if hits := _networks(script.code(value)):
         return hits
-    makes = isinstance(value, cst.Call) and (name in OPTIMIZER_MAKERS or script.callee(value) is not None)
+    makes = isinstance(value, cst.Call) and (
+        name in OPTIMIZER_MAKERS or _makes_by_name(script, value) or script.callee(value) is not None
+    )
     if isinstance(value, cst.Call) and makes and (hits := _given(script, value) or _handed(script, value)):
         return hits
     # Through a variable: the statements before that bind what the call uses.

@@ -22,7 +22,7 @@ from frustration.integration.processes import accelerate, accelerated, ddp, rank
 from frustration.integration.refusals import adversarial, engine, without_optimizer
 from frustration.integration.remarks import remarks
 from frustration.integration.source import Script, Statement, last
-from frustration.integration.steps import Report, Step, hand
+from frustration.integration.steps import ESSENTIAL, STEPS, Report, Step, hand
 from frustration.integration.targets import Wishes, own
 
 
@@ -95,10 +95,24 @@ class Plain:
             theirs = self.wishes.target == "perforatedai"
             self.report.steps += remarks(self.script, self.parts, self.loop, self.score, theirs)
         self.report.steps += account(self)
+        self._left_out()
         self.report.sorted()
         if not self.report.undecided:
             self.report.after = self.draft.write()
         return self.report
+
+    def _left_out(self) -> None:
+        """A step of which nothing was said could not be examined, and that is said."""
+        wanted = [name for name in STEPS if name in ESSENTIAL or name == "end"]
+        wanted += ["scheduler"] if self.parts.schedulers else []
+        if self.wishes.target != "perforatedai":
+            wanted = [
+                name for name in wanted if name not in ("configuration", "optimizer", "scheduler", "rebuild")
+            ]
+        missing = [name for name in wanted if all(step.name != name for step in self.report.steps)]
+        for name in missing:
+            line = self.script.line(self.loop or self.parts.optimizer)
+            self.add(hand(name, "not examined before the other questions are answered", line))
 
     def add(self, step: Step) -> None:
         self.report.steps.append(step)

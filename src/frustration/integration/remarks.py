@@ -341,7 +341,7 @@ def _test_set(script: Script, loop: TrainingLoop) -> Iterator[Step]:
         text,
     )
     other = re.search(
-        r"\b([xX]_)?(val|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|\bdev_?(loader|data\w*|set|dl|iter)",
+        r"\b([xX]_)?(val|vali|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|\bdev_?(loader|data\w*|set|dl|iter)",
         text.replace(".eval()", ""),
     )
     if tests and not other:
