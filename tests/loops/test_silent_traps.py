@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from frustration.engine.module.dendritic import Dendritic
 from frustration.errors import InputError
-from frustration.loops import Growth, load_grown
+from frustration.loops import Growth, Ratchet, load_grown
 
 EVERY = {"switch_mode": "every", "max_dendrites": 2}
 
@@ -136,3 +136,41 @@ def test_an_encoder_layer_of_pytorch_hears_its_dendrites_in_evaluation():
         assert not torch.allclose(layer(x), plain)
         slow = layer.train()(x)
         assert torch.allclose(layer.eval()(x), slow, atol=1e-6)
+
+
+def losses_with(mode: str, compiled) -> list[float]:
+    """Of three loops of a loop of one's own."""
+    torch.manual_seed(0)
+    network = compiled(nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Linear(10, 3)))
+    x = torch.randn(64, 6)
+    y = x[:, :3].argmax(1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    ratchet = Ratchet(network, mode=mode)
+    ratchet.set_optimizer(optimizer)
+    losses = []
+    for loop in range(3):
+        for start in range(0, 64, 16):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network.train()(x[start : start + 16]), y[start : start + 16])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        ratchet.add_score(float(loop))
+    return losses
+
+
+def compiled_in_place(network: nn.Module) -> nn.Module:
+    network.compile(backend="eager")
+    return network
+
+
+@pytest.mark.parametrize("mode", ["hidden", "dropout:p=0.5"])
+def test_a_compiled_network_is_treated_as_one_that_is_not(mode):
+    """Hooks that come after compilation are ignored by it, so dropout would say that it acted and not act."""
+    plain = losses_with(mode, lambda network: network)
+    assert losses_with(mode, lambda network: torch.compile(network, backend="eager")) == plain
+    if mode == "hidden":
+        assert losses_with(mode, compiled_in_place) == plain
+    else:
+        with pytest.raises(InputError, match="compiled in place"):
+            losses_with(mode, compiled_in_place)

@@ -11,12 +11,15 @@ import torch
 from networks import CNN, Attention, normal
 from tiny_problem import Regression, TinyCNN, TinyLora, TinyTransformer
 from torch import nn
+from torch.nn.utils import parametrizations
+from torch.utils.data import DataLoader, TensorDataset
 
 import frustration
 from frustration import TrialSpec
 from frustration.checkpoint import CheckpointFiles
 from frustration.engine.group import plan
 from frustration.engine.loop import train_group
+from frustration.engine.module import shape
 from frustration.engine.module.data import data_of
 from frustration.engine.module.heads import Heads
 from frustration.engine.module.population import ModuleBackend
@@ -282,6 +285,10 @@ def test_what_cannot_be_found_is_named_in_one_sentence(text, says):
     assert "\n" not in str(refusal.value)
 
 
+def grown_relu(self):
+    return nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(64, 4))
+
+
 class Broken(TinyCNN):
     held_as = ("notebook:broken", "held")
 
@@ -306,6 +313,13 @@ def test_what_a_problem_cannot_mean_is_refused_in_one_sentence():
         "data returns frustration.Parts, not tuple": of("pair", data=lambda self: (x, y)),
         "training samples is no number: nan": of("nan", loss=lambda self, n, b: n(b[0]).sum() * torch.nan),
         "training samples is no number: None": of("forgets", loss=lambda self, n, b: None),
+        "0.weight has no size before the network runs": of(
+            "lazy", build=lambda self: nn.Sequential(nn.LazyConv2d(2, 3), nn.Flatten(), nn.Linear(72, 4))
+        ),
+        "build returns a TorchScript module": of("scripted", build=lambda self: torch.jit.script(CNN())),
+        "no dendrite can grow on 1: ReLU does not say how many units": of(
+            "odd", build=grown_relu, growable=lambda self, network: iter(["1"])
+        ),
         "has no method build": type("Nothing", (frustration.Problem,), {"data": Broken.data})(),
         "has no method data": type("Nothing", (frustration.Problem,), {"build": Broken.build})(),
         "growable names nothing.here": of("growing", growable=lambda self, network: ["nothing.here"]),
@@ -337,7 +351,7 @@ class Recurrent(nn.Module):
 def test_a_mode_without_a_unit_says_what_the_network_has_instead():
     cases = {
         "has no hidden unit that is trained; units of rnn (LSTM) are not found": (TinyTransformer, Recurrent),
-        "whoever reads 0 reads other units too": (
+        "the readers of 0 read other units too, or have no weights to take": (
             TinyCNN,
             lambda: nn.Sequential(
                 nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.Conv2d(4, 4, 6), nn.Flatten()
@@ -353,6 +367,82 @@ def test_a_mode_without_a_unit_says_what_the_network_has_instead():
         with pytest.raises(ModeError, match=re.escape(says)):
             TrialSpec.of(problem.reference(), "hidden").check(0)
         TrialSpec.of(problem.reference(), "full").check(0)
+
+
+def normed(norm):
+    """An MLP whose second layer computes its weight from other parameters."""
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 4)
+    )
+    network[3] = norm(network[3])
+    return network
+
+
+@pytest.mark.parametrize("norm", [parametrizations.weight_norm, parametrizations.spectral_norm])
+def test_a_layer_whose_weight_is_computed_has_no_units_and_grows_dendrites(norm):
+    methods = {
+        "held_as": (f"notebook:{norm.__module__}.{norm.__name__}", "held"),
+        "build": lambda self: normed(norm),
+    }
+    problem = type("Normed", (TinyCNN,), methods)()
+    shape = problem.shape()
+    assert list(shape.layout.units.all) == ["1", "5"]
+    assert shape.layout.units.hidden == {}  # of layer 1 the columns that hear it are no parameters
+    assert shape.layout.growing == ["1", "3", "5"]
+    with pytest.raises(ModeError, match=r"units of 3 \(ParametrizedLinear\) are not found"):
+        TrialSpec.of(problem.reference(), "hidden").check(0)
+    for mode in ("full", "dendrites:switch_mode=every"):
+        assert trained(problem, mode)[0].bounty is not None
+
+
+def compiled(self):
+    """In Python's own words: neither a C compiler nor a minute is needed."""
+    return torch.compile(CNN(), backend="eager")
+
+
+@pytest.mark.parametrize("mode", ["hidden", "dropout:p=0.5", "redo", "dendrites:switch_mode=every"])
+def test_a_compiled_network_trains_the_bits_of_the_network_that_is_in_it(mode, monkeypatch):
+    kind = type("Fast", (TinyCNN,), {"held_as": (f"notebook:{mode}", "held")})
+
+    def run() -> list[tuple[Trial, list[int]]]:
+        trials = [trained(kind(), one)[0] for one in ("none", mode)]
+        return [(trial, list(kind().shape().layout.units.hidden.values())) for trial in trials]
+
+    as_written = run()
+    monkeypatch.setattr(kind, "build", compiled)
+    monkeypatch.setattr(shape, "_layouts", {})
+    for (one, units), (other, same_units) in zip(as_written, run(), strict=True):
+        assert units == same_units
+        assert scores(one) == scores(other)
+        assert np.array_equal(one.lkg.vector, other.lkg.vector)
+    (control, _), (treated, _) = as_written
+    assert scores(control) != scores(treated)
+
+
+class OwnLoader(TinyCNN):
+    """Trains on batches of its own, as somebody else's trainer does."""
+
+    held_as = ("notebook:own", "held")
+
+    def train(self, network, epoch):
+        loader = DataLoader(TensorDataset(*self.data().train), 32, shuffle=True, num_workers=2)
+        losses = []
+        for batch in loader:
+            epoch.optimizer.zero_grad()
+            loss = self.loss(network, batch)
+            loss.backward()
+            epoch.optimizer.step()
+            losses.append(loss.item())
+        return sum(losses) / len(losses)
+
+
+def test_dropout_acts_in_a_training_loop_that_takes_its_batches_from_a_loader_with_workers():
+    plain, dropped, again = (
+        [entry.loss for entry in trained(OwnLoader(), mode)[0].curve]
+        for mode in ("none", "dropout:p=0.5", "dropout:p=0.5")
+    )
+    assert plain != dropped
+    assert dropped == again
 
 
 def raising(self):

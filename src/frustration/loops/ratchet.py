@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from frustration.engine.module.layers import restore, snapshot, tensors
 from frustration.engine.module.population import Dropout
+from frustration.engine.module.probe import not_compiled
 from frustration.engine.module.shape import ModuleShape
 from frustration.engine.population import Epoch
 from frustration.errors import InputError
@@ -94,7 +95,7 @@ class Ratchet:
         self._now: dict[str, Evidence] = {}
         self._dropout: Dropout | None = None
         self._epoch = contextlib.ExitStack()
-        network.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+        network.register_forward_pre_hook(not_compiled(self._before_forward), with_kwargs=True)
 
     def _refuse(self, mode: str) -> None:
         for segment in self.program.segments:
@@ -249,6 +250,11 @@ class Ratchet:
             self.companions.decay(settings.weight_decay)
         elif settings.weight_decay:
             raise InputError("mode decay acts through the optimizer: hand it over by set_optimizer")
+        if settings.dropout and self.network._compiled_call_impl is not None:
+            raise InputError(
+                "mode dropout cannot act in a network that is compiled in place; give the ratchet what "
+                "torch.compile(network) returns"
+            )
         if settings.dropout and self._shape is not None:
             key = self.streams.dropout_key(self.loop + 1)
             epoch = Epoch(order=np.zeros(0, np.int64), settings=settings, dropout_key=key, moments=None)

@@ -60,6 +60,11 @@ class Layer:
     def trains(self) -> bool:
         return self.weight.requires_grad
 
+    @property
+    def owns_weight(self) -> bool:
+        """Whether its weight is a parameter; under weight_norm it is computed from others in every step."""
+        return isinstance(self.weight, nn.Parameter)
+
     def row(self, unit: int) -> Iterator[tuple[str, Index]]:
         """By which of its own parameters a unit is driven, and which part of each."""
         own = slice(unit, unit + 1) if self.is_norm else unit  # a view, not a number

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from frustration.any_network import Problem, TrainingEpoch
 from frustration.engine.module.data import ProblemData, to_device
-from frustration.engine.module.probe import seeded
+from frustration.engine.module.probe import as_written, seeded
 from frustration.engine.module.shape import ModuleShape
 from frustration.engine.one_thread import one_thread
 from frustration.engine.population import Epoch, Interrupted, OptimizerState, Part
@@ -194,7 +194,7 @@ class Dropout:
     """Inverted dropout of what hidden units say: on the columns that hear them, and nowhere else."""
 
     def __init__(self, shape: ModuleShape, epoch: Epoch) -> None:
-        self.p, self.key, self.step = epoch.settings.dropout, epoch.dropout_key, -1
+        self.p, self.key, self.step = epoch.settings.dropout, epoch.dropout_key, 0
         self.columns: dict[str, Tensor] = {}
         units = shape.layout.units
         for name in units.hidden if self.p else ():
@@ -202,11 +202,13 @@ class Dropout:
                 hears = heard >= 0
                 self.columns[listener] = self.columns.get(listener, torch.zeros_like(hears)) | hears
         self.axes = {name: units.layers[name].axis for name in self.columns}
-        self.calls: dict[str, int] = {}
+        self.calls = dict.fromkeys(self.columns, 0)
+        """In this step; in the whole loop where a problem's own training takes its batches from elsewhere."""
+        self.begun = False
 
     def next_step(self) -> None:
-        self.step += 1
-        self.calls = dict.fromkeys(self.columns, 0)
+        self.step += self.begun
+        self.begun, self.calls = True, dict.fromkeys(self.columns, 0)
 
     @contextlib.contextmanager
     def at_work(self, network: nn.Module) -> Iterator[None]:
@@ -215,7 +217,8 @@ class Dropout:
             for site, name in enumerate(self.columns)
         ]
         try:
-            yield
+            with as_written() if hooks else contextlib.nullcontext():
+                yield
         finally:
             for hook in hooks:
                 hook.remove()

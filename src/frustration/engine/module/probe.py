@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +26,8 @@ Forward = Callable[[], object]
 Answer = Callable[..., Tensor]
 
 NAN = float("nan")
+_COMPILER = "torch._dynamo"
+"""Loaded by whoever compiles a network; it takes seconds."""
 
 
 class Probe:
@@ -123,11 +127,22 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
     training = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        with without_fast_path():
+        with without_fast_path(), as_written():
             yield
     finally:
         for module, was in training.items():
             module.training = was
+
+
+def as_written() -> contextlib.AbstractContextManager[Any]:
+    """Compiled networks run uncompiled, for what they were compiled without is ignored: a hook, say."""
+    return torch.compiler.set_stance("force_eager") if _COMPILER in sys.modules else contextlib.nullcontext()
+
+
+def not_compiled(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook that a network compiled in place calls, and does not compile."""
+    disabled: Callable[..., Any] = torch.compiler.disable(hook) if _COMPILER in sys.modules else hook
+    return disabled
 
 
 @contextlib.contextmanager

@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from frustration.engine.module.data import data_of
-from frustration.engine.module.dendritic import set_dendrites
+from frustration.engine.module.dendritic import set_dendrites, units_of
 from frustration.engine.module.growing import library_order
 from frustration.engine.module.layers import Slice
 from frustration.engine.module.probe import seeded, undisturbed
 from frustration.engine.module.units import growable
+from frustration.errors import InputError
 from frustration.protocols import Role, Vector
 from frustration.references import ProblemError, ProblemReference, explained
 from frustration.streams import Stream
@@ -43,6 +45,11 @@ class Layout:
         self.data = data_of(reference)
         with self._explained("cannot be run"):
             self.batch = self.data.probe(PROBE_SAMPLES)[0]
+        lazy = [n for n, p in self.network.named_parameters() if is_lazy(p)]
+        if lazy:
+            raise ProblemError(
+                f"problem {reference}: {lazy[0]} has no size before the network runs; run it once in `build`"
+            )
         self.trained = {n: tuple(p.shape) for n, p in self.network.named_parameters() if p.requires_grad}
         self.buffers = {name: tuple(buffer.shape) for name, buffer in statistics_of(self.network)}
         if not self.trained:
@@ -98,15 +105,22 @@ class Layout:
             self.own[name] = {n: tuple(p.shape) for n, p in module.named_parameters()}
             self.frozen |= {f"{name}.{own}": module.get_parameter(own).detach() for own in frozen}
             self.own_buffers[name] = {n: tuple(b.shape) for n, b in statistics_of(module)}
-        self.width = {name: _width(self.network.get_submodule(name)) for name in self.growing}
+        self.width = {name: self._width(name) for name in self.growing}
+
+    def _width(self, name: str) -> int:
+        try:
+            return units_of(self.network.get_submodule(name))
+        except InputError as error:
+            raise ProblemError(f"problem {self.reference}: no dendrite can grow on {name}: {error}") from None
 
     def without_units(self) -> Iterator[str]:
         """`rnn (LSTM)`: every module with trained matrices of its own that is no layer with units."""
         for name, module in self.network.named_modules():
             own = module.named_parameters(recurse=False)
             matrices = [p for _, p in own if p.requires_grad and p.dim() > 1]
-            if matrices and name and name not in self.units.layers and not isinstance(module, nn.Embedding):
-                yield f"{name} ({type(module).__name__})"
+            name = name.partition(".parametrizations.")[0]
+            if matrices and name and not (name in self.units.all or isinstance(module, nn.Embedding)):
+                yield f"{name} ({type(self.network.get_submodule(name)).__name__})"
 
     @staticmethod
     def axis(module: nn.Module) -> int:
@@ -119,6 +133,11 @@ class Layout:
             network = self.problem.build()
         if not isinstance(network, nn.Module):
             raise ProblemError(f"problem {self.reference}: build returns a torch.nn.Module, not {network!r}")
+        if isinstance(network, torch.jit.ScriptModule):
+            raise ProblemError(
+                f"problem {self.reference}: build returns a TorchScript module, in which no unit can be "
+                f"found; let it return the network itself"
+            )
         return network
 
     def _explained(self, what: str) -> contextlib.AbstractContextManager[None]:
@@ -243,7 +262,7 @@ class ModuleShape:
         said = f"the network of {self.reference} has no {kind}unit that is trained"
         units = self.layout.units
         if shared := [name for name in units.all if role == "hidden" and name not in units.output]:
-            said += f"; whoever reads {_some(shared)} reads other units too"
+            said += f"; the readers of {_some(shared)} read other units too, or have no weights to take"
         if unknown := list(self.layout.without_units()):
             said += f"; units of {_some(unknown)} are not found"
         return said
@@ -446,12 +465,6 @@ def statistics_of(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     for name, buffer in network.named_buffers():
         if buffer.is_floating_point() or name.endswith("num_batches_tracked"):
             yield name, buffer
-
-
-def _width(module: nn.Module) -> int:
-    from frustration.engine.module.dendritic import units_of
-
-    return units_of(module)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -30,15 +30,15 @@ class Units:
         self.network = network
         self.layers: dict[str, Layer] = Probe(network, forward).layers
         self._names = {id(p): name for name, p in network.named_parameters()}
-        taken: set[int] = set()
-        self.all: dict[str, list[int]] = {}
-        """By trained layer its units; of layers that share a weight, the first."""
+        own = {id(p) for p in network.parameters()}
+        self.trained: list[str] = []
+        """All trained layers; of layers that share a weight, the first."""
         for name, layer in self.layers.items():
-            if layer.trains and not layer.is_norm and id(layer.weight) not in taken:
-                taken.add(id(layer.weight))
-                self.all[name] = list(range(layer.width))
-        self.trained = list(self.all)
-        """The layers that have units, those of queries and keys too."""
+            if layer.trains and not layer.is_norm and not (layer.owns_weight and id(layer.weight) not in own):
+                own.discard(id(layer.weight))
+                self.trained.append(name)
+        self.all = {n: list(range(self.layers[n].width)) for n in self.trained if self.layers[n].owns_weight}
+        """By trained layer its units."""
         self._heads: dict[str, list[Head]] = {}
         for one in heads:
             self._heads[one.values] = one.units(self.layers)
@@ -69,7 +69,7 @@ class Units:
         units = set(range(layer.width))
         for listener, heard in layer.heard_by.items():
             below = self.layers[listener]
-            if not below.trains:  # its weights are not ours to take
+            if not (below.trains and below.owns_weight):  # its weights are not ours to take
                 return []
             units &= set(heard.tolist())
             if below.is_norm:
