@@ -82,9 +82,4 @@ class Request:
         """models/mnist_lkg, or models/1x32/hidden/t000_lkg in a comparison."""
         if not self.comparison:
             return CheckpointFiles(self.model_dir / f"{file_stem(self.dataset)}_lkg", self.model_dir)
-        mode = spec.label.translate(IN_FILE_NAMES)
-        stem = self.model_dir / spec.architecture.safe / mode / f"t{spec.trial:03d}_lkg"
-        return CheckpointFiles(stem, self.model_dir)
-
-
-IN_FILE_NAMES = str.maketrans({"/": "_", ":": ".", "(": "-", ")": None})
+        return CheckpointFiles(self.model_dir / f"{spec.folder}_lkg", self.model_dir)

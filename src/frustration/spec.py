@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Self
 
 from frustration.architecture import Architecture
@@ -29,6 +30,7 @@ SCHEMA = 1
 """Raised when the same fields come to mean another computation."""
 STOP_RULE = "loops"
 """Every trial ends after its loops; the word is part of all ids."""
+_IN_FILE_NAMES = str.maketrans({"/": "_", ":": ".", "(": "-", ")": None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +210,11 @@ class TrialSpec:
         if self.updates != "epochs":
             label += f"/{self.updates}"
         return label
+
+    @property
+    def folder(self) -> Path:
+        """1x32/hidden/t000: where files of this trial alone are kept among those of others."""
+        return Path(self.architecture.safe, self.label.translate(_IN_FILE_NAMES), f"t{self.trial:03d}")
 
     @property
     def passes(self) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frustration.request import IN_FILE_NAMES
 from frustration.sinks import csv_text
 
 if TYPE_CHECKING:
@@ -42,9 +41,8 @@ def curve_rows(store: Store, complain: Complain) -> Iterator[Sequence[Any]]:
 def best_scores(store: Store, folder: Path, complain: Complain) -> Iterator[tuple[Path, str]]:
     """(file, content) for every trial, each in a folder of its own, as perforatedai leaves them."""
     for record in store.records(complain):
-        cell = folder / record.spec.architecture.safe / record.spec.label.translate(IN_FILE_NAMES)
-        run = f"t{record.spec.trial:03d}"
-        yield cell / run / f"{run}_best_test_scores.csv", csv_text([BEST, *_best_rows(record)])
+        run = record.spec.folder
+        yield folder / run / f"{run.name}_best_test_scores.csv", csv_text([BEST, *_best_rows(record)])
 
 
 def _best_rows(record: TrialRecord) -> Iterator[Sequence[Any]]:
