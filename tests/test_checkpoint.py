@@ -209,7 +209,7 @@ def test_where_the_two_files_disagree_the_resume_file_wins(files, trial):
     assert same_bits(saved.lkg, trial.lkg)
 
 
-def test_without_the_resume_file_training_goes_on_from_the_lkg(files, trial):
+def test_without_the_resume_file_training_continues_from_the_lkg(files, trial):
     files.resume.unlink()
     saved = files.load()
     assert saved.trial is None
@@ -358,7 +358,7 @@ def test_a_file_that_counted_no_loops_has_seen_one_at_least(tmp_path):
 
 
 @EVERY_FORM
-def test_training_goes_on_from_every_historical_form_and_upgrades_it(form, tmp_path, data):
+def test_training_continues_from_every_historical_form_and_upgrades_it(form, tmp_path, data):
     files = CheckpointFiles(tmp_path / "mnist_lkg")
     form(files.lkg, original_network())
     (record,) = frustration.train(

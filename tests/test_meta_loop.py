@@ -68,7 +68,7 @@ def test_under_ties_an_equal_candidate_is_built_upon_but_the_lkg_stays_the_first
     assert origin(trial.lkg) == 1
 
 
-def test_plain_training_goes_on_from_where_it_is_and_keeps_the_best_snapshot():
+def test_plain_training_continues_from_where_it_is_and_keeps_the_best_snapshot():
     trial, population = play("plain", [50, 40, 60, 30])
     assert accepted(trial) == [1, 2, 3, 4]
     assert bounties(trial) == [1, 3]
@@ -198,7 +198,7 @@ def test_only_what_was_damaged_is_evaluated_before_training_and_only_what_was_tr
     assert population.evaluated == first_loop + second_loop + test
 
 
-def test_the_optimizer_starts_afresh_or_goes_on_accepted_or_not():
+def test_the_optimizer_starts_afresh_or_continues_accepted_or_not():
     def steps(mode):
         _, population = play(mode, [50.0, 40.0, 60.0, 55.0])
         return [epochs[0].moments.steps if epochs[0].moments else 0 for epochs in population.trained]
@@ -218,7 +218,7 @@ def test_persist_masked_forgets_what_it_knew_of_damaged_weights_and_of_no_others
 
 
 @pytest.mark.parametrize("script, second", [([50, 40, 30, 60], 1), ([50, 60, 30, 60], 2)])
-def test_where_a_schedule_turns_the_ratchet_on_training_goes_on_from_the_lkg(script, second):
+def test_where_a_schedule_turns_the_ratchet_on_training_continues_from_the_lkg(script, second):
     trial, population = play("plain@1-3,none@4-", [float(score) for score in script])
     assert starts(population) == [0, 1, 2, second]
     assert trial.curve[3].before == trial.curve[second - 1].accuracy

@@ -215,7 +215,7 @@ def test_trials_that_are_missing_are_brought_level(train):
     assert loops(train(["none", "hidden"], trials=2, meta_loops=2)) == [6] * 4
 
 
-def test_a_switch_of_mode_goes_on_from_the_lkg_and_says_so(train):
+def test_a_switch_of_mode_continues_from_the_lkg_and_says_so(train):
     first = train("plain", meta_loops=4, learning_rate=0.1)
     lkg, bounty = first.files[0].resumed().lkg, first.records[0].bounty
     assert not same_bits(lkg, first.files[0].resumed().base), (
@@ -645,7 +645,7 @@ ENDING = "early-stop:n_epochs_to_switch=1"
 GROWING = "dendrites:n_epochs_to_switch=1"
 
 
-def test_where_a_schedule_has_ended_another_mode_goes_on(train):
+def test_where_a_schedule_has_ended_another_mode_continues(train):
     ended = train(ENDING, meta_loops=60, learning_rate=1e-2).records[0]
     assert ended.ended_early
     (record,) = train("hidden", meta_loops=3, learning_rate=1e-2).records

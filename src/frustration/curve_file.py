@@ -1,7 +1,7 @@
 """The curve of a running trial: a file beside its checkpoint, to which every loop appends a sealed line.
 
 The checkpoint says how many bytes of it count, and the digest of the last line in them, which answers for all
-lines before it. What lies behind is of a loop that was cut off, and the next one writes over it. So a loop
+lines before it. What follows them is of a loop that was cut off, and the next one writes over it. So a loop
 costs the same, however many precede it, and the files may be copied one after the other.
 """
 

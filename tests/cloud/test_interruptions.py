@@ -112,7 +112,7 @@ def test_checkpoints_that_were_torn_on_their_way_cost_work_and_no_bit(service, t
     assert kit.bits(kit.archive(name)) == expected
 
 
-def test_a_job_that_runs_out_of_time_goes_on_in_its_next_attempt(service, tmp_path, here):
+def test_a_job_that_runs_out_of_time_continues_in_its_next_attempt(service, tmp_path, here):
     service.time_of = lambda machine, seconds: machine.loops
     flags = ("--max-run-seconds", "50", "--spot", "false")
     assert kit.launch(tmp_path, *flags, "--wait", **LONG) == 0
@@ -126,7 +126,7 @@ def test_a_job_that_runs_out_of_time_goes_on_in_its_next_attempt(service, tmp_pa
     assert kit.bits(kit.archive(later[-1])) == here
 
 
-def test_a_job_that_is_stopped_leaves_what_it_has_and_the_next_attempt_goes_on(service, tmp_path):
+def test_a_job_that_is_stopped_leaves_what_it_has_and_the_next_attempt_continues(service, tmp_path):
     changed = {**LONG, "trials": "20", "meta_loops": "12"}
     assert kit.launch(tmp_path, "--hours", "10", **changed) == 0
     first = job_of(service)

@@ -143,7 +143,7 @@ def test_a_good_result_is_not_hidden_by_a_later_failure(idle, tmp_path):
     assert {of.best.name for of in packs.values()} == first
 
 
-def test_a_rerun_begins_anew_and_a_retry_goes_on(idle, tmp_path):
+def test_a_rerun_begins_anew_and_a_retry_continues(idle, tmp_path):
     assert kit.launch(tmp_path) == 0
     one, other = idle.jobs
     kit.come_to(idle, "Completed", one)

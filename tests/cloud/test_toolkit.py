@@ -81,7 +81,7 @@ def test_parameters_arrive_and_results_leave(tmp_path):
     assert len((base / "model" / "results.txt").read_text().splitlines()) == 4
 
 
-def test_killed_it_goes_on_where_it_was(tmp_path):
+def test_killed_it_continues_where_it_was(tmp_path):
     base = box(tmp_path / "ml", **PARAMETERS)
     first = begun(base)
     deadline = time.monotonic() + 60

@@ -142,7 +142,7 @@ def test_a_study_without_trials_is_refused(tmp_path, capsys):
     assert "holds no finished trial to probe" in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_it_cleanly_and_it_goes_on_from_there(call, results):
+def test_ctrl_c_ends_it_cleanly_and_it_continues_from_there(call, results):
     words = ["grid", "--results", str(results), "--workers", "2", "--draws", "500"]
     process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list(results.glob("grid/probes/*/[!.]*.json")):

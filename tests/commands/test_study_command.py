@@ -296,7 +296,7 @@ def test_help_is_there_for_everything(words, capsys):
     assert "study" in capsys.readouterr().out
 
 
-def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(study, grid):
+def test_ctrl_c_ends_cleanly_and_the_same_command_continues(study, grid):
     longer = GRID.replace("meta_loops = 2", "meta_loops = 60").replace("0.02", "0.1")
     grid.write_text(longer.replace('"decay"', '"hidden"'))
     words = ["-m", "frustration", "study", *run_of(grid), "--results", str(study.results)]

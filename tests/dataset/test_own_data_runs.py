@@ -73,7 +73,7 @@ def test_every_backend_trains_on_it(backend, folder):
     assert (folder / "models" / "rows.npz_lkg.safetensors").exists()
 
 
-def test_a_session_goes_on_and_refuses_other_rows(folder):
+def test_a_session_continues_and_refuses_other_rows(folder):
     how = {"dataset": "rows.npz", "learning_rate": 0.01, "batch_size": 16}
     whole = frustration.train("[1*4]", "hidden", until=4, model_dir=folder / "whole", **how)
     frustration.train("[1*4]", "hidden", until=2, **how)

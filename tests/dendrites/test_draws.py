@@ -47,7 +47,7 @@ def test_the_size_of_the_neurons_scales_the_draw_where_asked():
     np.testing.assert_allclose(scaled, plain * (3 * 35 + 5) / 40, rtol=1e-6)
 
 
-def test_a_stream_kept_as_bytes_goes_on_where_it_stood():
+def test_a_stream_kept_as_bytes_continues_where_it_stood():
     draws = GrowthDraws.seeded(9)
     main = (np.ones((3, 3), np.float32), np.ones(3, np.float32))  # fewer than 16: half a pair is left over
     draws.dendrite(main, Settings())

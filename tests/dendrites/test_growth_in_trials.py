@@ -67,7 +67,7 @@ def test_the_curve_says_what_was_trained(backend, data):
 @pytest.mark.parametrize(
     "mode", ["dendrites", "dendrites+hidden", "reset", "early-stop", "ratchet+dendrites"]
 )
-def test_a_trial_kept_after_any_loop_goes_on_to_the_same_bits(mode, backend, data, tmp_path):
+def test_a_trial_kept_after_any_loop_continues_to_the_same_bits(mode, backend, data, tmp_path):
     name, plus, rest = mode.partition("dendrites")
     spec = growing(name + plus if plus else mode, knobs=EAGER + rest)
     kept = {}

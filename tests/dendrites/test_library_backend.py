@@ -73,7 +73,7 @@ class Drive:
         return self.backend.population(shape, ("p",), self.images, BATCH)
 
     def again(self) -> None:
-        """Go on in a new process, from what a checkpoint holds."""
+        """Continue in a new process, from what a checkpoint holds."""
         state = json.loads(json.dumps(self.schedule.state()))
         self.backend.close()
         if self.moments is not None:
@@ -132,7 +132,7 @@ def test_the_library_grows_and_restores_the_networks_that_our_draws_grow_and_we_
 
 
 @needs_library
-def test_a_trial_that_goes_on_in_new_processes_ends_with_the_same_bits(images, whole):
+def test_a_trial_that_continues_in_new_processes_ends_with_the_same_bits(images, whole):
     """Right after it first grew, and when it has grown for a while."""
     first = next(loop for loop, (_, _, decision, _) in enumerate(whole.log, 1) if decision.action == "grow")
 
@@ -197,7 +197,7 @@ def test_whole_trials_with_damage_and_dropout_are_those_of_the_reference(images)
 
 
 @needs_library
-def test_a_trial_that_was_cut_off_goes_on_from_its_checkpoint(images, tmp_path):
+def test_a_trial_that_was_cut_off_continues_from_its_checkpoint(images, tmp_path):
     spec, files = of_trial("dendrites"), CheckpointFiles(tmp_path / "mnist_lkg")
     (half,) = trained([spec.until(9)], images, LibraryBackend())
     files.save(half, lkg_too=True)

@@ -164,7 +164,7 @@ def test_the_first_growth_of_a_fixed_schedule_is_predicted(every, first, least):
         ]
     ),
 )
-def test_a_schedule_kept_as_json_goes_on_as_if_nothing_had_happened(scores, cut, settings):
+def test_a_schedule_kept_as_json_continues_as_if_nothing_had_happened(scores, cut, settings):
     whole, decisions = play(settings, scores)
     first, before = play(settings, scores[:cut])
     second = Schedule.from_state(json.loads(json.dumps(first.state())))

@@ -70,7 +70,7 @@ def test_a_disk_that_fills_up_during_a_run_costs_one_loop(tmp_path, uninterrupte
 
 
 @needs_mounts
-def test_a_run_on_a_full_file_system_goes_on_when_there_is_room(tmp_path, uninterrupted):
+def test_a_run_on_a_full_file_system_continues_when_there_is_room(tmp_path, uninterrupted):
     """A tmpfs of 1.5 MB: what is kept at first fits into it, what is kept later does not."""
     disk, full, roomy = (tmp_path / name for name in ("disk", "full", "roomy"))
     for folder in (disk, full, roomy):

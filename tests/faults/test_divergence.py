@@ -62,7 +62,7 @@ def test_divergence_after_good_loops_leaves_what_they_reached(data, tmp_path, mo
         assert after.moments.steps == before.moments.steps
 
 
-def test_a_diverged_network_goes_on_to_learn_at_a_lower_rate(data, tmp_path):
+def test_a_diverged_network_continues_to_learn_at_a_lower_rate(data, tmp_path):
     train(data, tmp_path, "plain", learning_rate=1e3)
     record, trial = train(data, tmp_path, "plain", learning_rate=1e-3)
     assert [entry.diverged for entry in record.curve] == [True] * 3 + [False] * 3

@@ -120,7 +120,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(tmp_path, uninte
 
 
 @pytest.mark.parametrize("number, threads", [(signal.SIGTERM, "2"), (signal.SIGINT, "1")])
-def test_an_interrupted_run_ends_cleanly_and_goes_on_to_the_same_bits(
+def test_an_interrupted_run_ends_cleanly_and_continues_to_the_same_bits(
     tmp_path, uninterrupted, number, threads
 ):
     """SIGINT goes to the whole process group, as Ctrl-C does."""

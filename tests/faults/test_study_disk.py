@@ -35,7 +35,7 @@ def kept(store: Store) -> dict[str, object]:
 
 @needs_mounts
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_study_on_a_full_disk_ends_in_one_sentence_and_goes_on_when_there_is_room(tmp_path, threads):
+def test_a_study_on_a_full_disk_ends_in_one_sentence_and_continues_when_there_is_room(tmp_path, threads):
     """A tmpfs of 1.5 MB: what two architectures need fits into it, the networks of five do not."""
     grid, disk, full, roomy, whole = (
         tmp_path / name for name in ("grid.toml", "disk", "full", "roomy", "whole")

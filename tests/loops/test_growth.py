@@ -140,7 +140,7 @@ def test_mixed_precision_and_accumulated_gradients_go_on_across_growth():
     )
 
 
-def test_a_controller_may_reject_a_dendrite_and_training_goes_on():
+def test_a_controller_may_reject_a_dendrite_and_training_continues():
     asked = []
 
     def never(proposal):

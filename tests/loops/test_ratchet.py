@@ -123,7 +123,7 @@ def test_dose_0_is_none_to_the_bit():
     assert all(map(same, run("none", scores)[2], run("hidden:dose=0", scores)[2]))
 
 
-def test_without_the_ratchet_training_goes_on_and_the_best_is_kept():
+def test_without_the_ratchet_training_continues_and_the_best_is_kept():
     network, ratchet, after = run("plain", [0.3, 0.2, 0.1])
     assert ratchet.accepted == [True, True, True]
     assert not same(after[0], after[1])

@@ -162,7 +162,7 @@ def test_every_mode_trains_the_same_bits_again_and_leaks_nothing_to_the_next():
 
 @pytest.mark.parametrize("mode", ["hidden", "plain", "dendrites:switch_mode=every", "hidden/persist-masked"])
 @pytest.mark.parametrize("problem", [TinyCNN, TinyLora, Regression])
-def test_a_trial_that_is_kept_after_every_loop_goes_on_to_the_same_bits(problem, mode, tmp_path):
+def test_a_trial_that_is_kept_after_every_loop_continues_to_the_same_bits(problem, mode, tmp_path):
     files = CheckpointFiles(tmp_path / "kept" / "t")
     files.stem.parent.mkdir()
 

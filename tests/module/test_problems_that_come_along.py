@@ -78,7 +78,7 @@ def test_what_chance_scores_is_the_share_of_the_largest_class(problem):
     assert CNN(dataset="of-mine.npz").metric.chance is None
 
 
-def test_a_trial_goes_on_when_its_problem_has_learnt_what_chance_scores():
+def test_a_trial_continues_when_its_problem_has_learnt_what_chance_scores():
     fields = Digits().reference().to_dict()
     before = ProblemReference.from_dict({**fields, "metric": {**fields["metric"], "chance": None}})
     assert before != Digits().reference()

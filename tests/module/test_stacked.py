@@ -149,7 +149,7 @@ def test_with_batchnorm_losses_and_statistics_are_those_of_the_plain_loop():
                 assert ours == 3
 
 
-def test_an_optimizer_that_goes_on_and_settings_of_each_trial():
+def test_an_optimizer_that_continues_and_settings_of_each_trial():
     problem = DigitsMLP()
     plain, stacked = population(ModulePopulation, problem), population(StackedPopulation, problem)
     for one in (plain, stacked):
@@ -219,7 +219,7 @@ def test_modes_act_on_a_slice_and_the_numbers_are_those_of_the_plain_loop():
         assert [e.accuracy for e in ours.curve] == pytest.approx([e.accuracy for e in theirs.curve], abs=2)
 
 
-def test_a_trial_goes_on_alone_in_its_slot_to_the_same_bits():
+def test_a_trial_continues_alone_in_its_slot_to_the_same_bits():
     problem, modes = Digits(channels=4, hidden=8), ("none", "hidden")
     backend = StackedBackend(problem.reference())
     whole = trials_of(problem, *modes)
@@ -306,7 +306,7 @@ def test_a_study_says_which_problem_is_not_stacked_and_is_verified_in_the_same_w
     assert all(check.same_numerics for check in found.checks)
 
 
-def test_train_says_which_way_it_goes_and_goes_on_that_way(tmp_path, capsys):
+def test_train_says_which_way_it_goes_and_continues_that_way(tmp_path, capsys):
     given = {"until": 2, "trials": 3, "learning_rate": 1e-2, "progress": False, "threads": 1}
     notes = []
     for name, problem in (("taken", Digits(channels=4, hidden=8)), ("not", problem_of(Dropping))):

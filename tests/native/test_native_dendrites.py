@@ -130,7 +130,7 @@ def test_units_that_never_act_are_skipped_exactly(digits, native):
                 assert not np.allclose(new[:, 1], old[:, 1] * factor, rtol=1e-5)
 
 
-def test_a_grown_network_goes_on_where_it_was_with_moments_and_all(digits, native):
+def test_a_grown_network_continues_where_it_was_with_moments_and_all(digits, native):
     shape = grown("[1*12]", (2, 1), digits)
     vectors = {}
     for backend in (native, EXACT):

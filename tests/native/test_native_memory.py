@@ -1,4 +1,4 @@
-"""Where memory ends, one sentence says so, and what is there goes on."""
+"""Where memory ends, one sentence says so, and what is there continues."""
 
 import os
 import subprocess

@@ -98,7 +98,7 @@ def test_dropout_masks_are_those_of_the_stream(dropout_of_ones):
 
 
 @pytest.mark.parametrize("architecture", ["[1*16]", "[3*20]"])
-def test_an_optimizer_that_is_kept_goes_on_as_in_the_reference(architecture, digits, native):
+def test_an_optimizer_that_is_kept_continues_as_in_the_reference(architecture, digits, native):
     shape = shape_of(architecture, digits)
     vectors = {}
     for backend in (native, EXACT):
@@ -113,7 +113,7 @@ def test_an_optimizer_that_is_kept_goes_on_as_in_the_reference(architecture, dig
 
 
 def test_slots_of_one_population_may_be_at_different_steps(digits, native):
-    """One slot goes on with its moments, one starts afresh; each does what it does alone."""
+    """One slot continues with its moments, one starts afresh; each does what it does alone."""
     shape = shape_of("[2*10]", digits)
     moments = trained(native, shape, digits, {0: epoch_of(shape, digits, REGIMES[0])})[0].moments(0)
     kept = epoch_of(shape, digits, REGIMES[0], loop=2, moments=moments)

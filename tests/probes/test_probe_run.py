@@ -127,7 +127,7 @@ def test_other_settings_replace_a_measure_and_leave_the_others(store):
     assert all(when != before[name] for name, when in times(store).items())
 
 
-def test_a_killed_run_goes_on_to_the_same_files(measured, store):
+def test_a_killed_run_continues_to_the_same_files(measured, store):
     command = [sys.executable, "-m", "frustration", "probe", str(store.root)]
     command += ["--draws", str(QUICK.draws), "--images", str(QUICK.images), "--workers", "2"]
     for files in (1, 6):
@@ -145,7 +145,7 @@ def test_a_killed_run_goes_on_to_the_same_files(measured, store):
     assert contents(store) == contents(measured)
 
 
-def test_stopped_it_keeps_what_it_has_and_goes_on_from_there(measured, store):
+def test_stopped_it_keeps_what_it_has_and_continues_from_there(measured, store):
     stop = threading.Event()
     heard = []
 
@@ -165,7 +165,7 @@ def test_stopped_it_keeps_what_it_has_and_goes_on_from_there(measured, store):
     assert contents(store) == contents(measured)
 
 
-def test_a_damaged_network_is_one_sentence_and_the_rest_goes_on(measured, store):
+def test_a_damaged_network_is_one_sentence_and_the_rest_continues(measured, store):
     victim = sorted(store.ids()[0])[4]
     flip(store.network_path(victim))
     heard = []

@@ -81,7 +81,7 @@ def test_the_trials_are_those_of_a_study_without_a_pilot(store, rows, tmp_path):
     assert {trial_id: every[trial_id] for trial_id in bits(store)} == bits(store)
 
 
-def test_a_run_that_was_stopped_goes_on_in_either_part(store, piloted, tmp_path):
+def test_a_run_that_was_stopped_continues_in_either_part(store, piloted, tmp_path):
     prepared, again = prepare(piloted), Store(tmp_path)
     for trial_id in list(store.ids()[0])[::2]:  # as if it had been killed here and there
         again.write_record(store.record(trial_id))

@@ -169,7 +169,7 @@ def new_checkpoints(work: Path, seen: Set[bytes]) -> set[bytes]:
     return found - seen
 
 
-def test_asked_to_stop_it_keeps_what_is_done_and_goes_on_later(tmp_path, uninterrupted):
+def test_asked_to_stop_it_keeps_what_is_done_and_continues_later(tmp_path, uninterrupted):
     stop = threading.Event()
     seen = []
 

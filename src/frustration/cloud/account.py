@@ -75,7 +75,7 @@ class Cloud:
         plan = read_plan(self.s3, place)
         if plan is None:
             there = self.studies()
-            lies = f"there are {', '.join(there)}" if there else "there is none"
+            known = f"there are {', '.join(there)}" if there else "there is none"
             hint = did_you_mean(place.study, there)
-            raise InputError(f"no study {place.study} was launched to {place.uri(place.root)}{hint}; {lies}")
+            raise InputError(f"no study {place.study} was launched to {place.uri(place.root)}{hint}; {known}")
         return plan

@@ -137,7 +137,7 @@ def digest(files: Files) -> str:
 
 
 @dataclass(kw_only=True)
-class Parcels:
+class Bundle:
     """Code, data and wheels for containers, with the digests that identify them in S3."""
 
     code: Mapping[str, bytes]
@@ -145,7 +145,7 @@ class Parcels:
     wheels: Wheels
 
     @classmethod
-    def of(cls, datasets: Iterable[str], wheels: Wheels) -> Parcels:
+    def of(cls, datasets: Iterable[str], wheels: Wheels) -> Bundle:
         return cls(code=code_files(), data=data_files(datasets), wheels=wheels)
 
     @cached_property

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from frustration.cloud.account import Cloud
-from frustration.cloud.bundle import Parcels, wheels_for
+from frustration.cloud.bundle import Bundle, wheels_for
 from frustration.cloud.clients import CloudError, code_of, message_of, said
 from frustration.cloud.estimator import Estimator, Offer
 from frustration.cloud.jobs import Job, PackJobs, by_pack, done_packs, list_jobs
@@ -84,8 +84,8 @@ class Launch:
         return Place.of(self.settings, self.study.name)
 
     @cached_property
-    def parcels(self) -> Parcels:
-        return Parcels.of(self.study.datasets, wheels_for(self.wheels, self.settings))
+    def bundle(self) -> Bundle:
+        return Bundle.of(self.study.datasets, wheels_for(self.wheels, self.settings))
 
     def plan(self, write: bool) -> CloudPlan:
         """What all launchers of this study share; extended by trials that no plan holds yet."""
@@ -152,7 +152,7 @@ class Launch:
             self.place,
             task.pack,
             task.attempt,
-            self.parcels.digests,
+            self.bundle.digests,
             checkpoint_seconds=self.checkpoint_seconds,
             device=self.device,
             rerun=task.rerun,

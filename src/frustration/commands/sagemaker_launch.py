@@ -122,7 +122,7 @@ def _really(options: flags.LaunchOptions, launch: Launch, cloud: Cloud) -> int:
         _ask_leave(options, launch.offer(stands.todo))
     if not stands.todo and not (options.wait and stands.running):
         return 1 if stands.exhausted else 0
-    for folder, files in launch.parcels.by_folder(launch.place, _note):
+    for folder, files in launch.bundle.by_folder(launch.place, _note):
         if put := upload(cloud.s3, launch.place, folder, files):
             _say([f"{launch.place.uri(folder)}: {put} files uploaded"])
     launcher = Launcher(launch, cloud.sagemaker, options.instances, options.poll, lambda line: _say([line]))

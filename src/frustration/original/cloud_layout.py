@@ -88,7 +88,7 @@ class CellOutcome:
 
 
 @dataclass(kw_only=True)
-class OriginalHarvest:
+class OriginalResults:
     """All cells that were asked for."""
 
     cells: list[OriginalCell] = field(default_factory=list)
@@ -141,16 +141,16 @@ class OriginalCollector:
     observe: Callable[[int, int], None] = lambda done, total: None
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def run(self) -> OriginalHarvest:
-        harvest = OriginalHarvest()
+    def run(self) -> OriginalResults:
+        results = OriginalResults()
         try:
             known = known_to_service(self.cloud)
         except CloudError as error:  # what is stored in S3 can be read without
             known = {}
-            harvest.remarks.append(f"the states of the jobs are not known: {error}")
+            results.remarks.append(f"the states of the jobs are not known: {error}")
         jobs = {job.name: job for job in find(self.cloud)}
         jobs |= {name: job for name in known if (job := parse(name))}
-        read, damaged = self._read(jobs.values(), harvest)
+        read, damaged = self._read(jobs.values(), results)
         most = self.trials or max((len(trials) for trials in read.values()), default=0)
         by_cell: dict[tuple[Architecture, str], list[OriginalJob]] = {}
         for job in sorted(jobs.values(), key=lambda job: job.time):
@@ -162,12 +162,12 @@ class OriginalCollector:
                     architecture=cell[0], mode=cell[1], job=outcome.job, trials=tuple(trials[: self.trials])
                 )
                 kept.write(self.folder)
-                harvest.cells.append(kept)
-            harvest.outcomes.append(outcome)
-        return harvest
+                results.cells.append(kept)
+            results.outcomes.append(outcome)
+        return results
 
     def _read(
-        self, jobs: Collection[OriginalJob], harvest: OriginalHarvest
+        self, jobs: Collection[OriginalJob], results: OriginalResults
     ) -> tuple[dict[str, list[OriginalTrial]], dict[str, str]]:
         """(job -> trials, job -> why its archive is not taken)"""
         read: dict[str, list[OriginalTrial]] = {}
@@ -181,7 +181,7 @@ class OriginalCollector:
                 read[job.name] = trials
             if why:
                 damaged[job.name] = why
-            harvest.remarks += [f"{job.name}: {remark}" for remark in remarks]
+            results.remarks += [f"{job.name}: {remark}" for remark in remarks]
             done += 1
             self.observe(done, len(jobs))
 

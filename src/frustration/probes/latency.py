@@ -87,7 +87,7 @@ def in_turns(runs: Mapping[Key, Callable[[], object]]) -> dict[Key, float]:
     """The least CPU time of one run of each, in seconds, of this thread.
 
     They are run in turns, some milliseconds each, in many rounds: other work slows all of them alike, and
-    the least of many times is the one that was disturbed least.
+    the fastest of many runs is the least disturbed.
     """
     least = dict.fromkeys(runs, math.inf)
     for _ in range(ROUNDS):

@@ -44,7 +44,7 @@ class Arm:
     flops: float
     """Of one forward pass of one sample."""
     latency: dict[int, float]
-    """CPU seconds of what a user runs, by samples in it: median over the trials of the least of many runs."""
+    """CPU seconds of what a user runs, by samples in it: the fastest of many runs, median over the trials."""
     memory: dict[int, float]
     """Bytes of all tensors that are alive at once in it, weights included."""
     seconds: float

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 if TYPE_CHECKING:
     from frustration.cloud.collection import Collection
-    from frustration.original.cloud_layout import OriginalHarvest
+    from frustration.original.cloud_layout import OriginalResults
 
 SHOWN = 20
 
@@ -31,7 +31,7 @@ def of_study(name: str, found: Collection, root: Path) -> Iterator[str]:
     yield from _remarks(found.remarks)
 
 
-def of_original(found: OriginalHarvest, folder: Path) -> Iterator[str]:
+def of_original(found: OriginalResults, folder: Path) -> Iterator[str]:
     """The same of cells in the layout of the original project."""
     yield f"{len(found.cells):,} of {len(found.outcomes):,} cells of the original's layout are in {folder}"
     yield from _outcomes("cells", [(f"{one.architecture} {one.mode}", one) for one in found.outcomes])

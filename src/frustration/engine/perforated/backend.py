@@ -138,16 +138,16 @@ class LibraryPopulation:
         if 0 not in epochs:
             return [float("nan")]
         epoch, moments = epochs[0], epochs[0].moments
-        goes_on = moments is not None and moments is self.trainer.handed_out
+        continues = moments is not None and moments is self.trainer.handed_out
         self.trainer.handed_out = None  # from here on the optimizer has another
-        sent = moments if moments is not None and not goes_on else OptimizerState({}, {})
+        sent = moments if moments is not None and not continues else OptimizerState({}, {})
         message, _ = self.trainer.running().ask(
             "train",
             {"order": epoch.order, **sent.vectors},
             stop,
             settings=dataclasses.asdict(epoch.settings),
             dropout_key=str(epoch.dropout_key),
-            goes_on=goes_on,
+            continues=continues,
             numbers=dict(sent.numbers),
         )
         return [float(message["loss"])]

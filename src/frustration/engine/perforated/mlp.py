@@ -44,9 +44,9 @@ class MLPTrainee(Trainee):
     def _guest_weights(self) -> Vector:
         return self._visitor[0].vector
 
-    def _epoch(self, epoch: Epoch, goes_on: bool) -> float:
+    def _epoch(self, epoch: Epoch, continues: bool) -> float:
         module, settings = self.network.module.train(), epoch.settings
-        if goes_on and self._optimizer is not None:
+        if continues and self._optimizer is not None:
             optimizer = self._optimizer
             optimizer.param_groups[0].update(lr=settings.learning_rate, weight_decay=settings.weight_decay)
         else:

@@ -127,9 +127,9 @@ class ModuleTrainee(Trainee):
     def _guest_weights(self) -> Vector:
         return self._visitor.weights(0)
 
-    def _epoch(self, epoch: Epoch, goes_on: bool) -> float:
+    def _epoch(self, epoch: Epoch, continues: bool) -> float:
         population = self.population
-        if goes_on:
+        if continues:
             epoch = dataclasses.replace(epoch, moments=population.moments(0))
         with self._at_the_users():
             (loss,) = population.train({0: epoch}, threading.Event())

@@ -124,7 +124,7 @@ class Trainee(ABC):
         *,
         settings: dict[str, float],
         dropout_key: str,
-        goes_on: bool,
+        continues: bool,
         numbers: dict[str, float],
         order: NDArray[np.int64],
         **vectors: Vector,
@@ -141,11 +141,11 @@ class Trainee(ABC):
             dropout_key=int(dropout_key),
             moments=OptimizerState(vectors, numbers) if vectors or numbers else None,
         )
-        return {"loss": self._epoch(epoch, goes_on and self._optimizer is not None)}, {}
+        return {"loss": self._epoch(epoch, continues and self._optimizer is not None)}, {}
 
     @abstractmethod
-    def _epoch(self, epoch: Epoch, goes_on: bool) -> float:
-        """Train one epoch, with the optimizer as it is where it goes on; sets `_optimizer`."""
+    def _epoch(self, epoch: Epoch, continues: bool) -> float:
+        """Train one epoch, keeping the optimizer where it continues; sets `_optimizer`."""
 
     def moments(self) -> Reply:
         if self._optimizer is None:
@@ -213,7 +213,7 @@ class Trainee(ABC):
         weights: Vector,
         best_weights: Vector | None = None,
     ) -> Reply:
-        """Go on from what `state` said and the two networks, as if nothing had come between."""
+        """Continue from what `state` said and the two networks, as if nothing had come between."""
         if best is not None and best_weights is not None:
             self._place(best_dendrites, best_weights, best)
             UPA.save_system(self.network.module, SAVE_NAME, "best_model")
