@@ -9,6 +9,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,10 @@ from frustration.errors import FrustrationError, InputError
 
 LOCK = ".lock"
 """The name of the lock of a model directory."""
+DAMAGED = ".damaged"
+"""How the names of files begin to end that could not be read and were set aside; nothing reads them."""
+NO_FILES = frozenset({errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT})
+"""Of errors in reading: something is in the place of a file of ours that is none. Others may pass."""
 _OURS = b"frustration-engine\n"
 """What our lock files hold, because other programs name theirs so too."""
 
@@ -114,6 +119,16 @@ def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
         raise StorageError(
             f"cannot write {path}: {error.strerror}; what was there before is untouched"
         ) from None
+
+
+def set_aside(path: Path) -> Path:
+    """Rename what is damaged, whatever it is, so that its place is free; returns where it is now."""
+    names = (path.with_name(f"{path.name}{DAMAGED}-{number}") for number in count(1))
+    free = next(name for name in names if not os.path.lexists(name))
+    try:
+        return path.rename(free)
+    except OSError as error:
+        raise StorageError(f"cannot rename {path}: {error.strerror}") from None
 
 
 def write_behind(path: Path, at: int, content: bytes) -> None:

@@ -143,7 +143,10 @@ FAILURE: Final[Table] = {"id": TEXT, "spec": OBJECT, "traceback": TEXT}
 
 
 class RecordError(InputError):
-    """What is wrong with a record; `newer` if a later version of this program wrote it."""
+    """What is wrong with a record.
+
+    `newer`: it need not be damaged; a later version of this program wrote it, or one with other modes.
+    """
 
     def __init__(self, sentence: str, newer: bool = False) -> None:
         super().__init__(sentence)
@@ -337,7 +340,7 @@ def _spec(fields: dict[str, Any]) -> TrialSpec:
     try:
         return _first_spec(json.dumps({**fields, "trial": 0})).numbered(fields["trial"])
     except InputError as error:
-        raise RecordError(f"its spec cannot be understood: {error}") from None
+        raise RecordError(f"its spec cannot be understood: {error}", newer=True) from None
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise RecordError(f"its spec is not a whole one ({error!r})") from None
 

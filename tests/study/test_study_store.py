@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 from study_kit import bits, ran, synthetic_records, tiny
 
+from frustration.commands import study_status
+from frustration.commands.study import main as study_command
 from frustration.errors import InputError
 from frustration.files import StorageError, in_turn
 from frustration.record_reading import RecordError, read_failure
-from frustration.sealed_json import seal
+from frustration.report.reading import read_study
+from frustration.sealed_json import seal, unseal
 from frustration.study import store as store_module
 from frustration.study.merge import union
 from frustration.study.store import Store
-from frustration.terminal.study_tables import main_table
+from frustration.terminal.study_tables import main_table, own_lines
 
 MANY = 2_000
 
@@ -124,6 +127,84 @@ def test_what_the_index_names_but_no_record_holds_is_not_listed(tmp_path):
     assert {line["id"] for line in store.summaries()} == {record.spec.id for record in records[1:]}
 
 
+def test_a_line_of_the_index_counts_for_its_own_record_alone_and_only_as_it_was_then(tmp_path):
+    """Lines that are exchanged, each under a digest that agrees, and a record that is written anew."""
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    for record in synthetic_records(4):
+        store.write_record(record)
+    before = store.summaries()
+    index = store.root / "index.jsonl"
+    lines = [unseal(line)[0] for line in index.read_bytes().splitlines() if line]
+    first, second = lines[:2]
+    first["id"], second["id"] = second["id"], first["id"]
+    index.write_text("".join(f"{seal(line)}\n" for line in lines))
+    assert store.summaries() == before
+    path = store.record_path(before[0]["id"])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"loss": 2.0', b'"loss": 2.5', 1))
+    complaints: list[str] = []
+    assert store.summaries(complaints.append) == before[1:]
+    assert [path.name in one and "digest" in one for one in complaints] == [True]
+    path.write_bytes(content)
+    assert store.summaries() == before
+
+
+PLACES = {
+    "flipped": lambda path: path.write_bytes(path.read_bytes().replace(b'"loss": 2', b'"loss": 3', 1)),
+    "empty": lambda path: path.write_bytes(b""),
+    "another trial's": lambda path: path.write_bytes(next(path.parents[1].glob("*/*.json")).read_bytes()),
+    "folder": lambda path: (path.unlink(), path.mkdir()),
+    "pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "hole": lambda path: os.truncate(path, 2**37),
+    "link to nowhere": lambda path: (path.unlink(), path.symlink_to("nowhere")),
+    "link to itself": lambda path: (path.unlink(), path.symlink_to(path)),
+}
+
+
+@pytest.mark.parametrize("what", PLACES)
+def test_what_is_no_record_is_named_everywhere_and_a_run_sets_it_aside_and_trains_that_trial(
+    what, tmp_path, capsys
+):
+    store, _ = ran(tmp_path / "tiny")
+    whole = bits(store)
+    path = store.record_path(max(whole))
+    PLACES[what](path)
+    place = str(store.root)
+    for command in (["status"], ["show"], ["export"], ["run", "--dry-run", "--no-estimate"], ["seal"]):
+        study_command([command[0], place, *command[1:]])
+        said = capsys.readouterr()
+        assert f"{path} " in said.err + said.out, command
+        assert "`frustration study run tiny` set it aside" in said.err + said.out, command
+        assert "8 of 8" not in said.out
+        assert "8 done" not in said.out
+    (skipped,) = read_study(store.root).skipped
+    assert skipped.path == path
+    ran(store.root)
+    assert bits(store) == whole
+    assert [one.name for one in path.parent.glob("*damaged*")] == [f"{path.name}.damaged-1"]
+    assert not read_study(store.root).skipped
+
+
+def test_a_record_of_a_newer_version_or_of_an_unknown_mode_is_never_set_aside(tmp_path):
+    store = Store(tmp_path / "study")
+    store.create(tiny())
+    for record, old, new in zip(
+        synthetic_records(2),
+        ('"record_schema": 1', '"mode": "hidden"'),
+        ('"record_schema": 7', '"mode": "x"'),
+        strict=True,
+    ):
+        store.write_record(record)
+        path = store.record_path(record.spec.id)
+        fields = json.loads(path.read_text().replace(old, new))
+        del fields["sha256"]
+        path.write_text(seal(fields))
+    assert len(store.listed()[1]) == 2
+    store.set_aside_damaged()
+    assert len(store.ids()[0]) == 2
+
+
 def test_thousands_of_records_are_listed_from_the_index_alone(large, monkeypatch):
     monkeypatch.setattr(Store, "head", lambda store, trial_id: pytest.fail(f"{trial_id} was read"))
     assert len(large.summaries()) == MANY
@@ -225,13 +306,30 @@ def test_a_record_that_was_copied_from_another_study_is_in_no_mean(other, tmp_pa
     (record,) = synthetic_records(1)
     assert (record.spec.meta_loops, record.spec.seed, record.spec.trial) == (2, 0, 0)
     store.write_record(record)
-    before = list(main_table(study, store).columns[2].cells)
+
+    def column() -> list[object]:
+        return list(main_table(study, store, own_lines(study, store)).columns[2].cells)
+
+    before = column()
     assert before == ["1/4", "0", "0", "0"]
     spec = replace(record.spec, **other)
     curve = tuple(replace(record.curve[0], loop=loop) for loop in range(1, spec.meta_loops + 1))
     store.write_record(replace(record, spec=spec, loop=spec.meta_loops, curve=curve))
-    assert list(main_table(study, store).columns[2].cells) == before
-    assert "left out: 1 trials whose number, loops or seed" in capsys.readouterr().err
+    assert column() == before
+    assert "left out: 1 trial of other data or settings than tiny has" in capsys.readouterr().err
+
+
+def test_a_record_of_other_data_or_settings_that_no_table_shows_is_in_no_mean(tmp_path, capsys):
+    store, _ = ran(tmp_path / "tiny")
+    study = store.study()
+    before = own_lines(study, store)
+    assert len(before) == 8
+    record = store.record(before[0]["id"])
+    for other in ({"dataset_digest": "f" * 64}, {"batch_size": 100}):
+        store.write_record(replace(record, spec=replace(record.spec, **other)))
+    assert own_lines(study, store) == before
+    assert "left out: 2 trials of other data or settings than tiny has" in capsys.readouterr().err
+    assert study_status.state(store)["done"] == 8
 
 
 def test_a_record_under_another_name_is_refused(tmp_path):

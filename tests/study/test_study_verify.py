@@ -6,6 +6,7 @@ import shutil
 import pytest
 from study_kit import ran, tiny
 
+from frustration.commands.study import main as study_command
 from frustration.engine.torch import TorchBackend
 from frustration.errors import InputError
 from frustration.study.store import Store
@@ -80,11 +81,21 @@ def test_a_tampered_record_is_found_out(change, word, copy):
     assert any(word in difference for difference in bad.differences)
 
 
-def test_a_record_that_was_changed_by_hand_ends_in_one_sentence(copy):
-    path = copy.record_path(min(copy.ids()[0]))
-    path.write_text(path.read_text().replace('"accepted": true', '"accepted": false', 1))
-    with pytest.raises(InputError, match=r"does not agree with its digest.*remove it"):
-        verify(copy, count=100)
+def test_what_cannot_be_verified_is_named_and_the_others_are_verified(copy, capsys):
+    changed, folder, *_ = (copy.record_path(trial_id) for trial_id in sorted(copy.ids()[0]))
+    changed.write_text(changed.read_text().replace('"accepted": true', '"accepted": false', 1))
+    folder.unlink()
+    folder.mkdir()
+    verification = verify(copy, count=100)
+    assert [check.passed for check in verification.checks] == [True] * 10
+    assert not verification.passed
+    first, second = sorted(verification.impossible)
+    assert first.startswith(f"{changed} is not a whole record (its content does not agree with its digest")
+    assert second.startswith(f"{folder} is not a record (Is a directory); remove it, or let")
+    assert study_command(["verify", str(copy.root), "--count", "100"]) == 1
+    said = capsys.readouterr()
+    assert "verified: 10 of 10 trials gave the same bits" in said.out
+    assert sorted(said.err.splitlines()) == [f"study: {first}", f"study: {second}"]
 
 
 def test_other_numerics_are_reported_as_such(copy, monkeypatch):
@@ -113,7 +124,7 @@ def test_where_nothing_is_finished_nothing_can_be_verified(tmp_path):
         verify(store, count=3)
 
 
-def test_trials_of_other_data_are_refused(copy):
+def test_trials_of_other_data_are_named(copy):
     victim = min(copy.ids()[0])
     record = json.loads(copy.record_path(victim).read_text())
     record["spec"]["dataset_digest"] = "0" * 64
@@ -125,5 +136,9 @@ def test_trials_of_other_data_are_refused(copy):
     path = copy.record_path(record["id"])
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(record))
-    with pytest.raises(InputError, match="are not the data that is here now"):
-        verify(copy, count=1)
+    verification = verify(copy, count=1)
+    (sentence,) = verification.impossible
+    assert "are not the data that is here now" in sentence
+    assert not verification.checks
+    assert not verification.passed
+    assert study_command(["verify", str(copy.root)]) == 1

@@ -97,12 +97,13 @@ def _status(options: flags.StatusOptions) -> int:
 
 
 def _show(options: flags.ShowOptions) -> int:
-    from frustration.terminal.study_tables import main_table
+    from frustration.terminal.study_tables import main_table, own_lines
 
     store = flags.open_store(options)
     study = store.study()
-    finished, _ = store.ids()
-    say_all(f"{study.name}: {len(finished):,} of {study.size:,} trials done", "", main_table(study, store))
+    lines = own_lines(study, store)
+    table = main_table(study, store, lines)
+    say_all(f"{study.name}: {len(lines):,} of {study.size:,} trials done", "", table)
     say_all("std: over trials, divided by n (ddof 0).")
     return 0
 
@@ -110,15 +111,19 @@ def _show(options: flags.ShowOptions) -> int:
 def _verify(options: flags.VerifyOptions) -> int:
     from frustration.report.formatting import apart, change, points
     from frustration.study.verify import verify
+    from frustration.terminal.study_tables import complain
 
     def report(check: Check) -> None:
         print(_verdict(check), flush=True)
 
     store = flags.open_store(options)
     result = verify(store, options.count, options.seed, options.backend, options.device, report)
+    for sentence in result.impossible:
+        complain(sentence)
     bad = sum(not check.passed for check in result.checks)
     if bad:
         print(f"{bad} of {len(result.checks)} trials do not give what their records say")
+    if not result.checks or bad:
         return 1
     same = sum(check.same_numerics for check in result.checks)
     words = [f"{same} of {len(result.checks)} trials gave the same bits"] if same else []
@@ -137,7 +142,7 @@ def _verify(options: flags.VerifyOptions) -> int:
             f"{apart(points(shift.value, 3), result.metric)} "
             f"(95 % interval {shift.low:+.3f} to {shift.high:+.3f}; exact sign flips p = {test.p:.3g})"
         )
-    return 0
+    return 0 if result.passed else 1
 
 
 def _verdict(check: Check) -> str:

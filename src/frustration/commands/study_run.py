@@ -92,7 +92,7 @@ def plan(options: EngineOptions, study: Study, store: Store) -> int:
     if study.analysis.pilot:
         prepared = after_pilot(prepared, store) or at_rates(prepared, first_rates(prepared.grid))
     _warn(prepared, options, store)
-    done = store.ids()[0]
+    done = {line["id"] for line in store.listed()[0]}
     missing = len({spec.id for spec in prepared.specs} - done)
     twins = sum(planned.spec.id not in done for planned in prepared.twins.all)
     kind = noun(study.problems, study.architectures)

@@ -16,17 +16,20 @@ STATES = {"failed": "failed", "begun": "begun", "groups_at_work": "groups being 
 
 
 def state(store: Store) -> dict[str, Any]:
-    """Where a study stands, from the names of its files and its locks alone."""
-    finished, failed = store.ids()
+    """Where a study stands; of damaged records and trials of other studies, stderr has a sentence each."""
+    from frustration.terminal.study_tables import own_lines
+
+    failed = store.ids()[1]
     causes: dict[str, int] = {}
     for failure in store.failures():
         cause = last_line(failure["traceback"])
         causes[cause] = causes.get(cause, 0) + 1
     study = store.study()
+    done = own_lines(study, store)
     return {
         "study": study.name,
         "trials": study.size,
-        "done": len(finished),
+        "done": len(done),
         "failed": len(failed),
         "begun": len(store.begun()),
         "groups_at_work": store.at_work(),

@@ -12,7 +12,7 @@ from typing import Any, cast
 from frustration.architecture import Architecture
 from frustration.errors import InputError, last_line
 from frustration.files import read_file
-from frustration.record_reading import RecordError, finished_record, read_failure, read_spec
+from frustration.record_reading import RecordError, read_failure, read_spec
 from frustration.report.chosen_rates import choose_rates
 from frustration.report.results import Failure, Setting, Skipped, StudyResults
 from frustration.report.rows import CellParts, Identities, Row, Unusable
@@ -31,13 +31,12 @@ def read_study(root: Path) -> StudyResults:
     skipped: list[Skipped] = []
     identities = Identities()
     for trial_id in sorted(finished):
-        path = store.record_path(trial_id)
         try:
-            record = _record(path, trial_id)
+            record = _record(store, trial_id)
             setting, architecture, identity = identities.of(record["spec"])
             row = Row.of(record)
         except Unusable as error:
-            skipped.append(Skipped(path=path, reason=str(error), newer=error.newer))
+            skipped.append(Skipped(path=store.record_path(trial_id), reason=str(error), newer=error.newer))
             continue
         key = setting, architecture, identity.label
         parts.setdefault(key, CellParts(setting, architecture, identity)).rows.append(row)
@@ -72,18 +71,13 @@ def _looks(store: Store) -> tuple[int, ...]:
     return tuple(look.trials * look.done // whole[look.trials] for look in looks)
 
 
-def _record(path: Path, trial_id: str) -> Mapping[str, Any]:
+def _record(store: Store, trial_id: str) -> Mapping[str, Any]:
     """A whole record of a schema that is known."""
     try:
-        found = finished_record(read_file(path))
-    except OSError as error:
-        raise Unusable(f"cannot be read: {error.strerror}") from None
-    except RecordError as error:
-        again = "" if error.newer else "; remove it, and `frustration study run` trains that trial again"
-        raise Unusable(f"cannot be used: {error}{again}", error.newer) from None
-    if found.spec.id != trial_id:
-        raise Unusable("does not contain the trial that it is named after")
-    return found.fields
+        return store.fields(trial_id).fields
+    except InputError as error:
+        reason = str(error).removeprefix(f"{store.record_path(trial_id)} ")
+        raise Unusable(reason, isinstance(error, RecordError) and error.newer) from None
 
 
 def _definition(store: Store, skipped: list[Skipped]) -> tuple[Study | None, str]:

@@ -14,14 +14,16 @@ from frustration.study.store import Store
 
 
 def before_a_run(prepared: Prepared, store: Store, backend: str | None) -> Iterator[str]:
-    """Of problems that raise, a missing native engine (unless a `backend` was asked for), problems that are
-    not stacked, too few loops for growth, and records made by other code."""
+    """Of damaged records, problems that raise, a missing native engine (unless a `backend` was asked for),
+    problems that are not stacked, too few loops for growth, and records made by other code."""
+    damaged = store.listed()[1]
+    yield from map(str, damaged.values())
     yield from raising(prepared)
     if instead := fallback(backend, (prepared.backend, prepared.device)):
         yield instead
     yield from plain_loops(prepared)
     yield from outlooks(prepared.specs)
-    yield from code_changes(store, prepared.specs)
+    yield from code_changes(store, (spec for spec in prepared.specs if spec.id not in damaged))
 
 
 def raising(prepared: Prepared) -> Iterator[str]:

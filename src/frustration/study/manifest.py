@@ -115,6 +115,19 @@ def read(path: Path) -> list[dict[str, Any]]:
     return runs
 
 
+def data_digests(root: Path) -> dict[tuple[str, float], str]:
+    """What identifies the data of the last run with each, by (data set or problem, training fraction)."""
+    parts = (part for run in read(manifest_path(root)) for part in run.get("data", ()))
+    return {(part["dataset"], part["train_fraction"]): part["digest"] for part in parts if _is_part(part)}
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, dict) or part.keys() != {"dataset", "train_fraction", "digest"}:
+        return False
+    texts = isinstance(part["dataset"], str) and isinstance(part["digest"], str)
+    return texts and isinstance(part["train_fraction"], int | float)
+
+
 def is_lost(root: Path) -> bool:
     """Whether the manifest was damaged once, so that it may have known of more looks and extensions."""
     return bool(_seen(manifest_path(root))["lost"])

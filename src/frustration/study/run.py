@@ -234,6 +234,7 @@ def _run_on(
     made_with = manifest.entry(digests(study, data), serving.backend, manifest.command_line())
     manifest.keep_run(store.root, made_with)
     specs = prepared.specs
+    store.set_aside_damaged()
     failed = store.ids()[1]
     if retry:
         for trial_id in failed:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,16 @@ from typing import Any, TypeVar
 from frustration.checkpoint import CheckpointFiles
 from frustration.curve_file import SUFFIX as CURVE
 from frustration.errors import InputError
-from frustration.files import PARTIAL, append, in_turn, is_held, make_folder, read_file, write_atomically
+from frustration.files import (
+    NO_FILES,
+    PARTIAL,
+    in_turn,
+    is_held,
+    make_folder,
+    read_file,
+    set_aside,
+    write_atomically,
+)
 from frustration.record import TrialRecord, write_failure
 from frustration.record_head import finished_head
 from frustration.record_reading import (
@@ -34,16 +43,15 @@ from frustration.record_reading import (
 )
 from frustration.saved import Checkpoint
 from frustration.sealed import CheckpointError
-from frustration.sealed_json import seal, unseal
+from frustration.sealed_json import seal
 from frustration.study import manifest
 from frustration.study.definition import Study
-from frustration.study.summary import SUMMARY, summary
-from frustration.typed import check
+from frustration.study.index import State, add_to_index, read_index, state_of
+from frustration.study.summary import summary
 
 Head = TypeVar("Head", bound=RecordHead)
 FAILED = ".failed.json"
 RECORD = ".json"
-INDEX = "index.jsonl"
 RESUME = ".resume.safetensors"
 PARTIAL_SECONDS = 3600
 
@@ -151,19 +159,26 @@ class Store:
 
     def ids(self) -> tuple[set[str], set[str]]:
         """(finished, failed) trials, by the names of the files alone."""
-        finished: set[str] = set()
-        failed: set[str] = set()
+        names = {entry.name for entry in self._kept()}
+        failed = {name.removesuffix(FAILED) for name in names if name.endswith(FAILED)}
+        finished = {name.removesuffix(RECORD) for name in names if _is_record(name)}
+        return finished, failed - finished
+
+    def _kept(self) -> Iterator[os.DirEntry[str]]:
+        """What lies in the folders of records, but for files that are half-written."""
         trials = self.root / "trials"
         for folder in os.scandir(trials) if trials.is_dir() else ():
             for entry in os.scandir(folder.path) if folder.is_dir() else ():
-                name = entry.name
-                if name.startswith("."):
-                    continue
-                if name.endswith(FAILED):
-                    failed.add(name.removesuffix(FAILED))
-                elif name.endswith(RECORD):
-                    finished.add(name.removesuffix(RECORD))
-        return finished, failed - finished
+                if not entry.name.startswith("."):
+                    yield entry
+
+    def _states(self) -> dict[str, State]:
+        """Of the record of every finished trial."""
+        return {
+            entry.name.removesuffix(RECORD): state_of(entry)
+            for entry in self._kept()
+            if _is_record(entry.name)
+        }
 
     def write_record(self, record: TrialRecord) -> None:
         """Keep a finished trial; if it is there already, that one stays."""
@@ -172,7 +187,7 @@ class Store:
         if path.exists():
             return
         record.write(path)
-        self._append_to_index([summary(fields_of(record))])
+        add_to_index(self.root, [(summary(fields_of(record)), state_of(path))])
         self.failure_path(record.spec.id).unlink(missing_ok=True)
 
     def write_failure(self, trial_id: str, spec: dict[str, Any], traceback: str) -> None:
@@ -247,17 +262,20 @@ class Store:
         try:
             found = reader(read_file(path))
         except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from None
+            if error.errno in NO_FILES:
+                raise RecordError(f"{path} is not a record ({error.strerror}); {self._anew}") from None
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
         except RecordError as error:
-            raise RecordError(
-                f"{path} is not a whole record ({error}); {self._anew(path)}", error.newer
-            ) from None
+            anew = "" if error.newer else f"; {self._anew}"
+            raise RecordError(f"{path} is not a whole record ({error}){anew}", error.newer) from None
         if found.spec.id != trial_id:
-            raise RecordError(f"{path} does not contain the trial that it is named after; {self._anew(path)}")
+            raise RecordError(f"{path} does not contain the trial that it is named after; {self._anew}")
         return found
 
-    def _anew(self, path: Path) -> str:
-        return f"remove it, and `frustration study run {self.root.name}` trains that trial again"
+    @property
+    def _anew(self) -> str:
+        run = f"`frustration study run {self.root.resolve().name}`"
+        return f"remove it, or let {run} set it aside and train that trial again"
 
     def records(self, complain: Callable[[str], None] | None = None) -> Iterator[TrialRecord]:
         """All records; of one that cannot be read `complain` hears a sentence, if it is given."""
@@ -271,7 +289,8 @@ class Store:
         Returns how many, and a sentence on each of these that is damaged.
         """
         sealed, complaints = 0, list[str]()
-        for trial_id in sorted(self.ids()[0] - self._index().keys()):
+        states = self._states()
+        for trial_id in sorted(states.keys() - read_index(self.root, states).keys()):
             with _told(complaints.append):
                 sealed += self._seal(trial_id)
         return sealed, complaints
@@ -282,42 +301,56 @@ class Store:
         write_atomically(self.record_path(trial_id), (seal(self.fields(trial_id).fields) + "\n").encode())
         return True
 
+    def set_aside_damaged(self) -> None:
+        """Rename what is in the place of records and none, so that these trials are missing.
+
+        What a newer version wrote stays, and so does what cannot be read for a reason that may pass.
+        """
+        damaged = self.listed()[1]
+        if not damaged:
+            return
+        with in_turn(self.root / ".study.lock"):  # another process may have trained it by now
+            for trial_id in damaged:
+                try:
+                    self.head(trial_id)
+                except RecordError as error:
+                    if not error.newer and os.path.lexists(self.record_path(trial_id)):
+                        set_aside(self.record_path(trial_id))
+                except InputError:
+                    continue
+
     def summaries(self, complain: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
         """One line for every finished trial, from the index; what it lacks is read and added.
 
         Of a record that cannot be read `complain` hears a sentence, if it is given.
         """
-        finished, _ = self.ids()
-        lines = self._index()
-        added = []
-        for trial_id in sorted(finished - set(lines)):
-            with _told(complain):
-                found = self.head(trial_id)
-                lines[trial_id] = summary(found)
-                added += [lines[trial_id]] if found.sealed else []  # what the index lists is sealed
-        self._append_to_index(added)
-        return [lines[trial_id] for trial_id in sorted(finished & lines.keys())]
-
-    def _index(self) -> dict[str, dict[str, Any]]:
-        """The index by id; a line that is torn or whose digest does not agree counts as missing.
-
-        So does all of an index that cannot be read.
-        """
-        lines: dict[str, dict[str, Any]] = {}
-        content = b""
-        with contextlib.suppress(OSError):
-            content = read_file(self.root / INDEX)
-        for line in filter(None, content.splitlines()):
-            with contextlib.suppress(InputError):
-                one, digest = unseal(line)
-                if digest:
-                    lines[check(one, SUMMARY, "the line")["id"]] = one
+        lines, damaged = self.listed()
+        for error in damaged.values():
+            if complain is None:
+                raise error
+            complain(str(error))
         return lines
 
-    def _append_to_index(self, lines: Sequence[dict[str, Any]]) -> None:
-        text = "".join(f"\n{seal(line)}\n" for line in lines)
-        with contextlib.suppress(OSError):  # a line that finds no room is made again from its record
-            append(self.root / INDEX, text.encode())
+    def listed(self) -> tuple[list[dict[str, Any]], dict[str, InputError]]:
+        """(the lines of `summaries`, what is wrong with each record that has none), both by id."""
+        states = self._states()
+        lines = read_index(self.root, states)
+        added, damaged = [], dict[str, InputError]()
+        for trial_id in sorted(states.keys() - lines.keys()):
+            try:
+                found = self.head(trial_id)
+            except InputError as error:
+                damaged[trial_id] = error
+                continue
+            lines[trial_id] = summary(found)
+            if found.sealed:  # what the index lists is sealed
+                added.append((lines[trial_id], states[trial_id]))
+        add_to_index(self.root, added)
+        return [lines[trial_id] for trial_id in sorted(lines)], damaged
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith(RECORD) and not name.endswith(FAILED)
 
 
 @contextlib.contextmanager

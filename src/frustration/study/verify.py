@@ -64,10 +64,12 @@ class Verification:
     """What a verification came to."""
 
     checks: tuple[Check, ...]
+    impossible: tuple[str, ...] = ()
+    """A sentence on each trial that was drawn and cannot be run again, or has no whole record."""
 
     @property
     def passed(self) -> bool:
-        return all(check.passed for check in self.checks)
+        return all(check.passed for check in self.checks) and not self.impossible
 
     @property
     def metric(self) -> Metric:
@@ -117,18 +119,24 @@ def verify(
     study = store.study()
     data = load_data(study)
     known = digests(study, data)
-    checks = []
-    for record in map(store.record, drawn):
-        spec = record.spec
-        named = str(spec.problem) if spec.problem else spec.dataset
-        if known.get((named, spec.train_fraction)) != spec.dataset_digest:
-            raise InputError(
-                f"the data of trial {spec.id} ({spec.dataset}) are not the data that is here now"
-            )
+    checks, impossible = list[Check](), list[str]()
+    for trial_id in drawn:
+        try:
+            record = store.record(trial_id)
+            _check_data(record.spec, known)
+        except InputError as error:
+            impossible.append(str(error))
+            continue
         stacked = record.numerics.get("backend") == STACKED
-        checks.append(_check(record, data, Serving(engine, stacked).of(spec)))
+        checks.append(_check(record, data, Serving(engine, stacked).of(record.spec)))
         report(checks[-1])
-    return Verification(tuple(checks))
+    return Verification(tuple(checks), tuple(impossible))
+
+
+def _check_data(spec: TrialSpec, known: Mapping[tuple[str, float], str]) -> None:
+    named = str(spec.problem) if spec.problem else spec.dataset
+    if known.get((named, spec.train_fraction)) != spec.dataset_digest:
+        raise InputError(f"the data of trial {spec.id} ({spec.dataset}) are not the data that is here now")
 
 
 def _check(record: TrialRecord, data: Data, backend: Backend) -> Check:

@@ -22,7 +22,7 @@ from frustration.study.pilot import chosen_rates, due
 from frustration.study.run import StudyOutcome, digests, load_data
 from frustration.terminal.failures import Failures
 from frustration.terminal.pictures import bar, modes_table
-from frustration.terminal.study_tables import main_table
+from frustration.terminal.study_tables import main_table, own_lines
 from frustration.terminal.view import Show, View
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ class Onlooker:
 
 def results(store: Store) -> Iterator[RenderableType]:
     """The main table of a study and how to read it."""
-    yield main_table(store.study(), store)
+    study = store.study()
+    yield main_table(study, store, own_lines(study, store))
     yield "std: over trials, divided by n (ddof 0)."
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.metric import ACCURACY
 from frustration.references import ProblemReference
-from frustration.report.formatting import DASH, mean, spread
+from frustration.report.formatting import DASH, many, mean, spread
 from frustration.runners.meter import clock_face
+from frustration.study import manifest
 from frustration.terminal.table import SIZES, plain_table, sizes
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ def cells(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def main_table(study: Study, store: Store) -> Table:
-    """One row per cell; axes with one value only have no column."""
+def main_table(study: Study, store: Store, own: Sequence[dict[str, Any]]) -> Table:
+    """One row per cell, from the lines of `own_lines`; axes with one value only have no column."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for line in _own(study, store.summaries(complain)):
+    for line in own:
         found.setdefault(_key(line), []).append(line)
     failed: dict[tuple[Any, ...], int] = {}
     for key in _failed_cells(store):
@@ -82,12 +83,22 @@ def main_table(study: Study, store: Store) -> Table:
     return table
 
 
-def _own(study: Study, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The summaries that belong to the study; a copied file may belong to another."""
-    loops = dict(enumerate(study.loops_by_trial or [study.meta_loops] * study.trials))
-    own = [one for one in lines if (one["seed"], one["meta_loops"]) == (study.seed, loops.get(one["trial"]))]
+def own_lines(study: Study, store: Store) -> list[dict[str, Any]]:
+    """The summaries of the trials that the study has; damaged records and trials of others are named."""
+    lines = store.summaries(complain)
+    digests = manifest.data_digests(store.root)
+    if digests.keys() >= set(study.data_axes()):
+        ids = {spec.id for spec in study.specs(digests)}
+        own = [line for line in lines if line["id"] in ids]
+    else:  # nothing says which data it was run with
+        loops = dict(enumerate(study.loops_by_trial or [study.meta_loops] * study.trials))
+        own = [
+            line
+            for line in lines
+            if (line["seed"], line["meta_loops"]) == (study.seed, loops.get(line["trial"]))
+        ]
     if others := len(lines) - len(own):
-        complain(f"left out: {others:,} trials whose number, loops or seed {study.name} does not have")
+        complain(f"left out: {many(others, 'trial')} of other data or settings than {study.name} has")
     return own
 
 
