@@ -51,6 +51,7 @@ def files(models: Path) -> dict[Path, bytes]:
         (("--lr",), ("--lr needs a value",)),
         (("--meta-loops", "0"), ("--meta-loops 0 is not a whole number from 1 to 1000000",)),
         (("--meta-loops", "3", "--until", "4"), ("--until cannot go together with --meta-loops",)),
+        (("--problem", "digits:Digits", "--dataset", "mnist"), ("a problem brings its own data",)),
         (("--until", "1.5"), ("--until 1.5",)),
         (("--trials", "9" * 5000), ("is not a whole number",)),
         (("--seed", "-1"), ("--seed -1 is not a whole number from 0",)),

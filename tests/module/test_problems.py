@@ -6,6 +6,7 @@ import shutil
 import threading
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from networks import CNN, Attention, normal
@@ -309,6 +310,15 @@ def test_what_a_problem_cannot_mean_is_refused_in_one_sentence():
         "have different lengths": of("uneven", data=lambda self: parts((x, y[:3]), (x, y))),
         "is a DataLoader; give the data set in it": of(
             "loader", data=lambda self: parts(torch.utils.data.DataLoader([1, 2]), (x, y))
+        ),
+        "train is a tuple of Tensor, list; give tensors or arrays": of(
+            "list", data=lambda self: parts((x, y.tolist()), (x, y))
+        ),
+        "train is a data frame; give arrays": of(
+            "frame", data=lambda self: parts(pandas.DataFrame({"a": [1.0]}), (x, y))
+        ),
+        "cannot be run (its data is float64, and networks are float32): RuntimeError": of(
+            "double", data=lambda self: parts((x.double(), y), (x, y))
         ),
         "data returns frustration.Parts, not tuple": of("pair", data=lambda self: (x, y)),
         "training samples is no number: nan": of("nan", loss=lambda self, n, b: n(b[0]).sum() * torch.nan),

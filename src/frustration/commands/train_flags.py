@@ -197,6 +197,10 @@ def build_request(options: TrainOptions) -> Request:
 
     architecture: Architecture | ProblemReference
     if options.problem:
+        if options.dataset:
+            raise InputError(
+                "--dataset is for architectures: a problem brings its own data (its fields: --set)"
+            )
         architecture = ProblemReference.parse(options.problem, _settings(options.set))
     elif options.set:
         raise InputError("--set names fields of a problem: it needs --problem")

@@ -37,6 +37,10 @@ class Samples:
             whole = whole.tensors
         if isinstance(whole, (np.ndarray, Tensor)):
             whole = (whole,)
+        if hasattr(whole, "iloc"):
+            raise ProblemError(
+                f"{what} is a data frame; give arrays, as frame[columns].to_numpy() makes them"
+            )
         self.tensors: tuple[Tensor, ...] | None = None
         self.dataset: Any = whole
         if isinstance(whole, tuple) and all(isinstance(one, (np.ndarray, Tensor)) for one in whole) and whole:
@@ -44,6 +48,9 @@ class Samples:
             lengths = {len(one) for one in self.tensors}
             if len(lengths) > 1:
                 raise ProblemError(f"{what}: its tensors have different lengths: {sorted(lengths)}")
+        elif isinstance(whole, tuple) and any(isinstance(one, (np.ndarray, Tensor, list)) for one in whole):
+            kinds = ", ".join(type(one).__name__ for one in whole)
+            raise ProblemError(f"{what} is a tuple of {kinds}; give tensors or arrays of one length")
         elif not (hasattr(whole, "__len__") and hasattr(whole, "__getitem__")):
             raise ProblemError(
                 f"{what} is a {type(whole).__name__}, not tensors or a data set with [i] and len"

@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from frustration.engine.module.data import data_of
 from frustration.engine.module.dendritic import set_dendrites, units_of
 from frustration.engine.module.growing import library_order
-from frustration.engine.module.layers import Slice
+from frustration.engine.module.layers import Slice, tensors_of
 from frustration.engine.module.probe import seeded, undisturbed
 from frustration.engine.module.units import growable
 from frustration.errors import InputError
@@ -57,7 +57,8 @@ class Layout:
         odd = [n for n, p in self.network.named_parameters() if p.requires_grad and p.dtype == torch.float64]
         if odd:
             raise ProblemError(f"problem {reference}: {odd[0]} is float64; networks are kept as float32")
-        with self._explained("cannot be run"):
+        double = any(one.dtype == torch.float64 for one in tensors_of(self.batch))
+        with self._explained("cannot be run" + " (its data is float64, and networks are float32)" * double):
             self._run_once()
             self.units = self.problem.units(self.network, self._forward)
         self.unit_layers = list(self.units.all)
