@@ -31,7 +31,7 @@ def test_the_members_of_an_honest_archive_come_with_their_names_and_contents(tmp
     }
 
 
-def test_members_may_be_passed_over_unread(tmp_path):
+def test_members_may_be_skipped_unread(tmp_path):
     path = written(tmp_path, archive(HONEST))
     assert [(member.name, member.size) for member in members(path)] == [
         ("results.txt", 6),
@@ -173,7 +173,7 @@ def test_a_flipped_bit_is_noticed_before_anything_is_taken_or_changes_nothing(tm
     assert noticed >= len(whole) - 10 - 2  # deflate has bits that mean nothing
 
 
-def test_what_follows_the_end_of_the_members_is_not_passed_over(tmp_path):
+def test_what_follows_the_end_of_the_members_is_not_skipped(tmp_path):
     plain = gzip.decompress(archive(HONEST))
     with pytest.raises(DamagedArchive, match="more data after its end"):
         read(written(tmp_path, gzip.compress(plain + b"hidden")))

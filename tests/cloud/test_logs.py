@@ -195,7 +195,7 @@ def test_starts_that_contradict_each_other_are_named(cloud, names, tmp_path, cap
         loop(0, 1, 1.0, target="x"),
     ],
 )
-def test_a_line_that_is_damaged_is_counted_and_passed_over(line, cloud, names, tmp_path, capsys):
+def test_a_line_that_is_damaged_is_counted_and_skipped(line, cloud, names, tmp_path, capsys):
     cloud.job(names[0])
     cloud.stream(names[0], [line, loop(1, 1, 5.0)])
     assert fetched(tmp_path) == 0

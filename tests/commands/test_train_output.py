@@ -437,7 +437,7 @@ def test_signal_handlers_are_as_before_when_it_has_ended(train):
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_without_a_compiler_torch_serves_and_says_so(tmp_path):
+def test_without_a_compiler_torch_is_used_and_says_so(tmp_path):
     """One line with the reason, and the training continues."""
     program = Path(sys.executable).with_name("train")
     plain = {k: v for k, v in os.environ.items() if k != "CXX"}

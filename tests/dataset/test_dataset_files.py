@@ -213,9 +213,7 @@ def test_a_torn_archive_is_named_even_if_its_digest_were_right(tmp_path):
             load_from(unpinned, tmp_path)
 
 
-def test_the_first_folder_with_any_of_the_files_serves_and_its_damage_is_not_passed_over(
-    tmp_path, monkeypatch
-):
+def test_the_first_folder_with_any_of_the_files_is_used_and_its_damage_is_not_skipped(tmp_path, monkeypatch):
     entry, contents = mnist_like()
     monkeypatch.setenv("FRUSTRATION_DATASETS", str(tmp_path / "mine"))
     monkeypatch.chdir(tmp_path)

@@ -8,7 +8,7 @@ from frustration.dataset import make_split
 from frustration.errors import FrustrationError, InputError
 from frustration.probes.run import run_probes
 from frustration.probes.settings import MEASURES, Wanted
-from frustration.report.chance_level import yardstick
+from frustration.report.chance_level import chance_level
 from frustration.report.reading import read_study
 from frustration.streams import Stream
 from frustration.study.definition import Study
@@ -115,10 +115,10 @@ def test_a_report_knows_chance_as_long_as_the_file_is_the_one(store, folder):
     setting = read_study(store.root).settings[0]
     X, y = rows()
     split = make_split(X, y)
-    assert setting.yardstick.zero_r_test == split.test.zero_r
-    assert (setting.yardstick.features, setting.yardstick.classes) == (4, 2)
-    assert yardstick("rows.npz", "another digest", 1.0) is None
-    assert yardstick("nowhere.csv:label", setting.dataset_digest, 1.0) is None
+    assert setting.chance_level.zero_r_test == split.test.zero_r
+    assert (setting.chance_level.features, setting.chance_level.classes) == (4, 2)
+    assert chance_level("rows.npz", "another digest", 1.0) is None
+    assert chance_level("nowhere.csv:label", setting.dataset_digest, 1.0) is None
 
 
 def test_a_report_is_written(store, capsys):

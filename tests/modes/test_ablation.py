@@ -149,7 +149,7 @@ def test_noise_touches_all_weights_and_spares_the_units_that_hidden_would_take()
     assert (before.vector != after.vector).mean() > 0.99
 
 
-def test_a_unit_without_weights_is_passed_over_when_units_are_ranked_by_utility(data):
+def test_a_unit_without_weights_is_skipped_when_units_are_ranked_by_utility(data):
     """Its utility is 0 for ever: it would be taken again and again, and nothing would happen."""
     trial = fresh(spec_of("[1*6]", "none"), data)
     context = LoopContext(

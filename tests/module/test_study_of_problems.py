@@ -174,7 +174,7 @@ def test_a_comparison_keeps_the_traceback_of_a_failed_trial_and_trains_the_other
     assert list(tmp_path.glob("*.failed.json"))
 
 
-def test_after_its_code_is_mended_a_trial_that_failed_in_its_first_loop_trains(tmp_path):
+def test_after_its_code_is_fixed_a_trial_that_failed_in_its_first_loop_trains(tmp_path):
     file = tmp_path / "mine.py"
     text = (
         "from tiny_problem import TinyCNN\n\n\n"

@@ -99,7 +99,7 @@ def test_a_part_of_another_width_is_refused():
         Images(data.train.images[:, :10], data.train.labels, 3, layout)
 
 
-def test_a_network_that_diverges_is_told_from_one_that_learns(native):
+def test_a_network_that_diverges_is_distinguished_from_one_that_learns(native):
     data = rows_of(11)
     shape = shape_of("[1*9]", data)
     population = native.population(shape, ("ff",), data, 64)

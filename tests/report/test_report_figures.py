@@ -84,7 +84,7 @@ def test_a_study_of_one_architecture_and_one_mode_says_why_most_figures_are_miss
     assert figures["ablation-effect"].left_out == "no treatment has a control"
 
 
-def test_the_winning_mode_is_named_only_where_it_is_told_from_all_others(tmp_path):
+def test_the_winning_mode_is_named_only_where_it_is_distinguished_from_all_others(tmp_path):
     clear = write_study(tmp_path / "clear", study("none", "dropout", "hidden"), effects(dropout=2.0))
     even = write_study(tmp_path / "even", study("none", "dropout", "hidden"), effects())
     said = {}

@@ -85,7 +85,7 @@ def test_a_difference_between_networks_that_do_not_learn_is_called_that(tmp_path
     assert "no trial of any treatment beats chance (`[1*32]`)" in said(store, "warnings")
 
 
-def test_what_is_missing_failed_or_passed_over_is_said(tmp_path):
+def test_what_is_missing_failed_or_skipped_is_said(tmp_path):
     store = made(tmp_path / "s")
     first, second, third = specs_of(study())[:3]
     store.record_path(first.id).unlink()

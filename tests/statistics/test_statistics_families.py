@@ -111,7 +111,7 @@ def test_where_most_pairs_are_equal_more_of_them_are_needed():
     assert outcome.needs == 24
 
 
-def test_too_few_random_draws_are_told_from_too_few_trials():
+def test_too_few_random_draws_are_distinguished_from_too_few_trials():
     test = sign_flip(np.ones(40), generator=np.random.default_rng(1), draws=99)
     outcome = judge({f"mode {i}": test for i in range(6)})
     assert outcome["mode 0"].verdict == "too few draws: needs 119"

@@ -91,7 +91,7 @@ def test_the_error_is_held_where_some_members_differ_and_others_do_not():
     assert false / studies <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / studies)
 
 
-def test_architectures_of_one_effect_are_told_from_those_of_several():
+def test_architectures_of_one_effect_are_distinguished_from_those_of_several():
     rng = np.random.default_rng(8)
     noise = rng.normal(0, 0.1, (3, 10))
     assert heterogeneity(noise + 0.5) > 0.05

@@ -41,7 +41,7 @@ class StatusOptions(OneCloudStudy):
 
 def _status(options: StatusOptions) -> int:
     from frustration.cloud.status import Watch
-    from frustration.terminal.cloud import CloudShow, whole
+    from frustration.terminal.cloud_status import CloudShow, whole
     from frustration.terminal.view import view_of
 
     cloud = cloud_of(options)

@@ -6,8 +6,7 @@ networks        a kept network as layers and as a module: the only place that kn
 forward         many masks or many weights at once, and how many images they get right
 knockout, weight_noise, corruptions, calibration, representation, latency     one measure each
 measure         all of them on a group of networks of one trial number
-files           probes/<aa>/<id>.json: written in one step, one measure after another
 plan            what a study still lacks
-run, worker     measure that, side by side in processes; events say how it goes
-read            all files of a study as arrays, without torch
+run             measures that, side by side in processes; events say how it goes
+read            all files of a study (study/probe_files.py) as arrays, without torch
 """

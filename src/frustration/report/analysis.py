@@ -164,7 +164,7 @@ def _group(sketch: _Sketch, judged: _Judged, terms: TestSettings) -> Group:
 
 def _learns(setting: Setting, cells: tuple[Cell, ...]) -> bool | None:
     """Whether any trial beats chance by its bounty, the best of as many looks as there are loops."""
-    scale = setting.yardstick
+    scale = setting.chance_level
     values = np.concatenate([cell.values("bounty") for cell in cells])
     known = values[np.isfinite(values)]
     if setting.metric.chance is not None and known.size:
@@ -177,7 +177,7 @@ def _learns(setting: Setting, cells: tuple[Cell, ...]) -> bool | None:
 
 def _regimes(setting: Setting, cells: tuple[Cell, ...], terms: TestSettings) -> dict[str, RegimeFinding]:
     """By both published rule sets, always on bounties."""
-    scale = setting.yardstick
+    scale = setting.chance_level
     six = (*BASELINES, *ABLATIONS)
     bounties = {
         cell.label: known

@@ -111,7 +111,7 @@ def beats_chance(setting: Setting, metric: str, values: Floats, trials: int) -> 
     kind = setting.metric
     if kind.chance is not None:
         return np.asarray(kind.sign * values > kind.sign * kind.chance)
-    scale = setting.yardstick
+    scale = setting.chance_level
     if scale is None:
         return None
     on_test = metric == "test"

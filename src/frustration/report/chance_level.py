@@ -37,7 +37,7 @@ MNIST: Final = ChanceLevel(
 
 
 @functools.cache
-def yardstick(dataset: str, digest: str = "", train_fraction: float = 1.0) -> ChanceLevel | None:
+def chance_level(dataset: str, digest: str = "", train_fraction: float = 1.0) -> ChanceLevel | None:
     """That of a data set by name, from its files; None where they are not on this machine.
 
     `digest` and `train_fraction` tell whether a user's file is still the one that was trained on.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from frustration.architecture import Architecture
 from frustration.metric import ACCURACY, Metric
-from frustration.report.chance_level import ChanceLevel, yardstick
+from frustration.report.chance_level import ChanceLevel, chance_level
 from frustration.study.analysis_plan import AS_USUAL, AnalysisPlan
 
 Floats = NDArray[np.float64]
@@ -46,11 +46,11 @@ class Setting:
         return self.problem_metric or ACCURACY
 
     @property
-    def yardstick(self) -> ChanceLevel | None:
+    def chance_level(self) -> ChanceLevel | None:
         """Of the data of a SimpleMLP; what chance scores in a problem is for its metric to say."""
         if self.problem_metric is not None:
             return None
-        return yardstick(self.dataset, self.dataset_digest, self.train_fraction)
+        return chance_level(self.dataset, self.dataset_digest, self.train_fraction)
 
     @property
     def name(self) -> str:

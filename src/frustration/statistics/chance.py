@@ -1,7 +1,7 @@
 """Networks that never learn, and cells in which only some trials learn.
 
-The yardstick is ZeroR, the accuracy of always naming the largest class. Compare like with like: the bounty
-with ZeroR of validation, the accuracy of the LKG on test with ZeroR of test.
+The level of chance is ZeroR, the accuracy of always naming the largest class. Compare like with like: the
+bounty with ZeroR of validation, the accuracy of the LKG on test with ZeroR of test.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A store that survives the loss of its machine: on the local disk, and copied to a folder that is uploaded.
 
 Trials train in a store on the local disk, which is written after every loop. Every so often what changed
-there is copied to the other folder. Somebody uploads each changed file from it, and each upload is billed, so
+there is copied to the other folder. Each changed file is uploaded from it, and each upload is billed, so
 writing there after every loop would cost more than it saves. An upload may end anywhere: a file may be
 missing or torn, a record may arrive without its network. So each file stands for itself, and `restore` takes
 back only what is whole.

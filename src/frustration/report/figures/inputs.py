@@ -79,7 +79,7 @@ class FigureInput:
     @property
     def ends(self) -> tuple[int, int]:
         """Inputs and outputs of the networks; those of MNIST where the data is not on this machine."""
-        known = ENTRIES.get(self.setting.dataset) or self.setting.yardstick
+        known = ENTRIES.get(self.setting.dataset) or self.setting.chance_level
         return (known.features, known.classes) if known else (784, 10)
 
     def parameters(self, architecture: Architecture) -> int:
