@@ -1,11 +1,15 @@
 """The manifest remembers how often a study was extended and looked at; the report's p-values depend on it."""
 
+import errno
 import json
+import os
+from pathlib import Path
 from threading import Thread
 
 import pytest
 from study_kit import ran, tiny
 
+from frustration.commands import main as command
 from frustration.commands.report import main as report
 from frustration.files import StorageError, in_turn
 from frustration.report import report_line
@@ -80,15 +84,51 @@ def test_an_older_manifest_knows_of_no_look_and_a_damaged_one_says_that_it_may_h
     assert any("earlier looks" in line for line in warnings_of(store))
 
 
-def test_a_manifest_that_cannot_be_read_may_have_known_more_and_is_not_written_over(tmp_path):
+DAMAGE = {
+    "flipped": lambda path: path.write_bytes(path.read_bytes().replace(b'"runs"', b'"rund"')),
+    "torn": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "folder": lambda path: (path.unlink(), path.mkdir()),
+    "pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "newer": lambda path: path.write_text('{"schema": 2, "runs": [], "steps": []}'),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_manifest_is_kept_beside_the_new_one_and_every_command_says_so(what, tmp_path, capsys):
     store, _ = ran(tmp_path / "tiny", tiny(architectures='["[1*2]"]', networks="false"))
     path = manifest.manifest_path(store.root)
-    path.unlink()
-    path.mkdir()
+    DAMAGE[what](path)
+    before = path.read_bytes() if path.is_file() else None
+    place = str(store.root)
+    for words in (["study", "show", place], ["study", "status", place], ["study", "run", place, "--dry-run"]):
+        assert command(words) == 0
+        said = capsys.readouterr()
+        assert f"{path} is damaged (" in said.err + said.out, words
+        assert not list(store.root.glob("*.damaged-*"))
+    assert command(["report", place, "--no-figures"]) == 0
+    assert f"report: {path} is damaged (" in capsys.readouterr().err
+    aside = path.with_name("manifest.json.damaged-1")
+    assert before is None or aside.read_bytes() == before
+    assert (aside.exists(), manifest.damage(store.root), manifest.is_lost(store.root)) == (True, None, True)
+    store.keep_look()
+    assert len(list(store.root.glob("*.damaged-*"))) == 1
+
+
+def test_a_manifest_that_cannot_be_read_may_have_known_more_and_is_not_written_over(tmp_path, monkeypatch):
+    store, _ = ran(tmp_path / "tiny", tiny(architectures='["[1*2]"]', networks="false"))
+    path = manifest.manifest_path(store.root)
+    content = path.read_bytes()
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(manifest, "read_file", refused)
     assert (manifest.looks(store.root), manifest.read(path)) == ((), [])
     assert manifest.is_lost(store.root)
-    with pytest.raises(StorageError, match="Is a directory"):
+    assert manifest.damage(store.root) == f"{path} cannot be read: Permission denied"
+    with pytest.raises(StorageError, match="Permission denied"):
         store.keep_look()
+    assert path.read_bytes() == content
 
 
 def test_a_flipped_bit_in_the_manifest_is_noticed(tmp_path):

@@ -1,6 +1,7 @@
 """A study runs what is missing, whoever asks, however often it was killed, and always to the same bits."""
 
 import json
+import os
 import signal
 import threading
 import time
@@ -13,7 +14,8 @@ from study_kit import begin, bits, ran, tiny, toml
 from frustration.engine.trial import Trial
 from frustration.files import StorageError
 from frustration.runners.events import LoopDone, StudyStart, TrialDone, TrialFailed
-from frustration.study.run import StudyKeeper
+from frustration.study.before_a_run import before_a_run
+from frustration.study.run import StudyKeeper, prepare
 from frustration.study.store import Store
 
 pytestmark = pytest.mark.slow
@@ -188,15 +190,31 @@ def test_asked_to_stop_it_keeps_what_is_done_and_continues_later(tmp_path, unint
     assert bits(store) == bits(uninterrupted)
 
 
-@pytest.mark.parametrize("damage", [b"", b"torn"])
-def test_a_damaged_checkpoint_costs_its_own_trial_only_its_loops(damage, tmp_path, uninterrupted):
+DAMAGE = {
+    "empty": lambda resume, curve: resume.write_bytes(b""),
+    "torn": lambda resume, curve: resume.write_bytes(resume.read_bytes()[:-9]),
+    "folder": lambda resume, curve: (resume.unlink(), resume.mkdir()),
+    "no curve": lambda resume, curve: curve.unlink(),
+    "curve a folder": lambda resume, curve: (curve.unlink(), curve.mkdir()),
+    "curve a pipe": lambda resume, curve: (curve.unlink(), os.mkfifo(curve)),
+    "curve torn": lambda resume, curve: curve.write_bytes(curve.read_bytes()[:-9]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_costs_its_own_trial_only_its_loops_and_is_named(
+    damage, tmp_path, uninterrupted
+):
     stop = threading.Event()
     study = tiny(**LONGER)
     store, _ = ran(
         tmp_path / "damaged", study, emit=lambda e: stop.set() if isinstance(e, LoopDone) else None, stop=stop
     )
-    for path in list((store.root / "work").glob("*.resume.safetensors"))[:3]:
-        path.write_bytes(damage)
+    resumes = sorted((store.root / "work").glob("*.resume.safetensors"))[:3]
+    for resume in resumes:
+        DAMAGE[damage](resume, store.work(resume.name.split(".")[0]).curve)
+    said = [one for one in before_a_run(prepare(study), store, None) if "starts over" in one]
+    assert [one.partition(" is damaged (")[0] for one in said] == list(map(str, resumes))
     ran(store.root, study)
     assert bits(store) == bits(uninterrupted)
 

@@ -169,6 +169,7 @@ def _results(options: ReportOptions) -> StudyResults:
     from frustration.original.published import read_trials_file
     from frustration.report.sessions import holds_sessions
     from frustration.report.writing import study_named
+    from frustration.study import manifest
     from frustration.study.store import Store
 
     if options.from_csv is not None:
@@ -179,7 +180,10 @@ def _results(options: ReportOptions) -> StudyResults:
         raise InputError(NAME_ONE)
     try:
         if not holds_sessions(Path(options.study)):
-            Store.open(options.study, options.results).keep_look()
+            store = Store.open(options.study, options.results)
+            if said := manifest.damage(store.root):
+                print(f"report: {said}", file=sys.stderr)
+            store.keep_look()
     except StorageError as error:  # a study that may only be read
         print(f"report: this look is not recorded: {error}", file=sys.stderr)
     return study_named(options.study, options.results)

@@ -158,11 +158,14 @@ def _verdict(check: Check) -> str:
 
 
 def _merge(options: flags.MergeOptions) -> int:
+    from frustration.study import manifest
     from frustration.study.merge import merge
     from frustration.study.store import Store
 
     sources = [Store.open(name, options.results) for name in options.sources]
     target = Store(options.results / options.study)
+    for said in filter(None, (manifest.damage(store.root) for store in (target, *sources))):
+        print(f"study: {said}", file=sys.stderr)
     done = merge(target, sources)
     print(
         f"{target.root}: {done.copied:,} trials copied, {done.there:,} there already, "

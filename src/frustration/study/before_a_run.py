@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from frustration.engine.backends import fallback, stacked_or_plain
 from frustration.engine.growth.outlook import outlooks
 from frustration.errors import last_line
+from frustration.study import manifest
 from frustration.study.code_changes import code_changes
 from frustration.study.run import Prepared
 from frustration.study.store import Store
 
 
 def before_a_run(prepared: Prepared, store: Store, backend: str | None) -> Iterator[str]:
-    """Of damaged records, problems that raise, a missing native engine (unless a `backend` was asked for),
+    """Of damaged files, problems that raise, a missing native engine (unless a `backend` was asked for),
     problems that are not stacked, too few loops for growth, and records made by other code."""
     damaged = store.listed()[1]
     yield from map(str, damaged.values())
+    if said := manifest.damage(store.root):
+        yield said
+    yield from store.lost_checkpoints()
     yield from raising(prepared)
     if instead := fallback(backend, (prepared.backend, prepared.device)):
         yield instead

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from frustration.errors import InputError
-from frustration.files import StorageError, home, in_turn, read_file, write_atomically
+from frustration.files import NO_FILES, StorageError, home, in_turn, read_file, set_aside, write_atomically
 from frustration.sealed_json import seal_for_eyes, unseal
 from frustration.version import PACKAGE, VERSION
 
@@ -128,6 +128,16 @@ def _is_part(part: Any) -> bool:
     return texts and isinstance(part["train_fraction"], int | float)
 
 
+def damage(root: Path) -> str | None:
+    """A sentence on a manifest that cannot be read; the next entry sets it aside."""
+    path = manifest_path(root)
+    try:
+        why = _content(path)[1]
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return f"{path} is damaged ({why}); a run or a report sets it aside and begins a new one" if why else None
+
+
 def is_lost(root: Path) -> bool:
     """Whether the manifest was damaged once, so that it may have known of more looks and extensions."""
     return bool(_seen(manifest_path(root))["lost"])
@@ -147,10 +157,12 @@ def _changed(path: Path) -> Iterator[dict[str, Any]]:
     """The content, for the block to change; it is written if it did. Processes take turns."""
     try:
         with in_turn(path.with_name(".manifest.lock")):
-            content = _content(path)
+            content, why = _content(path)
             before = copy.deepcopy(content)
             yield content
             if content != before:
+                if why:
+                    set_aside(path)
                 kept = {name: part for name, part in content.items() if name != "lost" or part}
                 text = seal_for_eyes({"schema": SCHEMA, **kept})
                 write_atomically(path, (text + "\n").encode())
@@ -161,7 +173,7 @@ def _changed(path: Path) -> Iterator[dict[str, Any]]:
 def _seen(path: Path) -> dict[str, Any]:
     """The content, to look at: of a file that cannot be read nothing is known."""
     try:
-        return _content(path)
+        return _content(path)[0]
     except OSError:
         return _nothing(lost=True)
 
@@ -170,8 +182,8 @@ def _nothing(lost: bool) -> dict[str, Any]:
     return {"lost": lost, "runs": [], **{name: [] for name in HISTORIES}}
 
 
-def _content(path: Path) -> dict[str, Any]:
-    """By part: what is there; nothing where the file is missing or damaged, for it can be written anew.
+def _content(path: Path) -> tuple[dict[str, Any], str | None]:
+    """By part: what is there, and what is wrong with it; nothing where the file is missing or damaged.
 
     `lost` is true from then on: it may have known of more.
     """
@@ -179,17 +191,22 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         found, _ = unseal(read_file(path))
     except FileNotFoundError:
-        return content
-    except InputError:
-        return _nothing(lost=True)
+        return content, None
+    except InputError as error:
+        return _nothing(lost=True), str(error)
+    except OSError as error:
+        if error.errno not in NO_FILES:
+            raise
+        return _nothing(lost=True), error.strerror
+    foreign = bool(found.keys() - {"schema", "lost", "runs", *HISTORIES})
     for name in ("runs", *HISTORIES):
         theirs = found.get(name, [])
         fields = HISTORIES[name].__dataclass_fields__.keys() if name in HISTORIES else None
         if isinstance(theirs, list):
             content[name] = [one for one in theirs if isinstance(one, dict) and fields in (None, one.keys())]
-        content["lost"] |= content[name] != theirs
-    content["lost"] |= bool(found.keys() - {"schema", "runs", *HISTORIES})
-    return content
+        foreign |= content[name] != theirs
+    content["lost"] = foreign or bool(found.get("lost"))
+    return content, "it holds what this version does not write" if foreign else None
 
 
 def _now() -> str:

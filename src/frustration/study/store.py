@@ -214,6 +214,16 @@ class Store:
         names = (path.name.split(".")[0] for path in (self.root / "work").glob(f"*{RESUME}"))
         return {trial_id for trial_id in names if not self.is_done(trial_id)}
 
+    def lost_checkpoints(self) -> Iterator[str]:
+        """A sentence on each trial that is begun and has to start over, because its checkpoint is damaged."""
+        for trial_id in sorted(self.begun()):
+            files = self.work(trial_id)
+            try:
+                files.resumed()
+            except (CheckpointError, InputError) as error:
+                if os.path.lexists(files.resume):  # else finished meanwhile
+                    yield f"{files.resume} is damaged ({error}); that trial starts over"
+
     def under_way(self) -> list[tuple[str, int, float | None]]:
         """Of every trial that is begun: its id, loops completed and its bounty, as far as it is kept."""
         found = []
@@ -304,8 +314,12 @@ class Store:
     def set_aside_damaged(self) -> None:
         """Rename what is in the place of records and none, so that these trials are missing.
 
-        What a newer version wrote stays, and so does what cannot be read for a reason that may pass.
+        What a newer version wrote stays, and so does what cannot be read for a reason that may pass. Of
+        checkpoints, what is no file at all is renamed; others are written over.
         """
+        for path in (self.root / "work").glob("*.*"):
+            if path.name.endswith((RESUME, CURVE)) and os.path.lexists(path) and not path.is_file():
+                set_aside(path)
         damaged = self.listed()[1]
         if not damaged:
             return

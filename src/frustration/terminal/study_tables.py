@@ -86,6 +86,8 @@ def main_table(study: Study, store: Store, own: Sequence[dict[str, Any]]) -> Tab
 def own_lines(study: Study, store: Store) -> list[dict[str, Any]]:
     """The summaries of the trials that the study has; damaged records and trials of others are named."""
     lines = store.summaries(complain)
+    if said := manifest.damage(store.root):
+        complain(said)
     digests = manifest.data_digests(store.root)
     if digests.keys() >= set(study.data_axes()):
         ids = {spec.id for spec in study.specs(digests)}
