@@ -41,8 +41,17 @@ class Function:
 class Script:
     """One file of Python. Nothing in it is ever run."""
 
-    def __init__(self, source: bytes | str, path: Path | None = None, folders: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        source: bytes | str,
+        path: Path | None = None,
+        folders: Sequence[Path] = (),
+        files: dict[Path, Script | None] | None = None,
+    ) -> None:
         self.path = path
+        self._files = {} if files is None else files
+        if path is not None:
+            self._files.setdefault(path.resolve(), self)
         wrapper = parse(source, path)
         self.module = wrapper.module
         self._positions = positions(wrapper, path)
@@ -76,10 +85,15 @@ class Script:
         }
 
     @staticmethod
-    def read(path: Path, folders: Sequence[Path] = ()) -> Script:
-        """The script in a file, in the encoding that it declares; imports are looked up in folders too."""
+    def read(
+        path: Path, folders: Sequence[Path] = (), files: dict[Path, Script | None] | None = None
+    ) -> Script:
+        """The script in a file, in the encoding that it declares; imports are looked up in folders too.
+
+        `files`: those that were read already, by their paths; each is read once.
+        """
         try:
-            return Script(read_file(path), path, folders)
+            return Script(read_file(path), path, folders, files)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -303,9 +317,11 @@ class Script:
         if module not in self._neighbours:
             self._neighbours[module] = None  # files that import each other
             file = imported_file(self.path, self._folders, module)
-            if file is not None:
+            if file is not None and file.resolve() not in self._files:
+                self._files[file.resolve()] = None
                 with suppress(InputError):  # a neighbour that does not parse is not what was asked about
-                    self._neighbours[module] = Script.read(file, self._folders)
+                    self._files[file.resolve()] = Script.read(file, self._folders, self._files)
+            self._neighbours[module] = self._files[file.resolve()] if file is not None else None
         return self._neighbours[module]
 
     def neighbours(self) -> list[Script]:
