@@ -175,6 +175,23 @@ def test_a_step_that_could_not_be_examined_is_said_to_be_so():
     )
     report = examine_script(Script(hidden + LOOP), Wishes())
     assert {step.name for step in report.steps} >= {"score", "rebuild", "direction", "end", "model"}
+    unlogged = examine_script(
+        Script(LIGHTNING.replace('self.log("val_acc", 1.0)', "pass").replace("ARGUMENT", "devices=1")),
+        Wishes(),
+    )
+    assert {"model", "rebuild", "end"} <= {step.name for step in unlogged.steps if step.action == "hand"}
+
+
+def test_a_test_set_that_is_handed_to_an_evaluation_of_any_set_is_told():
+    loop = LOOP.replace("validate(net)", "validate(net, test_loader)")
+    head = HEAD.replace("def validate(net):", "def validate(net, val_loader=None):")
+    steps = examine_script(Script(head + loop), Wishes()).steps
+    assert any("the test set decides about growth" in step.reason for step in steps)
+
+
+def test_a_learning_rate_set_out_of_sight_is_told_as_a_matter_of_the_schedule():
+    found = looks(f"{HEAD}{LOOP}    helpers.warm(opt, epoch)\n")
+    assert [said.partition(":")[0] for said in found.values()] == ["scheduler"]
 
 
 def test_an_evaluation_of_another_network_or_of_the_training_data_is_told():

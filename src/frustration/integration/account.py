@@ -116,6 +116,8 @@ def uses(flow: Flow, script: Script, complete: cst.CSTNode | None, library: bool
         look = _LOOK.get(use.what) or _CALLED[use.kind]
         name = last(use.place.script.name(use.at.func)) if isinstance(use.at, cst.Call) else ""
         step = {"copy": "rebuild", "stored": "rebuild"}.get(use.what, _STEP_OF[use.kind])
+        if use.kind == "optimizer" and re.search(r"sched|lr|rate|warm", name):
+            step, look = "scheduler", "whether {name} sets the learning rate as if nothing had grown"
         if use.what == "other":
             look = look.format(kind=use.kind)
         yield unexplained(use.place.script, use.at, step, look.format(name=name), script)

@@ -194,7 +194,9 @@ class Flow:
     def _attribute(self, place: Place, node: cst.Attribute, kind: Kind) -> None:
         script, name, parent = place.script, node.attr.value, place.script.parent(node)
         if _is_target(script, node):
-            if kind in ("network", "inner", "part") and not name.startswith("_"):
+            value = getattr(script.statement(node).body[0], "value", None)  # type: ignore[attr-defined]
+            number = not isinstance(value, (cst.Call, cst.Name, cst.Subscript))
+            if kind in ("network", "inner", "part") and not (number or name.startswith("_")):
                 self._tell(place, kind, node, "changed")
             return
         if not (isinstance(parent, cst.Call) and parent.func is node):

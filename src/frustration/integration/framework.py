@@ -124,6 +124,8 @@ class Framework:
         self.add("direction", line, reason, edit)
 
     def finish(self) -> Report:
+        if self.report.undecided:
+            self.report.left_out(self.report.undecided[0].line)
         self.report.sorted()
         if not self.report.undecided:
             self.report.after = self.draft.write()

@@ -11,7 +11,7 @@ READS = words(
     "summary info watch log add_graph count_parameters "
     "clip_grad_norm_ clip_grad_value_ clip_grad_norm get_total_norm backward step unscale_ update "
     "scale_loss accumulate no_sync autocast init_weights weights_init load_state_dict save dump "
-    "set_optimizer get_state_dict dumps tensor add_histogram __init__"
+    "set_optimizer get_state_dict dumps tensor add_histogram add_scalar add_image __init__"
 )
 """Functions that keep nothing of what they are given, and change no layers."""
 PASSES = words(
@@ -40,5 +40,5 @@ def keeps_nothing(name: str, kind: str) -> bool:
     if CHANGED.search(name.lower()):
         return False
     if kind == "optimizer":
-        return re.search(r"train|fit|epoch|step|lr|rate|scal|save|load|resume", name) is not None
+        return re.search(r"train|fit|epoch|step|^get_|scal|save|load|resume", name) is not None
     return _READS.search(name.lower()) is not None and (kind == "parameters" or not name[:1].isupper())

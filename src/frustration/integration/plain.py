@@ -22,7 +22,7 @@ from frustration.integration.processes import accelerate, accelerated, ddp, rank
 from frustration.integration.refusals import adversarial, engine, without_optimizer
 from frustration.integration.remarks import remarks
 from frustration.integration.source import Script, Statement, last
-from frustration.integration.steps import ESSENTIAL, STEPS, Report, Step, hand
+from frustration.integration.steps import Report, Step, hand
 from frustration.integration.targets import Wishes, own
 
 
@@ -95,24 +95,12 @@ class Plain:
             theirs = self.wishes.target == "perforatedai"
             self.report.steps += remarks(self.script, self.parts, self.loop, self.score, theirs)
         self.report.steps += account(self)
-        self._left_out()
+        line = self.script.line(self.loop or self.parts.optimizer)
+        self.report.left_out(line, ("scheduler",) if self.parts.schedulers else ())
         self.report.sorted()
         if not self.report.undecided:
             self.report.after = self.draft.write()
         return self.report
-
-    def _left_out(self) -> None:
-        """A step of which nothing was said could not be examined, and that is said."""
-        wanted = [name for name in STEPS if name in ESSENTIAL or name == "end"]
-        wanted += ["scheduler"] if self.parts.schedulers else []
-        if self.wishes.target != "perforatedai":
-            wanted = [
-                name for name in wanted if name not in ("configuration", "optimizer", "scheduler", "rebuild")
-            ]
-        missing = [name for name in wanted if all(step.name != name for step in self.report.steps)]
-        for name in missing:
-            line = self.script.line(self.loop or self.parts.optimizer)
-            self.add(hand(name, "not examined before the other questions are answered", line))
 
     def add(self, step: Step) -> None:
         self.report.steps.append(step)
@@ -368,9 +356,10 @@ class Plain:
     def _no_loop(self) -> None:
         reason = "no loop was found here that trains with this optimizer: is it in another file?"
         line = self.script.line(self.parts.optimizer)
-        if re.search(r"load_state_dict|load_checkpoint|torch\.load\(", self.script.text):
+        if re.search(r"load_state_dict|load_checkpoint|load_model|resume|torch\.load\(", self.script.text):
             self.add(hand("saving", "what is loaded here fits only a network that has grown as often", line))
-        schedulers = ("scheduler",) if self.parts.schedulers else ()
+        planned = self.parts.schedulers or re.search(r"param_groups|sched|learning_rate\(", self.script.text)
+        schedulers = ("scheduler",) if planned else ()
         for name in ("score", "direction", "rebuild", "end", *schedulers):
             self.add(
                 Step(name, "undecided", reason, line, "option", option="give the file that has the loop")

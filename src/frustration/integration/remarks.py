@@ -330,20 +330,23 @@ def _copies(script: Script) -> Iterator[Step]:
             return
 
 
+_TESTS = re.compile(
+    r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?(iter|idx|mask))\b"
+)
+_VALIDATES = re.compile(
+    r"\b([xX]_)?(val|vali|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|"
+    r"\bdev_?(loader|data\w*|set|dl|iter)"
+)
+
+
 def _test_set(script: Script, loop: TrainingLoop) -> Iterator[Step]:
-    text = script.code(loop) + "".join(
-        f.code for _, f in evaluations(script, loop) if f is not None and f.script is script
-    )
+    found = evaluations(script, loop)
+    given = " ".join(script.code(argument) for call, _ in found for argument in call.args)
+    text = script.code(loop) + "".join(f.code for _, f in found if f is not None and f.script is script)
     text += "".join(f.code for f in script.functions.values() if evaluates(f) and f.name in text)
-    text = re.sub(r"#.*", "", text)
-    tests = re.search(
-        r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?(iter|idx|mask))\b",
-        text,
-    )
-    other = re.search(
-        r"\b([xX]_)?(val|vali|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|\bdev_?(loader|data\w*|set|dl|iter)",
-        text.replace(".eval()", ""),
-    )
+    text = re.sub(r"#.*|\.(eval|val|avg)\b", "", text)
+    tests = _TESTS.search(text)
+    other = _VALIDATES.search(given if _TESTS.search(given) else text)
     if tests and not other:
         yield hand(
             "score",

@@ -88,6 +88,16 @@ class Report:
             s for s in self.steps if s.state == "undecided" and s.action == "option" and s.name in ESSENTIAL
         ]
 
+    def left_out(self, line: int, more: tuple[str, ...] = ()) -> None:
+        """A step of which nothing was said could not be examined, and that is said."""
+        own = ("imports", "model", "direction", "score", "end")
+        wanted = (
+            (*own, "configuration", "optimizer", "rebuild", *more) if "perforatedai" in self.target else own
+        )
+        for name in wanted:
+            if all(step.name != name for step in self.steps):
+                self.steps.append(hand(name, "not examined before the other questions are answered", line))
+
     @property
     def changed(self) -> bool:
         return self.after != self.before
