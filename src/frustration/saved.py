@@ -21,7 +21,7 @@ from frustration.files import write_atomically
 from frustration.network import DENDRITES, Shape, Vector, state_names
 from frustration.original.pickles import is_pickle, loops_of, unpickle
 from frustration.protocols import AnyNetwork, AnyShape
-from frustration.record import LoopEntry
+from frustration.record import LoopEntry, TrialRecord
 from frustration.record_reading import read_spec
 from frustration.references import ProblemReference
 from frustration.sealed import CheckpointError, is_ours, pack, read, unpack
@@ -57,6 +57,12 @@ class Saved:
     loop: int
     bounty: float | None
     bounty_loop: int | None
+
+    def is_of(self, record: TrialRecord) -> bool:
+        """Whether an LKG says of itself what the record of its trial says; that of another trial does not."""
+        spec = record.spec
+        said = self.dataset, self.seed, self.trial_number, self.bounty, self.bounty_loop
+        return said == (spec.dataset, spec.seed, spec.trial, record.bounty, record.bounty_loop)
 
     def revive(self, spec: TrialSpec) -> Trial:
         """A trial that resumes from here under a spec of the caller's."""

@@ -1,5 +1,6 @@
 """Protocol A / B / C: always three arms, and numbers that can be checked by hand."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from study_kit import ran, tiny
 
 from frustration.architecture import Architecture
 from frustration.commands.study import main
+from frustration.errors import FrustrationError
 from frustration.integration.results import runs_in
 from frustration.metric import Metric
 from frustration.report.protocol import (
@@ -69,6 +71,19 @@ def arm(name: str, tests: tuple[float, ...], parameters: float, first: int = 0) 
         loops=1,
         **common,
     )
+
+
+def test_a_network_that_is_not_that_of_its_trial_is_not_measured(store, tmp_path):
+    copy = Store(shutil.copytree(store.root, tmp_path / store.root.name))
+    numbers = {record.spec.trial: record.spec.id for record in copy.records()}
+    first, second = map(copy.network_path, numbers.values())
+    whole = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(FrustrationError, match=f"{first} is not the network of the trial that it is named"):
+        arms(copy)
+    first.write_bytes(whole[:-1])
+    with pytest.raises(FrustrationError, match=f"{first} is damaged .*the next run trains it again"):
+        arms(copy)
 
 
 def test_a_trial_that_only_diverged_does_not_shift_the_pairs():

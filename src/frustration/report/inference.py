@@ -14,11 +14,16 @@ from frustration.engine.module.data import data_of
 from frustration.engine.module.layers import tensors_of
 from frustration.engine.module.shape import ModuleNetwork
 from frustration.engine.one_thread import one_thread
+from frustration.errors import FrustrationError
 from frustration.probes.latency import in_turns, peak_memory
 from frustration.probes.networks import load_network, module_of
+from frustration.protocols import AnyNetwork
+from frustration.record import TrialRecord
 from frustration.saved import unpack_lkg
+from frustration.sealed import CheckpointError
 from frustration.spec import TrialSpec
 
+ANEW = "remove it and the record of that trial, and the next run trains it again"
 BATCHES = (1, 256)
 """Images in a forward pass of a SimpleMLP; of a problem, one sample is run, as its `infer` does."""
 
@@ -49,13 +54,11 @@ class _Loaded:
 
 
 @one_thread()
-def inferences(networks: Mapping[str, tuple[TrialSpec, Path]]) -> dict[str, Inference]:
-    """Of several networks in files. Their runs are interleaved, so that a busy machine slows all alike."""
+def inferences(networks: Mapping[str, tuple[TrialRecord, Path]]) -> dict[str, Inference]:
+    """Of the networks of several trials, in files. Their runs are interleaved, so that a busy machine slows
+    all alike."""
     with torch.inference_mode():
-        loaded = {
-            name: _of_problem(spec, path) if spec.problem else _of_mlp(path)
-            for name, (spec, path) in networks.items()
-        }
+        loaded = {name: _loaded(record, path) for name, (record, path) in networks.items()}
         times = in_turns({(name, size): run for name in loaded for size, run in loaded[name].runs.items()})
     return {
         name: Inference(
@@ -66,6 +69,16 @@ def inferences(networks: Mapping[str, tuple[TrialSpec, Path]]) -> dict[str, Infe
         )
         for name, one in loaded.items()
     }
+
+
+def _loaded(record: TrialRecord, path: Path) -> _Loaded:
+    try:
+        saved = unpack_lkg(path)
+    except CheckpointError as error:
+        raise FrustrationError(f"{path} is damaged ({error}); {ANEW}") from None
+    if not saved.is_of(record):
+        raise FrustrationError(f"{path} is not the network of the trial that it is named after; {ANEW}")
+    return _of_problem(record.spec, saved.lkg) if record.spec.problem else _of_mlp(path)
 
 
 def _of_mlp(path: Path) -> _Loaded:
@@ -80,9 +93,8 @@ def _of_mlp(path: Path) -> _Loaded:
     )
 
 
-def _of_problem(spec: TrialSpec, path: Path) -> _Loaded:
+def _of_problem(spec: TrialSpec, network: AnyNetwork) -> _Loaded:
     assert spec.problem is not None
-    network = unpack_lkg(path).lkg
     assert isinstance(network, ModuleNetwork)
     problem, data = spec.problem.problem(), data_of(spec.problem)
     module = network.shape.module().eval()

@@ -167,7 +167,7 @@ def arms(store: Store, equal: Store | None = None) -> list[Arm]:
     runs: dict[str, list[Inference]] = {cell.name: [] for cell in cells}
     for trial in sorted({trial for cell in cells for trial in cell.kept}):
         pairs = {cell.name: cell.kept[trial] for cell in cells if trial in cell.kept}
-        networks = {name: (r.spec, at.network_path(r.spec.id)) for name, (r, at) in pairs.items()}
+        networks = {name: (r, at.network_path(r.spec.id)) for name, (r, at) in pairs.items()}
         for name, run in inferences(networks).items():
             runs[name].append(run)
     return [_arm(cell, runs[cell.name]) for cell in cells]

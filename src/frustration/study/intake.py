@@ -98,11 +98,7 @@ def _network_problem(path: Path, record: TrialRecord) -> str | None:
         return str(error)
     except (KeyError, ValueError, TypeError) as error:
         return f"its description is not one that this program writes ({error!r})"
-    of_file = (saved.dataset, saved.seed, saved.trial_number, saved.bounty, saved.bounty_loop)
-    spec = record.spec
-    if of_file != (spec.dataset, spec.seed, spec.trial, record.bounty, record.bounty_loop):
-        return "it is the network of another trial"
-    return None
+    return None if saved.is_of(record) else "it is the network of another trial"
 
 
 def _write(path: Path, member: Member) -> None:
