@@ -8,6 +8,7 @@ flipped bit is noticed and not trained on. docs/file-formats.md has the details.
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from frustration.curve_file import NOTHING_KEPT
 from frustration.curve_file import SUFFIX as CURVE
 from frustration.engine.trial import Trial
 from frustration.errors import InputError
-from frustration.files import StorageError, write_atomically
+from frustration.files import StorageError, set_aside, write_atomically
 from frustration.protocols import AnyNetwork
 from frustration.saved import Saved, pack_lkg, pack_resume, unpack_lkg, unpack_resume
 from frustration.sealed import CheckpointError, header_of, read
@@ -66,6 +67,12 @@ class CheckpointFiles:
 
     def save_lkg(self, trial: Trial, durable: bool = False) -> None:
         write_atomically(self.lkg, pack_lkg(trial), durable=durable)
+
+    def make_room(self) -> None:
+        """Rename folders, pipes and links to nowhere in the places of these files."""
+        for path in (self.lkg, self.resume, self.curve, self.record):
+            if os.path.lexists(path) and not path.is_file():
+                set_aside(path)
 
     def remove_results(self) -> None:
         """Remove the LKG, the record and the curve of another trial that was here before."""

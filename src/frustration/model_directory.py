@@ -51,7 +51,7 @@ class ModelDirectory:
     def left_by_runs(self, folder: Path | None = None) -> Iterator[Path]:
         """What has a name that runs give, and their folders if empty, in order; our own lock is not among it.
 
-        A link is taken by its own name, whatever it points to.
+        A link, and a folder in place of a file, is taken by its own name, whatever is behind it.
         """
         folder = folder or self.root
         try:
@@ -59,13 +59,13 @@ class ModelDirectory:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
             raise StorageError(f"cannot list {self.shown(folder)}: {error.strerror}") from None
-        if not entries and self._of_a_comparison(folder):
+        if not entries and self._of_a_comparison(folder) and not _LEFT_BY_RUNS.fullmatch(folder.name):
             yield folder
         for entry in entries:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
                 yield from self.left_by_runs(path)
-            elif _LEFT_BY_RUNS.fullmatch(entry.name) or (
+            if _LEFT_BY_RUNS.fullmatch(entry.name) or (
                 entry.name == LOCK and path != self.root / LOCK and is_our_lock(path)
             ):
                 yield path
@@ -94,7 +94,7 @@ class ModelDirectory:
         if path == self.root:
             raise InputError(f"{name} is the model directory itself; --all removes what runs have left in it")
         self._refuse_behind_link(path, name)
-        if path.is_dir() and not path.is_symlink():
+        if path.is_dir() and not path.is_symlink() and not _LEFT_BY_RUNS.fullmatch(path.name):
             return list(self.left_by_runs(path))
         if path.name in (*PLACEHOLDERS, LOCK) and path.parent == self.root:
             raise InputError(f"{self.shown(path)} is no checkpoint; it stays")

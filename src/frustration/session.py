@@ -205,9 +205,12 @@ def _begin(trial: Trial, files: CheckpointFiles) -> None:
 
     An LKG file that is missing, damaged or behind is written anew from the resume file beside it, and one
     that has nothing to do with this trial any more, because it was begun afresh, is removed.
+    What is in the place of its files and none is renamed.
     """
     make_folder(files.stem.parent)
     files.failure.unlink(missing_ok=True)
+    if trial.loop == 0:
+        files.make_room()
     if not trial.complete:
         files.save(trial, lkg_too=False)
     if trial.loop == 0:

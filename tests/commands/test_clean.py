@@ -177,6 +177,20 @@ def test_of_empty_folders_those_of_a_comparison_go(models):
     assert {"mine", "mine too/1x4x2"} <= files(models)
 
 
+@pytest.mark.parametrize("flags", [[RESUME], [LKG], ["--all"], []], ids=str)
+def test_an_empty_folder_in_place_of_a_file_goes_and_one_that_is_not_empty_is_named(models, capsys, flags):
+    place = models / RESUME
+    place.unlink()
+    place.mkdir()
+    (place / "mine.txt").write_text("mine")
+    assert main(flags) == 1
+    assert f"cannot remove models/{RESUME}: Directory not empty" in capsys.readouterr().err
+    (place / "mine.txt").unlink()
+    assert main(flags) == 0
+    assert f"removed models/{RESUME}\n" in capsys.readouterr().out
+    assert not place.exists()
+
+
 def test_dry_run_removes_nothing(models, capsys):
     before = files(models)
     for flags in ([], ["--all"], ["file1.safetensors"]):

@@ -287,6 +287,29 @@ def test_fresh_starts_anew_over_damage(model_dir, train_here):
     assert files.lkg_holds(files.resumed().lkg)
 
 
+@pytest.mark.parametrize("which", ["lkg", "resume", "curve", "record"])
+@pytest.mark.parametrize("kind", ["folder", "full folder", "pipe"])
+def test_what_is_no_file_in_place_of_one_is_refused_and_fresh_sets_it_aside(
+    which, kind, model_dir, capsys, train_here
+):
+    files = the_files(model_dir)
+    place = getattr(files, which)
+    place.unlink()
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+    if kind == "full folder":
+        (place / "mine.txt").write_text("mine")
+    if which in ("resume", "curve"):
+        assert "--fresh" in refused(capsys, *FLAGS, "--model-dir", str(model_dir))[1]
+    assert train_here(*FLAGS, "--fresh", "--meta-loops", "2", "--model-dir", str(model_dir)) == 0
+    assert files.resumed().loop == 2
+    aside = place.with_name(f"{place.name}.damaged-1")
+    assert aside.exists()
+    assert kind != "full folder" or (aside / "mine.txt").read_text() == "mine"
+
+
 def test_equal_runs_leave_equal_files(trained, tmp_path):
     """Byte for byte, so that the checksum of an LKG file says which network it is."""
     finished(tmp_path / "models", *FLAGS, "--meta-loops", "4")
