@@ -7,8 +7,8 @@ nothing else does, and certificates are always verified.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, TypeVar
 
 from frustration.cloud.settings import Settings, masked
 from frustration.errors import FrustrationError, InputError
@@ -16,6 +16,10 @@ from frustration.sinks import one_line
 
 RETRIES = {"mode": "adaptive", "max_attempts": 10}
 """Throttling is absorbed here: botocore slows down as long as the service asks it to."""
+
+ABSENT = ("NoSuchKey", "404")
+"""Codes of S3 where there is no such object."""
+T = TypeVar("T")
 
 
 class CloudError(FrustrationError):
@@ -72,19 +76,28 @@ def spoken(what: str) -> Iterator[None]:
         raise CloudError(said(what, error)) from None
 
 
-def put_new(s3: Any, bucket: str, key: str, content: bytes, **more: str) -> bool:
-    """Write an object where there is none; False where there is one: another launcher was faster."""
+def answered(what: str, ask: Callable[[], T], none_for: Collection[str]) -> T | None:
+    """What AWS answers; None where its error has one of these codes, any other error being `spoken`."""
     from botocore.exceptions import ClientError
 
-    with spoken(f"cannot write s3://{bucket}/{key}"):
+    with spoken(what):
         try:
-            s3.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*", **more)
+            return ask()
         except ClientError as error:
-            # 409: another conditional put of the same key is under way at this very moment.
-            if code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
-                return False
+            if code_of(error) in none_for:
+                return None
             raise
-    return True
+
+
+def put_new(s3: Any, bucket: str, key: str, content: bytes, **more: str) -> bool:
+    """Write an object where there is none; False where there is one: another launcher was faster."""
+    where = {"Bucket": bucket, "Key": key, "IfNoneMatch": "*"}
+    # 409: another conditional put of the same key is under way at this very moment.
+    taken = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+    put = answered(
+        f"cannot write s3://{bucket}/{key}", lambda: s3.put_object(Body=content, **where, **more), taken
+    )
+    return put is not None
 
 
 def bucket_remarks(s3: Any, settings: Settings) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frustration.archive import LIMITS, HostileArchive
-from frustration.cloud.clients import CloudError, code_of, spoken
+from frustration.cloud.clients import ABSENT, CloudError, code_of, spoken
 from frustration.cloud.settings import masked
 from frustration.errors import FrustrationError
 from frustration.files import StorageError
@@ -43,7 +43,7 @@ def fetch(
                 try:
                     found = s3.get_object(Bucket=bucket, Key=key)
                 except ClientError as error:
-                    if code_of(error) in ("NoSuchKey", "404"):
+                    if code_of(error) in ABSENT:
                         raise NoObject(f"there is no s3://{bucket}/{key}") from None
                     raise
                 if found["ContentLength"] > limit:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from frustration.cloud.clients import spoken
+from frustration.cloud.clients import ABSENT, answered, spoken
 from frustration.cloud.place import Place
 
 RANK = {"Completed": 3, "InProgress": 2, "Stopping": 2, "Stopped": 1, "Failed": 1}
@@ -132,16 +132,10 @@ def by_pack(jobs: Iterable[Job]) -> dict[str, PackJobs]:
 
 def has_archive(s3: Any, place: Place, job: str) -> bool:
     """Whether the job's model.tar.gz is there: only then is its work done."""
-    from botocore.exceptions import ClientError
-
-    with spoken(f"cannot look for the archive of {job}"):
-        try:
-            s3.head_object(Bucket=place.bucket, Key=place.archive(job))
-        except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
-                return False
-            raise
-    return True
+    where = {"Bucket": place.bucket, "Key": place.archive(job)}
+    return (
+        answered(f"cannot look for the archive of {job}", lambda: s3.head_object(**where), ABSENT) is not None
+    )
 
 
 def done_packs(s3: Any, place: Place, packs: dict[str, PackJobs]) -> dict[str, Job]:

@@ -18,7 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from frustration.cloud.clients import CloudError, code_of, spoken
+from frustration.cloud.clients import CloudError, answered, spoken
 from frustration.cloud.parallel import side_by_side
 from frustration.cloud.settings import masked
 from frustration.files import StorageError, make_folder
@@ -73,7 +73,7 @@ def download(
 
 
 def _job(logs: Any, job: str, folder: Path, stop: threading.Event) -> JobLogs:
-    streams = list(streams_of(logs, job))
+    streams = streams_of(logs, job)
     events = new = 0
     for stream in streams:
         make_folder(folder)
@@ -85,19 +85,17 @@ def _job(logs: Any, job: str, folder: Path, stop: threading.Event) -> JobLogs:
     return JobLogs(job=job, streams=len(streams), events=events, new=new, problem=problem)
 
 
-def streams_of(logs: Any, job: str) -> Iterator[str]:
+def streams_of(logs: Any, job: str) -> list[str]:
     """The names of a job's streams, in the order of its starts."""
-    from botocore.exceptions import ClientError
 
-    with spoken(f"cannot list the logs of {job}"):
-        try:
-            pages = logs.get_paginator("describe_log_streams").paginate(
-                logGroupName=GROUP, logStreamNamePrefix=f"{job}/"
-            )
-            yield from sorted(stream["logStreamName"] for page in pages for stream in page["logStreams"])
-        except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":  # no job of this account ever wrote a line
-                raise
+    def listed() -> list[str]:
+        pages = logs.get_paginator("describe_log_streams").paginate(
+            logGroupName=GROUP, logStreamNamePrefix=f"{job}/"
+        )
+        return sorted(stream["logStreamName"] for page in pages for stream in page["logStreams"])
+
+    # There is no group of logs where no job of this account ever wrote a line.
+    return answered(f"cannot list the logs of {job}", listed, ("ResourceNotFoundException",)) or []
 
 
 def written(path: Path) -> Written:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from frustration.cloud.clients import CloudError, code_of, put_new, spoken
+from frustration.cloud.clients import ABSENT, CloudError, answered, put_new
 from frustration.cloud.place import Place
 from frustration.errors import InputError
 from frustration.spec import TrialSpec
@@ -152,16 +152,12 @@ def write_plan(s3: Any, place: Place, plan: CloudPlan, generation: int) -> bool:
 
 
 def _get(s3: Any, place: Place, key: str) -> str | None:
-    from botocore.exceptions import ClientError
+    def read() -> bytes:
+        content: bytes = s3.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+        return content
 
-    with spoken(f"cannot read {place.uri(key)}"):
-        try:
-            body: bytes = s3.get_object(Bucket=place.bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if code_of(error) in ("NoSuchKey", "404"):
-                return None
-            raise
+    body = answered(f"cannot read {place.uri(key)}", read, ABSENT)
     try:
-        return body.decode()
+        return None if body is None else body.decode()
     except UnicodeDecodeError:
         raise CloudError(f"{place.uri(key)} is not text") from None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from frustration.cloud.clients import code_of, spoken
+from frustration.cloud.clients import answered
 from frustration.cloud.download import objects
 
 T = TypeVar("T")
@@ -104,15 +104,7 @@ def kind_of(key: str) -> tuple[str, str]:
 
 def allowed(what: str, listing: Iterable[T]) -> list[T] | None:
     """All of a listing of AWS; None where these credentials may not see it."""
-    from botocore.exceptions import ClientError
-
-    with spoken(f"cannot list {what}"):
-        try:
-            return list(listing)
-        except ClientError as error:
-            if code_of(error) in DENIED:
-                return None
-            raise
+    return answered(f"cannot list {what}", lambda: list(listing), DENIED)
 
 
 def _usage_of(sizes: Iterable[int]) -> Usage | None:

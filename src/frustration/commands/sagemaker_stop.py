@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from frustration.commands.options import command, option
 from frustration.commands.sagemaker_flags import OneCloudStudy, cloud_of
 from frustration.errors import InputError, did_you_mean
@@ -27,9 +29,7 @@ class StopOptions(OneCloudStudy):
 
 
 def _stop(options: StopOptions) -> int:
-    from botocore.exceptions import ClientError
-
-    from frustration.cloud.clients import code_of, spoken
+    from frustration.cloud.clients import answered
     from frustration.cloud.jobs import list_jobs
 
     cloud = cloud_of(options)
@@ -50,15 +50,11 @@ def _stop(options: StopOptions) -> int:
         return 0
     stopped = 0
     for job in chosen:
-        with spoken(f"cannot stop {job.name}"):
-            try:
-                cloud.sagemaker.stop_training_job(TrainingJobName=job.name)
-            except ClientError as error:
-                if code_of(error) != "ValidationException":
-                    raise
-                print(f"{job.name} has ended meanwhile")
-            else:
-                stopped += 1
+        ask = partial(cloud.sagemaker.stop_training_job, TrainingJobName=job.name)
+        if answered(f"cannot stop {job.name}", ask, ("ValidationException",)) is None:
+            print(f"{job.name} has ended meanwhile")
+        else:
+            stopped += 1
     print(f"stopping {stopped} jobs")
     return 0
 
