@@ -20,7 +20,9 @@ from rich.console import Console
 
 from frustration.commands import main as frustration
 from frustration.commands.study import main
+from frustration.commands.study_flags import RunOptions
 from frustration.engine.trial import Trial
+from frustration.errors import InputError
 from frustration.record import LoopEntry
 from frustration.record_reading import read_record
 from frustration.runners.board import Board
@@ -510,3 +512,10 @@ def test_a_study_whose_begin_nobody_wrote_down_claims_no_time(tmp_path):
     for event in (onlooker.start, onlooker.look(opening=True)):
         list(show.tell(event))
     assert next(iter(show.lines(onlooker.look(opening=True)))).endswith("-:-- elapsed, -:-- left")
+
+
+def test_settings_of_a_study_may_follow_its_flags():
+    read = RunOptions.read(["grid.toml", "lr=1e-3", "--trials", "2", "batch_size=32"])
+    assert read.settings == ("lr=1e-3", "batch_size=32")
+    with pytest.raises(InputError, match='unexpected argument "more"'):
+        RunOptions.read(["grid.toml", "lr=1e-3", "--dry-run", "more"])

@@ -1,11 +1,13 @@
 """Every command line of every page is one that the commands accept: its name, its verb, its flags.
 
-Pages whose commands are run as they stand have tests of their own; others train for hours, or need a cloud.
+Then all are run, with fewer trials and loops, but for those with a reason. Five pages have their own tests.
 """
 
 import importlib
+import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +71,56 @@ def test_every_command_line_of_a_page_is_accepted(page):
 def test_the_pages_have_command_lines():
     found = [line for page in PAGES for line in lines_of((PROJECT / page).read_text()) if words_of(line)]
     assert len(found) > 40
+
+
+OF_THEIR_OWN = ("README.md", *(f"docs/{name}.md" for name in ("any-network", "any-runs", "python", "slurm")))
+"""Pages that other tests of this folder run as they stand."""
+NOT_RUN = {
+    "sagemaker-launch paper-98 --hours": "needs an AWS account; tests/cloud launches studies in a simulator",
+    "sagemaker-launch paper-98 ": "the same",
+    "frustration study run FILE --engine ray": "starts a cluster; tests/study/test_study_ray.py does",
+    "frustration study preset summaries": "takes minutes; tests/problems/test_summaries.py runs a small one",
+    "train --problem language:Adapter --set model=FOLDER": "needs a model of yours",
+    "train --dataset fashion-mnist": "downloads a data set",
+    "frustration study run verdict ": "trains 1,224 trials, half of them on a data set that is downloaded",
+    "frustration report verdict ": "the same",
+}
+"""How a line begins -> why it is not run here."""
+FEWER = {
+    "train": ["--trials", "2", "--meta-loops", "2", "--threads", "1", "--fresh"],
+    "study run": ["--trials", "2", "--meta-loops", "2", "--threads", "1", "train_fraction=0.02"],
+}
+"""What is added to a command; the last value of a flag counts."""
+RUN = [page for page in PAGES if page not in OF_THEIR_OWN]
+
+
+def reason(line: str) -> str:
+    return next((why for begin, why in NOT_RUN.items() if f"{line} ".startswith(begin)), "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_every_command_of_a_page_runs(page, tmp_path, monkeypatch):
+    shutil.copytree(PROJECT / "studies", tmp_path / "studies")
+    shutil.copytree(PROJECT / "aws", tmp_path / "aws")
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for line in lines_of((PROJECT / page).read_text()):
+        words = words_of(line)
+        if not words or reason(line):
+            continue
+        words = ["studies/example.toml" if word == "FILE" else word for word in words]
+        name, *arguments = words[1:] if words[0] in UMBRELLA else words
+        verb = " ".join([name, *arguments[:1]]) if name == "study" else name
+        until = {"--until": "--meta-loops"}
+        arguments = [until.get(word, word) for word in arguments]
+        module, function, _ = COMMANDS[name]
+        command = getattr(importlib.import_module(f"frustration.{module}"), function)
+        assert command([*arguments, *FEWER.get(verb, [])]) == 0, line
+
+
+def test_every_reason_is_about_a_line_of_a_page():
+    lines = [line for page in RUN for line in lines_of((PROJECT / page).read_text()) if words_of(line)]
+    for begin in NOT_RUN:
+        assert any(f"{line} ".startswith(begin) for line in lines), begin

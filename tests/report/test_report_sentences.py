@@ -119,3 +119,15 @@ def test_dearer_treatments_are_told_by_how_much(tmp_path):
     for spec in specs_of(study()):
         rewrite(store, spec, seconds=2.0 if spec.label == "hidden" else 1.0)
     assert "Times the training FLOPs and CPU time of `none`: `hidden` 1.00 and 2.00" in said(store, "costs")
+
+
+def test_many_architectures_without_a_difference_are_counted_in_the_answer(tmp_path):
+    shapes = [ONE.of_widths([width]) for width in range(20, 26)]
+    grid = study("none", "hidden", "dropout", architectures=shapes, trials=8)
+
+    def reached(spec):
+        return effects()(spec) - 5.0 * (spec.label == "hidden" and spec.architecture == shapes[0])
+
+    short = said(write_study(tmp_path / "s", grid, reached), "answer")
+    assert "`hidden` in 5 of 6 architectures" in short
+    assert "and 1 more" not in short

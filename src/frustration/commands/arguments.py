@@ -157,9 +157,19 @@ class Parser(argparse.ArgumentParser):
         if _wanted.get():
             raise _FoundError(self)
         options, unknown = self.parse_known_args(arguments)
+        unknown = self._behind_flags(options, unknown)
         if unknown:
             raise InputError(self._about_unknown(unknown[0]))
         return options
+
+    def _behind_flags(self, options: argparse.Namespace, unknown: list[str]) -> list[str]:
+        """Puts KEY=VALUE that follows a flag with the others, which argparse does not; returns the rest."""
+        for settings in self._actions:
+            if settings.metavar == "KEY=VALUE" and not settings.option_strings:
+                behind = [word for word in unknown if "=" in word and not word.startswith("-")]
+                setattr(options, settings.dest, [*(getattr(options, settings.dest) or ()), *behind])
+                return [word for word in unknown if word not in behind]
+        return unknown
 
     def format_help(self) -> str:
         self.epilog = self._more()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from frustration.inert import why_inert
-from frustration.report.findings import Analysis
+from frustration.report.findings import Analysis, Comparison
 from frustration.report.formatting import (
     amount,
     apart,
@@ -22,6 +22,7 @@ from frustration.report.formatting import (
     with_unit,
 )
 from frustration.report.results import Cell, Floats, Setting, StudyResults
+from frustration.report.topics import FEW
 
 
 def power_notes(analysis: Analysis) -> Iterator[str]:
@@ -162,10 +163,21 @@ def _why(cell: Cell) -> str:
 
 def _idle(analysis: Analysis) -> Iterator[str]:
     """Treatments that did nothing in some trials, and controls that are their own control."""
+    idle: dict[tuple[str, str, bool], list[Comparison]] = {}
     for group in analysis.groups:
         for one in group.comparisons.values():
-            if not one.idle or group.cells[one.treatment].inert:
-                continue
+            if one.idle and not group.cells[one.treatment].inert:
+                idle.setdefault((one.treatment, one.control, one.acted), []).append(one)
+    for several in idle.values():
+        if len(several) > FEW and several[0].acted:
+            trials = sum(one.idle for one in several), sum(one.difference.n for one in several)
+            yield (
+                f"{code(several[0].treatment)} is inert in {trials[0]:,} of {trials[1]:,} trials of "
+                f"{many(len(several), 'architecture')}: nothing was done in them, or they equal "
+                f"{code(several[0].control)} to the bit."
+            )
+            continue
+        for one in several:
             place = f"In {code(str(one.architecture))}"
             if not one.acted:
                 yield f"{place}, {code(one.treatment)} equals {code(one.control)} to the bit in every trial."

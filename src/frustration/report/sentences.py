@@ -225,7 +225,7 @@ def _places(topic: Topic, several: bool, *findings: str) -> str:
         return ""
     if len(having) == len(topic.comparisons):
         return topic.name
-    if several and len(having) > FEW:
+    if len(having) > FEW:
         return f"{topic.name} in {len(having)} of {_cases(topic, several)}"
     return f"{topic.name} in {listed([_where(one, several) for one in having], FEW)}"
 
