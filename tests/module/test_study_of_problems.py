@@ -8,6 +8,7 @@ import torch
 from tiny_problem import TinyCNN
 
 import frustration
+from frustration.engine.module import data as module_data
 from frustration.errors import FrustrationError
 from frustration.record_reading import read_failure
 from frustration.runners.events import TrialFailed
@@ -109,7 +110,9 @@ def test_a_problem_that_raises_before_training_fails_its_own_trials_and_no_other
     assert sum(isinstance(event, TrialFailed) for event in events) == 2
 
 
-def test_when_the_data_can_be_had_again_all_trials_are_trained_and_the_failures_are_gone(tmp_path):
+def test_when_the_data_can_be_had_again_all_trials_are_trained_and_the_failures_are_gone(
+    tmp_path, monkeypatch
+):
     file = tmp_path / "points.pt"
 
     def data(self):
@@ -122,6 +125,10 @@ def test_when_the_data_can_be_had_again_all_trials_are_trained_and_the_failures_
     outcome = run_study(prepare(study), store)
     assert (outcome.total, outcome.done, outcome.failed) == (2, 2, 0)
     assert store.ids()[1] == set()
+    monkeypatch.setattr(module_data, "_data", {})
+    file.unlink()
+    (sentence,) = verify(store, 1).impossible
+    assert "cannot be had: FileNotFoundError" in sentence
 
 
 def test_a_network_that_cannot_be_built_for_one_trial_fails_that_trial(tmp_path):
@@ -150,6 +157,21 @@ def test_what_raises_in_training_costs_nothing_in_an_estimate():
     prepared = prepare(study_of(TinyCNN(), broken("Vector", loss=no_number)))
     costs = estimate(prepared, prepared.groups, workers=1).costs
     assert [cost.seconds > 0 for cost in costs] == ["TinyCNN" in cost.architecture for cost in costs]
+
+
+def test_a_finished_trial_whose_problem_raises_by_now_cannot_be_verified_and_says_so(tmp_path, monkeypatch):
+    problem = broken("Once")
+    store = Store(tmp_path)
+    run_study(prepare(study_of(TinyCNN(), problem, modes=("none",))), store)
+    monkeypatch.setattr(type(problem), "loss", no_number)
+    found = verify(store, 2)
+    assert len(found.checks) == 1
+    assert not found.passed
+    (sentence,) = found.impossible
+    assert "the loss of problem Once is one number, not a tensor of" in sentence
+    monkeypatch.setattr(type(problem), "loss", lambda self, network, batch: batch[7])
+    (sentence,) = verify(store, 2).impossible
+    assert "cannot be run again: IndexError" in sentence
 
 
 def fails_under_dropout(self, network, epoch):

@@ -69,7 +69,11 @@ def _run(base: Path, stopper: Stopper, fail: Callable[[str, str], None]) -> int:
     prepared = prepare(task.study, device=task.device, twins=False)
     wanted = task.trials if task.trials is not None else frozenset(spec.id for spec in prepared.specs)
     _check(prepared.specs, wanted)
-    mine = replace(prepared, groups=those(prepared.groups, lambda one: one.spec.id in wanted))
+    mine = replace(
+        prepared,
+        groups=those(prepared.groups, lambda one: one.spec.id in wanted),
+        raising={one: text for one, text in prepared.raising.items() if one in wanted},
+    )
     lines = JsonLines()
 
     def observe(event: StudyEvent) -> None:

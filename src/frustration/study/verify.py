@@ -19,6 +19,7 @@ from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.metric import Metric
 from frustration.record import LoopEntry, TrialRecord
+from frustration.references import explained
 from frustration.runners.work import Data
 from frustration.spec import TrialSpec
 from frustration.statistics.paired import sign_flip, t_interval
@@ -123,19 +124,28 @@ def verify(
     for trial_id in drawn:
         try:
             record = store.record(trial_id)
-            _check_data(record.spec, known)
+            _check_data(record.spec, known, data)
+            stacked = record.numerics.get("backend") == STACKED
+            check = _again(record, data, Serving(engine, stacked))
         except InputError as error:
             impossible.append(str(error))
             continue
-        stacked = record.numerics.get("backend") == STACKED
-        checks.append(_check(record, data, Serving(engine, stacked).of(record.spec)))
-        report(checks[-1])
+        checks.append(check)
+        report(check)
     return Verification(tuple(checks), tuple(impossible))
 
 
-def _check_data(spec: TrialSpec, known: Mapping[tuple[str, float], str]) -> None:
+def _again(record: TrialRecord, data: Data, serving: Serving) -> Check:
+    if record.spec.problem is None:
+        return _check(record, data, serving.of(record.spec))
+    with explained(f"trial {record.spec.id} cannot be run again"):
+        return _check(record, data, serving.of(record.spec))
+
+
+def _check_data(spec: TrialSpec, known: Mapping[tuple[str, float], str], data: Data) -> None:
     named = str(spec.problem) if spec.problem else spec.dataset
     if known.get((named, spec.train_fraction)) != spec.dataset_digest:
+        data.of(spec)  # a problem that raises says why
         raise InputError(f"the data of trial {spec.id} ({spec.dataset}) are not the data that is here now")
 
 
