@@ -156,20 +156,31 @@ class Parser(argparse.ArgumentParser):
         self._action_groups[-1].add_argument("-h", "--help", action="help", help="show this and end")
         if _wanted.get():
             raise _FoundError(self)
-        options, unknown = self.parse_known_args(arguments)
-        unknown = self._behind_flags(options, unknown)
+        settings, rest = self._settings(arguments)
+        options, unknown = self.parse_known_args(rest)
+        if settings:
+            (place,) = self._places_of_settings()
+            setattr(options, place.dest, [*(getattr(options, place.dest) or ()), *settings])
         if unknown:
             raise InputError(self._about_unknown(unknown[0]))
         return options
 
-    def _behind_flags(self, options: argparse.Namespace, unknown: list[str]) -> list[str]:
-        """Puts KEY=VALUE that follows a flag with the others, which argparse does not; returns the rest."""
-        for settings in self._actions:
-            if settings.metavar == "KEY=VALUE" and not settings.option_strings:
-                behind = [word for word in unknown if "=" in word and not word.startswith("-")]
-                setattr(options, settings.dest, [*(getattr(options, settings.dest) or ()), *behind])
-                return [word for word in unknown if word not in behind]
-        return unknown
+    def _places_of_settings(self) -> list[argparse.Action]:
+        return [one for one in self._actions if one.metavar == "KEY=VALUE" and not one.option_strings]
+
+    def _settings(self, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+        """(KEY=VALUE, the rest): argparse would take them for values of the flag before them, or for none."""
+        if not self._places_of_settings():
+            return [], list(arguments)
+        settings, rest, flag = [], [], ""
+        for word in arguments:
+            known = self._option_string_actions.get(flag)
+            if re.match("[a-z_]+=", word) and not (known and known.nargs is None):
+                settings.append(word)
+            else:
+                rest.append(word)
+            flag = word
+        return settings, rest
 
     def format_help(self) -> str:
         self.epilog = self._more()
