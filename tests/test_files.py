@@ -12,7 +12,16 @@ import filelock
 import pytest
 
 from frustration import files
-from frustration.files import StorageError, append, in_turn, is_held, is_our_lock, read_file, try_lock
+from frustration.files import (
+    StorageError,
+    append,
+    in_turn,
+    is_held,
+    is_our_lock,
+    make_folder,
+    read_file,
+    try_lock,
+)
 
 HOLD = """
 import sys, time
@@ -80,6 +89,15 @@ def test_a_device_or_a_folder_is_no_file(tmp_path):
         read_file(Path("/dev/zero"))
     with pytest.raises(IsADirectoryError):
         read_file(tmp_path)
+
+
+def test_what_is_in_the_way_of_a_folder_is_named(tmp_path):
+    link, file = tmp_path / "link", tmp_path / "file"
+    link.symlink_to("nowhere")
+    file.touch()
+    for there in (link, file):
+        with pytest.raises(StorageError, match=f"folder {there}/a/b: {there} is there and is no folder"):
+            make_folder(there / "a" / "b")
 
 
 def test_a_file_that_is_all_hole_is_not_read_into_memory(tmp_path):

@@ -113,7 +113,7 @@ def test_policies_follow_a_slash(text, optimizer, acceptance):
         ("dropout@1-50,hidden@52-", 'a gap before "hidden@52-": loop 51 is due'),
         ("dropout@2-50", 'a gap before "dropout@2-50": loop 1 is due'),
         ("dropout@1-50,hidden@50-", 'an overlap before "hidden@50-": loop 51 is due'),
-        ("dropout@5-4", "a gap"),
+        ("dropout@5-4", '"dropout@5-4" ends before it begins'),
         ("dropout@1-5,hidden@6-4", '"hidden@6-4" ends before it begins'),
         ("dropout@1-,hidden@51-", 'only the last range may be left open, not "dropout"'),
         ("dropout@1-5,hidden@6-,none@7-", 'only the last range may be left open, not "hidden@6-"'),

@@ -160,7 +160,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"cannot make the folder {path}: {error.strerror}") from None
+        there = next((one for one in (path, *path.parents) if os.path.lexists(one)), path)
+        why = error.strerror if there.is_dir() else f"{there} is there and is no folder"
+        raise StorageError(f"cannot make the folder {path}: {why}") from None
 
 
 @contextlib.contextmanager

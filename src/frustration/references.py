@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from frustration.errors import FrustrationError, InputError, did_you_mean, kind_and_first_line
+from frustration.files import read_file
 from frustration.metric import Metric
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ MODULES: Final = ("digits", "images", "language", "summaries")
 """Of the problems that come along."""
 HELD: Final = "held"
 """The source of a problem that only this process has: of a notebook, say."""
+SCRIPT_BYTES: Final = 2**24
+"""A file of Python has no more."""
 PLAIN: Final = (bool, int, float, str)
 
 
@@ -261,6 +264,8 @@ def _module_at(place: str, folder: Path) -> types.ModuleType:
                 return importlib.import_module(module)
             except ImportError as error:
                 raise ProblemError(f"the problem module {place} cannot be imported: {error}") from None
+    if (folder / place).exists():
+        raise ProblemError(f"{place} is not a Python file; problems are imported from files that end in .py")
     raise ProblemError(
         f'there is no module "{place}" to import a problem from{did_you_mean(place, MODULES)}; a file is '
         f"written as {place}.py:Class, and built-in problems are in {', '.join(MODULES)}"
@@ -270,8 +275,12 @@ def _module_at(place: str, folder: Path) -> types.ModuleType:
 @functools.cache
 def _module_of_file(path: str, shown: str) -> types.ModuleType:
     """The module in a file, imported under a name of its own; what it raises is its author's to read."""
-    if not Path(path).is_file():
-        raise ProblemError(f"there is no file {shown} to import a problem from")
+    try:
+        read_file(Path(path), most=SCRIPT_BYTES)
+    except FileNotFoundError:
+        raise ProblemError(f"there is no file {shown} to import a problem from") from None
+    except OSError as error:
+        raise ProblemError(f"no problem can be imported from {shown}: {error.strerror}") from None
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == path and module.__name__ != "__main__":
             return module

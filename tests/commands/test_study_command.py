@@ -181,8 +181,7 @@ def test_a_failure_is_said_kept_and_retried(study, grid, monkeypatch):
         printed = study(*run_of(grid), code=1)
     assert "failed: [1*2] hidden, trial 1: ZeroDivisionError: made up" in printed
     assert (
-        "1 trials failed (ZeroDivisionError: made up); `frustration study retry grid` runs them again"
-        in printed
+        "1 trial failed (ZeroDivisionError: made up); `frustration study retry grid` runs it again" in printed
     )
     assert "1 failed: ZeroDivisionError: made up" in study("status", "grid")
     assert "failed 1" in study("show", "grid")

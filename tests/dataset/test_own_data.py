@@ -216,7 +216,14 @@ def test_what_is_wrong_with_other_files_is_one_sentence(folder):
     frame = pandas.DataFrame({"a": [1.0, None, 3.0], "b": ["x", "y", "z"], "label": [0, 1, 0]})
     frame.to_parquet(folder / "words.parquet")
     frame.drop(columns="b").to_parquet(folder / "holes.parquet")
+    for name in ("hole.csv", "behind.csv", "hole.npz", "hole.parquet"):
+        (folder / name).write_bytes(b"a,label\n1,0\n" if name == "behind.csv" else b"")
+        os.truncate(folder / name, 2**37)
     for name, sentence in {
+        "hole.csv:label": "hole.csv is no table: it has a line of 16,777,216 characters or more",
+        "behind.csv:label": "behind.csv is no table: it has a line of 16,777,216 characters or more",
+        "hole.npz": "hole.npz is not a file of plain arrays",
+        "hole.parquet:label": "hole.parquet is not a Parquet file",
         "text.npz": "text.npz is not a file of plain arrays that np.savez wrote",
         "objects.npz": "objects.npz is not a file of plain arrays that np.savez wrote",
         "empty.npz": "empty.npz has no arrays X and y; it has z",

@@ -1,6 +1,7 @@
 """A problem of one's own trains through the same meta-loop: every mode, every checkpoint, the same bits."""
 
 import json
+import os
 import re
 import shutil
 import threading
@@ -284,6 +285,23 @@ def test_what_cannot_be_found_is_named_in_one_sentence(text, says):
         ProblemReference.parse(text)
     assert says in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_what_is_no_file_of_python_is_named_and_not_waited_for(tmp_path):
+    (tmp_path / "README.md").write_text("# no problem")
+    (tmp_path / "folder.py").mkdir()
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "hole.py").touch()
+    os.truncate(tmp_path / "hole.py", 2**37)
+    for text, says in {
+        "README.md:X": "README.md is not a Python file; problems are imported from files that end in .py",
+        "folder.py:X": "no problem can be imported from folder.py: Is a directory",
+        "pipe.py:X": "no problem can be imported from pipe.py: it is a pipe or a device, not a file",
+        "hole.py:X": "no problem can be imported from hole.py: it has 137,438,953,472 bytes, more than",
+    }.items():
+        with pytest.raises(InputError) as refusal:
+            ProblemReference.parse(text, folder=tmp_path)
+        assert str(refusal.value).startswith(says)
 
 
 def grown_relu(self):

@@ -93,6 +93,7 @@ def test_a_damaged_definition_costs_only_the_order(tmp_path):
     results = read_study(store.root)
     assert (results.trials, results.expected) == (16, None)
     assert results.skipped[0].path.name == "study.toml"
+    assert results.skipped[0].reason.startswith("is not valid TOML: ")
 
 
 def test_a_trial_that_grew_and_ended_early_keeps_its_own_length_and_sizes(tmp_path):

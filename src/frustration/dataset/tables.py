@@ -11,10 +11,10 @@ import io
 import re
 import zipfile
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from frustration.dataset.split import Split
 from frustration.files import open_file
 
 SUFFIXES = ("csv", "npz", "parquet")
+LINE_LENGTH = 2**24
+"""No line of a table has as many characters: a hole in a file would be read as one line."""
 _REFERENCE = re.compile(rf"(?P<file>.+?\.(?P<suffix>{'|'.join(SUFFIXES)}))(?P<columns>(:[^:]+)*)", re.I)
 
 
@@ -112,7 +114,7 @@ def _read_csv(path: Path, reference: Reference) -> tuple[Table, NDArray[Any]]:
     cells, labels, parts = array("d"), list[str](), list[str]()
     try:
         with io.TextIOWrapper(open_file(path), "utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
+            rows = csv.reader(_lines(file, path), strict=True)
             header = next(rows, [])
             label, part, features = _columns(header, reference, path)
             for number, row in enumerate((row for row in rows if row), start=1):
@@ -142,6 +144,14 @@ def _read_csv(path: Path, reference: Reference) -> tuple[Table, NDArray[Any]]:
         np.array(labels, np.str_),
     )
     return table, np.array(parts, np.str_)
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    """The lines of a file, of which one may be all that a large hole holds."""
+    while line := file.readline(LINE_LENGTH):
+        if len(line) == LINE_LENGTH:
+            raise DatasetError(f"{path} is no table: it has a line of {LINE_LENGTH:,} characters or more")
+        yield line
 
 
 def _bad_cell(where: str, header: Sequence[str], row: Sequence[str], features: Sequence[int]) -> DatasetError:

@@ -91,11 +91,11 @@ class Program:
         due = 1
         for number, segment in enumerate(self.segments):
             closed = segment.last is not None
+            if closed and segment.last is not None and segment.last < segment.first:
+                raise ModeError(f'mode "{self}": "{segment}" ends before it begins')
             if segment.first != due:
                 what = "a gap" if segment.first > due else "an overlap"
                 raise ModeError(f'mode "{self}": {what} before "{segment}": loop {due} is due there')
-            if closed and segment.last is not None and segment.last < segment.first:
-                raise ModeError(f'mode "{self}": "{segment}" ends before it begins')
             if not closed and number < len(self.segments) - 1:
                 alone = all(one.first == 1 and one.last is None for one in self.segments)
                 hint = f"; two modes are compared as {segment} {self.segments[-1]}, combined with +"

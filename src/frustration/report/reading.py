@@ -88,7 +88,9 @@ def _definition(store: Store, skipped: list[Skipped]) -> tuple[Study | None, str
     except (OSError, UnicodeDecodeError) as error:
         skipped.append(Skipped(path=path, reason=f"cannot be read: {error}"))
     except InputError as error:  # such as a mode of a package that is not installed here
-        skipped.append(Skipped(path=path, reason=f"is not valid: {error}"))
+        reason = str(error).removeprefix(str(path)).lstrip(":, ")
+        reason = reason if reason.startswith("is ") else f"is not valid: {reason}"
+        skipped.append(Skipped(path=path, reason=reason))
     return None, ""
 
 

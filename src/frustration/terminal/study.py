@@ -117,8 +117,9 @@ class StudyShow(Show[StudyEvent | Looked, StudyOutcome]):
         if outcome.failed:
             causes = sorted({last_line(failure["traceback"]) for failure in self._store.failures()})
             yield (
-                f"{outcome.failed:,} trials failed ({'; '.join(causes[:3])}); "
-                f"`frustration study retry {self.start.name}` runs them again"
+                f"{many(outcome.failed, 'trial')} failed ({'; '.join(causes[:3])}); "
+                f"`frustration study retry {self.start.name}` runs "
+                f"{'it' if outcome.failed == 1 else 'them'} again"
             )
         if outcome.interrupted:
             yield (
