@@ -182,6 +182,20 @@ def test_a_step_that_could_not_be_examined_is_said_to_be_so():
     assert {"model", "rebuild", "end"} <= {step.name for step in unlogged.steps if step.action == "hand"}
 
 
+def test_a_wrapper_that_no_step_knows_is_told_or_said_to_be_unexamined():
+    held = "holder = helpers.Holder()\nfor module in [net]:\n    again = nn.DataParallel(module)\n"
+    other = "again = net\nagain = nn.DataParallel(again)\n"
+    assert "parallel" in "".join(looks(f"{HEAD}{other}{LOOP}").values())
+    hidden = HEAD.replace("net.parameters(), lr=0.1", "hidden, lr=0.1")
+    steps = examine_script(Script(hidden + held + LOOP), Wishes()).steps
+    assert any(step.name == "parallel" and "not examined" in step.reason for step in steps)
+
+
+def test_a_name_for_the_score_is_no_other_best():
+    loop = LOOP + "    kept = val_loss\n    if kept < best:\n        best = kept\n"
+    assert looks(HEAD + loop) == {}
+
+
 def test_a_test_set_that_is_handed_to_an_evaluation_of_any_set_is_told():
     loop = LOOP.replace("validate(net)", "validate(net, test_loader)")
     head = HEAD.replace("def validate(net):", "def validate(net, val_loader=None):")

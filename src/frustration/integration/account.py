@@ -78,6 +78,10 @@ def account(plain: Plain) -> list[Step]:
         *_layers(script),
         *_unread(script, parts),
     ]
+    known = {id(call) for call in parts.wrappings}
+    for call in (c for c in flow.wrappings if library and id(c) not in known):
+        look = "whether it wraps the network after it has its dendrites, and again after growth"
+        found.append(unexplained(script, call, "parallel", look))
     if loop is not None:
         if library and rebuild is not None:
             found += _left_behind(flow, script, parts, loop, rebuild)
@@ -355,6 +359,7 @@ def _other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Iter
     if score is None:
         return
     root = re.split(r"[\[.(]", score.expression)[0]
+    same = {n for names, v in script.assignments(loop.body) if root in script.names_in(v) for n in names}
     for node in script.all(cst.Comparison, loop.body):
         sides = [script.code(node.left), script.code(node.comparisons[0].comparator)]
         best = [s for s in sides if re.search(r"best", s, re.I)]
@@ -365,7 +370,7 @@ def _other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Iter
             continue
         other = sides[1 - sides.index(best[0])]
         names = set(re.findall(r"[A-Za-z_]\w*", other))
-        if root in names or score.expression in other or re.fullmatch(r"[-\d.e]+|epoch\w*", other):
+        if {root, *same} & names or score.expression in other or re.fullmatch(r"[-\d.e]+|epoch\w*", other):
             continue
         yield unexplained(
             script,

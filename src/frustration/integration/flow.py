@@ -70,6 +70,7 @@ class Flow:
         self.moves: list[Move] = []
         self.reads: dict[Place, list[cst.CSTNode]] = {}
         self.unexplained: list[Unexplained] = []
+        self.wrappings: list[cst.Call] = []
         self._indexes: dict[int, dict[str, list[cst.CSTNode]]] = {}
         self._bound: dict[int, set[str]] = {}
         self._results: set[tuple[int, int, Kind]] = set()
@@ -241,6 +242,7 @@ class Flow:
             self._use(place, call, kind)
         elif name in WRAPPERS or name in PREPARES:
             if kind in ("network", "inner", "part"):
+                self.wrappings += [call] if name in WRAPPERS and script is self.script else []
                 self._use(place, call, kind)
         elif name in PASSES:
             self._use(place, call, "inner" if kind == "network" and "wrap" in name else kind)

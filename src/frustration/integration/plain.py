@@ -16,7 +16,7 @@ from frustration.integration.layers import Layers, find_layers
 from frustration.integration.loop import Score, TrainingLoop, find_loop, find_score, known_better
 from frustration.integration.loop_edits import LoopEdits
 from frustration.integration.own_edits import OwnEdits
-from frustration.integration.parts import DISTRIBUTED, Parts, find_parts
+from frustration.integration.parts import DISTRIBUTED, WRAPPERS, Parts, find_parts
 from frustration.integration.present import Present, find_present
 from frustration.integration.processes import accelerate, accelerated, ddp, ranks_taken_too_early, several
 from frustration.integration.refusals import adversarial, engine, without_optimizer
@@ -96,7 +96,10 @@ class Plain:
             self.report.steps += remarks(self.script, self.parts, self.loop, self.score, theirs)
         self.report.steps += account(self)
         line = self.script.line(self.loop or self.parts.optimizer)
-        self.report.left_out(line, ("scheduler",) if self.parts.schedulers else ())
+        more = ("scheduler",) if self.parts.schedulers else ()
+        if not self.parts.model and self.script.called(*WRAPPERS):
+            more = (*more, "parallel")
+        self.report.left_out(line, more)
         self.report.sorted()
         if not self.report.undecided:
             self.report.after = self.draft.write()
