@@ -23,6 +23,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -215,12 +216,12 @@ def made_here(environment: Path) -> bool:
 def install(options: argparse.Namespace) -> None:
     build = options.torch
     if build == "auto":
-        build = "cpu" if not has_nvidia() and finds_cpu_torch(options) else "cuda"
+        nvidia = has_nvidia()
+        build = "cpu" if not nvidia and finds_cpu_torch(options) else "cuda"
+        if build == "cuda" and not nvidia and sys.platform == "linux":
+            say(without_cpu_torch())
     elif build == "cpu" and not finds_cpu_torch(options):
-        stop(
-            f"pip finds no build of torch {torch_version()} for CPUs and this Python whose SHA-256 is known; "
-            f"name one with --torch-sha256, or take the locked one with --torch cuda"
-        )
+        stop(f"{without_cpu_torch()}; --torch cuda agrees to that")
     need_disk(GIGABYTES[build])
     if build == "cpu":
         say(f"torch {torch_version()}: the build for CPUs that pip finds (--torch cuda takes the locked one)")
@@ -355,6 +356,16 @@ def finds_cpu_torch(options: argparse.Namespace) -> bool:
     CHOSEN.write_text("\n".join(known) + "\n")
     look = ["install", "--dry-run", "--ignore-installed", "--quiet", *HASHED, f"--requirement={CHOSEN}"]
     return bool(known) and sys.platform == "linux" and run([*pip(PYTHON), *look])
+
+
+def without_cpu_torch() -> str:
+    """What follows where no build for CPUs is found."""
+    here = f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.machine()}"
+    return (
+        f"pip finds no build of torch {torch_version()} for CPUs and {here} whose SHA-256 is known "
+        f"(scripts/torch-cpu.txt has that for Python 3.11 on x86_64 and says how to name another with "
+        f"--torch-sha256); the locked torch brings CUDA and takes {GIGABYTES['cuda']} GB"
+    )
 
 
 # ---------------------------------------------------------------- the machine
