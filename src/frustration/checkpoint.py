@@ -76,11 +76,11 @@ class CheckpointFiles:
 
     def remove_results(self) -> None:
         """Remove the LKG, the record and the curve of another trial that was here before."""
-        for path in (self.lkg, self.record, self.curve):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise StorageError(f"cannot remove {path}: {error.strerror}") from None
+        _remove(self.lkg, self.record, self.curve)
+
+    def remove_failure(self) -> None:
+        """Before the trial is trained again."""
+        _remove(self.failure)
 
     def lkg_holds(self, network: AnyNetwork) -> bool:
         """Whether the LKG file is there, is whole, and is this network."""
@@ -140,3 +140,11 @@ class CheckpointFiles:
 
     def _anew(self) -> str:
         return f"start anew with --fresh, or remove it with {self.removed_by(self.lkg)}"
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove {path}: {error.strerror}") from None

@@ -208,7 +208,7 @@ def _begin(trial: Trial, files: CheckpointFiles) -> None:
     What is in the place of its files and none is renamed.
     """
     make_folder(files.stem.parent)
-    files.failure.unlink(missing_ok=True)
+    files.remove_failure()
     if trial.loop == 0:
         files.make_room()
     if not trial.complete:
