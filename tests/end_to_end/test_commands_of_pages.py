@@ -77,7 +77,8 @@ OF_THEIR_OWN = ("README.md", *(f"docs/{name}.md" for name in ("any-network", "an
 """Pages that other tests of this folder run as they stand."""
 NOT_RUN = {
     "sagemaker-launch paper-98 --hours": "needs an AWS account; tests/cloud launches studies in a simulator",
-    "sagemaker-launch paper-98 ": "the same",
+    "sagemaker-launch paper-98  ": "the same",
+    "sagemaker-launch paper-98 --wait": "the same",
     "frustration study run FILE --engine ray": "starts a cluster; tests/study/test_study_ray.py does",
     "frustration study preset summaries": "takes minutes; tests/problems/test_summaries.py runs a small one",
     "train --problem language:Adapter --set model=FOLDER": "needs a model of yours",
@@ -91,6 +92,8 @@ FEWER = {
     "study run": ["--trials", "2", "--meta-loops", "2", "--threads", "1", "train_fraction=0.02"],
 }
 """What is added to a command; the last value of a flag counts."""
+STANDS_FOR = {"FILE": "studies/example.toml", "USD": "0.816"}
+"""What a reader fills in."""
 RUN = [page for page in PAGES if page not in OF_THEIR_OWN]
 
 
@@ -106,15 +109,17 @@ def test_every_command_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")  # what a dry run needs, and all of it
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for line in lines_of((PROJECT / page).read_text()):
         words = words_of(line)
         if not words or reason(line):
             continue
-        words = ["studies/example.toml" if word == "FILE" else word for word in words]
+        for name, value in STANDS_FOR.items():
+            words = [re.sub(rf"\b{name}$", value, word) for word in words]
         name, *arguments = words[1:] if words[0] in UMBRELLA else words
-        verb = " ".join([name, *arguments[:1]]) if name == "study" else name
-        until = {"--until": "--meta-loops"}
-        arguments = [until.get(word, word) for word in arguments]
+        verb = f"{name} {arguments[0]}" if name == "study" else name
+        arguments = ["--meta-loops" if word == "--until" else word for word in arguments]
         module, function, _ = COMMANDS[name]
         command = getattr(importlib.import_module(f"frustration.{module}"), function)
         assert command([*arguments, *FEWER.get(verb, [])]) == 0, line
