@@ -104,6 +104,11 @@ def test_nothing_is_chosen_before_the_whole_pilot_is_done(store, piloted, tmp_pa
     for record in records[1:]:
         half.write_record(record)
     assert after_pilot(prepare(piloted), half) is None
+    damaged = half.record_path(records[0].spec.id)
+    damaged.parent.mkdir(exist_ok=True)
+    damaged.write_bytes(b"")
+    assert after_pilot(prepare(piloted), half) is None, "a damaged record is none"
+    damaged.unlink()
     half.write_failure(records[0].spec.id, records[0].spec.to_dict(), "RuntimeError: no")
     assert after_pilot(prepare(piloted), half) is not None
 

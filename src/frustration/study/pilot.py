@@ -36,15 +36,17 @@ def due(study: Study, specs: Sequence[TrialSpec], rates: Rates | None) -> list[T
 def chosen_rates(study: Study, store: Store, specs: Sequence[TrialSpec]) -> Rates | None:
     """What the pilot chose, on validation; None while a trial of it has neither ended nor failed."""
     pilot = {spec.id: spec for spec in specs if spec.trial < study.analysis.pilot}
-    done, failed = store.ids()
-    if not pilot or pilot.keys() - done - failed:
+    if not pilot:
+        return None
+    lines, failed = store.listed()[0], store.ids()[1]  # a damaged record is none, and is trained again
+    if pilot.keys() - {line["id"] for line in lines} - failed:
         return None
     arms: dict[Arm, dict[float, list[float | None]]] = {}
     metrics: dict[Arm, Metric] = {}
     for spec in pilot.values():
         metrics[arm_of(spec)] = spec.metric
         arms.setdefault(arm_of(spec), {})[spec.learning_rate] = []
-    for line in store.summaries():
+    for line in lines:
         if line["id"] in pilot:
             spec = pilot[line["id"]]
             arms[arm_of(spec)][spec.learning_rate].append(line["bounty"])
