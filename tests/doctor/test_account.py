@@ -208,11 +208,16 @@ def test_a_learning_rate_set_out_of_sight_is_told_as_a_matter_of_the_schedule():
     assert [said.partition(":")[0] for said in found.values()] == ["scheduler"]
 
 
-def test_an_evaluation_of_another_network_or_of_the_training_data_is_told():
-    other = LOOP.replace("validate(net)", "validate(helpers.model)")
-    assert "whether this evaluates net" in "".join(looks(HEAD + other).values())
-    trained = LOOP.replace("validate(net)", "validate(net, train_loader)")
-    assert "whether this scores the training data" in "".join(looks(HEAD + trained).values())
+def test_an_edit_for_a_score_of_another_network_or_of_training_data_is_not_made_unasked():
+    for arguments, sentence in (
+        ("helpers.model", "whether this evaluates net"),
+        ("net, train_loader", "whether this scores the training data"),
+    ):
+        script = Script(HEAD + LOOP.replace("validate(net)", f"validate({arguments})"))
+        report = examine_script(script, Wishes())
+        assert [sentence in step.reason for step in report.undecided] == [True]
+        assert not report.changed
+        assert examine_script(script, Wishes(metric="val_loss")).changed  # whoever names it has looked
 
 
 def test_another_loop_that_trains_is_told_wherever_it_is():

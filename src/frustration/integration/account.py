@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -85,7 +86,10 @@ def account(plain: Plain) -> list[Step]:
     if loop is not None:
         if library and rebuild is not None:
             found += _left_behind(flow, script, parts, loop, rebuild)
-        found += _other_network(flow, script, parts, loop, plain.score)
+        confirmed = bool(plain.wishes.metric or plain.present.scores)
+        for step in _other_network(flow, script, parts, loop, plain.score):
+            asked = replace(step, action="option", option="--metric NAME, if it is right")
+            found.append(step if confirmed else asked)
         found += _ends(script, loop, {s.line for s in plain.report.steps if s.name == "end"})
         found += _other_training(script, parts, loop)
         found += _made_again(script, parts, loop)
