@@ -517,6 +517,7 @@ def test_settings_of_a_study_may_follow_its_flags():
     read = RunOptions.read(["grid.toml", "lr=1e-3", "--trials", "2", "batch_size=32"])
     assert read.settings == ("lr=1e-3", "batch_size=32")
     read = RunOptions.read(["--lr", "1e-3", "batch_size=32", "--name", "a=b"])
-    assert (read.study, read.settings, read.lr, read.name) == (None, ("batch_size=32",), (1e-3,), "a=b")
+    assert (read.study, read.settings, read.name) == (None, ("batch_size=32",), "a=b")
+    assert read.learning_rates == (1e-3,)
     with pytest.raises(InputError, match='unexpected argument "more"'):
         RunOptions.read(["grid.toml", "lr=1e-3", "--dry-run", "more"])
