@@ -80,7 +80,8 @@ class CheckpointFiles:
 
     def remove_failure(self) -> None:
         """Before the trial is trained again."""
-        _remove(self.failure)
+        if self.failure.exists():  # a file system that is read-only refuses to remove what is not there
+            _remove(self.failure)
 
     def lkg_holds(self, network: AnyNetwork) -> bool:
         """Whether the LKG file is there, is whole, and is this network."""

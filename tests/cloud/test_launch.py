@@ -239,6 +239,15 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be_sent(idle, tmp_path, ca
     assert ACCOUNT not in json.dumps(said)
 
 
+def test_a_study_with_a_problem_that_raises_is_not_launched(idle, tmp_path, capsys):
+    problem = "from frustration.problems.digits import Digits\n\n\nclass Mine(Digits):\n"
+    problem += "    def data(self):\n        1 / 0\n"
+    (tmp_path / "mine.py").write_text(problem)
+    assert kit.launch(tmp_path, "--dry-run", problems=f'["{tmp_path}/mine.py:Mine"]') == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError: division by zero; a launch is for studies whose" in sentence
+
+
 def test_a_dry_run_needs_a_region_and_nothing_else_of_the_cloud(tmp_path):
     """In a process without settings, credentials or a home folder, where a connection would fail."""
     (tmp_path / "away.toml").write_text(kit.toml())

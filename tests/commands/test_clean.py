@@ -259,7 +259,7 @@ def test_placeholders_and_the_directory_itself_stay(models, name):
     assert gone(models, before) == set()
 
 
-def test_a_file_of_the_users_continuesly_by_its_name(models):
+def test_a_file_of_the_users_goes_only_by_its_name(models):
     assert main(["notes.txt"]) == 0
     assert not (models / "notes.txt").exists()
 

@@ -143,7 +143,7 @@ def test_a_study_without_trials_is_refused(tmp_path, capsys):
 
 
 def test_ctrl_c_ends_it_cleanly_and_it_continues_from_there(call, results):
-    words = ["grid", "--results", str(results), "--workers", "2", "--draws", "500"]
+    words = ["grid", "--results", str(results), "--workers", "2", "--draws", "2000"]
     process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list(results.glob("grid/probes/*/[!.]*.json")):
         assert process.poll() is None

@@ -83,6 +83,21 @@ def test_a_use_that_nothing_explains_is_told_with_its_line(line, step, sentence)
 
 HELD = [
     ("params = list(net.parameters())", "    nn.utils.clip_grad_norm_(params, 1.0)", "the new parameters"),
+    (
+        "params = list(net.body.parameters()) + list(net.head.parameters())",
+        "    nn.utils.clip_grad_norm_(params, 1.0)",
+        "the new parameters",
+    ),
+    (
+        "params = []; params += list(net.parameters())",
+        "    nn.utils.clip_grad_norm_(params, 1.0)",
+        "the new parameters",
+    ),
+    (
+        "params = list(net.parameters())[:1]",
+        "    nn.utils.clip_grad_norm_(params, 1.0)",
+        "the new parameters",
+    ),
     ("other = opt", "    other.zero_grad()", "the new optimizer"),
     ("head = net.head", "    print(head(torch.ones(1, 8)))", "the new layers"),
 ]
@@ -101,6 +116,12 @@ INSIDE = [
     ("    for x in range(3):\n        if x:\n            break", {}),
     ("    if epoch:\n        helpers.sys.exit()\n    exit()", {4: "end: `exit()`"}),
     ("    net.head = nn.Linear(8, 2)", {1: "model: `net.head`"}),
+    ("    if epoch: net.head = nn.Linear(8, 2)", {1: "model: `net.head`"}),
+    ("    a = 1; net.head = nn.Linear(8, 2)", {1: "model: `net.head`"}),
+    ("    net.head, a = nn.Linear(8, 2), 1", {1: "model: `net.head`"}),
+    ("    net.head = nn.Linear(8, 2) if epoch else net.head", {1: "model: `net.head`"}),
+    ("    for net.epoch in range(9):\n        pass", {}),
+    ("    with open('log') as net.file:\n        pass", {}),
     ("    helpers.shrink(net)", {1: "model: `helpers.shrink(net)`"}),
 ]
 

@@ -109,6 +109,9 @@ def test_every_command_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("S3_BUCKET_NAME", raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_REGION", "us-east-1")  # what a dry run needs, and all of it
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for line in lines_of((PROJECT / page).read_text()):

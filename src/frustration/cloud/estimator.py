@@ -15,7 +15,7 @@ from frustration.cloud.plan import Pack
 from frustration.cloud.prices import Price
 from frustration.cloud.settings import Settings
 from frustration.engine.group import those
-from frustration.errors import InputError
+from frustration.errors import InputError, last_line
 from frustration.study.definition import Study
 from frustration.study.estimate import Cost, estimate
 from frustration.study.run import Prepared, digests, prepare
@@ -84,7 +84,10 @@ class Estimator:
                 f"{self.study.name} has a pilot, and what is trained after it follows from its results: "
                 f"a launch plans all jobs at once. `frustration study run` runs it, here or on Ray"
             )
-        return prepare(self.study, device="cpu", twins=False)
+        found = prepare(self.study, device="cpu", twins=False)
+        for text in found.raising.values():
+            raise InputError(f"{last_line(text)}; a launch is for studies whose trials can all be trained")
+        return found
 
     @property
     def digests(self) -> dict[tuple[str, float], str]:

@@ -106,6 +106,8 @@ def written(path: Path) -> Written:
         last = datetime.fromisoformat(times[-1].decode())
     except (FileNotFoundError, IndexError, ValueError):
         return Written()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
     return Written(
         bytes=sum(map(len, lines)) + len(lines),
         events=len(lines),

@@ -23,8 +23,8 @@ def side_by_side(
     After an error or Ctrl-C nothing more is begun, and `stop` tells what is under way.
     """
     with ThreadPoolExecutor(parallel) as pool:
-        futures = {pool.submit(work, item): item for item in items}
         try:
+            futures = {pool.submit(work, item): item for item in items}
             for future in as_completed(futures):
                 keep(futures[future], future.result())
         except BaseException:

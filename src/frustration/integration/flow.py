@@ -182,6 +182,13 @@ class Flow:
         elif isinstance(parent, cst.Subscript):
             if parent.value is node and kind in ("network", "inner", "part"):
                 self._use(place, parent, "part")
+            elif parent.value is node and kind in ("parameters", "weights"):
+                self._use(place, parent, kind)
+        elif isinstance(parent, cst.BinaryOperation) and kind == "parameters":
+            if isinstance(parent.operator, cst.Add):  # of two lists
+                self._use(place, parent, kind)
+        elif isinstance(parent, cst.AugAssign) and kind == "parameters" and parent.value is node:
+            self._assigned(place, parent, kind)
         elif isinstance(parent, (cst.Call, *_IGNORED)):
             return  # it is called, compared, tested or printed
         elif isinstance(parent, (cst.Lambda, cst.WithItem, cst.Await, cst.SubscriptElement, cst.DictComp)):
@@ -195,8 +202,8 @@ class Flow:
     def _attribute(self, place: Place, node: cst.Attribute, kind: Kind) -> None:
         script, name, parent = place.script, node.attr.value, place.script.parent(node)
         if _is_target(script, node):
-            value = getattr(script.statement(node).body[0], "value", None)  # type: ignore[attr-defined]
-            number = not isinstance(value, (cst.Call, cst.Name, cst.Subscript))
+            value = getattr(script.up(node, cst.Assign, cst.AnnAssign, cst.AugAssign), "value", None)
+            number = not isinstance(value, (cst.Call, cst.Name, cst.Subscript, cst.IfExp, cst.Tuple))
             if kind in ("network", "inner", "part") and not (number or name.startswith("_")):
                 self._tell(place, kind, node, "changed")
             return
@@ -327,6 +334,8 @@ class Flow:
         script = place.script
         container = script.parent(node)
         outer = script.parent(container)
+        if isinstance(outer, cst.Del):
+            return
         places = [id(e) for e in container.elements]  # type: ignore[attr-defined]
         if isinstance(container, cst.Tuple) and isinstance(outer, (cst.Assign, cst.AnnAssign)):
             self._assigned(place, outer, kind, places.index(id(node)))

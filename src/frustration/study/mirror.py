@@ -111,7 +111,10 @@ def restore(source: Path, store: Store, trials: frozenset[str], networks: bool) 
     """
     kept = [path for folder in ("networks", "trials") for path in _files(source / folder)]
     members = opened(path for path in kept if not path.name.endswith(FAILED))
-    finished = take(members, store, lambda spec: spec.id in trials, networks).records
+    taken = take(members, store, lambda spec: spec.id in trials, networks)
+    for said in taken.refused:
+        print(f"trained again: {said}", flush=True)
+    finished = taken.records
     for path in _files(source / "work"):
         trial_id = path.name.removesuffix(RESUME)
         # A damaged checkpoint needs no care here, nor one whose curve came too late: its digests are looked
