@@ -29,7 +29,7 @@ test: bootstrap
 	.venv/bin/pytest --numprocesses auto --maxprocesses 8
 
 test-slow: bootstrap
-	.venv/bin/pytest -m slow --numprocesses $$(( $$(nproc) + 1 )) --maxprocesses 8  # they wait for their programs
+	.venv/bin/pytest -m slow --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 8  # they wait for their programs
 
 docs: bootstrap
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
