@@ -70,7 +70,7 @@ class CheckpointFiles:
 
     def make_room(self) -> None:
         """Rename folders, pipes and links to nowhere in the places of these files."""
-        for path in (self.lkg, self.resume, self.curve, self.record):
+        for path in (self.lkg, self.resume, self.curve, self.record, self.failure):
             if os.path.lexists(path) and not path.is_file():
                 set_aside(path)
 

@@ -208,9 +208,9 @@ def _begin(trial: Trial, files: CheckpointFiles) -> None:
     What is in the place of its files and none is renamed.
     """
     make_folder(files.stem.parent)
-    files.remove_failure()
     if trial.loop == 0:
         files.make_room()
+    files.remove_failure()
     if not trial.complete:
         files.save(trial, lkg_too=False)
     if trial.loop == 0:

@@ -18,6 +18,7 @@ from frustration.study.estimate import estimate
 from frustration.study.run import prepare, run_study
 from frustration.study.store import Store
 from frustration.study.verify import verify
+from frustration.terminal.study_tables import own_lines
 
 
 def broken(name: str, **methods):
@@ -121,14 +122,17 @@ def test_when_the_data_can_be_had_again_all_trials_are_trained_and_the_failures_
 
     study, store = study_of(broken("Filed", data=data)), Store(tmp_path / "some")
     assert run_study(prepare(study), store).failed == 2
+    store.write_failure("0" * 16, {}, "of another program")
     torch.save(0, file)
     outcome = run_study(prepare(study), store)
     assert (outcome.total, outcome.done, outcome.failed) == (2, 2, 0)
-    assert store.ids()[1] == set()
+    assert store.ids()[1] == {"0" * 16}
     monkeypatch.setattr(module_data, "_data", {})
     file.unlink()
     (sentence,) = verify(store, 1).impossible
     assert "cannot be had: FileNotFoundError" in sentence
+    run_study(prepare(study), store)
+    assert len(own_lines(study, store)) == 2  # what is done stays done without its data
 
 
 def test_a_network_that_cannot_be_built_for_one_trial_fails_that_trial(tmp_path):

@@ -1,5 +1,6 @@
 """A pilot: its trials at every learning rate, the later ones at the rate that validation preferred in it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from frustration.errors import InputError
 from frustration.metric import ACCURACY, Metric
 from frustration.report.reading import read_study
 from frustration.runners.events import StudyStart
+from frustration.sealed_json import seal
 from frustration.streams import Stream
 from frustration.study.definition import Study
 from frustration.study.pilot import best_rate
@@ -108,6 +110,11 @@ def test_nothing_is_chosen_before_the_whole_pilot_is_done(store, piloted, tmp_pa
     damaged.parent.mkdir(exist_ok=True)
     damaged.write_bytes(b"")
     assert after_pilot(prepare(piloted), half) is None, "a damaged record is none"
+    newer = json.loads(store.record_path(records[0].spec.id).read_text())
+    del newer["sha256"]
+    damaged.write_text(seal({**newer, "record_schema": 7}))
+    with pytest.raises(InputError, match="newer"):
+        after_pilot(prepare(piloted), half)
     damaged.unlink()
     half.write_failure(records[0].spec.id, records[0].spec.to_dict(), "RuntimeError: no")
     assert after_pilot(prepare(piloted), half) is not None

@@ -57,4 +57,5 @@ def add_to_index(root: Path, lines: Iterable[tuple[Line, State]]) -> None:
     """Add lines in one write; those that find no room are made again from their records."""
     text = "".join(f"\n{seal({**line, **state})}\n" for line, state in lines)
     with contextlib.suppress(OSError):
-        append(root / INDEX, text.encode())
+        if text:
+            append(root / INDEX, text.encode())

@@ -125,7 +125,8 @@ def _is_part(part: Any) -> bool:
     if not isinstance(part, dict) or part.keys() != {"dataset", "train_fraction", "digest"}:
         return False
     texts = isinstance(part["dataset"], str) and isinstance(part["digest"], str)
-    return texts and isinstance(part["train_fraction"], int | float)
+    known = part["digest"] != ""  # as it is of a problem that raised instead of giving its data
+    return texts and known and isinstance(part["train_fraction"], int | float)
 
 
 def damage(root: Path) -> str | None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from frustration.metric import Metric
+from frustration.record_reading import RecordError
 from frustration.spec import TrialSpec
 from frustration.study.definition import Study
 from frustration.study.store import Store
@@ -38,7 +39,11 @@ def chosen_rates(study: Study, store: Store, specs: Sequence[TrialSpec]) -> Rate
     pilot = {spec.id: spec for spec in specs if spec.trial < study.analysis.pilot}
     if not pilot:
         return None
-    lines, failed = store.listed()[0], store.ids()[1]  # a damaged record is none, and is trained again
+    (lines, damaged), failed = store.listed(), store.ids()[1]
+    for trial_id in pilot.keys() & damaged.keys():
+        error = damaged[trial_id]
+        if not isinstance(error, RecordError) or error.newer:  # others are trained again
+            raise error
     if pilot.keys() - {line["id"] for line in lines} - failed:
         return None
     arms: dict[Arm, dict[float, list[float | None]]] = {}

@@ -298,7 +298,7 @@ def _forget_without_data(store: Store, prepared: Prepared) -> None:
     """Remove failures of trials that failed before their data was known and that have it by now."""
     ids = {spec.id for spec in prepared.grid}
     for failure in store.failures():
-        if not failure["spec"]["dataset_digest"] and failure["id"] not in ids:
+        if failure["spec"].get("dataset_digest") == "" and failure["id"] not in ids:
             store.failure_path(failure["id"]).unlink(missing_ok=True)
 
 

@@ -41,6 +41,7 @@ from frustration.record_reading import (
     finished_record,
     read_failure,
 )
+from frustration.references import ProblemRaised
 from frustration.saved import Checkpoint
 from frustration.sealed import CheckpointError
 from frustration.sealed_json import seal
@@ -220,9 +221,13 @@ class Store:
             files = self.work(trial_id)
             try:
                 files.resumed()
-            except (CheckpointError, InputError) as error:
+            except ProblemRaised:
+                continue  # the file is whole; the trial fails, and resumes from it once its problem is mended
+            except CheckpointError as error:
                 if os.path.lexists(files.resume):  # else finished meanwhile
                     yield f"{files.resume} is damaged ({error}); that trial starts over"
+            except InputError as error:  # a mode of a package that is not installed any more, say
+                yield f"{files.resume} cannot be continued: {error}"
 
     def under_way(self) -> list[tuple[str, int, float | None]]:
         """Of every trial that is begun: its id, loops completed and its bounty, as far as it is kept."""
