@@ -1,5 +1,6 @@
 """The scripts that the doctor is held to, and what it should say of each."""
 
+import ast
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,25 @@ from frustration.integration.steps import STEPS, Report
 from frustration.integration.targets import Wishes
 
 SCRIPTS = Path(__file__).parent / "scripts"
+NETWORK = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x)))
+"""
+"""Of the shortest scripts."""
+
+
+def report(text: str, wishes: Wishes | None = None) -> Report:
+    """The report on a script; what every edit promises is checked on the way."""
+    found = examine_script(Script(text), wishes or Wishes())
+    ast.parse(found.after)
+    assert examine_script(Script(found.after), wishes or Wishes()).after == found.after
+    return found
 
 
 class Expected(NamedTuple):

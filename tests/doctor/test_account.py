@@ -1,10 +1,9 @@
 """What the doctor does not understand is told: every use of the network and of its optimizer is explained."""
 
-import ast
 from pathlib import Path
 
 import pytest
-from doctor_kit import EXPECTED, SCRIPTS
+from doctor_kit import EXPECTED, NETWORK, SCRIPTS, report
 
 from frustration.integration.efficiency import advice
 from frustration.integration.examine import examine, examine_script
@@ -14,22 +13,13 @@ from frustration.integration.targets import Wishes
 from frustration.integration.writing import text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-HEAD = """
+HEAD = f"""
 import copy
 import torch
 import torch.nn as nn
 import torch.nn.utils.prune as prune
 import helpers
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Linear(4, 8)
-        self.head = nn.Linear(8, 2)
-
-    def forward(self, x):
-        return self.head(torch.relu(self.body(x)))
-
+{NETWORK}
 def step(net, opt):
     opt.zero_grad()
     net(torch.ones(3, 4)).sum().backward()
@@ -51,10 +41,8 @@ for epoch in range(9):
 
 def looks(text: str, wishes: Wishes | None = None) -> dict[int, str]:
     """The lines that were not understood, by their numbers, and what is said of them."""
-    report = examine_script(Script(text), wishes or Wishes())
-    ast.parse(report.after)
-    assert examine_script(Script(report.after), wishes or Wishes()).after == report.after
-    return {step.line: f"{step.name}: {step.reason}" for step in report.steps if step.action == "look"}
+    steps = report(text, wishes).steps
+    return {step.line: f"{step.name}: {step.reason}" for step in steps if step.action == "look"}
 
 
 BEFORE = [

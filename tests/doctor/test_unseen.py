@@ -1,28 +1,18 @@
 """Rules from scripts that were not used in development, each in the shortest script that shows it."""
 
-import ast
-
 import pytest
+from doctor_kit import NETWORK, report
 
 from frustration.errors import InputError
 from frustration.integration.direction import by_name
-from frustration.integration.examine import examine, examine_script
+from frustration.integration.examine import examine
 from frustration.integration.source import Script
 from frustration.integration.targets import Wishes
 
-HEAD = """
+HEAD = f"""
 import torch
 import torch.nn as nn
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Linear(4, 8)
-        self.head = nn.Linear(8, 2)
-
-    def forward(self, x):
-        return self.head(torch.relu(self.body(x)))
-
+{NETWORK}
 def step():
     optimizer.zero_grad()
     net(torch.ones(3, 4)).sum().backward()
@@ -41,14 +31,6 @@ for epoch in range(9):
     step()
     val_loss = validate()
 """
-
-
-def report(text: str, wishes: Wishes | None = None):
-    """The report on a script; what every edit promises is checked on the way."""
-    found = examine_script(Script(text), wishes or Wishes())
-    ast.parse(found.after)
-    assert examine_script(Script(found.after), wishes or Wishes()).after == found.after
-    return found
 
 
 def told(text: str, step: str) -> str:
