@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Protocol, Self
 
 from frustration.dataset import Split
@@ -119,19 +120,25 @@ class Data:
         known: dict[tuple[object, ...], str | None] = {}
         found: dict[str, str] = {}
         for spec in specs:
-            key = spec.problem, spec.program, spec.train_fraction
+            data = spec.problem, spec.train_fraction
+            if spec.problem and data not in known:
+                known[data] = _traceback(partial(self.of, spec))
+            key = data if known.get(data) else (*data, spec.program)
             if spec.problem and key not in known:
-                known[key] = self._traceback(spec)
+                loaded = self.of(spec)
+                known[key] = _traceback(partial(spec.shape, loaded.features, loaded.classes))
             if text := known.get(key):
                 found[spec.id] = text
         return found
 
-    def _traceback(self, spec: TrialSpec) -> str | None:
-        try:
-            spec.shape(self.of(spec).features, self.of(spec).classes)
-        except ProblemRaised as error:
-            return error.traceback
-        return None
+
+def _traceback(work: Callable[[], object]) -> str | None:
+    """Of what a problem's own code raises in it."""
+    try:
+        work()
+    except ProblemRaised as error:
+        return error.traceback
+    return None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

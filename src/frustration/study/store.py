@@ -216,7 +216,7 @@ class Store:
         return {trial_id for trial_id in names if not self.is_done(trial_id)}
 
     def lost_checkpoints(self) -> Iterator[str]:
-        """A sentence on each trial that is begun and has to start over, because its checkpoint is damaged."""
+        """A sentence on each trial that is begun and whose checkpoint is damaged or cannot be continued."""
         for trial_id in sorted(self.begun()):
             files = self.work(trial_id)
             try:
