@@ -44,7 +44,7 @@ def train(
     meta_loops: int = 100,
     until: int | None = None,
     seed: int | None = None,
-    dataset: str | Split | Any = "mnist",
+    dataset: str | Split | Any = None,
     train_fraction: float = 1.0,
     learning_rate: float = 1e-4,
     batch_size: int = 256,
@@ -77,7 +77,8 @@ def train(
         meta_loops: Loops to train; a call on a finished checkpoint adds as many.
         until: The total number of loops instead, so that the same call again trains nothing.
         seed: Of all random draws; 0 unless a checkpoint says otherwise.
-        dataset: A name, a file (`"data.csv:label"`), a `Split`, or arrays `(X, y)`.
+        dataset: A name, a file (`"data.csv:label"`), a `Split`, or arrays `(X, y)`; None: MNIST, and a
+            problem's own, which takes no other.
         train_fraction: Share of the training samples that is used.
         learning_rate: Of the optimizer.
         batch_size: Samples in a step.
@@ -101,7 +102,11 @@ def train(
     if isinstance(subject, str):
         subject = subject_of(subject)
     if isinstance(subject, ProblemReference):
+        if dataset is not None:
+            raise InputError("`dataset` is for architectures: a problem brings its own data (its fields)")
         dataset = subject.dataset
+    elif dataset is None:
+        dataset = "mnist"
     data = None
     if not isinstance(dataset, str):
         data = dataset if isinstance(dataset, Split) else make_split(dataset)

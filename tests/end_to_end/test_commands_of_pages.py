@@ -83,7 +83,7 @@ NOT_RUN = {
     "frustration study preset summaries": "takes minutes; tests/problems/test_summaries.py runs a small one",
     "train --problem language:Adapter --set model=FOLDER": "needs a model of yours",
     "train --dataset fashion-mnist": "downloads a data set",
-    "frustration study run verdict ": "trains 1,224 trials, half of them on a data set that is downloaded",
+    "frustration study run verdict ": "trains 8,160 trials, half of them on a data set that is downloaded",
     "frustration report verdict ": "the same",
 }
 """How a line begins -> why it is not run here."""

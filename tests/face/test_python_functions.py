@@ -107,6 +107,11 @@ def test_one_network_without_a_comparison_shows_what_it_reached(data, folder):
         alone.plot()
 
 
+def test_a_problem_takes_no_data_beside_its_own(data, folder):
+    with pytest.raises(InputError, match="a problem brings its own data"):
+        frustration.train("images:CNN", until=1, dataset=data, model_dir=folder / "problem", **QUICK)
+
+
 def test_without_pandas_rows_are_plain_dictionaries(outcome, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(InputError, match=r"frustration-engine\[tables\]"):
