@@ -15,20 +15,18 @@ from statistics import median
 
 from published_rows import Published
 
-from frustration.report.analysis import analyse
 from frustration.report.findings import Claim
 from frustration.report.formatting import p_value, points
 from frustration.report.report import Report
 from frustration.report.results import Setting, StudyResults
 
 VERDICT = Published("verdict", "verdict")
-SHARED = "/equal-updates"
-"""What all arms have in common, and no table repeats."""
 
 
 def tables(results: StudyResults) -> str:
     """Everything between the two marks of the page."""
-    report = Report(results, analyse(results))
+    report = Report.of(results)
+    results = report.results
     parts = (
         _run(results),
         _answer(report),
@@ -37,7 +35,7 @@ def tables(results: StudyResults) -> str:
         _rates(results),
         _costs(results),
     )
-    return "\n\n".join("\n".join(part) for part in parts).replace(SHARED, "")
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def _run(results: StudyResults) -> Iterator[str]:
@@ -122,9 +120,7 @@ def _rates(results: StudyResults) -> Iterator[str]:
 
 def _costs(results: StudyResults) -> Iterator[str]:
     """Beside `plain`: the median over networks and settings of the ratios of the means."""
-    plain = {
-        (cell.setting, cell.architecture): cell for cell in results.cells if cell.label == f"plain{SHARED}"
-    }
+    plain = {(cell.setting, cell.architecture): cell for cell in results.cells if cell.label == "plain"}
     yield "### What the arms cost"
     yield ""
     yield "Parameters of the kept network and operations of training, as multiples of `plain`'s: medians."

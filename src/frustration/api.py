@@ -278,7 +278,7 @@ def report(
         return source.report(**settings)
     else:
         found = results_of(str(source), Path(results))
-    return Report.of(found, default_folder(found, Path(results)), **settings)
+    return Report.noted(found, default_folder(found, Path(results)), **settings)
 
 
 def compare(

@@ -86,7 +86,7 @@ def test_each_arm_is_taken_at_the_rate_that_validation_prefers(folder):
     chosen = choose_rates(every)
     assert chosen.rates == (1e-5, 1e-2)
     assert len(every.settings) == 2
-    assert [setting.name for setting in chosen.settings] == ["rows.npz, lr chosen by validation"]
+    assert [setting.name for setting in chosen.settings] == ["rows.npz"]
     for cell in chosen.cells:
         rivals = [one for one in every.cells if one.label == cell.label]
         best = max(rivals, key=lambda one: one.bounty.mean())

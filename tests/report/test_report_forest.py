@@ -85,6 +85,16 @@ def test_every_treatment_names_its_control_and_many_architectures_share_a_row(tm
     assert plot.count("against <code>none</code>") == 2
 
 
+def test_of_several_settings_each_has_its_treatments_under_its_name(tmp_path):
+    shapes = [ONE.of_widths([width]) for width in range(20, 20 + MOST)]
+    grid = study("none", "hidden", "dropout", architectures=shapes, trials=2, train_fractions=(0.05, 1.0))
+    plot = drawn(tmp_path / "s", grid, effects())
+    words = re.findall(r'rowgroup">([^<]*)<|<b>(\w+)</b>', plot)
+    one = [("", "hidden"), ("", "dropout")]
+    heads = ("mnist, lr 0.0001", ""), ("mnist, lr 0.0001, 5 % of training images", "")
+    assert words == [heads[0], *one, heads[1], *one]
+
+
 def test_the_first_screen_is_three_sentences_then_the_plot_then_cost(tmp_path):
     results = read_study(write_study(tmp_path / "s", study("none", "hidden"), effects(hidden=-2.0)).root)
     page = render(Report(results, analyse(results)), [], tmp_path / "report.html")

@@ -205,13 +205,11 @@ def _say_skipped(results: StudyResults) -> None:
 
 
 def _print(results: StudyResults, options: ReportOptions) -> None:
-    from frustration.report.analysis import analyse
     from frustration.report.report import Report
     from frustration.report.tables import main_table
 
-    analysis = analyse(results, alpha=options.alpha, margin=_margin(options), control=options.control)
-    plain = Report(results, analysis).plain
-    table = main_table(analysis)
+    report = Report.of(results, alpha=options.alpha, margin=_margin(options), control=options.control)
+    plain, table = report.plain, main_table(report.analysis)
     _say([], [table])
     parts = (plain.answer, plain.about, plain.helps, plain.power_notes, (*plain.costs, *plain.warnings))
     _say([line for part in parts if part for line in (*part, "")], [])

@@ -66,7 +66,7 @@ class Outcome(session.Outcome, _Shown):
         """The tests of this comparison; `settings` are alpha, margin and control."""
         name = str(self.records[0].spec.problem or self.records[0].spec.architecture)
         results = results_of_records(self.records, name, self.folder)
-        return Report.of(results, self.folder / "report", tuple(self._notes()), **settings)
+        return Report.noted(results, self.folder / "report", tuple(self._notes()), **settings)
 
     def _notes(self) -> Iterator[str]:
         if self.interrupted:
@@ -108,7 +108,7 @@ class Study(_Shown):
     def report(self, **settings: Any) -> Report:
         """The tests of this comparison; `settings` are alpha, margin and control. It counts as a look."""
         Store(self.root).keep_look()
-        return Report.of(read_study(self.root), self.root / "report", tuple(self._notes()), **settings)
+        return Report.noted(read_study(self.root), self.root / "report", tuple(self._notes()), **settings)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_() if self.done else html(tuple(self._notes()), None)

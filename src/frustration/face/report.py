@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from frustration.face import frames
 from frustration.face.pages import html
 from frustration.report import report as content
-from frustration.report.analysis import analyse
 from frustration.report.results import StudyResults
 from frustration.report.table import Table
 from frustration.report.tables import main_table
@@ -34,9 +33,12 @@ class Report(content.Report):
     """What to know beside it: trials that are missing."""
 
     @classmethod
-    def of(cls, results: StudyResults, folder: Path, notes: tuple[str, ...] = (), **settings: Any) -> Report:
+    def noted(
+        cls, results: StudyResults, folder: Path, notes: tuple[str, ...] = (), **settings: Any
+    ) -> Report:
         """`settings` are those of `analyse`: alpha, margin, control."""
-        return cls(results=results, analysis=analyse(results, **settings), folder=folder, notes=notes)
+        made = content.Report.of(results, **settings)
+        return cls(results=made.results, analysis=made.analysis, folder=folder, notes=notes)
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +32,11 @@ def original_files(results: StudyResults) -> dict[str, str]:
     files: dict[str, str] = {}
     settings = [setting for setting in results.settings if setting.problem_metric is None]
     for setting in settings:
-        cells = [cell for cell in results.cells if cell.setting == setting]
+        cells = [
+            replace(cell, label=cell.label + results.shared)
+            for cell in results.cells
+            if cell.setting == setting
+        ]
         folder = f"{setting_folder(setting)}/" if len(settings) > 1 else ""
         files[folder + SUMMARY] = summary(cells)
         files[folder + TRIALS] = trials(cells)

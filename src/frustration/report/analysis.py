@@ -182,7 +182,7 @@ def _regimes(setting: Setting, cells: tuple[Cell, ...], terms: TestSettings) -> 
     bounties = {
         cell.label: known
         for cell in cells
-        if cell.label in six and (known := cell.bounty[np.isfinite(cell.bounty)]).size
+        if cell.label in six and not cell.departures and (known := cell.bounty[np.isfinite(cell.bounty)]).size
     }
     if scale is None or not bounties:
         return {}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any, Self
 
+from frustration.report.analysis import analyse
 from frustration.report.findings import Analysis
 from frustration.report.results import StudyResults
 from frustration.report.sentences import Plain, plain_sentences
+from frustration.report.shared_policies import share_policies
 from frustration.report.table import Table
 from frustration.report.tables import all_tables
 
@@ -18,6 +21,13 @@ class Report:
 
     results: StudyResults
     analysis: Analysis
+
+    @classmethod
+    def of(cls, results: StudyResults, *, control: str | None = None, **settings: Any) -> Self:
+        """Analysed as `settings` of `analyse` say; `control` is named as in the study."""
+        shared = share_policies(results)
+        control = control and control.removesuffix(shared.shared)
+        return cls(shared, analyse(shared, control=control, **settings))
 
     @functools.cached_property
     def plain(self) -> Plain:

@@ -56,8 +56,8 @@ class Setting:
     def name(self) -> str:
         """`mnist, lr 0.0001`, and the fraction of the training images where it is not all of them."""
         part = "" if self.train_fraction == 1.0 else f", {100 * self.train_fraction:g} % of training images"
-        rate = "chosen by validation" if self.learning_rate is None else f"{self.learning_rate:g}"
-        return f"{self.dataset}, lr {rate}{part}"
+        rate = "" if self.learning_rate is None else f", lr {self.learning_rate:g}"
+        return f"{self.dataset}{rate}{part}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -264,6 +264,8 @@ class StudyResults:
     """How often trials were added to a study that was there."""
     plan: AnalysisPlan = AS_USUAL
     """How the study wants its report to be made."""
+    shared: str = ""
+    """`/ties`: what all labels of the study end with, and its cells' leave out."""
     rates: tuple[float, ...] = ()
     """The learning rates among which each arm's was chosen; () where none was."""
     manifest: tuple[Mapping[str, Any], ...] = ()

@@ -19,6 +19,7 @@ from frustration.report.findings import Analysis, Claim, Comparison
 from frustration.report.formatting import apart, by, change, code, listed, many
 from frustration.report.results import StudyResults
 from frustration.report.robustness import arms_sentences, probe_sentences
+from frustration.report.shared_policies import shared_sentence
 from frustration.report.table import in_several
 from frustration.report.topics import (
     FEW,
@@ -89,6 +90,7 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     elif results.settings:
         setting = results.settings[0]
         yield f"Setting: {setting.name}, up to {setting.meta_loops} loops of batches of {setting.batch_size}."
+    yield from shared_sentence(results)
     yield from chosen_sentences(results)
     if results.plan.questions:
         asked_about = listed([code(label) for label in results.plan.questions])
@@ -233,7 +235,7 @@ def _places(topic: Topic, several: bool, *findings: str) -> str:
 def _idle(topic: Topic, several: bool) -> Iterator[str]:
     """Where it did nothing: the trials of each architecture, or in how many where these are many."""
     having = [one for one in topic.comparisons if one.idle]
-    if len(having) > FEW:
+    if len(having) > (1 if several else FEW):
         trials = sum(one.idle for one in having), sum(one.difference.n for one in topic.comparisons)
         yield f"{topic.name} ({trials[0]:,} of {trials[1]:,} trials)"
     else:

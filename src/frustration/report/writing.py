@@ -10,7 +10,7 @@ from frustration.errors import InputError
 from frustration.files import PARTIAL, StorageError, make_folder, write_atomically
 from frustration.original.published import read_trials_file
 from frustration.original.tables import original_files
-from frustration.report.analysis import ALPHA, MARGIN, analyse
+from frustration.report.analysis import ALPHA, MARGIN
 from frustration.report.exports import curves_csv, trials_csv
 from frustration.report.latex import latex_files
 from frustration.report.markdown import report_markdown
@@ -68,8 +68,8 @@ def write_all(
     control: str | None = None,
 ) -> Path:
     """Text, tables, CSV, figures and the page; returns the page (or, without figures, report.md)."""
-    analysis = analyse(results, alpha=alpha, margin=margin, control=control)
-    return write_files(Report(results, analysis), folder, figures=figures)
+    report = Report.of(results, alpha=alpha, margin=margin, control=control)
+    return write_files(report, folder, figures=figures)
 
 
 def write_files(report: Report, folder: Path, *, figures: bool = True) -> Path:

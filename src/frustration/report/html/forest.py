@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from markupsafe import Markup
@@ -70,6 +70,8 @@ class Effects:
     treatment: str
     against: str
     rows: Sequence[Row]
+    setting: str = ""
+    """Where the rows below, up to the next that has one, are of this setting."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,10 @@ def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:
     shown = [topic for topic in every if topic.setting.metric == metric]
     first = metric == every[0].setting.metric
     scale = _Scale(max(abs(end) for topic in shown for one in topic.comparisons for end in ends(one)), metric)
-    groups = [_effects(topic, scale, names, several, each) for topic in shown]
+    if several and not each:
+        groups = list(_by_setting(shown, scale, names))
+    else:
+        groups = [_effects(topic, scale, names, several, each) for topic in shown]
     places = {row.where for group in groups for row in group.rows}
     single = len(places) == 1 and all(len(group.rows) == 1 for group in groups)
     return Plot(
@@ -120,6 +125,17 @@ def _plot(metric: Metric, every: Sequence[Topic], names: Names) -> Plot:
         where=places.pop() if single else "where",
         single=single,
     )
+
+
+def _by_setting(shown: Sequence[Topic], scale: _Scale, names: Names) -> Iterator[Effects]:
+    """The treatments of one setting under its name, then those of the next."""
+    settings = list(dict.fromkeys(topic.setting for topic in shown))
+    for setting in settings:
+        heading = setting.name if len(settings) > 1 else ""
+        for topic in shown:
+            if topic.setting == setting:
+                yield replace(_effects(topic, scale, names, len(settings) == 1, False), setting=heading)
+                heading = ""
 
 
 class _Scale:
