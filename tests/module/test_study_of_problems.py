@@ -2,6 +2,7 @@
 
 import linecache
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from frustration.study.estimate import estimate
 from frustration.study.run import prepare, run_study
 from frustration.study.store import Store
 from frustration.study.verify import verify
-from frustration.terminal.study_tables import own_lines
+from frustration.terminal.study_tables import estimate_line, own_lines
 
 
 def broken(name: str, **methods):
@@ -157,10 +158,17 @@ def test_a_problem_that_raises_in_one_mode_fails_in_that_mode(tmp_path):
     assert failure["traceback"].endswith("cannot be widened: KeyError: 'width'")
 
 
-def test_what_raises_in_training_costs_nothing_in_an_estimate():
+def test_what_raises_in_training_is_in_no_estimate_which_says_so():
     prepared = prepare(study_of(TinyCNN(), broken("Vector", loss=no_number)))
-    costs = estimate(prepared, prepared.groups, workers=1).costs
-    assert [cost.seconds > 0 for cost in costs] == ["TinyCNN" in cost.architecture for cost in costs]
+    found = estimate(prepared, prepared.groups, workers=1)
+    assert [cost.seconds > 0 for cost in found.costs] == [
+        "TinyCNN" in cost.architecture for cost in found.costs
+    ]
+    (raised,) = found.unmeasured
+    assert "Vector" in raised
+    assert estimate_line(found).endswith(f"; without {raised}, which raised")
+    measured = replace(found, costs=tuple(cost for cost in found.costs if cost.seconds))
+    assert "without" not in estimate_line(measured)
 
 
 def test_a_finished_trial_whose_problem_raises_by_now_cannot_be_verified_and_says_so(tmp_path, monkeypatch):

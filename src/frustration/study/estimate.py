@@ -33,7 +33,7 @@ class Cost:
     architecture: str
     ids: tuple[str, ...]
     seconds: float
-    """CPU seconds of one thread for the whole group, all loops."""
+    """CPU seconds of one thread for the whole group, all loops; 0 where measuring raised."""
     memory: int
     """Bytes of the population while it trains, data aside."""
     disk: int
@@ -54,6 +54,11 @@ class Estimate:
     @property
     def core_seconds(self) -> float:
         return sum(cost.seconds for cost in self.costs)
+
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """What raised as it was measured, so that its cost is in no sum."""
+        return tuple(dict.fromkeys(cost.architecture for cost in self.costs if not cost.seconds))
 
     @property
     def wall_seconds(self) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from frustration.metric import ACCURACY
 from frustration.references import ProblemReference
-from frustration.report.formatting import DASH, many, mean, spread
+from frustration.report.formatting import DASH, listed, many, mean, spread
 from frustration.runners.meter import clock_face
 from frustration.study import manifest
 from frustration.terminal.table import SIZES, plain_table, sizes
@@ -172,12 +172,14 @@ def plan_table(study: Study, estimate: Estimate) -> Table:
     found = estimate.by_architecture()
     for architecture, seconds in ((str(a), found[str(a)]) for a in study.subjects if str(a) in found):
         share = 100 * seconds / estimate.core_seconds if estimate.core_seconds else 0.0
-        table.add_row(architecture, f"{trials[architecture]:,}", duration(seconds), f"{share:.1f}")
+        table.add_row(
+            architecture, f"{trials[architecture]:,}", duration(seconds) if seconds else DASH, f"{share:.1f}"
+        )
     return table
 
 
 def estimate_line(estimate: Estimate) -> str:
-    """`estimate: 0.04 core-hours, 1:12 on 2 workers, 13 MB of memory, 2 MB of disk`."""
+    """`estimate: 0.04 core-hours, 1:12 on 2 workers, 13 MB of memory, 2 MB of disk`, and what it lacks."""
     workers = "1 worker" if estimate.workers == 1 else f"{estimate.workers} workers"
     hours = estimate.core_seconds / 3600
     return (
@@ -185,6 +187,7 @@ def estimate_line(estimate: Estimate) -> str:
     ) + (
         f"{duration(estimate.wall_seconds)} on {workers} with a core each, "
         f"{size(estimate.memory)} of memory beside the data, {size(estimate.disk)} of disk"
+        + (f"; without {listed(estimate.unmeasured)}, which raised" if estimate.unmeasured else "")
     )
 
 
