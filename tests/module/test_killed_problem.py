@@ -1,13 +1,12 @@
 """A comparison of treatments of a problem, killed again and again, ends in the bits of one that was not."""
 
+import importlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import forked
 import pytest
 import tiny_problem
 
@@ -26,15 +25,20 @@ KILLED = {
 """How often, and what."""
 
 
-def start(model_dir: Path, problem: list[str]) -> subprocess.Popen:
-    paths = os.pathsep.join([str(Path(tiny_problem.__file__).parent), *sys.path])
-    return subprocess.Popen(
-        [sys.executable, "-m", "frustration", "train", *problem, *FLAGS, "--model-dir", str(model_dir)],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """What every process would import by itself, for longer than it trains."""
+    for name in ("frustration.commands.train", "frustration.problems.language", "peft"):
+        importlib.import_module(name)
+
+
+def start(model_dir: Path, problem: list[str]) -> BaseProcess:
+    words = ["train", *problem, *FLAGS, "--model-dir", str(model_dir)]
+    return forked.start(*words, folder=model_dir.parent, output=said(model_dir))
+
+
+def said(model_dir: Path) -> Path:
+    return model_dir.with_suffix(".txt")
 
 
 def loops(model_dir: Path) -> int:
@@ -54,19 +58,18 @@ def records(model_dir: Path) -> dict:
 @pytest.mark.parametrize("name", KILLED)
 def test_it_ends_in_the_same_bits(name, tmp_path):
     times, problem = KILLED[name]
-    whole = start(tmp_path / "whole", problem)
-    assert whole.wait(300) == 0, whole.stderr.read()
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert forked.ended(start(whole, problem)) == 0, said(whole).read_text()
     for kill in range(times):
-        run = start(tmp_path / "killed", problem)
-        before, deadline = loops(tmp_path / "killed"), time.monotonic() + 120
-        while run.poll() is None and loops(tmp_path / "killed") < before + 3 + kill:
+        run = start(killed, problem)
+        before, deadline = loops(killed), time.monotonic() + 120
+        while run.is_alive() and loops(killed) < before + 3 + kill:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert run.poll() is None, run.stderr.read()
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    last = start(tmp_path / "killed", problem)
-    assert last.wait(300) == 0, last.stderr.read()
+        assert run.is_alive(), said(killed).read_text()
+        run.kill()
+        run.join()
+    assert forked.ended(start(killed, problem)) == 0, said(killed).read_text()
     expected, found = records(tmp_path / "whole"), records(tmp_path / "killed")
     assert len(expected) == 3
     assert found == expected
