@@ -26,10 +26,11 @@ test: bootstrap
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict src
-	.venv/bin/pytest --numprocesses auto --maxprocesses 8
+	.venv/bin/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 test-slow: bootstrap
-	.venv/bin/pytest -m slow --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 8  # they wait for their programs
+	@# A worker more than cores: they wait for their programs. Each keeps the tests of a file together.
+	.venv/bin/pytest -m slow --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 8 --dist worksteal
 
 docs: bootstrap
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict

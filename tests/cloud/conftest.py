@@ -98,14 +98,6 @@ def service(aws, monkeypatch) -> Iterator[Any]:
     service.close()
 
 
-@pytest.fixture(autouse=True)
-def read_once(monkeypatch: pytest.MonkeyPatch, load_once: Any) -> None:
-    """MNIST is read once for all studies of this process."""
-    from frustration.study import run
-
-    monkeypatch.setattr(run, "load", load_once)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def service_models_once() -> Iterator[None]:
     """boto3 reads megabytes of JSON for every session; here each file is read once."""

@@ -25,6 +25,7 @@ from frustration.engine.trial import Trial
 from frustration.errors import InputError
 from frustration.record import LoopEntry
 from frustration.record_reading import read_record
+from frustration.report import figures
 from frustration.runners.board import Board
 from frustration.runners.events import LoopDone, StudyStart, TrialFailed
 from frustration.study import manifest
@@ -47,6 +48,12 @@ trials = 2
 meta_loops = 2
 train_fraction = 0.02
 """
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch):
+    """A report without figures: tests/report has those, and they take longer than what is tested here."""
+    monkeypatch.setattr(figures, "draw_all", lambda *given, **named: [])
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`python run_edited.py FOLDER...`: runs the script in each folder, and says which of them added dendrites.
 
-Torch and the library are imported once; every script is a fork of this process. Pictures are not drawn.
+What most scripts import is imported once; every script is a fork of this process. Pictures are not drawn.
 A script in a folder `NAME@2` is run by two processes, which find each other at a free port of this machine.
 """
 
@@ -11,7 +11,9 @@ import socket
 import sys
 from pathlib import Path
 
+import accelerate  # noqa: F401  # of four scripts
 import torch
+import torch._dynamo  # of every script: its first optimizer imports it
 from perforatedai import utils_perforatedai
 
 PASSED = "Successfully added 3 dendrites"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 RUNNER = Path(__file__).with_name("run_edited.py")
 
 
-def test_every_edited_script_trains_until_dendrites_are_added(tmp_path):
+def test_every_edited_script_trains_until_dendrites_are_added_and_two_processes_add_them_together(tmp_path):
     pytest.importorskip("perforatedai", reason="perforatedai has no wheel for this Python or machine")
     folders = []
     for name in EXPECTED:
@@ -30,20 +30,17 @@ def test_every_edited_script_trains_until_dendrites_are_added(tmp_path):
             folder.mkdir()
         (folder / ("train.py" if "/" in name else "main.py")).write_text(first(name).after)
         folders.append(folder)
-    assert grown(*folders) == {folder.name for folder in folders}
-
-
-@pytest.mark.parametrize("name", ["imagenet_ddp.py", "accelerate_cnn.py"])
-def test_two_processes_add_dendrites_together(name, tmp_path):
-    pytest.importorskip("perforatedai", reason="perforatedai has no wheel for this Python or machine")
-    folder = tmp_path / f"{name.removesuffix('.py')}@2"
-    folder.mkdir()
-    (folder / "main.py").write_text(first(name).after)
-    assert grown(folder) == {f"{folder.name} rank 0", f"{folder.name} rank 1"}
-    logs = [(folder / f"log{rank}.txt").read_text().splitlines() for rank in (0, 1)]
-    scores = [[line for line in log if "Adding validation score" in line] for log in logs]
-    assert scores[0] == scores[1]
-    assert len(scores[0]) == 4
+    shared = [tmp_path / f"{name}@2" for name in ("imagenet_ddp", "accelerate_cnn")]
+    for folder in shared:
+        folder.mkdir()
+        (folder / "main.py").write_text(first(f"{folder.name.removesuffix('@2')}.py").after)
+    ranks = {f"{folder.name} rank {rank}" for folder in shared for rank in (0, 1)}
+    assert grown(*folders, *shared) == {folder.name for folder in folders} | ranks
+    for folder in shared:
+        logs = [(folder / f"log{rank}.txt").read_text().splitlines() for rank in (0, 1)]
+        scores = [[line for line in log if "Adding validation score" in line] for log in logs]
+        assert scores[0] == scores[1]
+        assert len(scores[0]) == 4
 
 
 def grown(*folders) -> set[str]:

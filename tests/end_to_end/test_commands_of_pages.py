@@ -1,6 +1,6 @@
 """Every command line of every page is one that the commands accept: its name, its verb, its flags.
 
-Then all are run, with fewer trials and loops, but for those with a reason. Five pages have their own tests.
+Then all are run, with less data, fewer trials and loops, but for those with a reason. Five pages have their own tests.
 """
 
 import importlib
@@ -88,7 +88,7 @@ NOT_RUN = {
 }
 """How a line begins -> why it is not run here."""
 FEWER = {
-    "train": ["--trials", "2", "--meta-loops", "2", "--threads", "1", "--fresh"],
+    "train": ["--trials", "2", "--meta-loops", "2", "--threads", "1", "--fresh", "--train-fraction", "0.1"],
     "study run": ["--trials", "2", "--meta-loops", "2", "--threads", "1", "train_fraction=0.02"],
 }
 """What is added to a command; the last value of a flag counts."""

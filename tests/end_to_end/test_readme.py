@@ -23,8 +23,10 @@ SMALLER = {
     "--arch": ("--meta-loops", "2"),
     "--modes": ("--meta-loops", "2"),
     "--problem": ("--meta-loops", "2"),
+    "studies/example.toml": ("--trials", "2", "--meta-loops", "6"),  # its last schedule begins at loop 6
 }
 """What a test adds to a command that has such a flag: the last value counts."""
+LESS_DATA = {"train": ("--train-fraction", "0.02"), "study run": ("train_fraction=0.02",)}
 
 
 def blocks(language: str) -> list[str]:
@@ -71,6 +73,7 @@ def test_every_command_runs_in_a_clean_folder(tmp_path, monkeypatch, capsys):
             arguments += more if flag in arguments else ()
         arguments += ["--meta-loops", "2"] if words == ["train"] else []
         arguments += ["--threads", "1"] if name == "train" or arguments[:1] == ["run"] else []
+        arguments += LESS_DATA.get(f"study {arguments[0]}" if name == "study" else name, ())
         module, function, _ = COMMANDS[name]
         command = getattr(importlib.import_module(f"frustration.{module}"), function)
         assert command(arguments) == 0, words

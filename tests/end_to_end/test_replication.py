@@ -34,7 +34,7 @@ def test_the_tables_of_the_page_are_those_of_the_rows():
 
 
 def test_a_row_that_is_trained_again_is_the_same_to_the_bit(monkeypatch):
-    assert PAPER.verify(2, seed=3, most_seconds=1.0, say=lambda line: None) == 0
+    assert PAPER.verify(1, seed=3, most_seconds=1.0, say=lambda line: None) == 0
     rows = PAPER.read()
     monkeypatch.setattr(
         Published, "read", lambda kept: [replace(row, curve="0" * 16) for row in rows if row.seconds < 1]

@@ -1,13 +1,16 @@
 """The scripts in examples/: they run, they grow, and their pages show how they differ."""
 
 import difflib
+import importlib
 import json
 import os
 import re
-import subprocess
+import runpy
 import sys
+import warnings
 from pathlib import Path
 
+import forked
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -22,30 +25,35 @@ SMALL = {
     "lora": ["--epochs", "10", "--samples", "500"],
 }
 TREATED = sorted(EXAMPLES.glob("*/with_*.py"))
-ONE_AFTER_ANOTHER = """
-import json, runpy, sys
-for sys.argv in json.loads(sys.argv[1]):
-    try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            raise
-"""
-"""What runs scripts in one process: their imports take longer than their training."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """What every script would import by itself, for longer than it trains."""
+    for name in ("lightning", "transformers", "peft"):
+        importlib.import_module(name)
+
+
+def one_after_another(scripts: tuple[list[str], ...]) -> None:
+    constants = importlib.import_module("huggingface_hub.constants")
+    constants.HF_HUB_OFFLINE = True
+    os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    warnings.simplefilter("ignore")
+    for sys.argv in scripts:
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                raise
 
 
 def run(folder: Path, *scripts: list[str]) -> str:
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(scripts)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    """What scripts print in one process."""
+    output = folder / "said.txt"
+    code = forked.ended(forked.start(folder, output, one_after_another, scripts))
+    said = output.read_text()
+    assert code == 0, said[-2000:]
+    return said
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))

@@ -25,7 +25,7 @@ from frustration.checkpoint import CheckpointFiles
 
 pytestmark = pytest.mark.slow
 
-KILLS = 10
+KILLS = 5
 
 
 def assert_loadable(model_dir):
@@ -55,8 +55,8 @@ def test_the_session_holds_what_the_kills_are_to_test(uninterrupted):
 
 
 @pytest.mark.parametrize("threads, longest", [(1, 0.9), (2, 2.6)])
-def test_a_session_killed_ten_times_ends_in_the_same_bits(tmp_path, uninterrupted, threads, longest):
-    """The second half of the twenty kills has worker processes; only the parent is killed."""
+def test_a_session_killed_five_times_ends_in_the_same_bits(tmp_path, uninterrupted, threads, longest):
+    """The second half of the ten kills has worker processes; only the parent is killed."""
     delays, kills, number = random.Random(threads), 0, 0
     while kills < KILLS:
         model_dir, number, over = tmp_path / f"session{number}", number + 1, False

@@ -1,11 +1,16 @@
-"""`python library_in_trainers.py transformers|lightning|ratchet`: perforatedai's networks in stock trainers.
+"""`python library_in_trainers.py WHAT...`: perforatedai's networks in stock trainers.
 
-A process of its own, because the library keeps its state in module globals. Prints a line of JSON.
+WHAT is transformers, lightning or ratchet. A process for each, because the library keeps its state in module
+globals: a fork of this one, which imports everything once. Each prints a line of JSON.
 """
 
+import importlib
 import json
+import os
 import sys
+import traceback
 import warnings
+from pathlib import Path
 
 import torch
 from trainer_cases import Net, fit_lightning, fit_transformers, held, replayed, trained
@@ -65,7 +70,24 @@ def main(which: str) -> None:
     print(json.dumps({"actions": actions, "held": held(optimizer) >= trained(network)}))
 
 
+def forked(which: str) -> bool:
+    """`main` in a folder and a process of its own; whether it ended well."""
+    if child := os.fork():
+        return os.waitpid(child, 0)[1] == 0
+    try:
+        Path(which).mkdir()
+        os.chdir(which)
+        main(which)
+        sys.stdout.flush()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
 if __name__ == "__main__":
+    for name in ("lightning", "transformers", "perforatedai.utils_perforatedai"):
+        importlib.import_module(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        main(sys.argv[1])
+        sys.exit(not all(forked(which) for which in sys.argv[1:]))

@@ -202,31 +202,40 @@ needs_perforatedai = pytest.mark.skipif(
 )
 
 
-def with_the_library(what, folder):
+IN_PROCESSES = ("transformers", "lightning", "ratchet")
+
+
+@pytest.fixture(scope="module")
+def with_the_library(tmp_path_factory):
     script = Path(__file__).with_name("library_in_trainers.py")
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(script.parent), *sys.path]),
         "HF_HUB_OFFLINE": "1",
     }
     run = subprocess.run(
-        [sys.executable, str(script), what], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, str(script), *IN_PROCESSES],
+        cwd=tmp_path_factory.mktemp("library"),
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    return json.loads(run.stdout.splitlines()[-1])
+    lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
+    return dict(zip(IN_PROCESSES, map(json.loads, lines), strict=True))
 
 
 @needs_perforatedai
 @pytest.mark.parametrize("trainer", ["transformers", "lightning"])
-def test_the_library_grows_in_the_same_callback(trainer, tmp_path):
-    came = with_the_library(trainer, tmp_path)
+def test_the_library_grows_in_the_same_callback(trainer, with_the_library):
+    came = with_the_library[trainer]
     assert came["actions"].count("grow") >= 1
     assert came["actions"][-1] == "end"
     assert came["held"]
 
 
 @needs_perforatedai
-def test_the_ratchet_damages_what_the_library_has_perforated_as_it_damages_the_bare_network(tmp_path):
-    came = with_the_library("ratchet", tmp_path)
+def test_the_ratchet_damages_what_the_library_has_perforated_as_it_damages_the_bare_network(with_the_library):
+    came = with_the_library["ratchet"]
     own = by_hand(came["scores"])
     assert came["accepted"] == own.accepted
     assert {True, False} == set(came["accepted"])

@@ -1,10 +1,8 @@
 """Records outlive the code of their problem, and whoever runs the study again is told."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -38,14 +36,9 @@ batch_size = 16
 
 def study(folder: Path, *arguments: str) -> str:
     """What a process of its own prints: a module is imported once in each."""
-    run = subprocess.run(
-        [sys.executable, "-m", "frustration", "study", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-    )
-    return run.stdout + run.stderr
+    output = folder / "said.txt"
+    forked.ended(forked.start(folder, output, forked.command, "study", *arguments))
+    return output.read_text()
 
 
 def test_finished_trials_of_other_code_are_named_and_kept(tmp_path):

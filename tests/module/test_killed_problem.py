@@ -34,7 +34,7 @@ def imported() -> None:
 
 def start(model_dir: Path, problem: list[str]) -> BaseProcess:
     words = ["train", *problem, *FLAGS, "--model-dir", str(model_dir)]
-    return forked.start(*words, folder=model_dir.parent, output=said(model_dir))
+    return forked.start(model_dir.parent, said(model_dir), forked.command, *words)
 
 
 def said(model_dir: Path) -> Path:

@@ -1,21 +1,13 @@
-"""One small study, trained once, with MNIST read once; and copies of it that a test may spoil."""
+"""One small study, trained once; and copies of it that a test may spoil."""
 
 import shutil
 
 import pytest
 from probe_kit import STUDY
 
-from frustration.probes import plan
-from frustration.study import run
 from frustration.study.definition import Study
 from frustration.study.run import prepare, run_study
 from frustration.study.store import Store
-
-
-@pytest.fixture(autouse=True)
-def read_once(monkeypatch, load_once):
-    monkeypatch.setattr(run, "load", load_once)
-    monkeypatch.setattr(plan, "load", load_once)
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,9 @@ from frustration.study.store import Store
 
 pytestmark = pytest.mark.slow
 
+QUICKEST = Wanted.of(["memory"])
+"""For what holds whichever measure is taken."""
+
 
 @pytest.fixture(scope="module")
 def measured(finished, tmp_path_factory) -> Store:
@@ -39,6 +42,13 @@ def measured(finished, tmp_path_factory) -> Store:
     shutil.copytree(finished.root, root)
     assert probed(Store(root)).done == 12
     return Store(root)
+
+
+@pytest.fixture
+def done(measured, tmp_path) -> Store:
+    """A copy of the probed study in tmp_path/small."""
+    shutil.copytree(measured.root, tmp_path / "small")
+    return Store(tmp_path / "small")
 
 
 def others(store: Store) -> dict[str, tuple[bytes, int]]:
@@ -87,20 +97,19 @@ def test_a_file_holds_every_measure_and_says_what_it_is_about(measured):
 
 
 def test_the_same_seed_gives_the_same_files_by_any_number_of_workers(measured, store):
-    probed(store, workers=3)
+    probed(store, workers=2)
     assert contents(store) == contents(measured)
 
 
-def test_a_second_run_does_nothing_and_a_third_only_what_is_missing(measured, store):
-    probed(store)
-    before = times(store)
-    assert probed(store).networks == 0
-    assert times(store) == before
-    lost = ProbeFiles(store.root).path(min(store.ids()[0]))
+def test_a_second_run_does_nothing_and_a_third_only_what_is_missing(measured, done):
+    before = times(done)
+    assert probed(done).networks == 0
+    assert times(done) == before
+    lost = ProbeFiles(done.root).path(min(done.ids()[0]))
     lost.unlink()
-    assert probed(store).networks == 1
-    assert {name for name, when in times(store).items() if when != before[name]} == {lost.name}
-    assert contents(store) == contents(measured)
+    assert probed(done).networks == 1
+    assert {name for name, when in times(done).items() if when != before[name]} == {lost.name}
+    assert contents(done) == contents(measured)
 
 
 def test_measures_come_one_after_another_to_the_same_file(measured, store):
@@ -116,15 +125,14 @@ def test_measures_come_one_after_another_to_the_same_file(measured, store):
     assert contents(store) == contents(measured)
 
 
-def test_other_settings_replace_a_measure_and_leave_the_others(store):
-    probed(store)
-    before = times(store)
+def test_other_settings_replace_a_measure_and_leave_the_others(done):
+    before = times(done)
     heard = []
-    probed(store, Wanted.of(draws=7, images=QUICK.images), emit=heard.append)
+    probed(done, Wanted.of(draws=7, images=QUICK.images), emit=heard.append)
     # Weight noise takes a fifth of the draws: 2 of 6 and 2 of 7.
     assert {event.measure for event in heard if isinstance(event, Measured)} == {"knockout"}
-    assert all(one["settings"]["draws"] == 7 for one in measure(store, "knockout").values())
-    assert all(when != before[name] for name, when in times(store).items())
+    assert all(one["settings"]["draws"] == 7 for one in measure(done, "knockout").values())
+    assert all(when != before[name] for name, when in times(done).items())
 
 
 def test_a_killed_run_continues_to_the_same_files(measured, store):
@@ -195,7 +203,7 @@ def test_a_grown_network_is_read_as_it_was_kept(tmp_path):
 def test_a_network_of_another_trial_is_found_out(store):
     by_label = {store.record(one).spec.label: one for one in sorted(store.ids()[0])}
     shutil.copy(store.network_path(by_label["hidden"]), store.network_path(by_label["none"]))
-    (sentence,) = probed(store).sentences
+    (sentence,) = probed(store, QUICKEST).sentences
     assert "is not the network of that trial" in sentence
     assert by_label["none"] in sentence
 
@@ -203,7 +211,7 @@ def test_a_network_of_another_trial_is_found_out(store):
 def test_a_record_that_cannot_be_read_is_one_sentence(store):
     victim = min(store.ids()[0])
     store.record_path(victim).write_text("{")
-    outcome = probed(store)
+    outcome = probed(store, QUICKEST)
     assert outcome.done == 11
     (sentence,) = outcome.sentences
     assert "is not a whole record" in sentence
@@ -227,9 +235,8 @@ def test_a_probe_that_cannot_be_read_is_left_alone(text, words, measured, store)
     assert path.read_text() == text
 
 
-def test_a_flipped_bit_in_a_probe_is_noticed_and_one_without_a_digest_is_read(store):
-    probed(store)
-    files, trial_id = ProbeFiles(store.root), min(store.ids()[0])
+def test_a_flipped_bit_in_a_probe_is_noticed_and_one_without_a_digest_is_read(done):
+    files, trial_id = ProbeFiles(done.root), min(done.ids()[0])
     path = files.path(trial_id)
     content = path.read_bytes()
     for place in range(0, len(content) - 1, 97):
@@ -242,15 +249,14 @@ def test_a_flipped_bit_in_a_probe_is_noticed_and_one_without_a_digest_is_read(st
     assert files.read(trial_id) == older
 
 
-def test_a_network_that_was_replaced_is_measured_anew(store):
-    probed(store)
-    path = ProbeFiles(store.root).path(min(store.ids()[0]))
+def test_a_network_that_was_replaced_is_measured_anew(done):
+    path = ProbeFiles(done.root).path(min(done.ids()[0]))
     content = json.loads(path.read_text())
     before = path.read_bytes()
     del content["measures"]["memory"], content["sha256"]
     content["network"] = "0" * 64
     path.write_text(json.dumps(content))
-    probed(store)
+    probed(done)
     ours, again = json.loads(before), json.loads(path.read_text())
     assert ours["network"] == again["network"]
     assert ours["measures"]["knockout"] == again["measures"]["knockout"]
@@ -270,7 +276,7 @@ def test_networks_that_were_not_kept_are_politely_refused(store):
 
 def test_trials_without_a_network_are_counted(store):
     store.network_path(min(store.ids()[0])).unlink()
-    outcome = probed(store)
+    outcome = probed(store, QUICKEST)
     assert (outcome.done, outcome.without) == (11, 1)
 
 
@@ -327,7 +333,7 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_sentence(store):
 
 def test_corrupted_images_are_shared_by_networks_of_one_trial_number(store):
     heard = []
-    probed(store, emit=heard.append)
+    probed(store, QUICKEST, emit=heard.append)
     start = heard[0]
     assert isinstance(start, Start)
     for workers in (1, 2):

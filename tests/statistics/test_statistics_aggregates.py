@@ -80,7 +80,7 @@ def test_joint_intervals_of_ten_trials_cover_whatever_the_architectures_share(sh
     level = np.linspace(-3, 3, 8)[:, None]
     truth = iqm(level + math.hypot(1.0, shared) * rng.normal(size=(8, 50_000)))
     covered = []
-    for _ in range(400):
+    for _ in range(200):
         values = level + shared * rng.normal(size=10) + rng.normal(size=(8, 10))
         covered.append(not bootstrap_interval(iqm, values, generator=rng, resamples=400).excludes(truth))
     assert np.mean(covered) >= 0.91  # with 2,000 resamples 0.95; with 2.0 shared and joint=False 0.52
