@@ -1,6 +1,7 @@
 """Every command line of every page is one that the commands accept: its name, its verb, its flags.
 
-Then all are run, with less data, fewer trials and loops, but for those with a reason. Five pages have their own tests.
+Then all are run, with less data, fewer trials and loops, but for those with a reason. Five pages have their
+own tests.
 """
 
 import importlib
