@@ -11,6 +11,7 @@ from frustration.report.analysis import analyse
 from frustration.report.chosen_rates import choose_rates
 from frustration.report.reading import read_study
 from frustration.report.sentences import plain_sentences
+from frustration.statistics.paired import sign_flip
 from frustration.streams import Stream
 from frustration.study.definition import Study
 from frustration.study.run import prepare, run_study
@@ -93,6 +94,21 @@ def test_each_arm_is_taken_at_the_rate_that_validation_prefers(folder):
         assert cell.learning_rate == best.setting.learning_rate
         assert np.array_equal(cell.test_accuracy, best.test_accuracy)
     assert {cell.learning_rate for cell in chosen.cells} == {1e-2}
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.9], ids="share of a trial's noise in all its arms {}".format)
+def test_a_rate_that_compared_trials_chose_keeps_the_level_of_the_test(shared):
+    """Arms that are alike, each at the rate of three that its first four trials of twelve prefer."""
+    generator = np.random.default_rng(5)
+    found = []
+    for _ in range(1000):
+        noise = np.sqrt(shared) * generator.normal(size=12)
+        bounty = noise + np.sqrt(1 - shared) * generator.normal(size=(2, 3, 12))
+        test = 0.9 * bounty + np.sqrt(1 - 0.9**2) * generator.normal(size=bounty.shape)
+        arms = [one[np.argmax(seen[:, :4].mean(axis=1))] for one, seen in zip(test, bounty, strict=True)]
+        found.append(sign_flip(arms[0] - arms[1]).p)
+    assert np.mean(np.array(found) < 0.05) < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1000)
+    assert np.mean(np.array(found) < 0.2) > 0.1  # and it can reject at all
 
 
 def test_where_lower_is_better_the_lowest_score_is_preferred(folder):
