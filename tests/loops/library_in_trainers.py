@@ -1,7 +1,7 @@
 """`python library_in_trainers.py WHAT...`: perforatedai's networks in stock trainers.
 
 WHAT is transformers, lightning or ratchet. A process for each, because the library keeps its state in module
-globals: a fork of this one, which imports everything once. Each prints a line of JSON.
+globals: a fork of this one, which imports everything once. Each leaves WHAT/result.json behind.
 """
 
 import importlib
@@ -43,6 +43,10 @@ class Scored(LibraryGrowth):
         return super().add_score(score)
 
 
+def tell(result: dict[str, object]) -> None:
+    Path("result.json").write_text(json.dumps(result))
+
+
 def main(which: str) -> None:
     torch.manual_seed(0)
     if which == "ratchet":
@@ -51,7 +55,7 @@ def main(which: str) -> None:
         settings = {"callback": "RatchetCallback", "mode": "hidden:dose=3", "seed": 3, "arguments": short}
         ratchet = fit_transformers(network, "out", **settings).callback_handler.callbacks[-1].ratchet
         units = [entry.get("hidden", {}).get("units") for entry in ratchet.evidence]
-        print(json.dumps({"scores": ratchet.scores, "accepted": ratchet.accepted, "units": units}))
+        tell({"scores": ratchet.scores, "accepted": ratchet.accepted, "units": units})
         return
     if which == "transformers":
         network, growth = perforate(Net(), ["first", "second"])
@@ -67,7 +71,7 @@ def main(which: str) -> None:
         trainer = fit_lightning(network, "out", growth=growth)
         optimizer = trainer.optimizers[0]
     actions = replayed(growth.scores, maximize=False, **SETTINGS)
-    print(json.dumps({"actions": actions, "held": held(optimizer) >= trained(network)}))
+    tell({"actions": actions, "held": held(optimizer) >= trained(network)})
 
 
 def forked(which: str) -> bool:
@@ -78,7 +82,6 @@ def forked(which: str) -> bool:
         Path(which).mkdir()
         os.chdir(which)
         main(which)
-        sys.stdout.flush()
         os._exit(0)
     except BaseException:
         traceback.print_exc()
