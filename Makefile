@@ -29,8 +29,9 @@ test: bootstrap
 	.venv/bin/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 test-slow: bootstrap
-	@# A worker more than cores: they wait for their programs. Each keeps the tests of a file together.
-	.venv/bin/pytest -m slow --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 8 --dist worksteal
+	@# Each worker imports all files that it is given. One more than cores: they wait for their programs.
+	.venv/bin/pytest -m slow --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 8 --dist worksteal \
+		$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.slow' tests)
 
 docs: bootstrap
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
