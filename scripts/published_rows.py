@@ -12,17 +12,20 @@ import hashlib
 import io
 import json
 import lzma
+import math
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from frustration.dataset import Split, load
 from frustration.engine.backends import backend_named, choose
+from frustration.probes.read import read_probes
 from frustration.record import TrialRecord
 from frustration.report.chosen_rates import choose_rates
 from frustration.report.results import Cell, Growth, StudyResults
@@ -37,6 +40,12 @@ from frustration.study.verify import train_alone
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "results/published"
+PROBED = {
+    "knockout_area": ("knockout", "area"),
+    "weight_noise_area": ("weight_noise", "area"),
+    "corruption_mean": ("corruptions", "mean"),
+}
+"""Column of a row -> where the report looks for it in a probe."""
 BEGIN, END = "<!-- tables: scripts/{}.py -->", "<!-- end of tables -->"
 
 
@@ -71,9 +80,13 @@ class Row:
     """A digest of its losses and scores: equal in trials that went alike."""
     curve: str
     """16 digits of the SHA-256 over every number of every loop."""
+    knockout_area: float = math.nan
+    weight_noise_area: float = math.nan
+    corruption_mean: float = math.nan
+    """What the kept network withstands, as `frustration probe` measures it; NaN where it was not measured."""
 
     @classmethod
-    def of(cls, record: TrialRecord) -> Row:
+    def of(cls, record: TrialRecord, probed: Mapping[str, float] = MappingProxyType({})) -> Row:
         spec = record.spec
         return cls(
             architecture=str(spec.architecture),
@@ -97,11 +110,18 @@ class Row:
             twin=int(record.twin_of is not None),
             course=course([one.loss for one in record.curve], [one.accuracy for one in record.curve]),
             curve=_digest(record),
+            **probed,
         )
 
     @property
     def result(self) -> tuple[float, float, float, str]:
         return self.bounty, self.bounty_loop, self.test_accuracy, self.curve
+
+
+def _measures(row: Row) -> dict[str, dict[str, float]]:
+    """What was measured of its network, as a probe's file has it."""
+    found = {where: getattr(row, column) for column, where in PROBED.items()}
+    return {measure: {field: value} for (measure, field), value in found.items() if not math.isnan(value)}
 
 
 def _number(value: float | None) -> float:
@@ -145,7 +165,13 @@ class Published:
             data = study.datasets.index(row.dataset), row.train_fraction, row.learning_rate
             return order[row.architecture], *data, modes.index(row.mode), row.trial
 
-        rows = sorted(map(Row.of, Store(root).records(print)), key=place)
+        probes = read_probes(root)
+        columns = [probes.scalars[name].tolist() for name in PROBED]
+        probed = {
+            i: dict(zip(PROBED, one, strict=True)) for i, *one in zip(probes.ids, *columns, strict=True)
+        }
+        records = Store(root).records(print)
+        rows = sorted((Row.of(record, probed.get(record.spec.id, {})) for record in records), key=place)
         text = io.StringIO()
         writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()
@@ -179,11 +205,14 @@ class Published:
     def results(self) -> StudyResults:
         """What a report is made from, without the loops."""
         study, identities = self.study, Identities()
+        probes = {}
         cells: dict[Any, list[tuple[TrialSpec, Row]]] = {}
         for row in self.read():
             spec = self.spec(row)
             setting, architecture, identity = identities.of(spec.to_dict())
             cells.setdefault((setting, architecture, identity.label), []).append((spec, row))
+            if measures := _measures(row):
+                probes[spec.id] = {"measures": measures}
         results = StudyResults(
             name=study.name,
             source=self.rows,
@@ -191,6 +220,7 @@ class Published:
             cells=tuple(_cell(identities, trials) for trials in cells.values()),
             expected=study.size,
             plan=study.plan,
+            probes=probes,
         )
         return choose_rates(results) if study.plan.choose_rate else results
 
