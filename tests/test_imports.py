@@ -49,7 +49,6 @@ LOADED = {
     ("integration.end", "integration.plain"),  # parts of one edit name the type of the whole
     ("integration.loop_edits", "integration.plain"),
     ("integration.half_done", "integration.loop_edits"),
-    ("integration.inline", "integration.loop"),
     ("integration.account", "integration.plain"),
 }
 """Pairs that look for each other at run time."""

@@ -165,9 +165,10 @@ def test_files_beside_the_script_are_followed_and_named(tmp_path):
     (tmp_path / "helpers.py").write_text(BESIDE)
     before = "clip = helpers.Clip(list(net.parameters()), opt)\nhelpers.attach(net)\n"
     (tmp_path / "train.py").write_text(f"{HEAD}{before}{LOOP}    clip()\n")
-    said = [step.reason for step in examine(tmp_path / "train.py").steps if step.action == "look"]
-    assert any("has to be given the new parameters" in text for text in said)
-    assert any(text.startswith("helpers.py, line 13: `elsewhere.attach(network)`") for text in said)
+    looks = [step for step in examine(tmp_path / "train.py").steps if step.action == "look"]
+    assert any("has to be given the new parameters" in step.reason for step in looks)
+    place = next(step.place for step in looks if "`elsewhere.attach(network)`" in step.reason)
+    assert place == "helpers.py, line 13"
 
 
 def test_an_optimizer_with_a_schedule_of_its_own_or_made_again_is_told():
@@ -247,6 +248,8 @@ def test_layers_that_come_from_outside_of_a_class_are_told():
     assert "whether the neurons of self.body" in "".join(looks(given + LOOP).values())
     foreign = HEAD.replace("nn.Linear(4, 8)", "helpers.Body(4, 8)")
     assert "whether the neurons of self.body" in "".join(looks(foreign + LOOP).values())
+    norm = HEAD.replace("self.body = nn.Linear(4, 8)", "self.body_norm = helpers.Norm(4)")
+    assert looks(norm.replace("self.body(x)", "self.body_norm(x)") + LOOP) == {}
 
 
 ORDINARY = """

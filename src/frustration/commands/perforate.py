@@ -200,7 +200,7 @@ def _write(script: Path, force: bool, report: Report) -> int:
     print(f"{script}: {sum(step.action == 'edit' for step in report.steps)} edits written{kept}")
     for step in report.steps:
         if step.action in ("hand", "look"):
-            place = f", line {step.line}" if step.line else ""
+            place = f", {step.place}" if step.place else ""
             said = "by hand" if step.action == "hand" else "not understood"
             print(f"  {said}: {step.name}{place}: {step.reason}")
     return 0

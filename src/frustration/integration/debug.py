@@ -161,7 +161,7 @@ def text(found: Diagnosis) -> str:
     for sentence in found.growth:
         lines.append(f"results: {sentence}")
     for step in found.steps:
-        place = f", line {step.line}" if step.line else ""
+        place = f", {step.place}" if step.place else ""
         lines.append(f"script: {step.name} {step.state}{place}: {step.reason}")
         if step.action == "edit":
             lines += [f"  + {line}" for line in step.edit[:4]]

@@ -7,16 +7,21 @@ them, or if it hands them on to a place that is followed as well. All others are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import libcst as cst
 
-from frustration.integration.axes import class_of
 from frustration.integration.harmless import CHANGED, PASSES, TENSOR_FIELDS, keeps_nothing
-from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, makes_scheduler
+from frustration.integration.optimizers import (
+    GIVES_PARAMETERS,
+    OPTIMIZERS,
+    PREPARES,
+    makes_optimizer,
+    makes_scheduler,
+)
 from frustration.integration.parts import CHANGES, MOVES, WRAPPERS
-from frustration.integration.source import Function, Script, last
+from frustration.integration.places import Place, Places, dotted, family, is_target
+from frustration.integration.source import Script, last
 from frustration.integration.words import words
 
 Kind = Literal["network", "inner", "part", "parameters", "weights", "optimizer", "scheduler"]
@@ -24,22 +29,13 @@ Kind = Literal["network", "inner", "part", "parameters", "weights", "optimizer",
 state dictionary."""
 
 _SAME = frozenset({"module", "_orig_mod", "optimizer"})
-_TENSORS = words("parameters named_parameters trainable_parameters buffers named_buffers param_groups")
+_TENSORS = words("buffers named_buffers param_groups")
 _MODULES = words("children named_children modules named_modules")
-_NAMES = (cst.Param, cst.ImportAlias, cst.AsName, cst.FunctionDef, cst.ClassDef, cst.NameItem)
 _IGNORED = (
     cst.Expr, cst.Comparison, cst.ComparisonTarget, cst.BooleanOperation, cst.UnaryOperation, cst.If,
     cst.While, cst.Assert, cst.FormattedStringExpression, cst.Del, cst.AugAssign, cst.BinaryOperation,
     cst.Index, cst.CompIf, cst.Raise,
 )  # fmt: skip
-
-
-class Place(NamedTuple):
-    """A variable: a name in a function or a module (None), or an attribute of a class."""
-
-    script: Script
-    scope: cst.CSTNode | None
-    name: str
 
 
 class Move(NamedTuple):
@@ -66,13 +62,12 @@ class Flow:
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self.places = Places()
         self.kinds: dict[Place, Kind] = {}
         self.moves: list[Move] = []
         self.reads: dict[Place, list[cst.CSTNode]] = {}
         self.unexplained: list[Unexplained] = []
         self.wrappings: list[cst.Call] = []
-        self._indexes: dict[int, dict[str, list[cst.CSTNode]]] = {}
-        self._bound: dict[int, set[str]] = {}
         self._results: set[tuple[int, int, Kind]] = set()
         self._queue: list[Place] = []
 
@@ -82,7 +77,7 @@ class Flow:
             self._above(place, kind)
         while self._queue:
             place = self._queue.pop()
-            self.reads[place] = list(self._reads(place))
+            self.reads[place] = list(self.places.reads(place))
             for node in self.reads[place]:
                 self._use(place, node, self.kinds[place])
 
@@ -91,74 +86,18 @@ class Flow:
         script = place.script
         for call, _ in script.calls() if isinstance(place.scope, cst.FunctionDef) else ():
             for argument in call.args:
-                text = _dotted(argument.value)
-                if text and self._parameter(script, call, argument) == place:
-                    source = self.place(script, call, text)
+                text = dotted(argument.value)
+                if text and self.places.parameter(script, call, argument) == place:
+                    source = self.places.place(script, call, text)
                     self.moves.append(Move(source, place, script, call))
                     if source not in self.kinds:
                         self._enter(source, kind)
                         self._above(source, kind)
 
-    def place(self, script: Script, at: cst.CSTNode, name: str) -> Place:
-        """The place that a name stands for at a node."""
-        root, dot, _ = name.partition(".")
-        if root == "self" and dot:
-            owner = script.up(at, cst.ClassDef)
-            return Place(script, _family(script, owner), name)
-        function = at if isinstance(at, cst.FunctionDef) else script.scope(at)
-        while function is not None and root not in self._binds(script, function):
-            function = script.scope(function)
-        return Place(script, function, name)
-
     def _enter(self, place: Place, kind: Kind) -> None:
         if place not in self.kinds:
             self.kinds[place] = kind
             self._queue.append(place)
-
-    def _binds(self, script: Script, function: cst.FunctionDef) -> set[str]:
-        """The names that are a function's own."""
-        if id(function) not in self._bound:
-            found = {p.name.value for p in script.all(cst.Param, function.params)}
-            other: set[str] = set()
-            for node in script.all((cst.Name, cst.Global, cst.Nonlocal), function.body):
-                if isinstance(node, cst.Name):
-                    if _is_target(script, node) and script.scope(node) is function:
-                        found.add(node.value)
-                elif script.scope(node) is function:
-                    other |= script.names_in(node)
-            self._bound[id(function)] = found - other
-        return self._bound[id(function)]
-
-    def _index(self, script: Script) -> dict[str, list[cst.CSTNode]]:
-        """The names and dotted names of a script, with their nodes."""
-        if id(script) not in self._indexes:
-            index: dict[str, list[cst.CSTNode]] = {}
-            for node in script.all((cst.Name, cst.Attribute)):
-                parent = script.parent(node)
-                if isinstance(parent, cst.Attribute) and parent.attr is node:
-                    continue
-                if isinstance(parent, _NAMES):
-                    continue
-                if isinstance(parent, cst.Arg) and parent.keyword is node:
-                    continue
-                text = _dotted(node)
-                if text:
-                    index.setdefault(text, []).append(node)
-            self._indexes[id(script)] = index
-        return self._indexes[id(script)]
-
-    def _reads(self, place: Place) -> Iterator[cst.CSTNode]:
-        """Where a place is read; a variable of its class has its attributes too, as in `trainer.model`."""
-        script = place.script
-        for node in self._index(script).get(place.name, ()):
-            if not _is_target(script, node) and self.place(script, node, place.name) == place:
-                yield node
-        if place.name.startswith("self."):
-            for name, owner in script._instances.items():
-                if _family(script, owner) is place.scope:
-                    for node in self._index(script).get(name + place.name[4:], ()):
-                        if not _is_target(script, node):
-                            yield node
 
     def _use(self, place: Place, node: cst.CSTNode, kind: Kind) -> None:
         """What becomes of a value where it is read."""
@@ -201,7 +140,7 @@ class Flow:
 
     def _attribute(self, place: Place, node: cst.Attribute, kind: Kind) -> None:
         script, name, parent = place.script, node.attr.value, place.script.parent(node)
-        if _is_target(script, node):
+        if is_target(script, node):
             value = getattr(script.up(node, cst.Assign, cst.AnnAssign, cst.AugAssign), "value", None)
             number = not isinstance(value, (cst.Call, cst.Name, cst.Subscript, cst.IfExp, cst.Tuple))
             if kind in ("network", "inner", "part") and not (number or name.startswith("_")):
@@ -218,7 +157,7 @@ class Flow:
         if kind in ("network", "inner", "part"):
             if name in MOVES:
                 self._use(place, parent, kind)
-            elif name in _TENSORS:
+            elif name in _TENSORS or GIVES_PARAMETERS.fullmatch(name):
                 self._use(place, parent, "parameters")
             elif name in _MODULES:
                 self._use(place, parent, "part")
@@ -241,7 +180,7 @@ class Flow:
         name = last(full)
         if name in ("append", "extend", "add", "insert", "put") and isinstance(call.func, cst.Attribute):
             self._appended(place, call, kind)
-        elif (given := self._parameter(script, call, argument)) is not None:
+        elif (given := self.places.parameter(script, call, argument)) is not None:
             self._hand_on(place, given, kind, call)
         elif name in ("deepcopy", "copy") and kind in ("network", "inner", "part"):
             self._tell(place, kind, call, "copy")
@@ -261,26 +200,10 @@ class Flow:
     def _appended(self, place: Place, call: cst.Call, kind: Kind) -> None:
         """`params.append(p)`: the list has it now."""
         script, owner = place.script, cst.ensure_type(call.func, cst.Attribute).value
-        if kind in ("parameters", "weights") and _dotted(owner):
-            self._hand_on(place, self.place(script, call, _dotted(owner)), kind, call)
+        if kind in ("parameters", "weights") and dotted(owner):
+            self._hand_on(place, self.places.place(script, call, dotted(owner)), kind, call)
         elif kind != "weights":
             self._tell(place, kind, call, "stored")
-
-    def _parameter(self, script: Script, call: cst.Call, argument: cst.Arg) -> Place | None:
-        """The parameter of a function or class of the user's that an argument becomes."""
-        function = script.callee(call) or _constructor(script, call)
-        if function is None or argument.star:
-            return None
-        parameters = [*function.node.params.posonly_params, *function.node.params.params]
-        if parameters and parameters[0].name.value in ("self", "cls"):
-            parameters = parameters[1:]
-        every = [*parameters, *function.node.params.kwonly_params]
-        if argument.keyword is not None:
-            found = next((p for p in every if p.name.value == argument.keyword.value), None)
-        else:
-            position = [id(a) for a in call.args].index(id(argument))
-            found = parameters[position] if position < len(parameters) else None
-        return Place(function.script, function.node, found.name.value) if found is not None else None
 
     def _hand_on(self, place: Place, target: Place, kind: Kind, at: cst.CSTNode) -> None:
         if target != place:
@@ -295,17 +218,17 @@ class Flow:
                 if index is None or index >= len(target.elements):
                     continue
                 target = target.elements[index].value
-            if text := _dotted(target):
+            if text := dotted(target):
                 root, dot, _ = text.partition(".")
                 if dot and root != "self":
-                    owner = script._instances.get(root)
+                    owner = script.instances.get(root)
                     if owner is None and kind not in ("parameters", "weights"):
                         self._tell(place, kind, node, "stored")
                     elif owner is not None:
-                        inside = Place(script, _family(script, owner), "self" + text[len(root) :])
+                        inside = Place(script, family(script, owner), "self" + text[len(root) :])
                         self._hand_on(place, inside, kind, node)
                     continue
-                self._hand_on(place, self.place(script, node, text), kind, node)
+                self._hand_on(place, self.places.place(script, node, text), kind, node)
             elif kind not in ("parameters", "weights"):
                 self._tell(place, kind, node, "stored")
 
@@ -359,7 +282,7 @@ class Flow:
         if kept is None or kind in ("network", "inner"):
             return
         plain = {
-            _dotted(n)
+            dotted(n)
             for n in ([kept] if not isinstance(kept, (cst.Tuple, cst.Dict)) else script.all(cst.Name, kept))
         }
         if plain & names:
@@ -369,7 +292,7 @@ class Flow:
         """`for p in net.parameters()`: what the loop is given one by one."""
         names = [n.value for n in place.script.all(cst.Name, node.target)]
         for name in names[-1:] if kind in ("parameters", "part") else []:
-            self._hand_on(place, self.place(place.script, node, name), kind, node)
+            self._hand_on(place, self.places.place(place.script, node, name), kind, node)
 
 
 def _known(script: Script, call: cst.Call, name: str) -> bool:
@@ -381,42 +304,3 @@ def _known(script: Script, call: cst.Call, name: str) -> bool:
         or script.name(call.func).startswith(("UPA.", "GPA.", "perforatedai.", "frustration."))
         or name in MOVES
     )
-
-
-def _dotted(node: cst.CSTNode) -> str:
-    """`self.model` of an expression that is a name and attributes; empty: it is something else."""
-    if isinstance(node, cst.Name):
-        return node.value
-    if isinstance(node, cst.Attribute):
-        root = _dotted(node.value)
-        return f"{root}.{node.attr.value}" if root else ""
-    return ""
-
-
-def _is_target(script: Script, node: cst.CSTNode) -> bool:
-    """Whether a node is bound rather than read."""
-    parent = script.parent(node)
-    while isinstance(parent, (cst.Element, cst.Tuple, cst.List, cst.StarredElement)):
-        node, parent = parent, script.parent(parent)
-    if isinstance(parent, (cst.AssignTarget, cst.AsName)):
-        return True
-    return getattr(parent, "target", None) is node and isinstance(
-        parent, (cst.AnnAssign, cst.AugAssign, cst.For, cst.CompFor, cst.NamedExpr)
-    )
-
-
-def _family(script: Script, owner: cst.CSTNode | None) -> cst.CSTNode | None:
-    """The first class of this script that a class is derived from: their attributes are the same."""
-    for _ in range(9):
-        bases = [script.code(b.value) for b in owner.bases] if isinstance(owner, cst.ClassDef) else []
-        above = next((script.classes[b] for b in bases if b in script.classes), None)
-        if above is None or above is owner:
-            break
-        owner = above
-    return owner
-
-
-def _constructor(script: Script, call: cst.Call) -> Function | None:
-    """The `__init__` of a class of the user's that a call makes an object of."""
-    found = class_of(script, script.code(call.func))
-    return found[0].method(found[1], "__init__") if found is not None else None

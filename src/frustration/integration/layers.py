@@ -160,7 +160,7 @@ def classes_of(
             yield from classes_of(function.script, function.node.body, seen | {id(function.node)})
 
 
-_NO_LAYER = re.compile(r"act|nonlin|relu|func|fn$|criterion|loss|dropout|pos_?emb", re.I)
+_NO_LAYER = re.compile(r"act|nonlin|relu|func|fn$|criterion|loss|dropout|pos_?emb|norm|bn\d*$", re.I)
 
 
 def unread(script: Script, owner: cst.ClassDef) -> Iterator[tuple[str, cst.BaseExpression]]:

@@ -9,7 +9,7 @@ import libcst as cst
 
 from frustration.integration.direction import best_of, by_name
 from frustration.integration.framework import Framework, makers_of, set_keywords
-from frustration.integration.remarks import PLANNED
+from frustration.integration.schedules import PLANNED
 from frustration.integration.settings import LIGHTNING, beside_trainer, settings
 from frustration.integration.source import Script, last
 from frustration.integration.steps import Report, Step, hand

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import libcst as cst
 
-from frustration.errors import InputError
-from frustration.integration.direction import best_of, by_calls, by_name, by_use, keeps_best, rank
+from frustration.integration.direction import by_calls, by_name, by_use
 from frustration.integration.parts import Parts
 from frustration.integration.source import Function, Loop, Script, Statement, last
 
@@ -65,10 +65,10 @@ def evaluates(function: Function) -> bool:
     """Whether a function measures without training."""
     code = function.code
     quiet = ".eval()" in code or "no_grad" in code or "inference_mode" in code
-    return (quiet or _named(function)) and not trains(function.script, function.node.body)
+    return (quiet or named(function)) and not trains(function.script, function.node.body)
 
 
-def _named(function: Function) -> bool:
+def named(function: Function) -> bool:
     """Whether its name says that a function evaluates."""
     name = function.name.lower()
     return bool(_EVALUATION.match(name)) or "evaluat" in name
@@ -169,27 +169,12 @@ def inline_start(script: Script, loop: TrainingLoop) -> cst.CSTNode | None:
     return None
 
 
-def find_score(script: Script, parts: Parts, loop: TrainingLoop, metric: str = "") -> Score | None:
-    """What the loop's evaluation gives; `metric` is the user's choice."""
-    if metric:
-        return _chosen(script, loop, metric)
-    for call, function in evaluations(script, loop):
-        if script.scope(call) is not script.scope(loop.body):  # a function that the loop defines
-            continue
-        found = _of_call(script, loop, call, function)
-        if found is not None:
-            return found
-    from frustration.integration.inline import written_out
-
-    return written_out(script, loop)
-
-
 def known_better(
     script: Script, loop: TrainingLoop, expression: str, function: Function | None
 ) -> tuple[bool | None, str]:
     if used := by_use(script, expression, loop.body):
         return used
-    if function is not None and any(text.startswith("-") for text in _returned(function)):
+    if function is not None and any(text.startswith("-") for text in returned(function)):
         return None, f"{function.name} returns it with its sign turned"
     name = expression
     if key := re.search(r"\[\s*['\"]([\w/@.-]+)['\"]\s*\]$", expression):
@@ -199,15 +184,15 @@ def known_better(
     if (way := by_name(name)) is not None:
         return way, "its name says so"
     if function is not None:
-        ways = {by_name(text) for text in _returned(function)} - {None}
+        ways = {by_name(text) for text in returned(function)} - {None}
         if len(ways) == 1:
-            return ways.pop(), f"{function.name} returns {' or '.join(_returned(function))}"
+            return ways.pop(), f"{function.name} returns {' or '.join(returned(function))}"
         if found := by_calls(function.script, function.node):
             return found
     return None, "neither its name nor a comparison says whether higher is better"
 
 
-def _returned(function: Function) -> list[str]:
+def returned(function: Function) -> list[str]:
     """What the returns of a function itself give; not those of functions in it."""
     script = function.script
     return [
@@ -215,112 +200,6 @@ def _returned(function: Function) -> list[str]:
         for node in script.all(cst.Return, function.node.body)
         if node.value is not None and script.scope(node) is function.node
     ]
-
-
-def _of_call(script: Script, loop: TrainingLoop, call: cst.Call, function: Function | None) -> Score | None:
-    statement = script.statement(call)
-    targets = (
-        [] if isinstance(statement, (cst.For, cst.While, cst.If, cst.With)) else script.targets(statement)
-    )
-    at = placed(script, loop, statement)
-    if targets:
-        names = [t for t in targets if t != "_" and not t.startswith(parts_of_progress)]
-        keyed = [n for n in names if keeps_best(script, n, loop.body)] or [
-            n for n in names if by_name(n) is not None
-        ]
-        keyed = keyed or names
-        if not keyed:
-            return None
-        expression, doubts = _opened(script, loop, best_of(keyed), len(targets), function)
-        better, why = known_better(script, loop, expression, function)
-        if (
-            better is None
-            and not doubts
-            and function is not None
-            and not _named(function)
-            and by_name(function.name) is None
-        ):
-            doubts = f"whether {function.name} measures the network is not known"
-        return Score(expression, at, better, why, doubts=doubts)
-    if function is None:
-        return None
-    returned = _returned(function)
-    if returned:
-        expression = "score"
-        if len(set(returned)) == 1 and "," in returned[0] and not returned[0].startswith(("{", "dict(", "(")):
-            parts = [p.strip() for p in returned[0].split(",")]
-            expression = f"score[{parts.index(best_of(parts))}]" if best_of(parts) in parts else expression
-            better = by_name(best_of(parts))
-            why = f"{function.name} returns {returned[0]}"
-        else:
-            better, why = known_better(script, loop, expression, function)
-        return Score(expression, at, better, why, call=call)
-    metric = printed_metric(function)
-    if metric is None or function.script is not script:
-        return None
-    text, better = metric
-    return Score("score", at, better, f"{function.name} prints {text}", call=call, adds=(function, text))
-
-
-parts_of_progress = ("pred", "output", "logit", "target", "label", "time")
-
-
-def _opened(
-    script: Script, loop: TrainingLoop, name: str, targets: int, function: Function | None
-) -> tuple[str, str]:
-    """The number in a result that is a dictionary or a tuple: (expression, why it is not certain)."""
-    entries = [
-        script.code(node)
-        for node in script.all(cst.Subscript, loop.body)
-        if script.code(node.value) == name and "train" not in script.code(node.slice[0])
-    ]
-    if named := list(dict.fromkeys(text for text in entries if re.search(r"['\"]", text))):
-        kept = [text for text in named if (use := by_use(script, text, loop.body)) and "compares" in use[1]]
-        return best_of(kept or named), ""
-    if targets > 1 or function is None:
-        return name, ""
-    for node in script.all(cst.Subscript, loop.body):
-        if script.code(node.value) == name and isinstance(node.slice[0].slice, cst.Index):
-            return name, f"line {script.line(node)} reads {script.code(node)} of it; name one"
-    returned = _returned(function)
-    if len(set(returned)) != 1:
-        several = any(re.match(r"[{(]|dict\(", text) or "," in text for text in returned)
-        return name, f"{function.name} returns several things" if several else ""
-    text = returned[0]
-    made = [value for names, value in function.script.assignments(function.node.body) if text in names]
-    if any(isinstance(value, (cst.Dict, cst.List, cst.Tuple)) for value in made[-1:]):
-        return name, f"{function.name} returns several things in {text}; name one"
-    if text.startswith("{"):
-        keys = re.findall(r"['\"]([\w/@.-]+)['\"]\s*:", text)
-        return (
-            (f'{name}["{best_of(keys)}"]', "") if keys else (name, "a dictionary; which entry is not known")
-        )
-    if "," in text and re.fullmatch(r"\(?\s*[\w.]+(\s*,\s*[\w.]+)+\s*\)?", text):
-        parts = [part.strip() for part in text.strip("()").split(",")]
-        return f"{name}[{parts.index(best_of(parts))}]", ""
-    if ".compute(" in text:
-        return name, "the result of .compute() may hold several metrics"
-    return name, ""
-
-
-def printed_metric(function: Function) -> tuple[str, bool] | None:
-    """The metric that an evaluating function computes and does not return."""
-    script = function.script
-    found: list[tuple[tuple[int, int], str, bool]] = []
-    for node in script.all(cst.BinaryOperation, function.node.body):
-        text = script.code(node)
-        if COUNTS.fullmatch(text) and not inside_loop(script, node, function.node):
-            found.append(((3, 0), text, True))
-    for name, statement in bound_in(script, function.node.body):
-        way = by_name(name)
-        counted = name in ("correct", "corrects") or rank(name)[1] < 0
-        if name.isidentifier() and way is not None and not counted:
-            settled = not inside_loop(script, statement, function.node)
-            found.append(((1 + way, settled), name, way))
-    if not found:
-        return None
-    _, text, way = max(found, key=lambda entry: entry[0])
-    return text, way
 
 
 def bound_in(script: Script, within: cst.CSTNode) -> list[tuple[str, Statement]]:
@@ -361,21 +240,6 @@ def placed(script: Script, loop: TrainingLoop, statement: Statement) -> Statemen
     return phases(script, statement, loop) or found
 
 
-def _chosen(script: Script, loop: TrainingLoop, metric: str) -> Score:
-    """The score that the user names: a variable of the loop, or an expression that begins with one."""
-    root = re.split(r"[.\[(]", metric)[0]
-    bound = [(name, s) for name, s in bound_in(script, loop.body) if name == root]
-    if not bound:
-        known = sorted({n for n, _ in bound_in(script, loop.body) if n.isidentifier()})
-        raise InputError(
-            f"--metric {metric}: nothing in the loop of line {script.line(loop)} assigns {root}; it assigns "
-            + (", ".join(known) or "no variable at all")
-        )
-    at = placed(script, loop, bound[-1][1])
-    better, why = known_better(script, loop, metric, None)
-    return Score(metric, at, better, why)
-
-
 def before_training(script: Script, loop: TrainingLoop, at: Statement) -> bool:
     """Whether the loop evaluates before it has trained for the first time."""
     first = next(
@@ -388,3 +252,31 @@ def before_training(script: Script, loop: TrainingLoop, at: Statement) -> bool:
         None,
     )
     return first is not None and script.before(at, first) and not script.holds(at, first)
+
+
+def running_in(script: Script, loop: TrainingLoop) -> Iterator[int]:
+    """The functions that a loop calls, also in files beside the script."""
+    seen: set[int] = set()
+    inside: list[tuple[Script, cst.CSTNode]] = [(script, loop.body)]
+    while inside:
+        one, node = inside.pop()
+        for call, _ in one.calls(node):
+            callee = one.callee(call)
+            if callee is not None and id(callee.node) not in seen:
+                seen.add(id(callee.node))
+                inside.append((callee.script, callee.node.body))
+                yield id(callee.node)
+
+
+def leading_to(script: Script, loop: TrainingLoop) -> Iterator[cst.Call]:
+    """The calls that lead to the function of a loop."""
+    functions = [script.scope(loop)]
+    for function in functions:
+        if function is None:
+            continue
+        for call, _ in script.calls():
+            callee = script.callee(call)
+            if callee is not None and callee.node is function:
+                yield call
+                if script.scope(call) not in functions:
+                    functions.append(script.scope(call))

@@ -28,6 +28,13 @@ LIBRARY_OPTIMIZERS = frozenset({"setup_optimizer", "setupOptimizer"})
 _WRAPPERS = words("DataParallel DistributedDataParallel DDP")
 _LOSSES = re.compile(r"criterion|loss", re.I)
 _PARAMETERS = re.compile(r"([A-Za-z_][\w.]*?)(?:\.module)?\.(?:named_|trainable_)?parameters\(")
+_ADDS = ("append", "extend", "insert", "update", "setdefault")
+GIVES_PARAMETERS = re.compile(
+    r"(?!register|set_|add_|num_|n_|count|reset|init|load|print|log|freeze|unfreeze|un_|from_)\w*param(eter)?s?(_?groups?|_list)?"
+)
+"""Methods of networks that give their parameters, as in `net.get_1x_lr_params()`."""
+_ANY_PART = re.compile(r"getattr\(([A-Za-z_][\w.]*),[^()]*\)\.parameters\(")
+_OWN_METHOD = re.compile(r"([A-Za-z_][\w.]*?)(?:\.module)?\.(\w*param\w*)\(")
 
 
 def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> bool:
@@ -42,6 +49,8 @@ def makes_optimizer(script: Script, value: cst.BaseExpression, target: str) -> b
         a.keyword is None or a.keyword.value == "params" for a in value.args
     ):
         return False  # without parameters: a setting for somebody else's loop
+    if re.search(rf"(?<![\w.]){re.escape(target)}\([^\n]*param", script.text):
+        return False  # a class: `optimizer_class(net.parameters())` makes the optimizer
     if last(name) in OPTIMIZERS | OPTIMIZER_MAKERS or name.startswith("torch.optim."):
         return "swa" not in name
     if name in ("list", "tuple", "dict", "set", "filter", "sorted", "itertools.chain"):
@@ -159,21 +168,38 @@ def trained(script: Script, value: cst.BaseExpression, statement: Statement) -> 
             owner = script.code(value.func.value)
             if owner not in script.imports and owner != "self":
                 return [owner]
-    if hits := _networks(script.code(value)):
+    if hits := _networks(script, script.code(value)):
         return hits
     makes = isinstance(value, cst.Call) and (
         name in OPTIMIZER_MAKERS or _makes_by_name(script, value) or script.callee(value) is not None
     )
-    if isinstance(value, cst.Call) and makes and (hits := _given(script, value) or _handed(script, value)):
-        return hits
-    # Through a variable: the statements before that bind what the call uses.
-    names = script.names_in(value)
+    if isinstance(value, cst.Call) and makes:
+        hits = _given(script, value) or _handed(script, value) or _of_self(script, value)
+        if hits:
+            return hits
+    # Through a variable: the statements before that bind what the call uses, or add to it.
+    names, found = script.names_in(value), list[str]()
     for before in reversed(_earlier(script, statement)):
-        if names & {n.partition(".")[0] for n in script.targets(before)}:
-            if hits := _networks(script.code(before)) or _handed(script, before):
-                return hits
+        filled = {n: adds for n, adds in fills(script, before).items() if n.partition(".")[0] in names}
+        if filled:
+            found += _networks(script, script.code(before)) or _handed(script, before)
+            if found and not all(filled.values()):
+                break
             names |= script.names_in(before)
-    return []
+    return list(dict.fromkeys(found))
+
+
+def fills(script: Script, statement: cst.CSTNode) -> dict[str, bool]:
+    """The names that a statement binds, and those that it only adds to (True): lists, dictionaries."""
+    found = dict.fromkeys((name.partition("[")[0] for name in script.targets(statement)), False)
+    found |= {script.code(n.target): True for n in script.all(cst.AugAssign, statement)}
+    for node in script.all(cst.AssignTarget, statement):
+        if isinstance(node.target, cst.Subscript):
+            found[script.code(node.target.value)] = True
+    for call, name in script.calls(statement):
+        if isinstance(call.func, cst.Attribute) and last(name) in _ADDS:
+            found[script.code(call.func.value)] = True
+    return found
 
 
 def _given(script: Script, call: cst.Call) -> list[str]:
@@ -184,9 +210,17 @@ def _given(script: Script, call: cst.Call) -> list[str]:
     parameters = [p.name.value for p in function.node.params.params]
     if parameters[:1] == ["self"]:
         parameters = parameters[1:]
-    trained_ones = _networks(function.code)
+    trained_ones = _networks(function.script, function.code)
     found = [script.argument(call, p, place) for place, p in enumerate(parameters) if p in trained_ones]
     return [script.code(value) for value in found if value is not None]
+
+
+def _of_self(script: Script, call: cst.Call) -> list[str]:
+    """`self.make_optimizer()`: the networks of the object whose parameters it takes."""
+    function = script.callee(call)
+    if function is None or not script.code(call.func).startswith("self."):
+        return []
+    return [name for name in _networks(function.script, function.code) if name.startswith("self.")]
 
 
 def _handed(script: Script, node: cst.CSTNode) -> list[str]:
@@ -226,9 +260,16 @@ def is_network(script: Script, name: str) -> bool:
     return any(re.search(rf"(?<![\w.]){re.escape(n)}(\.module)?\.{methods}\(", script.text) for n in known)
 
 
-def _networks(text: str) -> list[str]:
+def _networks(script: Script, text: str) -> list[str]:
     """Whose parameters a text takes; a loss with parameters of its own is trained too, and is no network."""
-    hits = list(dict.fromkeys(_PARAMETERS.findall(text)))
+    own = [
+        owner
+        for owner, method in _OWN_METHOD.findall(text)
+        if GIVES_PARAMETERS.fullmatch(method)
+        and (is_network(script, owner) or re.search(r"lr_|_lr|optim|group|train|parameters", method))
+        and owner.partition(".")[0] not in script.imports
+    ]
+    hits = list(dict.fromkeys([*_PARAMETERS.findall(text), *own, *_ANY_PART.findall(text)]))
     return [hit for hit in hits if not _LOSSES.search(hit)] or hits
 
 

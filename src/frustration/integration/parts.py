@@ -85,14 +85,14 @@ def find_parts(
         made = [m for m in made if script.scope(m[2]) is script.scope(near)] or made
     if not made:
         return None
-    name, value, statement = made[0]
+    name, _, statement = made[0]
     same = [m for m in made if m[0] == name and script.scope(m[2]) is script.scope(statement)]
     statement = _whole(script, [m[2] for m in same])
-    models = trained(script, value, statement)
+    models = next((found for m in same if (found := trained(script, m[1], m[2]))), [])
     aliases = [n for n in models if original(script, n) != n]
     models = list(dict.fromkeys(original(script, n) for n in models))
-    roots = {n.partition(".")[0] for n in models}
-    if len(models) > 1 and len(roots) == 1 and roots != {"self"}:  # groups of its parts
+    roots = {_root(n) for n in models}
+    if len(models) > 1 and len(roots) == 1:  # groups of its parts
         models = list(roots)
     parts = Parts(statement, name, model or (models[0] if models else ""), models)
     parts.aliases = aliases
@@ -117,6 +117,11 @@ def _whole(script: Script, statements: list[Statement]) -> Statement:
         ):
             return outer
     return first
+
+
+def _root(name: str) -> str:
+    """The network that a part belongs to: `model` of `model.fc`, `self.model` of `self.model.fc`."""
+    return ".".join(name.split(".")[: 2 if name.startswith("self.") else 1])
 
 
 def _find_schedulers(script: Script, parts: Parts) -> None:
@@ -164,8 +169,8 @@ def unmoved(value: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def _find_creation(script: Script, parts: Parts) -> None:
-    root = parts.model.partition(".")[0]
-    if "." in parts.model and root != "self":  # model.fc.parameters(): the network is the model
+    root = _root(parts.model)
+    if root != parts.model:  # model.fc.parameters(): the network is the model
         parts.layer, parts.model = parts.model.removeprefix(root), root
     scope = script.scope(parts.optimizer)
     parts.wrappings = [call for call, _ in script.calls() if is_wrapping(script, call, parts.model)]
@@ -175,7 +180,7 @@ def _find_creation(script: Script, parts: Parts) -> None:
         if _creates(script, parts, value)
     ]
     near = [m for m in makers if script.scope(m[0]) is scope] or [
-        m for m in makers if script.scope(m[0]) is None
+        m for m in makers if script.scope(m[0]) is None or _same_object(script, parts, m[0])
     ]
     early = [m for m in near if script.before(m[0], parts.optimizer)] or near[:1]
     if not early:
@@ -198,6 +203,12 @@ def _find_creation(script: Script, parts: Parts) -> None:
     ]
     parts.made = _climbed(script, parts, statement)
     parts.created = _last_change(script, parts, parts.made)
+
+
+def _same_object(script: Script, parts: Parts, statement: Statement) -> bool:
+    """Whether the network is made in another method of the object that makes the optimizer."""
+    owner = script.up(parts.optimizer, cst.ClassDef)
+    return parts.model.startswith("self.") and script.up(statement, cst.ClassDef) is owner is not None
 
 
 def values_of(script: Script, name: str) -> Iterator[cst.BaseExpression]:

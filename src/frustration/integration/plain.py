@@ -13,7 +13,7 @@ from frustration.integration.device import device_of, moves
 from frustration.integration.draft import Draft
 from frustration.integration.imports import add_imports, import_place, line_of_import
 from frustration.integration.layers import Layers, find_layers
-from frustration.integration.loop import Score, TrainingLoop, find_loop, find_score, known_better
+from frustration.integration.loop import Score, TrainingLoop, find_loop, known_better
 from frustration.integration.loop_edits import LoopEdits
 from frustration.integration.own_edits import OwnEdits
 from frustration.integration.parts import DISTRIBUTED, WRAPPERS, Parts, find_parts
@@ -21,6 +21,7 @@ from frustration.integration.present import Present, find_present
 from frustration.integration.processes import accelerate, accelerated, ddp, ranks_taken_too_early, several
 from frustration.integration.refusals import adversarial, engine, without_optimizer
 from frustration.integration.remarks import remarks
+from frustration.integration.score import find_score
 from frustration.integration.source import Script, Statement, last
 from frustration.integration.steps import Report, Step, hand
 from frustration.integration.targets import Wishes, own
@@ -74,9 +75,7 @@ class Plain:
         self.loop = find_loop(self.script, self.parts)
         self.layers = find_layers(self.script, self.parts)
         if self.loop is not None:
-            self.score = self._reported() or find_score(
-                self.script, self.parts, self.loop, self.wishes.metric
-            )
+            self.score = self._reported() or find_score(self.script, self.loop, self.wishes.metric)
 
     def examine(self) -> Report:
         self._imports()

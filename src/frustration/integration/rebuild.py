@@ -10,6 +10,7 @@ import libcst as cst
 
 from frustration.integration.draft import bare, renamed
 from frustration.integration.loop import TrainingLoop
+from frustration.integration.optimizers import fills
 from frustration.integration.parts import Parts
 from frustration.integration.processes import accelerated
 from frustration.integration.source import Loop, Script, Statement
@@ -134,27 +135,44 @@ def making_statements(script: Script, parts: Parts) -> list[Statement]:
     found: list[Statement] = []
     for target in (parts.optimizer, *(s for s in parts.schedulers if script.scope(s) is scope)):
         whole = _condition(script, target)
-        names = script.names_in(whole)
-        chain: list[Statement] = []
-        siblings = list(script.siblings(whole))
-        for before in reversed(siblings[: siblings.index(whole)]):
-            if before is parts.created or (parts.created and script.before(before, parts.created)):
-                break
-            if isinstance(before, (cst.FunctionDef, cst.ClassDef, cst.With, cst.Try)):
-                continue
-            bound = {n.partition(".")[0] for n in script.targets(before)}
-            own = {parts.model.partition(".")[0], parts.optimizer_name.partition(".")[0]}
-            called = [parts.model, *parts.aliases]
-            if bound & names and not bound & own and any(_mentions(script, before, n) for n in called):
-                chain.append(before)
-                names |= script.names_in(before)
-        found += [*reversed(chain), whole]
+        found += [*_feeding(script, parts, whole), whole]
     unique = {id(s): s for s in found}
     return sorted(unique.values(), key=script.line)
 
 
+def _feeding(script: Script, parts: Parts, whole: Statement) -> list[Statement]:
+    """The statements after the network is made that hand its parameters on to the optimizer's statement."""
+    siblings = list(script.siblings(whole))
+    earlier = [
+        s
+        for s in siblings[: siblings.index(whole)]
+        if s is not parts.created and not (parts.created and script.before(s, parts.created))
+        if not isinstance(s, (cst.FunctionDef, cst.ClassDef, cst.With, cst.Try))
+    ]
+    own = {parts.model, parts.optimizer_name, *parts.aliases}
+    taken = {parts.model, *parts.aliases}
+    """What is, or comes from, the network."""
+    carries = []
+    for statement in earlier:
+        filled = fills(script, statement)
+        if filled and not own & {*filled} and any(_mentions(script, statement, n) for n in taken):
+            carries.append(statement)
+            taken |= {*filled}
+    chain: list[Statement] = [whole]
+    added: set[str] = set()
+    """Lists that the chain adds to: they begin anew as well."""
+    for statement in reversed(earlier):
+        filled = fills(script, statement)
+        if any(_mentions(script, s, n) for s in chain for n in filled) and (
+            statement in carries or {n for n, adds in filled.items() if not adds} & added
+        ):
+            chain.append(statement)
+            added |= {n for n, adds in filled.items() if adds}
+    return chain[:0:-1]
+
+
 def _mentions(script: Script, statement: Statement, name: str) -> bool:
-    return bool(re.search(rf"\b{re.escape(name)}\b", script.code(statement)))
+    return bool(re.search(rf"(?<![\w.]){re.escape(name)}\b", script.code(statement)))
 
 
 def _condition(script: Script, statement: Statement) -> Statement:
@@ -200,6 +218,7 @@ def _names_in_loop(script: Script, parts: Parts, loop: TrainingLoop) -> dict[str
 def _free(script: Script, statement: Statement) -> set[str]:
     """The variables that a statement reads: no attributes, keywords or names that it binds inside."""
     inner = {n for part in script.all(cst.CompFor, statement) for n in script.names_in(part.target)}
+    inner |= {n for part in script.all(cst.For, statement) for n in script.names_in(part.target)}
     inner |= {part.name.value for part in script.all(cst.Param, statement)}
     found = set()
     for name in script.all(cst.Name, statement):

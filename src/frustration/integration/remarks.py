@@ -7,19 +7,15 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from frustration.integration.axes import class_of
 from frustration.integration.checkpoints import checkpoints
 from frustration.integration.loop import Score, TrainingLoop, evaluates, evaluations, trains
 from frustration.integration.names import SCORE
 from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, optimizer_among, rebuilt
 from frustration.integration.parts import MOVES, WRAPPERS, Parts, unmoved, values_of
 from frustration.integration.processes import processes
-from frustration.integration.source import Function, Script, last
+from frustration.integration.schedules import rates, schedulers
+from frustration.integration.source import Script, last
 from frustration.integration.steps import Step, hand
-
-PLANNED = re.compile(
-    r"Cosine|OneCycle|LinearLR|PolynomialLR|total_steps|num_training_steps|T_max|\.cosine|_linear_|stepping_batches"
-)
 
 
 def remarks(
@@ -32,8 +28,8 @@ def remarks(
         yield from _borrowed(script, parts)
         yield from _repeated(script, parts, loop)
     yield from _other_loops(script, parts, loop)
-    yield from _schedulers(script, parts)
-    yield from _rates(script, parts, loop)
+    yield from schedulers(script, parts)
+    yield from rates(script, parts, loop)
     yield from _batches(script, loop)
     yield from processes(script, parts, loop, score)
     yield from _other_optimizers(script, parts)
@@ -46,78 +42,6 @@ def remarks(
     yield from checkpoints(script, parts, loop)
     yield from _test_set(script, loop)
     yield from _precision(script, parts)
-
-
-def _schedulers(script: Script, parts: Parts) -> Iterator[Step]:
-    for statement in parts.schedulers:
-        makers = [(call, script.callee(call)) for call, _ in script.calls(statement)]
-        texts = [script.code(statement), *(f.code for _, f in makers if f is not None)]
-        owned = next((c for c, _ in makers if class_of(script, script.code(c.func)) is not None), None)
-        if any(PLANNED.search(text) for text in texts):
-            reason = (
-                "this schedule is planned for a fixed length, and each growth starts it anew: choose the "
-                "length of one round"
-            )
-            yield hand("scheduler", reason, script.line(statement))
-        elif owned is not None:
-            name = script.code(owned.func)
-            reason = f"{name} is a schedule of this project: see that it begins anew after growth"
-            yield hand("scheduler", reason, script.line(statement))
-    names = parts.scheduler_names(script)
-    for call, _ in script.calls():
-        name = script.code(call.func).removesuffix(".step")
-        counted = [a for a in call.args if re.match(r"epoch\b", script.code(a.value))]
-        if name in names and counted:
-            reason = (
-                "this counts epochs from the first one, also after growth, when the schedule is a new one"
-            )
-            yield hand("scheduler", reason, script.line(call))
-            return
-
-
-def _rates(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
-    """A learning rate that the script sets itself, here or in a function that the loop calls."""
-    call = next(iter(script.all(cst.Call, parts.optimizer)), None)
-    rate = script.argument(call, "lr") if call is not None else None
-    set_here = [script.line(node) for node in _sets_rate(script, None)]
-    if rate is not None and re.search(r"\bepoch\b", script.code(rate)):
-        set_here.append(script.line(rate))
-    for call, name in script.calls(loop.body):
-        function = script.callee(call)
-        elsewhere = function is not None and function.script is not script
-        if _adjusts(script, call, name, parts.optimizer_name) or (
-            function is not None and elsewhere and _rates_within(function)
-        ):
-            set_here.append(script.line(call))
-    if set_here:
-        reason = (
-            "the learning rate is set by hand here, as if the network had not grown: let it begin anew "
-            "after growth"
-        )
-        yield hand("scheduler", reason, set_here[0])
-
-
-def _sets_rate(script: Script, within: cst.CSTNode | None) -> list[cst.CSTNode]:
-    """`group["lr"] = ...`"""
-    return [
-        node
-        for node in script.all((cst.AssignTarget, cst.AugAssign), within)
-        if re.search(r"(group|param)\S*\[['\"]lr['\"]\]$", script.code(node.target))  # type: ignore[attr-defined]
-    ]
-
-
-def _adjusts(script: Script, call: cst.Call, name: str, optimizer: str) -> bool:
-    named = re.search(r"(adjust|update|set|change|decay|warm\w*)_?\w*(lr|learning_?rate)", last(name), re.I)
-    return named is not None and optimizer in [script.code(argument.value) for argument in call.args]
-
-
-def _rates_within(function: Function) -> bool:
-    """Whether a function of another file sets the learning rate of an optimizer that it is given."""
-    script, body = function.script, function.node.body
-    given = [p.name.value for p in script.all(cst.Param, function.node.params) if "opt" in p.name.value]
-    return bool(_sets_rate(script, body)) or any(
-        _adjusts(script, call, name, optimizer) for call, name in script.calls(body) for optimizer in given
-    )
 
 
 def _batches(script: Script, loop: TrainingLoop) -> Iterator[Step]:
@@ -300,6 +224,9 @@ def _borrowed(script: Script, parts: Parts) -> Iterator[Step]:
         if isinstance(value, cst.Attribute) and script.statement(value) is parts.made:
             reason = f"{script.code(value)} is the same network and gets no dendrites: do it where it is made"
             yield hand("model", reason, script.line(value))
+    if parts.enters is not None and parts.model.startswith("self."):
+        reason = f"{parts.model} is made elsewhere: see that nothing wraps or holds it before this line"
+        yield hand("model", reason, script.line(parts.enters))
 
 
 def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from frustration.integration.account import unexplained, uses
+from frustration.integration.account import uses
 from frustration.integration.flow import Flow
 from frustration.integration.framework import Framework
+from frustration.integration.looks import unexplained
 from frustration.integration.source import Script, last
 from frustration.integration.steps import Step
 from frustration.integration.words import words
@@ -98,7 +99,7 @@ def beside_trainer(
 ) -> Iterator[Step]:
     """Uses of the network beside the trainer that nothing explains."""
     flow = Flow(work.script)
-    flow.follow((flow.place(work.script, place, name), "network"))
+    flow.follow((flow.places.place(work.script, place, name), "network"))
     for step in uses(flow, work.script, made, library=False):
         if not re.match(r"`[\w.]*(Trainer|fit|validate|test|predict|tune)\(", step.reason):
             yield step

@@ -77,7 +77,7 @@ class Script:
         self.classes = {node.name.value: node for node in self.all(cst.ClassDef)}
         self._neighbours: dict[str, Script | None] = {}
         self._assigned = list(self._read_assignments())
-        self._instances = {
+        self.instances = {
             name: self.classes[self.code(value.func)]
             for _, names, value in self._assigned
             for name in names
@@ -302,7 +302,7 @@ class Script:
             return neighbour.functions.get(function) if neighbour else None
         if root in self.imports and (neighbour := self.neighbour(self.imports[root])):
             return neighbour.functions.get(rest)
-        return self.method(self._instances[root], rest) if root in self._instances else None
+        return self.method(self.instances[root], rest) if root in self.instances else None
 
     def method(self, owner: cst.ClassDef, name: str) -> Function | None:
         for function in self.all(cst.FunctionDef, owner):

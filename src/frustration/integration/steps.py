@@ -37,17 +37,26 @@ class Step:
     state: State
     reason: str
     line: int = 0
-    """In the script as it is; 0: nowhere in it."""
+    """In the script as it is, or in `file`; 0: nowhere in it."""
     action: Action = "none"
     """edit: made by --write; option: an option decides; hand: told, and left to a person;
     look: a use that nothing explains."""
     edit: tuple[str, ...] = ()
     """The lines that are added."""
     option: str = ""
+    file: str = ""
+    """The file beside the script that the line is in, seen from its folder; empty: the script."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words; empty: nowhere."""
+        where = f"line {self.line}" if self.line else ""
+        return f"{self.file}, {where}" if self.file else where
 
     def as_json(self) -> dict[str, Any]:
         return {
             "step": self.name,
+            "file": self.file,
             "state": self.state,
             "line": self.line,
             "reason": self.reason,
@@ -114,4 +123,4 @@ class Report:
     def sorted(self) -> None:
         """In the order of an integration, and then of the text."""
         order = list(STEPS)
-        self.steps.sort(key=lambda step: (order.index(step.name), step.line))
+        self.steps.sort(key=lambda step: (order.index(step.name), step.file, step.line))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from frustration.integration.account import unexplained
 from frustration.integration.checkpoints import pretrained
 from frustration.integration.direction import by_name
 from frustration.integration.framework import Framework, makers_of, set_keywords
+from frustration.integration.looks import unexplained
 from frustration.integration.settings import TRANSFORMERS, beside_trainer, settings
 from frustration.integration.source import Script, last
 from frustration.integration.steps import Report, Step, hand

@@ -23,9 +23,8 @@ def text(report: Report) -> str:
     if report.refused:
         return "\n".join([*lines, f"nothing is edited: {report.refused}"])
     for step in report.steps:
-        place = f"line {step.line}" if step.line else ""
         mark = NOT_UNDERSTOOD if step.action == "look" else _MARKS[step.state]
-        lines.append(f"  {mark:<8} {step.name:<14} {place:<10} {step.reason}{_about(step)}")
+        lines.append(f"  {mark:<8} {step.name:<14} {step.place:<10} {step.reason}{_about(step)}")
     return "\n".join([*lines, "", _summary(report)])
 
 

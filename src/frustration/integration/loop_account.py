@@ -1,0 +1,121 @@
+"""The account of a training loop: other networks that it evaluates, other ends, other loops, other scores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import libcst as cst
+
+from frustration.integration.flow import Flow
+from frustration.integration.looks import unexplained
+from frustration.integration.loop import Score, TrainingLoop, evaluations, leading_to, running_in, trains
+from frustration.integration.parts import Parts
+from frustration.integration.source import Loop, Script
+from frustration.integration.steps import Step
+
+
+def other_network(
+    flow: Flow, script: Script, parts: Parts, loop: TrainingLoop, score: Score | None
+) -> Iterator[Step]:
+    """An evaluation in which the network that grows is not to be seen."""
+    if not parts.model:
+        return
+    known = {id(node) for nodes in flow.reads.values() for node in nodes}
+    for call, function in evaluations(script, loop)[:1] if score is not None else ():
+        inside: list[tuple[Script, cst.CSTNode]] = [(script, call)]
+        inside += [(function.script, function.node)] if function is not None else []
+        if not any(id(n) in known for s, node in inside for n in s.all((cst.Name, cst.Attribute), node)):
+            look = f"whether this evaluates {parts.model}: it is not handed to it"
+            yield unexplained(script, call, "score", look)
+        elif re.search(r"(?<![a-z])train_?(loader|data|set|dl|iter)", script.code(call)):
+            yield unexplained(script, call, "score", "whether this scores the training data")
+
+
+def ends(script: Script, loop: TrainingLoop, told: set[int]) -> Iterator[Step]:
+    """Every other way out of the loop."""
+    for node in script.all((cst.Break, cst.Return), loop.body):
+        if script.scope(node) is not script.scope(loop):
+            continue
+        if isinstance(node, cst.Break) and script.up(script.parent(node), *Loop) is not loop:
+            continue
+        around = [s for s in script.around(node) if s is not loop and script.holds(loop, s)]
+        tests = [script.code(s.test) for s in around if isinstance(s, cst.If)]
+        if any(re.search(r"complete|restructur|\.grown|isnan|isfinite|isinf", t, re.I) for t in tests):
+            continue
+        if {script.line(s) for s in around} & told:
+            continue
+        yield unexplained(
+            script, node, "end", f"whether it ends the training before growth is complete{_under(tests)}"
+        )
+    for call, name in script.calls(loop.body):
+        if name in ("sys.exit", "exit", "quit", "os._exit"):
+            yield unexplained(script, call, "end", "whether it ends the training before growth is complete")
+
+
+def _under(tests: list[str]) -> str:
+    return f" (under `{tests[0]}`)" if tests else ""
+
+
+def other_training(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """Loops that train and are not the one that is edited, nor in it, nor around it."""
+    running = set(running_in(script, loop))
+    around = {id(script.scope(c)) for c in leading_to(script, loop)}
+    outer: list[TrainingLoop] = []
+    every: list[TrainingLoop] = [*script.all(cst.For), *script.all(cst.While)]
+    for other in sorted(every, key=script.line):
+        scope = script.scope(other)
+        if script.holds(other, loop) or script.holds(loop, other) or (scope and id(scope) in running):
+            continue
+        if any(script.holds(o, other) for o in outer) or not trains(script, other.body):
+            continue
+        if id(scope) in around and any(script.holds(other, c) for c in leading_to(script, loop)):
+            continue
+        outer.append(other)
+        head = other.iter if isinstance(other, cst.For) else other.test
+        yield unexplained(
+            script, head, "score", "whether this loop trains the same network: its scores are not reported"
+        )
+
+
+def made_again(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
+    """A loop that makes the optimizer, and is not around the one that is edited."""
+    for outer in script.around(parts.optimizer):
+        if isinstance(outer, Loop) and not script.holds(outer, loop) and not script.holds(loop, outer):
+            look = "whether the optimizer is made again during training: the tracker has to know each"
+            yield unexplained(script, parts.optimizer, "rebuild", look)
+            return
+
+
+def planned(script: Script, parts: Parts) -> Iterator[Step]:
+    """An optimizer with a schedule of its own, as in `BertAdam(groups, warmup=0.1, t_total=steps)`."""
+    for argument in script.all(cst.Arg, parts.optimizer):
+        if argument.keyword is not None and re.search(r"total|warmup|steps", argument.keyword.value):
+            look = "whether this plans a fixed length: each growth starts it anew"
+            yield unexplained(script, argument, "scheduler", look)
+
+
+def other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Iterator[Step]:
+    """A best value that the script keeps, of something else than the score."""
+    if score is None:
+        return
+    root = re.split(r"[\[.(]", score.expression)[0]
+    same = {n for names, v in script.assignments(loop.body) if root in script.names_in(v) for n in names}
+    for node in script.all(cst.Comparison, loop.body):
+        sides = [script.code(node.left), script.code(node.comparisons[0].comparator)]
+        best = [s for s in sides if re.search(r"best", s, re.I)]
+        if len(best) != 1 or not isinstance(
+            node.comparisons[0].operator,
+            (cst.LessThan, cst.GreaterThan, cst.LessThanEqual, cst.GreaterThanEqual),
+        ):
+            continue
+        other = sides[1 - sides.index(best[0])]
+        names = set(re.findall(r"[A-Za-z_]\w*", other))
+        if {root, *same} & names or score.expression in other or re.fullmatch(r"[-\d.e]+|epoch\w*", other):
+            continue
+        yield unexplained(
+            script,
+            node,
+            "score",
+            f"whether {other} should decide about growth, instead of {score.expression}",
+        )
