@@ -704,3 +704,79 @@ def test_a_name_that_is_a_wrapper_at_times_is_another_name_of_the_network():
     assert "net = UPA.perforate_model(net" in found.after
     assert found.state("parallel") == "done"
     assert "both was made with net" in "".join(s.reason for s in found.steps if s.name == "rebuild")
+
+
+@pytest.mark.parametrize("given", ["testLoader", "test_graphs", "'test'"])
+def test_an_evaluation_that_is_handed_test_data_by_any_name_is_told(given):
+    text = HEAD.replace("def validate():", "def validate(data):") + LOOP.replace(
+        "validate()", f"validate({given})"
+    )
+    assert "the test set decides about growth here" in told(text, "score")
+    assert told(text.replace(given, "held_out"), "score") == ""
+
+
+def test_a_checkpoint_that_is_loaded_after_the_function_of_the_loop_is_told():
+    loop = "def train():\n" + "".join(f"    {line}\n" for line in LOOP.splitlines() if line)
+    text = HEAD + loop + "def test():\n    net.load_state_dict(torch.load('best.pt'))\n\ntrain()\ntest()\n"
+    assert "after training a checkpoint is loaded" in told(text, "saving")
+    assert told(text.replace("\ntrain()\ntest()\n", "\ntest()\ntrain()\n"), "saving") == ""
+
+
+def test_names_that_a_file_beside_gives_with_a_star_can_be_seen_in_a_loop(tmp_path):
+    (tmp_path / "settings.py").write_text("rate = 0.1\n")
+    loop = "def run():\n" + "".join(f"    {line}\n" for line in LOOP.splitlines() if line)
+    script = tmp_path / "train.py"
+    script.write_text("from settings import *\n" + HEAD.replace("lr=0.1", "lr=rate") + loop + "run()\n")
+    assert "            optimizer = torch.optim.SGD(net.parameters(), lr=rate)\n" in examine(script).after
+
+
+def test_a_value_of_any_name_that_the_script_keeps_the_best_of_is_the_score():
+    evaluation = """
+    net.eval()
+    loss = 0.0
+    for x in range(3):
+        loss += net(torch.ones(3, 4)).sum().item()
+    overlap = measure(net)
+    if overlap > best_overlap:
+        best_overlap = overlap
+"""
+    found = report(HEAD + "best_overlap = 0.0\nfor epoch in range(9):\n    step()" + evaluation)
+    assert "add_validation_score(overlap, net)" in found.after
+    assert "maximizing_score=True" in found.after
+
+
+def test_a_metric_beside_the_loss_that_decides_is_told():
+    loop = LOOP.replace("val_loss = validate()", "val_loss, bleu = validate()")
+    steps = report(HEAD + loop + "    if val_loss < best:\n        best = val_loss\n").steps
+    said = {s.name for s in steps if s.action == "look" and "whether bleu should decide" in s.reason}
+    assert said == {"score", "direction"}
+
+
+def test_what_draws_and_what_measures_training_data_is_no_first_choice():
+    drawn = "def generate():\n    net.eval()\n    kl = net(torch.ones(3, 4)).mean()\n    print(kl)\n"
+    loop = LOOP.replace("    val_loss = validate()", "    generate()\n    val_loss = validate()")
+    assert "add_validation_score(val_loss, net)" in report(HEAD + drawn + loop).after
+    text = HEAD + "def train_evaluate():\n    net.eval()\n    return net(torch.ones(3, 4)).sum().item()\n"
+    loop = LOOP.replace("    val_loss = validate()", "    loss = train_evaluate()\n    loss = validate()")
+    assert report(text + loop).after.count("loss = validate()\n    net, restructured") == 1
+
+
+def test_lightning_without_a_logged_score_is_asked_for_it_and_shown_the_rest():
+    text = f"""
+import torch
+import torch.nn as nn
+import lightning as L
+{NETWORK.replace("nn.Module", "L.LightningModule")}
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+net = Net()
+trainer = L.Trainer(max_epochs=9)
+trainer.fit(net)
+"""
+    found = report(text)
+    assert not found.changed
+    assert {found.state(s) for s in ("imports", "configuration", "model", "optimizer", "rebuild", "end")} == {
+        "missing"
+    }
+    assert {found.state(s) for s in ("score", "direction")} == {"undecided"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from frustration.integration.loop import TrainingLoop
+from frustration.integration.loop import TrainingLoop, leading_to
 from frustration.integration.optimizers import original
 from frustration.integration.parts import Parts
 from frustration.integration.source import Script, last
@@ -20,12 +20,11 @@ _SNAPSHOT = re.compile(r"resume|checkpoint|ckpt|snapshot|torch\.save\(")
 def checkpoints(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
     """At most one remark on loading after training, one on resuming, and one on `save_pretrained`."""
     yield from pretrained(script)
-    end = script.last_line(loop)
+    ends = [(script.scope(n), script.last_line(n)) for n in (loop, *leading_to(script, loop))]
     after = [
         call
         for call, name in script.calls()
-        if script.line(call) > end
-        and script.scope(call) is script.scope(loop)
+        if any(script.scope(call) is scope and script.line(call) > end for scope, end in ends)
         and (_loads(script, call, name, parts) or _loads_inside(script, call, parts))
     ]
     if after:

@@ -12,10 +12,9 @@ from frustration.integration.words import words
 
 HIGHER = words(
     "acc accs accuracy accuracies acc1 acc5 accuracy1 top1 top5 prec1 prec5 f1 auc auroc auprc rocauc prauc "
-    "roc ap map map50 "
-    "iou miou jaccard dice rouge rouge1 rouge2 rougel rougelsum bleu precision recall r2 mcc matthews psnr "
-    "ssim "
-    "reward rewards correct corrects hits ndcg mrr kappa spearman pearson correlation balanced"
+    "roc ap map map50 iou miou jaccard dice dsc rouge rouge1 rouge2 rougel rougelsum bleu precision recall "
+    "r2 mcc matthews psnr ssim reward rewards correct corrects hits ndcg mrr kappa spearman pearson "
+    "correlation balanced"
 )
 LOWER = words(
     "loss losses perplexity ppl error errors err mse mae rmse mape nll cer wer bpc bpb bce ce kl fid "

@@ -79,7 +79,7 @@ class Framework:
         """Whether somebody's callback reports the scores already."""
         return bool(self.script.called(self.own.callback) or (self.library and self.present.scores))
 
-    def callback(self, arguments: str, network: str, better: bool) -> str:
+    def callback(self, arguments: str, network: str, better: bool | None) -> str:
         """The making of the callback."""
         options = self.own.options.format(maximize=better, mode=self.wishes.mode)
         if self.library:
@@ -87,7 +87,7 @@ class Framework:
         return f"{self.own.callback}({arguments}, {options})"
 
     def network(
-        self, name: str, creation: Statement | None, place: Statement, after: bool, better: bool
+        self, name: str, creation: Statement | None, place: Statement, after: bool, better: bool | None
     ) -> None:
         """Configuration and model: before the trainer takes the network, or after its creation."""
         line = self.script.line(place)

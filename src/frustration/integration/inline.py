@@ -41,7 +41,7 @@ def written_out(script: Script, loop: TrainingLoop) -> Score | None:
             continue
         if (
             re.fullmatch(r"[A-Za-z_]\w*", name)
-            and by_name(name) is not None
+            and (by_name(name) is not None or keeps_best(script, name, loop.body))
             and not re.match("correct|best|train", name)
         ):
             offer(name, statement, 1 + bool(by_name(name)))

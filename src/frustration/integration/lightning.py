@@ -45,27 +45,27 @@ def lightning(script: Script, wishes: Wishes) -> Report:
     line = script.line(call)
     if not metric:
         work.option("score", line, f"nothing is logged in validation: {why}", "--metric NAME")
-        return work.finish()
     better = wishes.better if wishes.better is not None else by_name(metric)
     if better is None:
-        reason = f"whether a higher {metric} is better: its name does not say"
+        reason = "its name does not say" if metric else "there is no score yet"
+        reason = f"whether a higher {metric or 'score'} is better: {reason}"
         work.option("direction", line, reason, "--better higher|lower")
-        return work.finish()
     if not made:
         reason = f"where {name}, the module that is fitted, is made was not found"
         work.option("model", script.line(fits[0]), reason, "make it in a variable before the Trainer fits it")
         return work.finish()
     work.imports("lightning")
     work.network(name, made[-1], made[-1], True, better)
-    work.direction(line, metric, better, why)
-    _callback(work, call, name, metric, better)
+    if better is not None:
+        work.direction(line, metric, better, why)
+    _callback(work, call, name, metric or "NAME", better)
     _told(work)
     report.steps += settings(work, trainers, LIGHTNING)
     report.steps += beside_trainer(work, name, fits[0], made[-1])
     return work.finish()
 
 
-def _callback(work: Framework, call: cst.Call, network: str, metric: str, better: bool) -> None:
+def _callback(work: Framework, call: cst.Call, network: str, metric: str, better: bool | None) -> None:
     script = work.script
     line = script.line(call)
     if work.has_callback:

@@ -135,7 +135,7 @@ def evaluations(script: Script, loop: TrainingLoop) -> list[tuple[cst.Call, Func
                 found.append((call, function))
         elif re.search(r"evaluat|validat|^test$", last(name)) and script.targets(script.statement(call)):
             found.append((call, None))
-    return sorted(found, key=lambda pair: -_part(script, pair[0]))
+    return sorted(found, key=lambda pair: -_part(script, *pair))
 
 
 def _asks_evaluation(script: Script, call: cst.Call) -> bool:
@@ -145,16 +145,22 @@ def _asks_evaluation(script: Script, call: cst.Call) -> bool:
     return bool(re.search(part + r"|train(ing)?\s*=\s*False|['\"]val", text))
 
 
-def _part(script: Script, call: cst.Call) -> int:
-    """Which part of the data a call evaluates: validation 3, unknown 2, test 1, training 0."""
+def _part(script: Script, call: cst.Call, function: Function | None) -> float:
+    """Which part of the data a call evaluates: validation 3, unknown 2, test 1, training 0.
+
+    0.5: nothing says that it evaluates, as of `draw_samples()`.
+    """
     text = " ".join([*script.targets(script.statement(call)), script.code(call)]).lower()
     if re.search(
         r"(?<![a-z])(val|valid|validation|dev|eval)(?![a-z])|val_|valid_", text.replace(".eval()", "")
     ):
         return 3
-    if re.search(r"train_?(loader|data|set|dl|x)|train_(acc|loss)", text):
+    if re.search(r"train_?(loader|data|set|dl|x|eval)|train_(acc|loss)", text) and "test" not in text:
         return 0
-    return 1 if "test" in text else 2
+    if "test" in text:
+        return 1
+    draws = re.search("sampl|generat|recon|plot|draw|show", last(script.code(call.func)).lower())
+    return 0.5 if draws and (function is None or not named(function)) else 2
 
 
 def inline_start(script: Script, loop: TrainingLoop) -> cst.CSTNode | None:

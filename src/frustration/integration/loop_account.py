@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from frustration.integration.direction import by_name
 from frustration.integration.flow import Flow
 from frustration.integration.looks import unexplained
 from frustration.integration.loop import Score, TrainingLoop, evaluations, leading_to, running_in, trains
@@ -99,6 +100,14 @@ def other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Itera
     """A best value that the script keeps, of something else than the score."""
     if score is None:
         return
+    beside = script.targets(score.at) if isinstance(score.at, cst.SimpleStatementLine) else []
+    if score.expression in beside and by_name(score.expression) is False and "loss" in score.expression:
+        for name in beside:
+            if by_name(name) and not re.search("train", name):
+                look = f"whether {name} should decide about growth, instead of {score.expression}"
+                yield unexplained(script, score.at, "score", look)
+                yield unexplained(script, score.at, "direction", f"{look}: a higher {name} is better")
+                return
     root = re.split(r"[\[.(]", score.expression)[0]
     same = {n for names, v in script.assignments(loop.body) if root in script.names_in(v) for n in names}
     for node in script.all(cst.Comparison, loop.body):

@@ -258,22 +258,26 @@ def _copies(script: Script) -> Iterator[Step]:
 
 
 _TESTS = re.compile(
-    r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|X_test|test_?set|test_?(iter|idx|mask))\b"
+    r"(?<![a-z])(test_?loader|test_?data\w*|test_?dl|x_test|test_?set|test_?(iter|idx|mask))\b", re.I
 )
+_GIVEN_TESTS = re.compile(r"(?<![a-zA-Z])test(_?[a-z]\w*)?\b|_test\b")
+"""Among the arguments of an evaluation, as in `evaluate(model, test_graphs)` and `evaluate("test")`."""
 _VALIDATES = re.compile(
-    r"\b([xX]_)?(val|vali|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|"
-    r"\bdev_?(loader|data\w*|set|dl|iter)"
+    r"\b(x_)?(val|vali|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|"
+    r"\bdev_?(loader|data\w*|set|dl|iter)",
+    re.I,
 )
 
 
 def _test_set(script: Script, loop: TrainingLoop) -> Iterator[Step]:
     found = evaluations(script, loop)
-    given = " ".join(script.code(argument) for call, _ in found for argument in call.args)
+    given = " ".join(script.code(argument.value) for call, _ in found for argument in call.args)
     text = script.code(loop) + "".join(f.code for _, f in found if f is not None and f.script is script)
     text += "".join(f.code for f in script.functions.values() if evaluates(f) and f.name in text)
     text = re.sub(r"#.*|\.(eval|val|avg)\b", "", text)
-    tests = _TESTS.search(text)
-    other = _VALIDATES.search(given if _TESTS.search(given) else text)
+    handed = _TESTS.search(given) or _GIVEN_TESTS.search(given)
+    tests = handed or _TESTS.search(text)
+    other = _VALIDATES.search(given if handed else text)
     if tests and not other:
         yield hand(
             "score",
