@@ -753,12 +753,11 @@ def test_a_metric_beside_the_loss_that_decides_is_told():
 
 
 def test_what_draws_and_what_measures_training_data_is_no_first_choice():
-    drawn = "def generate():\n    net.eval()\n    kl = net(torch.ones(3, 4)).mean()\n    print(kl)\n"
-    loop = LOOP.replace("    val_loss = validate()", "    generate()\n    val_loss = validate()")
-    assert "add_validation_score(val_loss, net)" in report(HEAD + drawn + loop).after
-    text = HEAD + "def train_evaluate():\n    net.eval()\n    return net(torch.ones(3, 4)).sum().item()\n"
-    loop = LOOP.replace("    val_loss = validate()", "    loss = train_evaluate()\n    loss = validate()")
-    assert report(text + loop).after.count("loss = validate()\n    net, restructured") == 1
+    head, loop = (x.replace("validate", "test").replace("val_loss", "cur_loss") for x in (HEAD, LOOP))
+    for name in ("generate", "train_evaluate"):
+        other = f"def {name}():\n    net.eval()\n    kl = net(torch.ones(3, 4)).mean()\n    print(kl)\n"
+        first = loop.replace("    cur_loss = test()", f"    {name}()\n    cur_loss = test()")
+        assert "add_validation_score(cur_loss, net)" in report(head + other + first).after
 
 
 def test_lightning_without_a_logged_score_is_asked_for_it_and_shown_the_rest():

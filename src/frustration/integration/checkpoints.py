@@ -84,6 +84,14 @@ def _loads(script: Script, call: cst.Call, name: str, parts: Parts) -> bool:
         r"(load|resume|restore)_?(checkpoint|ckpt|snapshot|model|weights)", last(name), re.I
     ):
         return True
+    owner = script.code(call.func).rpartition(".")[0]
+    if original(script, owner) in mine and last(name) in (
+        "load",
+        "load_weights",
+        "load_checkpoint",
+        "restore",
+    ):
+        return True
     if last(name) in _LOADS:
         return not re.search(r"optim|sched|scaler|token|processor|config", name.lower())
     if name != "torch.load":

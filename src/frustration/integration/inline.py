@@ -63,6 +63,7 @@ def written_out(script: Script, loop: TrainingLoop) -> Score | None:
         return None
     _, name, statement = max(found, key=lambda entry: entry[0])
     same = [s for _, n, s in found if n == name]
+    name = _of_meter(script, loop, name)
     at = placed(script, loop, max(same, key=script.line))
     better, why = known_better(script, loop, name, None)
     if better is None and COUNTS.fullmatch(name):
@@ -75,6 +76,16 @@ def written_out(script: Script, loop: TrainingLoop) -> Score | None:
     if trained and isinstance(inner := script.up(script.parent(at), *Loop), Loop) and inner is not loop:
         doubts[name] = "a value of single batches, in training too: evaluate after every epoch"
     return Score(name, at, better, why, doubts=doubts.get(name, ""))
+
+
+def _of_meter(script: Script, loop: TrainingLoop, name: str) -> str:
+    """`psnr.avg` where a meter gathers it, as in `psnr = AverageMeter()`."""
+    made = [v for names, v in script.assignments(loop.body) if names == [name] and isinstance(v, cst.Call)]
+    if not any(last(script.code(v.func))[:1].isupper() for v in made if isinstance(v, cst.Call)):
+        return name
+    read = [script.code(n) for n in script.all(cst.Attribute, loop.body) if script.code(n.value) == name]
+    averages = [text for text in read if last(text) in ("avg", "average", "mean", "global_avg")]
+    return next(iter(averages), name)
 
 
 def _of_batches(script: Script, loop: TrainingLoop, name: str, same: list[Statement]) -> str:

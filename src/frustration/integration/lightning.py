@@ -39,7 +39,7 @@ def lightning(script: Script, wishes: Wishes) -> Report:
         )
         return report
     call, name = trainers[0], script.code(fits[0].args[0].value)
-    made = [script.statement(v) for v in makers_of(script, name) if isinstance(v, cst.Call)]
+    made = [script.statement(v) for v in makers_of(script, name) if isinstance(v, (cst.Call, cst.IfExp))]
     made = [s for s in made if script.before(s, fits[0])]
     metric, why = _metric(script, wishes)
     line = script.line(call)
@@ -120,17 +120,21 @@ def _metric(script: Script, wishes: Wishes) -> tuple[str, str]:
     if wishes.metric:
         return wishes.metric, "by --metric"
     logged = []
-    for call in script.called("log", "log_dict"):
+    inside = [(one, call) for one in (script, *script.neighbours()) for call in one.called("log", "log_dict")]
+    for one, call in inside:
         if not call.args:
             continue
-        scope = script.scope(call)
-        names = re.findall(r"[\"']([\w/.-]+)[\"']", script.code(call.args[0].value))
+        scope = one.scope(call)
+        names = re.findall(r"[\"']([\w/.-]+)[\"']", one.code(call.args[0].value))
         validation = scope is not None and "valid" in scope.name.value
         logged += [n for n in names if validation or re.search(r"val|valid|dev", n)]
     for call in script.called("ModelCheckpoint", "EarlyStopping"):
         monitor = script.argument(call, "monitor", 0)
-        if monitor is not None and script.code(monitor).strip("'\"") in logged:
-            return script.code(monitor).strip("'\""), f"{last(script.name(call.func))} watches it"
+        watched = script.code(monitor).strip("'\"") if monitor is not None else ""
+        if watched in logged or (
+            not logged and re.fullmatch(r"(val|valid|validation|dev|eval)[/_]\w+", watched)
+        ):
+            return watched, f"{last(script.name(call.func))} watches it"
     if not logged:
         return "", 'log the score in validation_step: self.log("val_acc", ...)'
     return best_of(logged), "its name says so"

@@ -122,9 +122,9 @@ def other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Itera
         names = set(re.findall(r"[A-Za-z_]\w*", other))
         if {root, *same} & names or score.expression in other or re.fullmatch(r"[-\d.e]+|epoch\w*", other):
             continue
-        yield unexplained(
-            script,
-            node,
-            "score",
-            f"whether {other} should decide about growth, instead of {score.expression}",
-        )
+        look = f"whether {other} should decide about growth, instead of {score.expression}"
+        yield unexplained(script, node, "score", look)
+        greater = isinstance(node.comparisons[0].operator, (cst.GreaterThan, cst.GreaterThanEqual))
+        if score.better is not (higher := greater == (sides[0] == other)):
+            way = "higher" if higher else "lower"
+            yield unexplained(script, node, "direction", f"{look}: a {way} {other} is better")

@@ -186,7 +186,7 @@ def trained(script: Script, value: cst.BaseExpression, statement: Statement) -> 
             if found and not all(filled.values()):
                 break
             names |= script.names_in(before)
-    return list(dict.fromkeys(found))
+    return _without_losses(list(dict.fromkeys(found)))
 
 
 def fills(script: Script, statement: cst.CSTNode) -> dict[str, bool]:
@@ -270,6 +270,10 @@ def _networks(script: Script, text: str) -> list[str]:
         and owner.partition(".")[0] not in script.imports
     ]
     hits = list(dict.fromkeys([*_PARAMETERS.findall(text), *own, *_ANY_PART.findall(text)]))
+    return _without_losses(hits)
+
+
+def _without_losses(hits: list[str]) -> list[str]:
     return [hit for hit in hits if not _LOSSES.search(hit)] or hits
 
 

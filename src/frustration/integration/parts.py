@@ -186,9 +186,9 @@ def _find_creation(script: Script, parts: Parts) -> None:
     if not early:
         parameters = {p.name.value for p in script.all(cst.Param, scope.params)} if scope else set()
         if parts.model.partition(".")[0] in parameters:
-            parts.enters = next(
-                s for s in script.around(parts.optimizer) if script.block(s) is script.body(scope)
-            )
+            users = [parts.optimizer, *(c for c in parts.wrappings if script.scope(c) is scope)]
+            outer = [s for u in users for s in script.around(u) if script.block(s) is script.body(scope)]
+            parts.enters = min(outer, key=script.line)
         return
     statement, value = early[-1]
     parts.made = statement

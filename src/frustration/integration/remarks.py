@@ -87,8 +87,7 @@ def _early_ends(script: Script, loop: TrainingLoop) -> Iterator[Step]:
         leaves = [
             s
             for s in script.all(cst.SimpleStatementLine, node.body)
-            if any(isinstance(small, (cst.Break, cst.Return)) for small in s.body)
-            and script.scope(s) is script.scope(loop)
+            if any(_leaves(script, small, loop) for small in s.body) and script.scope(s) is script.scope(loop)
         ]
         test = script.code(node.test)
         if not leaves or re.search(r"complete|restructur", test, re.I):
@@ -112,6 +111,14 @@ def _early_ends(script: Script, loop: TrainingLoop) -> Iterator[Step]:
         ):
             reason = f"`if {test}` still ends the training, maybe before a dendrite comes: take it out"
             yield hand("end", reason, script.line(node))
+
+
+def _leaves(script: Script, small: cst.CSTNode, loop: TrainingLoop) -> bool:
+    """Whether it leaves the training, or a loop inside it that trains: not one that only gathers data."""
+    if isinstance(small, cst.Return):
+        return True
+    inner = script.up(script.parent(small), cst.For, cst.While)
+    return isinstance(small, cst.Break) and inner is not None and (inner is loop or trains(script, inner))
 
 
 def _branches(script: Script, loop: TrainingLoop) -> Iterator[Step]:

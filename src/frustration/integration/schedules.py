@@ -14,7 +14,7 @@ from frustration.integration.source import Function, Script, last
 from frustration.integration.steps import Step, hand
 
 PLANNED = re.compile(
-    r"Cosine|OneCycle|LinearLR|PolynomialLR|total_steps|num_training_steps|T_max|\.cosine|_linear_|stepping_batches"
+    r"Cosine|OneCycle|LinearLR|PolynomialLR|total_steps|num_training_steps|T_max|Poly\w*LR|total_\w+|max_it\w*|\.cosine|_linear_|stepping_batches"
 )
 
 

@@ -96,6 +96,8 @@ def _opened(
     if named := list(dict.fromkeys(text for text in entries if re.search(r"['\"]", text))):
         kept = [text for text in named if (use := by_use(script, text, loop.body)) and "compares" in use[1]]
         return best_of(kept or named), ""
+    if kept := [text for text in dict.fromkeys(entries) if keeps_best(script, text, loop.body)]:
+        return kept[0], ""  # if recalls[0] > best
     if targets > 1 or function is None:
         return name, ""
     for node in script.all(cst.Subscript, loop.body):

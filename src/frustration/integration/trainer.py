@@ -193,7 +193,29 @@ def _metric(script: Script, wishes: Wishes) -> tuple[str, bool, str]:
         for key in re.findall(r"[\"'](\w+)[\"']\s*:", function.code):
             if (way := by_name(key)) is not None:
                 return f"eval_{key}", way, "compute_metrics returns it"
+        for call, name in script.calls(function.node):
+            metric = (
+                _loaded(script, script.code(call.func).rpartition(".")[0]) if last(name) == "compute" else ""
+            )
+            if (way := by_name(metric)) is not None:
+                return f"eval_{metric}", way, f"compute_metrics computes {metric}"
     return "eval_loss", False, "it is what every evaluation gives"
+
+
+def _loaded(script: Script, name: str) -> str:
+    """`accuracy` of `evaluate.load("accuracy")`, also where its name stands in a variable; empty: another."""
+    for value in makers_of(script, name):
+        if (
+            isinstance(value, cst.Call)
+            and last(script.name(value.func)) in ("load", "load_metric")
+            and value.args
+        ):
+            given = value.args[0].value
+            if isinstance(given, cst.Name):
+                given = next(iter(makers_of(script, given.value)), given)
+            if isinstance(given, cst.SimpleString):
+                return str(given.evaluated_value)
+    return ""
 
 
 def _told(work: Framework, call: cst.Call) -> None:
