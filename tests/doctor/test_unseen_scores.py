@@ -66,8 +66,13 @@ def test_a_network_that_loads_itself_is_told():
     assert "resuming" in told(text + LOOP, "saving")
 
 
-def test_a_schedule_for_a_total_of_steps_is_planned():
-    made = "scheduler = helpers.PolyLR(optimizer, total_steps, power=0.9)\n"
+def test_a_network_that_follows_the_weights_is_told():
+    text = HEAD + "target = Net()\n" + LOOP + "    target.load_state_dict(net.state_dict())\n"
+    assert "target takes the weights of net" in told(text, "rebuild")
+
+
+def test_a_schedule_for_a_number_of_iterations_is_planned():
+    made = "scheduler = helpers.PolyLR(optimizer, max_iterations, power=0.9)\n"
     assert "planned for a fixed length" in told(HEAD + made + LOOP, "scheduler")
 
 

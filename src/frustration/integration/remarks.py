@@ -35,7 +35,7 @@ def remarks(
     yield from _other_optimizers(script, parts)
     yield from _wrapper(script, parts)
     yield from _early_ends(script, loop)
-    yield from _copies(script)
+    yield from _copies(script, parts)
     yield from _branches(script, loop)
     yield from _another_optimizer(script, parts, loop)
     yield from _read_directly(script, parts)
@@ -257,10 +257,19 @@ def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step
             yield hand("model", reason, script.line(outer))
 
 
-def _copies(script: Script) -> Iterator[Step]:
+def _copies(script: Script, parts: Parts) -> Iterator[Step]:
+    """Networks beside this one that follow its weights."""
     for call, name in script.calls():
         if re.search(r"AveragedModel$|\bEMA$|ModelEma\w*$|ExponentialMovingAverage$", name):
             yield hand("rebuild", "this moving average has to be made anew after growth", script.line(call))
+            return
+    mine = {parts.model, *parts.aliases}
+    for call in script.called("load_state_dict"):
+        owner = script.code(call.func).rpartition(".")[0]
+        given = script.code(call.args[0].value) if call.args else ""
+        if owner not in mine and any(given.startswith(f"{name}.state_dict(") for name in mine):
+            reason = f"{owner} takes the weights of {parts.model}, and does not grow with it: copy it anew"
+            yield hand("rebuild", reason, script.line(call))
             return
 
 
