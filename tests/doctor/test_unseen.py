@@ -723,7 +723,8 @@ def test_a_checkpoint_that_is_loaded_after_the_function_of_the_loop_is_told():
 
 
 def test_names_that_a_file_beside_gives_with_a_star_can_be_seen_in_a_loop(tmp_path):
-    (tmp_path / "settings.py").write_text("rate = 0.1\n")
+    (tmp_path / "settings.py").write_text("from others import *\n")
+    (tmp_path / "others.py").write_text("from settings import *\nrate = 0.1\n")  # in a circle
     loop = "def run():\n" + "".join(f"    {line}\n" for line in LOOP.splitlines() if line)
     script = tmp_path / "train.py"
     script.write_text("from settings import *\n" + HEAD.replace("lr=0.1", "lr=rate") + loop + "run()\n")

@@ -244,10 +244,12 @@ def _bound_in(script: Script, function: cst.FunctionDef) -> set[str]:
     return found
 
 
-def _visible(script: Script, function: cst.FunctionDef | None) -> set[str]:
+def _visible(script: Script, function: cst.FunctionDef | None, seen: tuple[Script, ...] = ()) -> set[str]:
     """The names that can be read in a function."""
     found = set(script.imports) | set(script.functions) | set(script.classes) | set(dir(builtins))
-    found |= {name for star in script.stars() if star is not script for name in _visible(star, None)}
+    for star in script.stars():  # files may import each other
+        if star not in seen:
+            found |= _visible(star, None, (*seen, star))
     found |= {
         name.partition(".")[0]
         for names, value in script.assignments()
