@@ -10,30 +10,34 @@ import forked
 import pytest
 import tiny_problem
 
+from frustration.problems import language
+
 pytestmark = pytest.mark.slow
 
 FLAGS = [
     *("--ablation-mode", "hidden", "plain", "dendrites:switch_mode=every:max_dendrites=2", "--trials", "1"),
     *("--until", "8", "--lr", "1e-2", "--batch-size", "8", "--threads", "1", "--json"),
 ]
+LARGE = ("--batch-size", "32")
+"""It is that of scores too, which take most of the time of a language model."""
 KILLED = {
     "cnn": (2, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--set", "noise=0.1"]),
     "stacked": (1, ["--problem", f"{tiny_problem.__file__}:TinyCNN", "--stacked"]),
-    "lora": (1, ["--problem", "language:Adapter", "--set", "samples=64"]),
-    "lora-whole": (1, ["--problem", "language:Adapter", "--set", "samples=64", "layers=whole"]),
+    "lora": (1, ["--problem", "language:Adapter", "--set", "samples=64", *LARGE]),
+    "lora-whole": (1, ["--problem", "language:Adapter", "--set", "samples=64", "layers=whole", *LARGE]),
 }
 """How often, and what."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:
-    """What every process would import by itself, for longer than it trains."""
-    for name in ("frustration.commands.train", "frustration.problems.language", "peft"):
-        importlib.import_module(name)
+    """What every process would import by itself, and the base of adapters that it would train by itself."""
+    importlib.import_module("frustration.commands.train")
+    language.Adapter().build()
 
 
 def start(model_dir: Path, problem: list[str]) -> BaseProcess:
-    words = ["train", *problem, *FLAGS, "--model-dir", str(model_dir)]
+    words = ["train", *FLAGS, *problem, "--model-dir", str(model_dir)]
     return forked.start(model_dir.parent, said(model_dir), forked.command, *words)
 
 
