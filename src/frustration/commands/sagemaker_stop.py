@@ -42,11 +42,8 @@ def _stop(options: StopOptions) -> int:
     chosen = [job for job in running if not options.job or job.name in options.job]
     for job in chosen:
         print(f"{job.name}  created {job.created:%F %R}")
-    if not chosen:
-        print(f"no job of {place.study} is running")
-        return 0
-    if not options.yes:
-        print("nothing was stopped; --yes stops them")
+    if not (chosen and options.yes):
+        print("nothing was stopped; --yes stops them" if chosen else f"no job of {place.study} is running")
         return 0
     stopped = 0
     for job in chosen:
