@@ -6,12 +6,15 @@ What such a process is told, keeps and prints is its own, and it can be killed; 
 import importlib
 import multiprocessing
 import os
+import random
 import sys
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import torch._dynamo  # noqa: F401  # the first optimizer of every process would import it, for as long as torch
+import numpy as np
+import torch
+import torch._dynamo  # the first optimizer of every process would import it, for as long as torch
 
 from frustration.commands import COMMANDS
 
@@ -38,10 +41,16 @@ def _child(folder: Path, output: Path, program: Callable[..., int | None], given
     os.dup2(said, 2)
     sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # as long as the process
     os.chdir(folder)
+    torch.set_num_threads(1)
+    for seed in (random.seed, np.random.seed, torch.manual_seed):  # a run that rests on chance is found out
+        seed(int.from_bytes(os.urandom(4)))
     sys.exit(program(*given))
 
 
 def ended(process: BaseProcess, seconds: float = 300) -> int | None:
-    """Its exit code; None if it still runs after so many seconds."""
+    """Its exit code; if it still runs after so many seconds it is killed, and the code is negative."""
     process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
     return process.exitcode

@@ -102,12 +102,14 @@ def test_a_pipe_names_the_architecture_in_every_row(capsys):
     assert sum(line.startswith("[1*32]") for line in lines) == 2
 
 
-def test_a_comparison_ends_with_the_sentences_of_its_report(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("policy", ["", "/ties"])
+def test_a_comparison_ends_with_the_sentences_of_its_report(policy, tmp_path, monkeypatch, capsys):
     from frustration.commands.report import main as report
     from frustration.commands.train import main as train
 
     monkeypatch.chdir(tmp_path)
-    flags = ["--arch", "[1*2]", "--ablation-mode", "none", "hidden", "--trials", "7", "--meta-loops", "2"]
+    modes = [f"none{policy}", f"hidden{policy}"]
+    flags = ["--arch", "[1*2]", "--ablation-mode", *modes, "--trials", "7", "--meta-loops", "2"]
     assert train([*flags, "--threads", "1", "--train-fraction", "0.05"]) == 0
     ending = capsys.readouterr().out
     assert report(["models/1x2", "--no-figures"]) == 0

@@ -34,10 +34,10 @@ batch_size = 16
 """
 
 
-def study(folder: Path, *arguments: str) -> str:
+def study(folder: Path, *arguments: str, code: int = 0) -> str:
     """What a process of its own prints: a module is imported once in each."""
     output = folder / "said.txt"
-    forked.ended(forked.start(folder, output, forked.command, "study", *arguments))
+    assert forked.ended(forked.start(folder, output, forked.command, "study", *arguments)) == code
     return output.read_text()
 
 
@@ -58,4 +58,4 @@ def test_finished_trials_of_other_code_are_named_and_kept(tmp_path):
     assert "warning: 2 finished trials of points:Points were trained by other code than it has now" in said
     assert [path.read_bytes() for path in records] == before
 
-    assert "the problem has other code by now" in study(tmp_path, "verify", "points", "--count", "1")
+    assert "the problem has other code by now" in study(tmp_path, "verify", "points", "--count", "1", code=1)

@@ -2,6 +2,9 @@
 
 import importlib
 import json
+import signal
+import subprocess
+import sys
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -36,9 +39,12 @@ def imported() -> None:
     language.Adapter().build()
 
 
+def words(model_dir: Path, problem: list[str]) -> list[str]:
+    return ["train", *FLAGS, *problem, "--model-dir", str(model_dir)]
+
+
 def start(model_dir: Path, problem: list[str]) -> BaseProcess:
-    words = ["train", *FLAGS, *problem, "--model-dir", str(model_dir)]
-    return forked.start(model_dir.parent, said(model_dir), forked.command, *words)
+    return forked.start(model_dir.parent, said(model_dir), forked.command, *words(model_dir, problem))
 
 
 def said(model_dir: Path) -> Path:
@@ -63,16 +69,20 @@ def records(model_dir: Path) -> dict:
 def test_it_ends_in_the_same_bits(name, tmp_path):
     times, problem = KILLED[name]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert forked.ended(start(whole, problem)) == 0, said(whole).read_text()
+    if name == "cnn":  # with other hashes of texts than the forks have, which all have those of this process
+        subprocess.run(
+            [sys.executable, "-m", "frustration", *words(whole, problem)], cwd=tmp_path, check=True
+        )
+    else:
+        assert forked.ended(start(whole, problem)) == 0, said(whole).read_text()
     for kill in range(times):
         run = start(killed, problem)
         before, deadline = loops(killed), time.monotonic() + 120
-        while run.is_alive() and loops(killed) < before + 3 + kill:
-            assert time.monotonic() < deadline
+        while run.is_alive() and loops(killed) < before + 3 + kill and time.monotonic() < deadline:
             time.sleep(0.02)
         assert run.is_alive(), said(killed).read_text()
-        run.kill()
-        run.join()
+        assert forked.ended(run, seconds=0) == -signal.SIGKILL
+        assert loops(killed) >= before + 3 + kill
     assert forked.ended(start(killed, problem)) == 0, said(killed).read_text()
     expected, found = records(tmp_path / "whole"), records(tmp_path / "killed")
     assert len(expected) == 3

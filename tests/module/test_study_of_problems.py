@@ -164,9 +164,10 @@ def test_what_raises_in_training_is_in_no_estimate_which_says_so():
     assert [cost.seconds > 0 for cost in found.costs] == [
         "TinyCNN" in cost.architecture for cost in found.costs
     ]
-    (raised,) = found.unmeasured
+    ((raised, trials),) = found.unmeasured.items()
     assert "Vector" in raised
-    assert estimate_line(found).endswith(f"; without {raised}, which raised")
+    said = f"; without {trials} trials of {raised}, which cannot be measured"
+    assert estimate_line(found).endswith(said)
     measured = replace(found, costs=tuple(cost for cost in found.costs if cost.seconds))
     assert "without" not in estimate_line(measured)
 

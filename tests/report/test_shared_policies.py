@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from report_kit import read, study
@@ -10,10 +11,11 @@ from frustration.errors import InputError
 from frustration.report.compare import compare
 from frustration.report.exports import curves_csv, trials_csv
 from frustration.report.report import Report
+from frustration.report.results import Failure
 from frustration.report.writing import write_text
 from frustration.study.analysis_plan import AnalysisPlan
 
-SENTENCE = "Every treatment is `NAME/ties`: the names here leave that out."
+SENTENCE = "All names here end with `/ties`, which is left out."
 PLAN = AnalysisPlan(questions=("hidden/ties",), control="none/ties")
 
 
@@ -30,7 +32,7 @@ def report(results):
 
 def test_sentences_and_tables_have_short_names_and_one_sentence_says_so(report):
     assert "`hidden` lowers accuracy" in report.plain.answer[0]
-    assert SENTENCE in report.plain.about
+    assert report.plain.answer[-1] == SENTENCE
     assert "The study asks about `hidden`: these share" in " ".join(report.plain.about)
     assert not [table for table in report.tables for row in table.rows if "/ties" in " ".join(row)]
 
@@ -68,7 +70,23 @@ def test_a_control_that_there_is_none_of_is_named(results):
 def test_where_some_have_other_policies_all_names_are_whole(tmp_path):
     report = Report.of(read(tmp_path / "s", study("none/ties", "hidden/ties", "none")))
     assert set(report.results.labels) == {"none/ties", "hidden/ties", "none"}
-    assert "leave that out" not in " ".join(report.plain.about)
+    assert "left out" not in " ".join(report.plain.answer)
+
+
+@pytest.mark.parametrize(
+    "policy, labels", [("/ties", {"none", "hidden"}), ("", {"none/ties", "hidden/ties"})]
+)
+def test_what_has_no_trial_counts_as_well(results, policy, labels):
+    """An arm that failed, and one of the plan of which nothing is finished."""
+    cells = tuple(cell for cell in results.cells if cell.label != "dropout/ties")
+    failure = Failure(id="1", architecture="[1*32]", label=f"full{policy}", trial=0, cause="")
+    left = Report.of(replace(results, cells=cells, failures=(failure,))).results
+    assert set(left.labels) == labels
+    assert left.failures[0].label == "full"
+    questions = ("hidden/ties", f"dropout{policy}")
+    left = Report.of(replace(results, cells=cells, plan=replace(PLAN, questions=questions))).results
+    assert set(left.labels) == labels
+    assert (left.plan.questions == ("hidden", "dropout")) == bool(policy)
 
 
 def test_studies_of_other_policies_are_not_taken_for_each_other(results, tmp_path):

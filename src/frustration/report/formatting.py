@@ -152,7 +152,7 @@ def many(count: int, what: str, plural: str = "") -> str:
     return f"{count:,} {what if count == 1 else plural or what + 's'}"
 
 
-def listed(names: Sequence[str], most: int = 12) -> str:
+def listed(names: list[str], most: int = 12) -> str:
     """`a, b and c`; of many, the first and how many more."""
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"

@@ -39,7 +39,7 @@ class Plain:
     """The answer to "which interventions help, with what certainty, and at what cost?", a sentence each."""
 
     answer: tuple[str, ...]
-    """At most three: the main contrast, what else was found, what was not."""
+    """At most three: the main contrast, what else was found, what was not; then what names leave out."""
     about: tuple[str, ...]
     """What was run."""
     helps: tuple[str, ...]
@@ -66,7 +66,7 @@ def plain_sentences(results: StudyResults, analysis: Analysis) -> Plain:
 
 def _plain(results: StudyResults, analysis: Analysis) -> Plain:
     return Plain(
-        answer=tuple(answer(analysis)),
+        answer=(*answer(analysis), *shared_sentence(results)),
         about=tuple(_about(results, analysis)),
         helps=(*_helps(analysis), *arms_sentences(analysis)),
         together=(*_helps(analysis, each=False), *arms_sentences(analysis)),
@@ -90,7 +90,6 @@ def _about(results: StudyResults, analysis: Analysis) -> Iterator[str]:
     elif results.settings:
         setting = results.settings[0]
         yield f"Setting: {setting.name}, up to {setting.meta_loops} loops of batches of {setting.batch_size}."
-    yield from shared_sentence(results)
     yield from chosen_sentences(results)
     if results.plan.questions:
         asked_about = listed([code(label) for label in results.plan.questions])

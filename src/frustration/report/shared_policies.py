@@ -1,4 +1,4 @@
-"""Policies that all treatments of a study share are said once, and left out of their names."""
+"""Policies that all treatments of a report share are said once, and left out of their names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ def share_policies(results: StudyResults) -> StudyResults:
     """`hidden/ties` beside `none/ties` as `hidden` and `none`; as it was where some have other policies."""
     policies = {cell.departures for cell in results.cells}
     shared = policies.pop() if len(policies) == 1 else ""
-    if not shared:
+    plan = results.plan
+    others = (*(one.label for one in results.failures), *plan.questions, plan.control or shared)
+    if not shared or not all(label.endswith(shared) for label in others):
         return results
-    names = {cell.label: cell.label.removesuffix(shared) for cell in results.cells}
+    names = {label: label.removesuffix(shared) for label in (*results.labels, *others)}
     return replace(
         results,
         cells=tuple(replace(cell, label=names[cell.label]) for cell in results.cells),
-        failures=tuple(replace(one, label=one.label.removesuffix(shared)) for one in results.failures),
-        plan=results.plan.labelled(names),
+        failures=tuple(replace(one, label=names[one.label]) for one in results.failures),
+        plan=plan.labelled(names),
         shared=shared,
     )
 
@@ -28,4 +30,4 @@ def share_policies(results: StudyResults) -> StudyResults:
 def shared_sentence(results: StudyResults) -> Iterator[str]:
     """What the names leave out; nothing where they are whole."""
     if results.shared:
-        yield f"Every treatment is {code(f'NAME{results.shared}')}: the names here leave that out."
+        yield f"All names here end with {code(results.shared)}, which is left out."

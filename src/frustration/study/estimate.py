@@ -56,9 +56,13 @@ class Estimate:
         return sum(cost.seconds for cost in self.costs)
 
     @property
-    def unmeasured(self) -> tuple[str, ...]:
-        """What raised as it was measured, so that its cost is in no sum."""
-        return tuple(dict.fromkeys(cost.architecture for cost in self.costs if not cost.seconds))
+    def unmeasured(self) -> dict[str, int]:
+        """Trials of each architecture whose cost is in no sum, because measuring it raised."""
+        found: dict[str, int] = {}
+        for cost in self.costs:
+            if not cost.seconds:
+                found[cost.architecture] = found.get(cost.architecture, 0) + cost.trials
+        return found
 
     @property
     def wall_seconds(self) -> float:

@@ -182,12 +182,13 @@ def estimate_line(estimate: Estimate) -> str:
     """`estimate: 0.04 core-hours, 1:12 on 2 workers, 13 MB of memory, 2 MB of disk`, and what it lacks."""
     workers = "1 worker" if estimate.workers == 1 else f"{estimate.workers} workers"
     hours = estimate.core_seconds / 3600
+    raised = [f"{many(trials, 'trial')} of {name}" for name, trials in estimate.unmeasured.items()]
     return (
         f"estimate: {hours:,.0f} core-hours, " if hours >= 100 else f"estimate: {hours:.2g} core-hours, "
     ) + (
         f"{duration(estimate.wall_seconds)} on {workers} with a core each, "
         f"{size(estimate.memory)} of memory beside the data, {size(estimate.disk)} of disk"
-        + (f"; without {listed(estimate.unmeasured)}, which raised" if estimate.unmeasured else "")
+        + (f"; without {listed(raised)}, which cannot be measured" if raised else "")
     )
 
 

@@ -56,13 +56,12 @@ def _answer(outcome: Outcome) -> Iterator[str]:
     """The sentences that the report of this comparison begins with; none before it is finished."""
     if outcome.interrupted or len(by_mode(outcome.records)) < 2:
         return
-    from frustration.report.analysis import analyse
-    from frustration.report.sentences import answer
+    from frustration.report.report import Report
     from frustration.report.sessions import results_of_records
 
     name = str(outcome.records[0].spec.problem or outcome.records[0].spec.architecture)
     results = results_of_records(outcome.records, name, outcome.files[0].stem.parent)
-    sentences = [one.replace("`", "") for one in answer(analyse(results))] if results.trials else []
+    sentences = [one.replace("`", "") for one in Report.of(results).plain.answer] if results.trials else []
     yield from (*sentences, *([""] if sentences else []))
 
 
