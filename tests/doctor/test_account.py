@@ -335,3 +335,20 @@ def test_sizes_that_are_numbers_are_named_with_their_lines():
     assert "nn.Conv2d(1, 4, 3, 1)  line 14" in said
     assert "no argument: make its width an argument" in said
     assert "Net(4, 8, 2)" in advice(SCRIPTS / "class_trainer.py")
+
+
+@pytest.mark.parametrize("line", ["torch.save(net, 'net.pt')", "torch.save({'net': net}, 'net.pt')"])
+def test_a_network_that_is_pickled_whole_is_told_and_its_weights_are_not(line):
+    found = looks(f"{HEAD}{LOOP}    {line}\n")
+    assert ["saving" in said and "whole network" in said for said in found.values()] == [True]
+    assert not looks(f"{HEAD}{LOOP}    torch.save(net.state_dict(), 'net.pt')\n")
+
+
+def test_a_loop_around_a_call_that_trains_is_left_to_a_person():
+    body = (HEAD.partition("net = Net()")[2] + LOOP).replace("\n", "\n    ")
+    text = HEAD.partition("net = Net()")[0] + "def run():\n    net = Net()" + body + "\n"
+    said = {call: [s.reason for s in report(text + call).steps if s.name == "model"] for call in CALLS}
+    assert [any("trains again in each repetition" in r for r in s) for s in said.values()] == [False, True]
+
+
+CALLS = ("run()\n", "for fold in range(5):\n    run()\n")

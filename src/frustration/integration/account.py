@@ -49,6 +49,7 @@ _LOOK = {
     "copy": "whether this copy is used after growth: it stays as large as it is here",
     "stored": "whether what is kept here is used after growth",
     "hook": "whether this hook is still called: layers with dendrites are other objects",
+    "pickled": "whether this is loaded again: it is the whole network with its dendrites, not its weights",
     "other": "what this does with the {kind}",
 }
 _CALLED = {
@@ -122,7 +123,7 @@ def uses(flow: Flow, script: Script, complete: cst.CSTNode | None, library: bool
             continue
         look = _LOOK.get(use.what) or _CALLED[use.kind]
         name = last(use.place.script.name(use.at.func)) if isinstance(use.at, cst.Call) else ""
-        step = {"copy": "rebuild", "stored": "rebuild"}.get(use.what, _STEP_OF[use.kind])
+        step = {"copy": "rebuild", "stored": "rebuild", "pickled": "saving"}.get(use.what, _STEP_OF[use.kind])
         if use.kind == "optimizer" and re.search(r"sched|lr|rate|warm", name):
             step, look = "scheduler", "whether {name} sets the learning rate as if nothing had grown"
         if use.what == "other":

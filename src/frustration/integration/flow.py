@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import libcst as cst
 
-from frustration.integration.harmless import CHANGED, PASSES, TENSOR_FIELDS, keeps_nothing
+from frustration.integration.harmless import CHANGED, PASSES, PICKLES, TENSOR_FIELDS, keeps_nothing
 from frustration.integration.optimizers import (
     GIVES_PARAMETERS,
     OPTIMIZERS,
@@ -54,7 +54,7 @@ class Unexplained(NamedTuple):
     kind: Kind
     at: cst.CSTNode
     what: str
-    """call, changed, copy, stored, hook, or other."""
+    """call, changed, copy, stored, hook, pickled, or other."""
 
 
 class Flow:
@@ -192,6 +192,8 @@ class Flow:
                 self._use(place, call, kind)
         elif name in PASSES:
             self._use(place, call, "inner" if kind == "network" and "wrap" in name else kind)
+        elif full in PICKLES and kind in ("network", "inner"):
+            self._tell(place, kind, call, "pickled")
         elif keeps_nothing(name, kind) or _known(script, call, name):
             return
         else:
@@ -266,12 +268,12 @@ class Flow:
             self._returned(place, outer, kind, places.index(id(node)))
         elif kind in ("parameters", "weights") or isinstance(node, cst.StarredElement):
             self._use(place, container, kind)
-        elif any(
-            last(n) in ("save", "dump", "print") for c in script.around(node)[:1] for _, n in script.calls(c)
-        ):
-            return
         else:
-            self._tell(place, kind, container, "stored")
+            called = {name for _, name in script.calls(script.statement(node))}
+            if called & PICKLES and kind in ("network", "inner"):
+                self._tell(place, kind, container, "pickled")
+            elif not {last(name) for name in called} & {"save", "dump", "print"}:
+                self._tell(place, kind, container, "stored")
 
     def _comprehension(self, place: Place, node: cst.CompFor, kind: Kind) -> None:
         """`[p for p in net.parameters()]` has them; `sum(p.numel() for ...)` does not."""

@@ -14,6 +14,8 @@ READS = words(
     "set_optimizer get_state_dict dumps tensor add_histogram add_scalar add_image __init__"
 )
 """Functions that keep nothing of what they are given, and change no layers."""
+PICKLES = frozenset({"torch.save", "pickle.dump", "pickle.dumps", "joblib.dump", "dill.dump"})
+"""Functions that write an object as it is."""
 PASSES = words(
     "list tuple dict set filter sorted reversed chain zip map iter getattr deref unwrap_model unwrap "
     "de_parallel partial"

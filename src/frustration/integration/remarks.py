@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from frustration.integration.checkpoints import checkpoints
-from frustration.integration.loop import Score, TrainingLoop, evaluates, evaluations, trains
+from frustration.integration.loop import Score, TrainingLoop, evaluates, evaluations, leading_to, trains
 from frustration.integration.names import SCORE
 from frustration.integration.optimizers import OPTIMIZERS, PREPARES, makes_optimizer, optimizer_among, rebuilt
 from frustration.integration.parts import MOVES, WRAPPERS, Parts, unmoved, values_of
@@ -237,7 +237,7 @@ def _borrowed(script: Script, parts: Parts) -> Iterator[Step]:
 
 
 def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
-    """`for fold in ...` around the making of the network, or of the optimizer alone."""
+    """A loop around the making of the network, of the optimizer alone, or around a call that trains."""
     if parts.created is None:
         return
     for outer in script.around(parts.optimizer):
@@ -255,6 +255,15 @@ def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step
                 "folder for all, so run each repetition in a process and with a save_name of its own"
             )
             yield hand("model", reason, script.line(outer))
+    for call in leading_to(script, loop):
+        for outer in script.around(call):
+            if isinstance(outer, (cst.For, cst.While)) and not script.holds(outer, loop):
+                reason = (
+                    "this loop trains again in each repetition: the library has one tracker and one folder "
+                    "for all, so run each repetition in a process and with a save_name of its own"
+                )
+                yield hand("model", reason, script.line(outer))
+                return
 
 
 def _copies(script: Script, parts: Parts) -> Iterator[Step]:
