@@ -352,3 +352,9 @@ def test_a_loop_around_a_call_that_trains_is_left_to_a_person():
 
 
 CALLS = ("run()\n", "for fold in range(5):\n    run()\n")
+
+
+def test_a_best_that_is_kept_both_ways_is_told():
+    both = "    best = min(val_loss, best) if task else max(val_loss, best)\n"
+    found = looks(f"{HEAD}task, best = 1, 9.0{LOOP}{both}")
+    assert [said for said in found.values() if said.startswith("direction") and "max of val_loss" in said]

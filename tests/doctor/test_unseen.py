@@ -780,3 +780,8 @@ trainer.fit(net)
         "missing"
     }
     assert {found.state(s) for s in ("score", "direction")} == {"undecided"}
+
+
+def test_a_printed_val_loss_is_no_validation_set():
+    text = HEAD + LOOP.replace("validate()", "validate(); print('val loss:', test_loader)")
+    assert "the test set decides about growth" in told(text, "score")

@@ -117,3 +117,17 @@ def test_a_lightning_module_may_be_one_of_two_and_a_watched_score_may_be_logged_
     assert 'GrowthCallback("valid_loss"' in found.after
     unwatched = examine_script(Script(LIGHTNING.replace("valid_loss", "train_loss")), Wishes())
     assert unwatched.state("score") == "undecided"
+
+
+def test_a_trainer_whose_eval_dataset_is_none_has_no_score():
+    none = report(TRAINER.replace("model=net,", "model=net, eval_dataset=None,"))
+    some = report(TRAINER.replace("model=net,", "model=net, eval_dataset=held_out,"))
+    assert [f.state("score") for f in (none, some)] == ["undecided", "missing"]
+
+
+def test_a_lightning_test_without_a_module_takes_the_best_checkpoint_and_is_told():
+    said = [
+        "fits no fresh module" in "".join(s.reason for s in report(LIGHTNING + line).steps)
+        for line in ("trainer.test()\n", "trainer.test(net)\n")
+    ]
+    assert said == [True, False]

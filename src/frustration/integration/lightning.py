@@ -147,7 +147,10 @@ def _told(work: Framework) -> None:
             hand("end", "EarlyStopping may end the training before a dendrite comes", script.line(call))
         )
     for call, name in script.calls():
-        best = "ckpt_path" in script.code(call) and "best" in script.code(call)
+        path, owner = script.argument(call, "ckpt_path"), script.code(call.func).rpartition(".")[0]
+        best = path is not None and "best" in script.code(path)
+        if path is None and re.search(r"[tT]rainer$", owner):
+            best = script.argument(call, "model", 0) is None  # then Lightning takes the best checkpoint
         if last(name) == "load_from_checkpoint" or (last(name) in ("test", "validate", "predict") and best):
             reason = "a checkpoint of a grown network fits no fresh module: use the module at hand"
             steps.append(hand("saving", reason, script.line(call)))

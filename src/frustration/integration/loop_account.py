@@ -108,6 +108,12 @@ def other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Itera
                 yield unexplained(script, score.at, "score", look)
                 yield unexplained(script, score.at, "direction", f"{look}: a higher {name} is better")
                 return
+    for call, way in script.calls(loop.body):
+        given = [script.code(argument.value) for argument in call.args]
+        keeps = way in ("min", "max") and len(given) == 2 and score.expression in given
+        if keeps and score.better is not (way == "max"):
+            look = f"when the {way} of {score.expression} is kept: the direction is another then"
+            yield unexplained(script, call, "direction", look)
     root = re.split(r"[\[.(]", score.expression)[0]
     same = {n for names, v in script.assignments(loop.body) if root in script.names_in(v) for n in names}
     for node in script.all(cst.Comparison, loop.body):

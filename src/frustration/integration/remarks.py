@@ -288,7 +288,8 @@ _TESTS = re.compile(
 _GIVEN_TESTS = re.compile(r"(?<![a-zA-Z])test(_?[a-z]\w*)?\b|_test\b")
 """Among the arguments of an evaluation, as in `evaluate(model, test_graphs)` and `evaluate("test")`."""
 _VALIDATES = re.compile(
-    r"\b(x_)?(val|vali|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b|"
+    r"\b(x_)?(val|vali|valid|validation|eval)(_?(loader|data\w*|set|dl|x|iter|idx|mask))?\b"
+    r"(?! +(loss|acc|err|score|mae|f1|auc|iou))|"  # `val loss: ` is printed
     r"\bdev_?(loader|data\w*|set|dl|iter)",
     re.I,
 )

@@ -231,7 +231,7 @@ def _told(work: Framework, call: cst.Call) -> None:
     if script.called("EarlyStoppingCallback"):
         line = script.line(script.called("EarlyStoppingCallback")[0])
         steps.append(hand("end", "EarlyStoppingCallback may end the training before a dendrite comes", line))
-    if script.argument(call, "eval_dataset") is None and "eval_dataset" not in script.text:
+    if "eval_dataset" not in re.sub(r"eval_dataset\W{0,3}[=:]\s*None\b", "", script.text):
         steps.append(
             hand("score", "the Trainer has no eval_dataset, so there is no score", script.line(call))
         )
