@@ -785,3 +785,53 @@ trainer.fit(net)
 def test_a_printed_val_loss_is_no_validation_set():
     text = HEAD + LOOP.replace("validate()", "validate(); print('val loss:', test_loader)")
     assert "the test set decides about growth" in told(text, "score")
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("\noptimizer = ", "; optimizer = "),
+        (LOOP, "for epoch in range(9): step(); val_loss = validate()\n"),
+        ("    val_loss = validate()\n", "    if epoch % 2 == 0: val_loss = validate()\n"),
+    ],
+)
+def test_statements_that_share_a_line_are_not_taken_apart(old, new):
+    text = HEAD + LOOP
+    assert text.count(old) == 1
+    found = report(text.replace(old, new))
+    assert not found.changed
+    assert "give each a line of its own" in found.refused
+
+
+def test_a_lightning_line_of_several_statements_is_refused():
+    text = f"""
+import torch
+import torch.nn as nn
+import lightning as L
+{NETWORK.replace("nn.Module", "L.LightningModule")}
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+net = Net(); trainer = L.Trainer(max_epochs=9); trainer.fit(net)
+"""
+    assert "holds several statements" in report(text).refused
+
+
+def test_an_edited_text_that_does_not_compile_is_never_given_out(monkeypatch):
+    monkeypatch.setattr("frustration.integration.draft.Draft.write", lambda draft: "for x in y:\n")
+    found = report(HEAD + LOOP + "    if val_loss < best:\n        best = val_loss\n")
+    assert not found.changed
+    assert "would not compile (line 1" in found.refused
+
+
+def test_files_that_star_import_each_other_are_each_read_once(tmp_path, monkeypatch):
+    names = [f"star{number}" for number in range(9)]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("".join(f"from {n} import *\n" for n in names))
+    script = tmp_path / "train.py"
+    script.write_text("".join(f"from {n} import *\n" for n in names) + HEAD + LOOP)
+    calls = []
+    stars = Script.stars
+    monkeypatch.setattr(Script, "stars", lambda one: calls.append(one) or stars(one))
+    examine(script)
+    assert len(calls) < 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 from frustration.integration.findings import findings
@@ -31,7 +32,21 @@ def examine_script(script: Script, wishes: Wishes) -> Report:
         report.sorted()
     if wishes.real and wishes.target == "perforatedai":
         report.after = real(report.after)
+    if report.changed and (error := _error(report.after)):
+        report.refused = f"the edited script would not compile ({error})"
+        report.after = report.before
     return report
+
+
+def _error(source: str) -> str:
+    """Why a text does not compile; empty where it does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the script's own
+        try:
+            compile(source.removeprefix("\ufeff"), "the edited script", "exec", dont_inherit=True)
+        except SyntaxError as error:
+            return f"line {error.lineno}: {error.msg}"
+    return ""
 
 
 def real(source: str) -> str:

@@ -9,6 +9,7 @@ import libcst as cst
 
 from frustration.integration.direction import best_of, by_name
 from frustration.integration.framework import Framework, makers_of, set_keywords
+from frustration.integration.refusals import crowded
 from frustration.integration.schedules import PLANNED
 from frustration.integration.settings import LIGHTNING, beside_trainer, settings
 from frustration.integration.source import Script, last
@@ -41,6 +42,9 @@ def lightning(script: Script, wishes: Wishes) -> Report:
     call, name = trainers[0], script.code(fits[0].args[0].value)
     made = [script.statement(v) for v in makers_of(script, name) if isinstance(v, (cst.Call, cst.IfExp))]
     made = [s for s in made if script.before(s, fits[0])]
+    if refusal := crowded(script, (*made, script.statement(call), script.statement(fits[0]))):
+        report.refused = refusal
+        return report
     metric, why = _metric(script, wishes)
     line = script.line(call)
     if not metric:

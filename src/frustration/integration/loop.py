@@ -38,8 +38,9 @@ class Score:
     """Why this is not certain; empty where it is."""
 
 
-def trains(script: Script, node: cst.CSTNode, seen: frozenset[int] = frozenset()) -> bool:
+def trains(script: Script, node: cst.CSTNode, seen: set[int] | None = None) -> bool:
     """Whether running a node trains: in it, or in a function of this script or one beside it."""
+    seen = set() if seen is None else seen
     for call, name in script.calls(node):
         if last(name) == "backward" or (
             last(name) == "step" and re.search(r"optim|\bopt\b|scaler", name.lower())
@@ -56,7 +57,8 @@ def trains(script: Script, node: cst.CSTNode, seen: frozenset[int] = frozenset()
             continue
         if id(function.node) in seen:
             continue
-        if trains(function.script, function.node.body, seen | {id(function.node)}):
+        seen.add(id(function.node))
+        if trains(function.script, function.node.body, seen):
             return True
     return False
 

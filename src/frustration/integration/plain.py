@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import libcst as cst
+
 from frustration.errors import InputError
 from frustration.integration import library
 from frustration.integration.account import account
@@ -19,7 +21,7 @@ from frustration.integration.own_edits import OwnEdits
 from frustration.integration.parts import DISTRIBUTED, WRAPPERS, Parts, find_parts
 from frustration.integration.present import Present, find_present
 from frustration.integration.processes import accelerate, accelerated, ddp, ranks_taken_too_early, several
-from frustration.integration.refusals import adversarial, engine, without_optimizer
+from frustration.integration.refusals import adversarial, crowded, engine, without_optimizer
 from frustration.integration.remarks import remarks
 from frustration.integration.score import find_score
 from frustration.integration.source import Script, Statement, last
@@ -51,6 +53,12 @@ def plain(script: Script, wishes: Wishes) -> Report:
     examination = Plain(script, wishes, parts, report)
     if examination.loop is None and (refusal := engine(script)):
         report.kind, report.refused = "somebody else's loop", refusal
+        return report
+    asks = examination.score.at if examination.score is not None else None
+    lines = (parts.made, parts.created, parts.prepared, parts.optimizer, *parts.schedulers)
+    blocks = (examination.loop, asks if isinstance(asks, cst.If) else None)
+    if refusal := crowded(script, lines, *blocks):
+        report.refused = refusal
         return report
     return examination.examine()
 

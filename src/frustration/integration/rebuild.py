@@ -244,12 +244,14 @@ def _bound_in(script: Script, function: cst.FunctionDef) -> set[str]:
     return found
 
 
-def _visible(script: Script, function: cst.FunctionDef | None, seen: tuple[Script, ...] = ()) -> set[str]:
+def _visible(script: Script, function: cst.FunctionDef | None, seen: set[Script] | None = None) -> set[str]:
     """The names that can be read in a function."""
+    seen = {script} if seen is None else seen
     found = set(script.imports) | set(script.functions) | set(script.classes) | set(dir(builtins))
     for star in script.stars():  # files may import each other
         if star not in seen:
-            found |= _visible(star, None, (*seen, star))
+            seen.add(star)
+            found |= _visible(star, None, seen)
     found |= {
         name.partition(".")[0]
         for names, value in script.assignments()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import libcst as cst
 
@@ -44,6 +45,17 @@ def without_optimizer(script: Script) -> str:
         where = ", ".join(str(s.path) for s in beside)
         return f"no optimizer is made in this script; {where} makes one: give that file"
     return "no optimizer is made in this script: give the file that trains"
+
+
+def crowded(script: Script, statements: Iterable[cst.CSTNode | None], *blocks: cst.CSTNode | None) -> str:
+    """A line that an edit cannot take apart; empty where every statement has a line of its own."""
+    for node in statements:
+        if isinstance(node, cst.SimpleStatementLine) and len(node.body) > 1:
+            return f"line {script.line(node)} holds several statements: give each a line of its own"
+    for node in blocks:
+        if isinstance(getattr(node, "body", None), cst.SimpleStatementSuite) and node is not None:
+            return f"line {script.line(node)} holds a block and its statements: give each a line of its own"
+    return ""
 
 
 def adversarial(script: Script, parts: Parts) -> str:
