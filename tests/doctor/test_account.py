@@ -358,3 +358,43 @@ def test_a_best_that_is_kept_both_ways_is_told():
     both = "    best = min(val_loss, best) if task else max(val_loss, best)\n"
     found = looks(f"{HEAD}task, best = 1, 9.0{LOOP}{both}")
     assert [said for said in found.values() if said.startswith("direction") and "max of val_loss" in said]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "plans = [torch.optim.lr_scheduler.StepLR(opt, 3)]",
+        "plans = {'a': torch.optim.lr_scheduler.StepLR(opt, 3)}",
+        "def plan(o):\n    return torch.optim.lr_scheduler.StepLR(o, 3)\ndecay = plan(opt)",
+    ],
+)
+def test_a_scheduler_that_is_not_made_anew_is_told(made):
+    assert any("this schedule is made anew" in said for said in looks(HEAD + made + LOOP).values())
+
+
+def test_a_default_argument_and_a_bound_method_keep_the_old_optimizer():
+    default = "def more(old=opt):\n    old.step()\n"
+    assert any("`old`" in said for said in looks(HEAD + default + LOOP + "    more()\n").values())
+    bound = looks(HEAD + "advance = opt.step" + LOOP + "    advance()\n")
+    assert any("what is kept here" in said for said in bound.values())
+
+
+def test_the_doctor_reads_the_direction_that_it_has_written():
+    text = HEAD + LOOP.replace("val_loss", "figure")
+    after = report(text, Wishes(metric="figure", better=True)).after
+    assert "maximizing_score=True" in after
+    assert not report(after, Wishes(metric="figure")).undecided
+
+
+def test_an_optimizer_of_two_names_and_one_chosen_by_match_are_made_anew_whole():
+    line = "opt = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    assert (
+        "opt = other = torch.optim.SGD" in report(HEAD.replace("\nopt = ", "\nopt = other = ") + LOOP).after
+    )
+    for choice in (
+        f"match torch.cuda.device_count():\n    case 1:\n        {line}    case _:\n        {line}",
+        f"try:\n    {line}except ValueError:\n    {line}",
+    ):
+        after = report(HEAD.replace(line, choice) + LOOP).after
+        assert after.count(choice.splitlines()[0]) == 2
+        assert after.count("set_optimizer_instance(opt)") == 2

@@ -25,6 +25,7 @@ from frustration.integration.loop_account import (
     other_training,
     planned,
 )
+from frustration.integration.optimizers import SCHEDULER_MAKERS, makes_scheduler, rebuilt
 from frustration.integration.parts import Parts
 from frustration.integration.places import Place
 from frustration.integration.rebuild import find_rebuild
@@ -84,6 +85,7 @@ def account(plain: Plain) -> list[Step]:
     if loop is not None:
         if library and rebuild is not None:
             found += left_behind(flow, script, parts, loop, rebuild)
+            found += [] if rebuild.every_time else _schedulers(script, parts)
         confirmed = bool(plain.wishes.metric or plain.present.scores)
         for step in other_network(flow, script, parts, loop, plain.score):
             asked = replace(step, action="option", option="--metric NAME, if it is right")
@@ -146,6 +148,28 @@ def _making(use: Unexplained, script: Script, complete: cst.CSTNode | None) -> b
 def _in_constructor(use: Unexplained) -> bool:
     scope = use.place.script.scope(use.at)
     return scope is not None and scope.name.value == "__init__" and use.what == "changed"
+
+
+def _schedulers(script: Script, parts: Parts) -> Iterator[Step]:
+    """Schedulers that no repeated statement makes: in a list, by a function, under another name."""
+    making = [parts.optimizer, *parts.schedulers]
+    called: set[int] = set()
+    nodes: list[cst.CSTNode] = [*making]
+    while nodes:
+        for call, _ in script.calls(nodes.pop()):
+            function = script.callee(call)
+            if function is not None and function.script is script and id(function.node) not in called:
+                called.add(id(function.node))
+                nodes.append(function.node.body)
+    for call, name in script.calls():
+        if not makes_scheduler(script, call) or re.search(r"GPA|UPA|pai_tracker", name):
+            continue
+        if not (SCHEDULER_MAKERS.fullmatch(last(name)) or last(name)[:1].isupper()):  # scheduler.step()
+            continue
+        if any(script.holds(s, call) for s in making) or id(script.scope(call)) in called:
+            continue
+        if not rebuilt(script, script.statement(call)):
+            yield unexplained(script, call, "scheduler", "whether this schedule is made anew after growth")
 
 
 def _layers(script: Script) -> Iterator[Step]:

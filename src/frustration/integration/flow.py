@@ -116,6 +116,12 @@ class Flow:
             self._element(place, parent, kind)
         elif isinstance(parent, cst.CompFor):
             self._comprehension(place, parent, kind)
+        elif isinstance(parent, cst.Param) and script.up(parent, cst.Lambda, cst.FunctionDef) is not None:
+            owner = script.up(parent, cst.Lambda, cst.FunctionDef)
+            if isinstance(owner, cst.FunctionDef):
+                self._hand_on(place, Place(script, owner, parent.name.value), kind, owner)
+            else:
+                self._tell(place, kind, parent, "stored")
         elif isinstance(parent, cst.For):
             self._each(place, parent, kind)
         elif isinstance(parent, cst.Subscript):
@@ -147,7 +153,9 @@ class Flow:
                 self._tell(place, kind, node, "changed")
             return
         if not (isinstance(parent, cst.Call) and parent.func is node):
-            if name in _SAME:
+            if kind == "optimizer" and isinstance(parent, cst.Assign) and name in ("step", "zero_grad"):
+                self._tell(place, kind, parent, "stored")
+            elif name in _SAME:
                 self._use(place, node, "inner" if kind == "network" else kind)
             elif name in _TENSORS:
                 self._use(place, node, "parameters" if kind != "optimizer" else "optimizer")

@@ -43,7 +43,7 @@ def left_behind(
             return True
         if one is not script:
             return False
-        if script.holds(loop.body, at):
+        if script.holds(loop.body, at) or script.up(at, cst.Lambda) is not None:
             return True
         ends = [(script.scope(c), script.last_line(c)) for c in (loop, *calls)]
         return any(scope is there and script.line(at) > line for there, line in ends)

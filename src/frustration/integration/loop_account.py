@@ -116,6 +116,8 @@ def other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Itera
             yield unexplained(script, call, "direction", look)
     root = re.split(r"[\[.(]", score.expression)[0]
     same = {n for names, v in script.assignments(loop.body) if root in script.names_in(v) for n in names}
+    for named in script.all(cst.NamedExpr, loop.body):
+        same |= {script.code(named.target)} if script.holds(score.at, named) else set()
     for node in script.all(cst.Comparison, loop.body):
         sides = [script.code(node.left), script.code(node.comparisons[0].comparator)]
         best = [s for s in sides if re.search(r"best", s, re.I)]

@@ -78,10 +78,9 @@ class LoopEdits:
             line = script.line(score.at)
             add(Step("score", "undecided", reason, line, "option", option="--metric NAME"))
         if rebuild is None or not self._follows(rebuild):
-            reason = (
-                f"{self.plain.parts.model} or {self.plain.parts.optimizer_name} has no name in the function "
-                "of this loop: pass them to it"
-            )
+            names = [n for n in (self.plain.parts.model, self.plain.parts.optimizer_name) if n]
+            called = " or ".join(names) or "the network"
+            reason = f"{called} has no name in the function of this loop: pass what is missing to it"
             line = script.line(self.loop)
             add(Step("rebuild", "undecided", reason, line, "option", option="pass both to the loop"))
             return

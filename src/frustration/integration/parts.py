@@ -97,7 +97,8 @@ def find_parts(
     parts = Parts(statement, name, model or (models[0] if models else ""), models)
     parts.aliases = aliases
     parts.others = sorted(
-        {(n, (trained(script, v, s) or [""])[0]) for n, v, s in made if n != name} - {(name, parts.model)}
+        {(n, (trained(script, v, s) or [""])[0]) for n, v, s in made if n != name and s is not made[0][2]}
+        - {(name, parts.model)}
     )
     _find_schedulers(script, parts)
     _find_creation(script, parts)
@@ -111,7 +112,7 @@ def _whole(script: Script, statements: list[Statement]) -> Statement:
         if isinstance(outer, (cst.FunctionDef, *Loop)):
             break
         if (
-            isinstance(outer, cst.If)
+            isinstance(outer, (cst.If, cst.Match, cst.Try))
             and all(script.holds(outer, s) for s in statements)
             and len(statements) > 1
         ):

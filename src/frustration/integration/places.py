@@ -35,6 +35,8 @@ class Places:
             owner = script.up(at, cst.ClassDef)
             return Place(script, family(script, owner), name)
         function = at if isinstance(at, cst.FunctionDef) else script.scope(at)
+        if isinstance(script.parent(at), cst.Param) and function is not None:  # def step(opt=optimizer)
+            function = script.scope(function)
         while function is not None and root not in self._binds(script, function):
             function = script.scope(function)
         return Place(script, function, name)
@@ -61,7 +63,7 @@ class Places:
                 parent = script.parent(node)
                 if isinstance(parent, cst.Attribute) and parent.attr is node:
                     continue
-                if isinstance(parent, _NAMES):
+                if isinstance(parent, _NAMES) and node is not getattr(parent, "default", None):
                     continue
                 if isinstance(parent, cst.Arg) and parent.keyword is node:
                     continue

@@ -304,6 +304,16 @@ class Plain:
             reason = f"it depends on the score, and {name} is not certain: {self.score.doubts}"
             self.add(Step("direction", "undecided", reason, line, "option", option="--metric NAME"))
             return
+        if self.better is None and (written := self._said()):
+            self.add(
+                Step(
+                    "direction",
+                    "done",
+                    f"the script says {self.script.code(written)}",
+                    self.script.line(written),
+                )
+            )
+            return
         if self.better is None:
             reason = f"whether a higher {name} is better: {self.score.why}"
             self.add(Step("direction", "undecided", reason, line, "option", option="--better higher|lower"))
@@ -327,6 +337,17 @@ class Plain:
         self.add(
             Step("direction", "wrong", reason, self.script.line(call), "edit", (f"{word}={self.better}",))
         )
+
+    def _said(self) -> cst.Arg | None:
+        """The direction that the script sets already."""
+        for argument in self.present.perforated[0].args if self.present.perforated else ():
+            keyword = argument.keyword.value if argument.keyword is not None else ""
+            if keyword in ("maximizing_score", "maximize") and self.script.code(argument.value) in (
+                "True",
+                "False",
+            ):
+                return argument
+        return None
 
     def _parallel(self) -> None:
         script, parts = self.script, self.parts

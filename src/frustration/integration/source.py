@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import libcst as cst
 
@@ -264,8 +264,9 @@ class Script:
     def _read_assignments(self) -> Iterator[tuple[int, list[str], cst.BaseExpression]]:
         for node in self.all((cst.Assign, cst.AnnAssign)):
             value = cast("cst.BaseExpression | None", node.value)  # type: ignore[attr-defined]
-            if value is not None:
-                yield self._start(node), self.targets(node), value
+            targets: Sequence[Any] = node.targets if isinstance(node, cst.Assign) else [node]
+            for target in targets if value is not None else ():
+                yield self._start(node), self._flat(target.target), cast(cst.BaseExpression, value)
 
     def names_in(self, node: cst.CSTNode) -> set[str]:
         return {name.value for name in self.all(cst.Name, node)}
