@@ -5,7 +5,7 @@ from doctor_kit import NETWORK, report
 
 from frustration.errors import InputError
 from frustration.integration.direction import by_name
-from frustration.integration.examine import examine
+from frustration.integration.examine import examine, examine_script
 from frustration.integration.source import Script
 from frustration.integration.targets import Wishes
 
@@ -822,6 +822,12 @@ def test_an_edited_text_that_does_not_compile_is_never_given_out(monkeypatch):
     found = report(HEAD + LOOP + "    if val_loss < best:\n        best = val_loss\n")
     assert not found.changed
     assert "would not compile (line 1" in found.refused
+
+
+def test_syntax_of_a_newer_python_than_this_one_is_edited_all_the_same():
+    newer = """    print(f"{"".join("ab")}")\n"""  # quotes in quotes: Python 3.12
+    found = examine_script(Script(HEAD + LOOP + newer), Wishes(better=False))
+    assert "add_validation_score(val_loss, net)" in found.after
 
 
 def test_files_that_star_import_each_other_are_each_read_once(tmp_path, monkeypatch):

@@ -32,14 +32,14 @@ def examine_script(script: Script, wishes: Wishes) -> Report:
         report.sorted()
     if wishes.real and wishes.target == "perforatedai":
         report.after = real(report.after)
-    if report.changed and (error := _error(report.after)):
+    if report.changed and (error := _error(report.after)) and not _error(report.before):
         report.refused = f"the edited script would not compile ({error})"
         report.after = report.before
     return report
 
 
 def _error(source: str) -> str:
-    """Why a text does not compile; empty where it does."""
+    """Why a text does not compile, as one for a newer Python than this may not; empty where it does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the script's own
         try:
