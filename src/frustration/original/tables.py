@@ -32,11 +32,7 @@ def original_files(results: StudyResults) -> dict[str, str]:
     files: dict[str, str] = {}
     settings = [setting for setting in results.settings if setting.problem_metric is None]
     for setting in settings:
-        cells = [
-            replace(cell, label=cell.label + results.shared)
-            for cell in results.cells
-            if cell.setting == setting
-        ]
+        cells = [replace(cell, label=cell.whole_label) for cell in results.cells if cell.setting == setting]
         folder = f"{setting_folder(setting)}/" if len(settings) > 1 else ""
         files[folder + SUMMARY] = summary(cells)
         files[folder + TRIALS] = trials(cells)

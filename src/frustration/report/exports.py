@@ -40,11 +40,7 @@ def trials_csv(results: StudyResults) -> str:
     Where something else than accuracy is scored, the last columns say what `bounty` and `test_accuracy` are.
     """
     scored = SCORED if any(setting.metric != ACCURACY for setting in results.settings) else ()
-    rows = (
-        [*row, *(_score(cell) if scored else ())]
-        for cell in results.cells
-        for row in _trials(cell, results.shared)
-    )
+    rows = ([*row, *(_score(cell) if scored else ())] for cell in results.cells for row in _trials(cell))
     return csv_text([[*WHO, *OUTCOME, *scored], *rows])
 
 
@@ -53,7 +49,7 @@ def _score(cell: Cell) -> list[str]:
     return [metric.name, metric.unit, metric.better]
 
 
-def _trials(cell: Cell, shared: str) -> Iterator[list[Any]]:
+def _trials(cell: Cell) -> Iterator[list[Any]]:
     curves = cell.curves
     accepted: Any = curves.accepted.sum(axis=1).tolist() if curves is not None else [""] * cell.n
     columns = (
@@ -72,16 +68,15 @@ def _trials(cell: Cell, shared: str) -> Iterator[list[Any]]:
         _texts(cell.seconds),
         cell.backends,
     )
-    for who, outcome in zip(_who(cell, shared), zip(*columns, strict=True), strict=True):
+    for who, outcome in zip(_who(cell), zip(*columns, strict=True), strict=True):
         yield [*who, *outcome]
 
 
-def _who(cell: Cell, shared: str) -> Iterator[list[Any]]:
-    """With the whole name of the treatment, as it can be run again."""
+def _who(cell: Cell) -> Iterator[list[Any]]:
     at = cell.setting
     axes = [at.dataset, at.train_fraction, cell.learning_rate, at.seed]
     for one, trial in zip(cell.ids, cell.trial.tolist(), strict=True):
-        yield [one, str(cell.architecture), cell.label + shared, trial, *axes]
+        yield [one, str(cell.architecture), cell.whole_label, trial, *axes]
 
 
 def curves_csv(results: StudyResults) -> Iterator[str]:
@@ -96,16 +91,16 @@ def curves_csv(results: StudyResults) -> Iterator[str]:
     columns = [*LOOP, *(GROWN if grown else ())]
     yield csv_text([[*WHO[:4], *columns]])
     for cell in cells:
-        yield from _loops(cell, results.shared, grown)
+        yield from _loops(cell, grown)
 
 
-def _loops(cell: Cell, shared: str, grown: bool) -> Iterator[str]:
+def _loops(cell: Cell, grown: bool) -> Iterator[str]:
     curves = cell.curves
     if curves is None:
         return
     floats = [curves.accuracy, curves.loss, curves.before, curves.damaged]
     more = [curves.dendrites, curves.parameters, curves.flops] if grown else []
-    for row, who in enumerate(_who(cell, shared)):
+    for row, who in enumerate(_who(cell)):
         there = curves.trained[row]
         loops = (np.flatnonzero(there) + 1).tolist()
         lists: list[Iterable[Any]] = [map(str, loops)]

@@ -133,7 +133,7 @@ class Cell:
     setting: Setting
     architecture: Architecture
     label: str
-    """The treatment as a user would write it."""
+    """The treatment as a user would write it; a report leaves out what all of its treatments share."""
     modes: tuple[str, ...]
     """The names of its components."""
     treatments: tuple[str, ...]
@@ -186,6 +186,11 @@ class Cell:
     @property
     def key(self) -> tuple[Setting, Architecture, str]:
         return self.setting, self.architecture, self.label
+
+    @property
+    def whole_label(self) -> str:
+        """With what a report leaves out, as it can be run again."""
+        return self.label.removesuffix(self.departures) + self.departures
 
     @property
     def learning_rate(self) -> float:

@@ -13,8 +13,7 @@ def share_policies(results: StudyResults) -> StudyResults:
     """`hidden/ties` beside `none/ties` as `hidden` and `none`; as it was where some have other policies."""
     policies = {cell.departures for cell in results.cells}
     shared = policies.pop() if len(policies) == 1 else ""
-    plan = results.plan
-    others = (*(one.label for one in results.failures), *plan.questions, plan.control or shared)
+    others = (*(one.label for one in results.failures), *results.plan.named)
     if not shared or not all(label.endswith(shared) for label in others):
         return results
     names = {label: label.removesuffix(shared) for label in (*results.labels, *others)}
@@ -22,7 +21,7 @@ def share_policies(results: StudyResults) -> StudyResults:
         results,
         cells=tuple(replace(cell, label=names[cell.label]) for cell in results.cells),
         failures=tuple(replace(one, label=names[one.label]) for one in results.failures),
-        plan=plan.labelled(names),
+        plan=results.plan.labelled(names),
         shared=shared,
     )
 

@@ -52,9 +52,14 @@ class AnalysisPlan:
         }
         return {key: value for key, value in said.items() if value}
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every mode that it names."""
+        return (*self.questions, *([self.control] if self.control else []))
+
     def check(self, modes: Sequence[str], rates: Sequence[float]) -> None:
         """Raise InputError where it names anything that the study does not have."""
-        for mode in (*self.questions, *([self.control] if self.control else [])):
+        for mode in self.named:
             if mode not in modes:
                 raise InputError(f'[analysis] names "{mode}", which is none of the modes')
         if self.choose_rate and len(rates) < 2:
