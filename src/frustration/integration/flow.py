@@ -116,7 +116,7 @@ class Flow:
             self._element(place, parent, kind)
         elif isinstance(parent, cst.CompFor):
             self._comprehension(place, parent, kind)
-        elif isinstance(parent, cst.Param) and script.up(parent, cst.Lambda, cst.FunctionDef) is not None:
+        elif isinstance(parent, cst.Param):
             owner = script.up(parent, cst.Lambda, cst.FunctionDef)
             if isinstance(owner, cst.FunctionDef):
                 self._hand_on(place, Place(script, owner, parent.name.value), kind, owner)

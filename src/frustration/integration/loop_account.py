@@ -61,7 +61,7 @@ def _under(tests: list[str]) -> str:
 def other_training(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
     """Loops that train and are not the one that is edited, nor in it, nor around it."""
     running = set(running_in(script, loop))
-    around = {id(script.scope(c)) for c in leading_to(script, loop)}
+    calls = list(leading_to(script, loop))
     outer: list[TrainingLoop] = []
     every: list[TrainingLoop] = [*script.all(cst.For), *script.all(cst.While)]
     for other in sorted(every, key=script.line):
@@ -70,7 +70,7 @@ def other_training(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator
             continue
         if any(script.holds(o, other) for o in outer) or not trains(script, other.body):
             continue
-        if id(scope) in around and any(script.holds(other, c) for c in leading_to(script, loop)):
+        if any(script.scope(c) is scope and script.holds(other, c) for c in calls):
             continue
         outer.append(other)
         head = other.iter if isinstance(other, cst.For) else other.test
@@ -97,42 +97,59 @@ def planned(script: Script, parts: Parts) -> Iterator[Step]:
 
 
 def other_best(script: Script, loop: TrainingLoop, score: Score | None) -> Iterator[Step]:
-    """A best value that the script keeps, of something else than the score."""
+    """What the script keeps as the best, or measures in the same place, and is not the score."""
     if score is None:
         return
+    beside = list(_beside(script, score))
+    yield from beside
+    if not beside:
+        yield from _kept_both_ways(script, loop, score)
+        yield from _compared(script, loop, score)
+
+
+def _instead(script: Script, at: cst.CSTNode, other: str, higher: bool, score: Score) -> Iterator[Step]:
+    """Another value, of which a higher one or a lower one is better."""
+    look = f"whether {other} should decide about growth, instead of {score.expression}"
+    yield unexplained(script, at, "score", look)
+    if score.better is not higher:
+        way = "higher" if higher else "lower"
+        yield unexplained(script, at, "direction", f"{look}: a {way} {other} is better")
+
+
+def _beside(script: Script, score: Score) -> Iterator[Step]:
+    """An accuracy or the like that the evaluation gives beside the loss that was taken."""
     beside = script.targets(score.at) if isinstance(score.at, cst.SimpleStatementLine) else []
     if score.expression in beside and by_name(score.expression) is False and "loss" in score.expression:
-        for name in beside:
-            if by_name(name) and not re.search("train", name):
-                look = f"whether {name} should decide about growth, instead of {score.expression}"
-                yield unexplained(script, score.at, "score", look)
-                yield unexplained(script, score.at, "direction", f"{look}: a higher {name} is better")
-                return
+        found = [name for name in beside if by_name(name) and not re.search("train", name)]
+        for name in found[:1]:
+            yield from _instead(script, score.at, name, True, score)
+
+
+def _kept_both_ways(script: Script, loop: TrainingLoop, score: Score) -> Iterator[Step]:
+    """`min(score, best)` where the direction is up, and the other way round."""
     for call, way in script.calls(loop.body):
         given = [script.code(argument.value) for argument in call.args]
         keeps = way in ("min", "max") and len(given) == 2 and score.expression in given
         if keeps and score.better is not (way == "max"):
             look = f"when the {way} of {score.expression} is kept: the direction is another then"
             yield unexplained(script, call, "direction", look)
+
+
+def _compared(script: Script, loop: TrainingLoop, score: Score) -> Iterator[Step]:
+    """A best value of something else than the score."""
     root = re.split(r"[\[.(]", score.expression)[0]
     same = {n for names, v in script.assignments(loop.body) if root in script.names_in(v) for n in names}
     for named in script.all(cst.NamedExpr, loop.body):
         same |= {script.code(named.target)} if script.holds(score.at, named) else set()
     for node in script.all(cst.Comparison, loop.body):
+        operator = node.comparisons[0].operator
         sides = [script.code(node.left), script.code(node.comparisons[0].comparator)]
         best = [s for s in sides if re.search(r"best", s, re.I)]
-        if len(best) != 1 or not isinstance(
-            node.comparisons[0].operator,
-            (cst.LessThan, cst.GreaterThan, cst.LessThanEqual, cst.GreaterThanEqual),
-        ):
+        greater = isinstance(operator, (cst.GreaterThan, cst.GreaterThanEqual))
+        if len(best) != 1 or not (greater or isinstance(operator, (cst.LessThan, cst.LessThanEqual))):
             continue
         other = sides[1 - sides.index(best[0])]
         names = set(re.findall(r"[A-Za-z_]\w*", other))
         if {root, *same} & names or score.expression in other or re.fullmatch(r"[-\d.e]+|epoch\w*", other):
             continue
-        look = f"whether {other} should decide about growth, instead of {score.expression}"
-        yield unexplained(script, node, "score", look)
-        greater = isinstance(node.comparisons[0].operator, (cst.GreaterThan, cst.GreaterThanEqual))
-        if score.better is not (higher := greater == (sides[0] == other)):
-            way = "higher" if higher else "lower"
-            yield unexplained(script, node, "direction", f"{look}: a {way} {other} is better")
+        yield from _instead(script, node, other, greater == (sides[0] == other), score)

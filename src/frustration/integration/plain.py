@@ -304,15 +304,13 @@ class Plain:
             reason = f"it depends on the score, and {name} is not certain: {self.score.doubts}"
             self.add(Step("direction", "undecided", reason, line, "option", option="--metric NAME"))
             return
-        if self.better is None and (written := self._said()):
-            self.add(
-                Step(
-                    "direction",
-                    "done",
-                    f"the script says {self.script.code(written)}",
-                    self.script.line(written),
-                )
-            )
+        call = self.present.perforated[0] if self.present.perforated else None
+        word = "maximizing_score" if self.wishes.target == "perforatedai" else "maximize"
+        given = self.script.argument(call, word) if call is not None else None
+        written = {"True": True, "False": False}.get(self.script.code(given)) if given is not None else None
+        if self.better is None and given is not None and written is not None:
+            reason = f"the script says {word}={written}"
+            self.add(Step("direction", "done", reason, self.script.line(given)))
             return
         if self.better is None:
             reason = f"whether a higher {name} is better: {self.score.why}"
@@ -320,13 +318,10 @@ class Plain:
             return
         why = "by --better" if self.wishes.better is not None else self.score.why
         reason = f"a {'higher' if self.better else 'lower'} {name} is better: {why}"
-        if not self.present.perforated:
+        if call is None:
             self.add(Step("direction", "missing", reason, line, "edit", (f"maximizing_score={self.better}",)))
             return
-        call = self.present.perforated[0]
-        word = "maximizing_score" if self.wishes.target == "perforatedai" else "maximize"
-        given = self.script.argument(call, word)
-        said = True if given is None else {"True": True, "False": False}.get(self.script.code(given))
+        said = True if given is None else written
         if said is None or said == self.better:
             self.add(Step("direction", "done", reason, self.script.line(call)))
             return
@@ -337,17 +332,6 @@ class Plain:
         self.add(
             Step("direction", "wrong", reason, self.script.line(call), "edit", (f"{word}={self.better}",))
         )
-
-    def _said(self) -> cst.Arg | None:
-        """The direction that the script sets already."""
-        for argument in self.present.perforated[0].args if self.present.perforated else ():
-            keyword = argument.keyword.value if argument.keyword is not None else ""
-            if keyword in ("maximizing_score", "maximize") and self.script.code(argument.value) in (
-                "True",
-                "False",
-            ):
-                return argument
-        return None
 
     def _parallel(self) -> None:
         script, parts = self.script, self.parts

@@ -236,6 +236,12 @@ def _borrowed(script: Script, parts: Parts) -> Iterator[Step]:
         yield hand("model", reason, script.line(parts.enters))
 
 
+_ONE_FOR_ALL = (
+    "the library has one tracker and one folder for all, so run each repetition in a process and with a "
+    "save_name of its own"
+)
+
+
 def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step]:
     """A loop around the making of the network, of the optimizer alone, or around a call that trains."""
     if parts.created is None:
@@ -250,18 +256,12 @@ def _repeated(script: Script, parts: Parts, loop: TrainingLoop) -> Iterator[Step
             yield hand("model", reason, script.line(outer))
     for outer in script.around(parts.created):
         if isinstance(outer, (cst.For, cst.While)) and script.holds(outer, loop):
-            reason = (
-                "a network is made in each repetition of this loop: the library has one tracker and one "
-                "folder for all, so run each repetition in a process and with a save_name of its own"
-            )
+            reason = f"a network is made in each repetition of this loop: {_ONE_FOR_ALL}"
             yield hand("model", reason, script.line(outer))
     for call in leading_to(script, loop):
         for outer in script.around(call):
             if isinstance(outer, (cst.For, cst.While)) and not script.holds(outer, loop):
-                reason = (
-                    "this loop trains again in each repetition: the library has one tracker and one folder "
-                    "for all, so run each repetition in a process and with a save_name of its own"
-                )
+                reason = f"this loop trains again in each repetition: {_ONE_FOR_ALL}"
                 yield hand("model", reason, script.line(outer))
                 return
 
