@@ -6,12 +6,11 @@ globals: a fork of this one, which imports everything once. Each leaves WHAT/res
 
 import importlib
 import json
-import os
 import sys
-import traceback
 import warnings
 from pathlib import Path
 
+import forked
 import torch
 from trainer_cases import Net, fit_lightning, fit_transformers, held, replayed, trained
 
@@ -74,18 +73,14 @@ def main(which: str) -> None:
     tell({"actions": actions, "held": held(optimizer) >= trained(network)})
 
 
-def forked(which: str) -> bool:
-    """`main` in a folder and a process of its own; whether it ended well."""
-    if child := os.fork():
-        return os.waitpid(child, 0)[1] == 0
-    try:
-        Path(which).mkdir()
-        os.chdir(which)
-        main(which)
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
+def ended_well(which: str) -> bool:
+    """`main` in a folder and a process of its own."""
+    folder = Path(which)
+    folder.mkdir()
+    well = forked.ended(forked.start(folder, folder / "said.txt", main, which)) == 0
+    if not well:
+        print((folder / "said.txt").read_text(), file=sys.stderr)
+    return well
 
 
 if __name__ == "__main__":
@@ -93,4 +88,4 @@ if __name__ == "__main__":
         importlib.import_module(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sys.exit(not all(forked(which) for which in sys.argv[1:]))
+        sys.exit(not all(ended_well(which) for which in sys.argv[1:]))
