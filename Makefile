@@ -1,5 +1,6 @@
 # Everything a developer types. Each target sets the checkout up first; where that is done, it takes 0.1 s.
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # some images set it: then every process compiles the same modules again
 .PHONY: help bootstrap study test docs format test-slow test-attack test-native test-wheel test-cloud test-s3
 
 help:
